@@ -1,0 +1,16 @@
+//! What Celery says on the wire. Pure: no IO, no clock, no async.
+//!
+//! Facts come from Celery and kombu 5.3 to 5.7 on live workers; each module names the ones it rests on.
+
+pub mod control;
+pub mod ids;
+pub mod json;
+pub mod message;
+pub mod python;
+pub mod result;
+pub mod typed;
+
+pub use ids::{NodeName, QueueName, TaskId, TaskName};
+pub use json::Json;
+pub use message::{Message, Options, Properties, Signature};
+pub use result::{State, TaskResult};
