@@ -1,1 +1,544 @@
-//! To come.
+//! The life of one call: one state machine that merges what the publish, the result backend and the workers tell. Pure.
+//!
+//! A deadline ends the *waiting* only. The outcome is unknown until it is known, and a late result lands in the same record.
+
+pub mod document;
+pub mod preflight;
+pub mod timeline;
+
+use std::time::Duration;
+
+use crate::clock::{Moment, Now};
+use crate::error::Error;
+use crate::protocol::control::{HeldTask, Place};
+use crate::protocol::{Json, NodeName, QueueName, Signature, State, TaskId, TaskResult};
+
+pub use timeline::Timeline;
+
+/// What `none` and `0` mean as a timeout.
+pub const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// The state of a call in one word; names for documents are the variants in `snake_case` (ux.md 0.1, ruling 22), words for the screen are [`CallState::word`].
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, strum::Display, strum::IntoStaticStr, strum::EnumIter,
+)]
+#[strum(serialize_all = "snake_case")]
+pub enum CallState {
+    /// Not sent.
+    Draft,
+    /// Being published.
+    Send,
+    /// The broker refused or returned it, or was not reached: certainly not queued.
+    Unsent,
+    /// The broker has it; nothing heard since.
+    Sent,
+    /// A worker holds it, not started.
+    Recv,
+    /// Running.
+    Run,
+    /// Failed, and will run again.
+    Retry,
+    /// Returned in time.
+    Ok,
+    /// Raised, in time.
+    Fail,
+    /// We stopped waiting; the outcome is unknown; still listening.
+    Timeout,
+    /// Returned after our timeout.
+    LateOk,
+    /// Raised after our timeout.
+    LateFail,
+    /// The user stopped waiting; still listening.
+    Detached,
+    /// A worker dropped it unstarted.
+    Expired,
+    /// Revoked before it ran.
+    Revoked,
+    /// Terminated while it ran.
+    Killed,
+    /// The worker does not know the task.
+    NoTask,
+    /// The task ignores its result: nothing is waited for.
+    NoResult,
+    /// No trace anywhere.
+    Lost,
+    /// The connection broke while publishing.
+    UnknownDelivery,
+}
+
+impl CallState {
+    /// The word on the screen.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Draft => "DRAFT",
+            Self::Send => "SEND",
+            Self::Unsent => "UNSENT",
+            Self::Sent => "SENT",
+            Self::Recv => "RECV",
+            Self::Run => "RUN",
+            Self::Retry => "RETRY",
+            Self::Ok => "OK",
+            Self::Fail => "FAIL",
+            Self::Timeout => "TIMEOUT",
+            Self::LateOk => "LATE OK",
+            Self::LateFail => "LATE FAIL",
+            Self::Detached => "DETACHED",
+            Self::Expired => "EXPIRED",
+            Self::Revoked => "REVOKED",
+            Self::Killed => "KILLED",
+            Self::NoTask => "NO TASK",
+            Self::NoResult => "NO RESULT",
+            Self::Lost => "LOST?",
+            Self::UnknownDelivery => "SENT?",
+        }
+    }
+
+    /// Whether nothing more is expected.
+    pub fn is_final(self) -> bool {
+        matches!(
+            self,
+            Self::Unsent
+                | Self::Ok
+                | Self::Fail
+                | Self::LateOk
+                | Self::LateFail
+                | Self::Expired
+                | Self::Revoked
+                | Self::Killed
+                | Self::NoTask
+                | Self::NoResult
+        )
+    }
+
+    /// Whether the caller is still waiting, with a countdown.
+    pub fn is_waiting(self) -> bool {
+        matches!(
+            self,
+            Self::Send | Self::Sent | Self::Recv | Self::Run | Self::Retry | Self::UnknownDelivery
+        )
+    }
+}
+
+/// Something that became known about a call.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fact {
+    /// It is being published.
+    Publishing,
+    /// The broker has it.
+    Confirmed,
+    /// The broker returned it: no such queue.
+    Returned(String),
+    /// It was not sent.
+    Unsent(Error),
+    /// The connection broke before the confirm.
+    Unknown(Error),
+    /// The task ignores its result, and nobody waits for it.
+    NoResult,
+    /// A state from a result backend.
+    Result(Box<TaskResult>),
+    /// A result came and cannot be read.
+    Unreadable(String),
+    /// A worker told where the task is (`query_task`).
+    Seen {
+        /// Where.
+        place: Place,
+        /// At which worker.
+        node: NodeName,
+        /// As the worker describes it.
+        task: HeldTask,
+    },
+    /// The result backend is gone: results cannot come until it is back.
+    BackendLost(String),
+    /// The result backend is back, and was asked again.
+    BackendBack,
+}
+
+/// Whether the caller waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waiting {
+    /// Until the deadline.
+    Yes,
+    /// The deadline passed.
+    TimedOut(Now),
+    /// The user stopped waiting.
+    Detached(Now),
+}
+
+/// How far the message got.
+#[derive(Clone, Debug, PartialEq)]
+enum Delivery {
+    Draft,
+    Publishing,
+    Confirmed,
+    Unsent,
+    Unknown,
+}
+
+/// How it ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Outcome {
+    Ok,
+    Fail,
+    NoTask,
+    Expired,
+    Revoked,
+    Killed,
+    NoResult,
+}
+
+/// What is known of a task that has not ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    Sent,
+    Recv,
+    Run,
+    Retry,
+}
+
+/// One call, from draft to result.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// What was called.
+    pub signature: Signature,
+    /// The queue it was published to.
+    pub queue: Option<QueueName>,
+    /// How long the caller waits, from the confirm.
+    pub timeout: Duration,
+    /// Whether the caller waits.
+    pub waiting: Waiting,
+    /// What happened when.
+    pub timeline: Timeline,
+    /// Worker that has or had it.
+    pub worker: Option<NodeName>,
+    /// Process that runs or ran it.
+    pub pid: Option<u64>,
+    /// Whether the worker acknowledged the broker's message, when told.
+    pub acknowledged: Option<bool>,
+    /// Retries so far, when known.
+    pub retries: Option<u64>,
+    /// The application's own state, such as `PROGRESS`, and its meta.
+    pub custom: Option<(String, Json)>,
+    /// The last state from a result backend: the result once it ended.
+    pub result: Option<TaskResult>,
+    /// Why it was not sent, or may not have been, or why its result cannot be read.
+    pub trouble: Option<Error>,
+    /// Why results cannot come just now.
+    pub backend_lost: Option<String>,
+    /// Warnings said before it was sent.
+    pub warnings: Vec<String>,
+    delivery: Delivery,
+    phase: Phase,
+    outcome: Option<Outcome>,
+    late: bool,
+}
+
+impl Call {
+    /// A draft of `signature` that will be waited for `timeout`.
+    pub fn new(signature: Signature, timeout: Duration, now: Now) -> Self {
+        Self {
+            signature,
+            queue: None,
+            timeout,
+            waiting: Waiting::Yes,
+            timeline: Timeline::new(now),
+            worker: None,
+            pid: None,
+            acknowledged: None,
+            retries: None,
+            custom: None,
+            result: None,
+            trouble: None,
+            backend_lost: None,
+            warnings: Vec::new(),
+            delivery: Delivery::Draft,
+            phase: Phase::Sent,
+            outcome: None,
+            late: false,
+        }
+    }
+
+    /// Its id.
+    pub fn id(&self) -> &TaskId {
+        &self.signature.id
+    }
+
+    /// Its state in one word.
+    pub fn state(&self) -> CallState {
+        if let Some(outcome) = self.outcome {
+            return self.ended(outcome);
+        }
+        match (&self.delivery, self.waiting) {
+            (Delivery::Draft, _) => CallState::Draft,
+            (Delivery::Unsent, _) => CallState::Unsent,
+            (_, Waiting::TimedOut(_)) => CallState::Timeout,
+            (_, Waiting::Detached(_)) => CallState::Detached,
+            (delivery, Waiting::Yes) => self.live(delivery),
+        }
+    }
+
+    fn live(&self, delivery: &Delivery) -> CallState {
+        match (self.phase, delivery) {
+            (Phase::Retry, _) => CallState::Retry,
+            (Phase::Run, _) => CallState::Run,
+            (Phase::Recv, _) => CallState::Recv,
+            (Phase::Sent, Delivery::Unknown) => CallState::UnknownDelivery,
+            (Phase::Sent, Delivery::Publishing) => CallState::Send,
+            (Phase::Sent, _) => CallState::Sent,
+        }
+    }
+
+    fn ended(&self, outcome: Outcome) -> CallState {
+        match (outcome, self.late) {
+            (Outcome::Ok, false) => CallState::Ok,
+            (Outcome::Ok, true) => CallState::LateOk,
+            (Outcome::Fail, false) => CallState::Fail,
+            (Outcome::Fail, true) => CallState::LateFail,
+            (Outcome::NoTask, _) => CallState::NoTask,
+            (Outcome::Expired, _) => CallState::Expired,
+            (Outcome::Revoked, _) => CallState::Revoked,
+            (Outcome::Killed, _) => CallState::Killed,
+            (Outcome::NoResult, _) => CallState::NoResult,
+        }
+    }
+
+    /// Where the task is as far as is known, also after we stopped waiting: SENT, RECV, RUN or RETRY; `None` once it ended or if it was never sent.
+    pub fn whereabouts(&self) -> Option<CallState> {
+        let under_way =
+            self.outcome.is_none() && !matches!(self.delivery, Delivery::Draft | Delivery::Unsent);
+        under_way.then(|| self.live(&self.delivery))
+    }
+
+    /// Whether it is certain (`Some`) or not (`None`) that the message was queued.
+    pub fn sent(&self) -> Option<bool> {
+        match self.delivery {
+            Delivery::Draft | Delivery::Unsent => Some(false),
+            Delivery::Confirmed => Some(true),
+            Delivery::Publishing | Delivery::Unknown => {
+                (self.phase > Phase::Sent || self.outcome.is_some()).then_some(true)
+            }
+        }
+    }
+
+    /// Whether the end came after our timeout.
+    pub fn late(&self) -> bool {
+        self.late
+    }
+
+    /// Whether it ended with an outcome of the task (not: unsent).
+    pub fn result_known(&self) -> bool {
+        matches!(self.outcome, Some(outcome) if outcome != Outcome::NoResult)
+    }
+
+    /// When the waiting ends; `None` before the broker has it, and once nobody waits.
+    pub fn deadline(&self) -> Option<Moment> {
+        let start = self.timeline.waiting_since()?;
+        (self.waiting == Waiting::Yes && self.outcome.is_none())
+            .then(|| start.mono.after(self.timeout))
+    }
+
+    /// Time waited so far, or in all once it ended or was given up.
+    pub fn elapsed(&self, now: Now) -> Option<Duration> {
+        let start = self.timeline.waiting_since()?;
+        let end = self.timeline.done.map_or_else(
+            || match self.waiting {
+                Waiting::Yes => now,
+                Waiting::TimedOut(at) | Waiting::Detached(at) => at,
+            },
+            |done| done,
+        );
+        Some(end.mono.since(start.mono))
+    }
+
+    /// Time left until the deadline.
+    pub fn left(&self, now: Now) -> Option<Duration> {
+        self.deadline().map(|deadline| deadline.since(now.mono))
+    }
+
+    /// Time passes: at the deadline the waiting ends, nothing else. Returns whether it ended just now.
+    pub fn tick(&mut self, now: Now) -> bool {
+        let over = self.deadline().is_some_and(|deadline| now.mono >= deadline);
+        if over {
+            self.waiting = Waiting::TimedOut(now);
+        }
+        over
+    }
+
+    /// Waits `by` longer (or shorter, never less than already elapsed plus a moment); waits again if the deadline had passed.
+    pub fn set_timeout(&mut self, timeout: Duration, now: Now) {
+        self.timeout = timeout.clamp(Duration::from_millis(1), LONGEST_WAIT);
+        let ahead = self
+            .timeline
+            .waiting_since()
+            .is_none_or(|start| start.mono.after(self.timeout) > now.mono);
+        if ahead && matches!(self.waiting, Waiting::TimedOut(_) | Waiting::Detached(_)) {
+            self.waiting = Waiting::Yes;
+        }
+    }
+
+    /// The user stops waiting; we go on listening.
+    pub fn detach(&mut self, now: Now) {
+        if self.waiting == Waiting::Yes && self.outcome.is_none() {
+            self.waiting = Waiting::Detached(now);
+        }
+    }
+
+    /// Merges one fact. Facts may come late, twice and in any order. Returns whether anything changed.
+    pub fn apply(&mut self, fact: Fact, now: Now) -> bool {
+        let before = (
+            self.state(),
+            self.phase,
+            self.result.clone(),
+            self.custom.clone(),
+            self.backend_lost.clone(),
+        );
+        self.merge(fact, now);
+        before
+            != (
+                self.state(),
+                self.phase,
+                self.result.clone(),
+                self.custom.clone(),
+                self.backend_lost.clone(),
+            )
+    }
+
+    fn merge(&mut self, fact: Fact, now: Now) {
+        match fact {
+            Fact::Publishing => self.publishing(now),
+            Fact::Confirmed => self.confirmed(now),
+            Fact::Returned(reason) => self.returned(&reason),
+            Fact::Unsent(error) => {
+                self.delivery = Delivery::Unsent;
+                self.trouble = Some(error);
+            }
+            Fact::Unknown(error) => self.unknown(error, now),
+            Fact::NoResult => {
+                if self.outcome.is_none() {
+                    self.end(Outcome::NoResult, now);
+                }
+            }
+            Fact::Result(result) => self.heard(*result, now),
+            Fact::Unreadable(reason) => {
+                self.trouble = Some(Error::new(crate::error::Kind::Internal, reason));
+            }
+            Fact::Seen { place, node, task } => self.seen(place, node, &task, now),
+            Fact::BackendLost(reason) => self.backend_lost = Some(reason),
+            Fact::BackendBack => self.backend_lost = None,
+        }
+    }
+
+    fn publishing(&mut self, now: Now) {
+        if self.delivery == Delivery::Draft {
+            self.delivery = Delivery::Publishing;
+            self.timeline.published = Some(now);
+        }
+    }
+
+    fn confirmed(&mut self, now: Now) {
+        self.delivery = Delivery::Confirmed;
+        self.timeline.confirmed.get_or_insert(now);
+    }
+
+    fn returned(&mut self, reason: &str) {
+        self.delivery = Delivery::Unsent;
+        let queue = self.queue.as_ref().map_or("?", QueueName::as_str);
+        let error = Error::new(
+            crate::error::Kind::Unsent,
+            format!("the broker returned the message: there is no queue {queue:?} ({reason})"),
+        );
+        self.trouble = Some(
+            error
+                .hint("nothing was queued; start a worker that consumes it, or name another queue"),
+        );
+    }
+
+    fn unknown(&mut self, error: Error, now: Now) {
+        self.delivery = Delivery::Unknown;
+        self.timeline.confirmed.get_or_insert(now);
+        self.trouble = Some(error);
+    }
+
+    fn heard(&mut self, result: TaskResult, now: Now) {
+        if self.outcome.is_some() {
+            return;
+        }
+        self.worker = result.worker.clone().or_else(|| self.worker.take());
+        self.pid = result.pid.or(self.pid);
+        self.retries = result.retries.or(self.retries);
+        match &result.state {
+            State::Pending => {}
+            State::Started => self.started(now),
+            State::Retry => {
+                self.phase = Phase::Retry;
+                self.retries = Some(self.retries.map_or(1, |retries| retries.max(1)));
+            }
+            State::Custom(word) => {
+                self.started(now);
+                self.custom = Some((word.clone(), result.value.clone()));
+            }
+            State::Success | State::Failure | State::Revoked => {
+                let outcome = outcome(&result);
+                self.end(outcome, now);
+            }
+        }
+        self.result = Some(result);
+    }
+
+    fn started(&mut self, now: Now) {
+        if self.phase == Phase::Retry {
+            self.retries = self.retries.map(|retries| retries.saturating_add(0));
+        }
+        self.phase = Phase::Run;
+        self.timeline.started.get_or_insert(now);
+    }
+
+    fn seen(&mut self, place: Place, node: NodeName, task: &HeldTask, now: Now) {
+        if self.outcome.is_some() {
+            return;
+        }
+        self.worker = Some(node);
+        self.acknowledged = Some(task.acknowledged);
+        match place {
+            Place::Reserved | Place::Scheduled => {
+                self.timeline.received.get_or_insert(now);
+                if self.phase < Phase::Recv {
+                    self.phase = Phase::Recv;
+                }
+            }
+            Place::Active => {
+                self.pid = task.pid.or(self.pid);
+                let started = self.timeline.clamp_remote(task.started, now);
+                self.phase = Phase::Run;
+                self.timeline.received.get_or_insert(started);
+                self.timeline.started.get_or_insert(started);
+            }
+        }
+    }
+
+    fn end(&mut self, outcome: Outcome, now: Now) {
+        self.late = matches!(self.waiting, Waiting::TimedOut(_));
+        self.outcome = Some(outcome);
+        self.backend_lost = None;
+        self.timeline.done = Some(now);
+    }
+}
+
+fn outcome(result: &TaskResult) -> Outcome {
+    let exception = result.exception.as_ref();
+    match result.state {
+        State::Success => Outcome::Ok,
+        State::Revoked if exception.is_some_and(|exception| exception.is_expired()) => {
+            Outcome::Expired
+        }
+        State::Revoked if exception.is_some_and(|exception| exception.is_terminated()) => {
+            Outcome::Killed
+        }
+        State::Revoked => Outcome::Revoked,
+        _ if exception.is_some_and(|exception| exception.is_not_registered())
+            && result.traceback.is_none() =>
+        {
+            Outcome::NoTask
+        }
+        _ => Outcome::Fail,
+    }
+}

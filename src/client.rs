@@ -1,1 +1,79 @@
-//! To come.
+//! The client: one actor that owns both links, reconnects them, correlates replies, and answers with events. Everything else holds its handle.
+
+pub mod actor;
+pub mod backoff;
+pub mod event;
+pub mod guard;
+pub mod replies;
+
+use tokio::sync::mpsc;
+
+use crate::protocol::{QueueName, Signature, TaskId};
+
+pub use event::{Event, LinkName, LinkState};
+pub use guard::Confirmed;
+
+/// What the actor is asked to do. It answers with [`Event`]s.
+#[derive(Debug)]
+pub enum Command {
+    /// Subscribe to the result, then publish once. Facts follow as [`Event::Call`].
+    Call(Box<Order>),
+    /// Stop listening for a call.
+    Forget(TaskId),
+    /// Ask everything again now; reconnect now if a link waits for its next try.
+    Refresh,
+    /// Ask for the depth of one more queue, now and from now on.
+    Queue(QueueName),
+    /// Workers are being looked at: ping every 2 s instead of every 10 s.
+    WatchWorkers(bool),
+    /// Revoke a task at all workers (tier 3: a person confirmed it).
+    Revoke {
+        /// Which.
+        id: TaskId,
+        /// Kill the process if it runs.
+        terminate: bool,
+        /// Proof that a person confirmed it.
+        confirmed: Confirmed,
+    },
+    /// Remove what is ours on the broker, close both links, end. [`Event::Closed`] is the last event.
+    Close,
+}
+
+/// A call ready to be sent.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Order {
+    /// What to call.
+    pub signature: Signature,
+    /// The queue chosen by the pre-flight.
+    pub queue: QueueName,
+    /// The task ignores its result: nothing is waited for.
+    pub no_result: bool,
+}
+
+/// A cheap handle to the actor.
+#[derive(Clone, Debug)]
+pub struct Client {
+    commands: mpsc::Sender<Command>,
+}
+
+impl Client {
+    /// A handle that sends to `commands`.
+    pub fn new(commands: mpsc::Sender<Command>) -> Self {
+        Self { commands }
+    }
+
+    /// Hands a command over without waiting; gives it back if the actor is too busy or gone (nothing was done then).
+    pub fn try_send(&self, command: Command) -> Result<(), Command> {
+        self.commands
+            .try_send(command)
+            .map_err(|error| match error {
+                mpsc::error::TrySendError::Full(command)
+                | mpsc::error::TrySendError::Closed(command) => command,
+            })
+    }
+
+    /// Hands a command over, waiting for room; false if the actor is gone.
+    pub async fn send(&self, command: Command) -> bool {
+        self.commands.send(command).await.is_ok()
+    }
+}

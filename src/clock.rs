@@ -32,8 +32,13 @@ pub struct Now {
 impl Now {
     /// A reading at `mono` after the Unix epoch on both clocks; for tests and fixed screens.
     pub fn fixed(mono: Duration) -> Self {
-        let wall = Timestamp::UNIX_EPOCH.checked_add(mono).unwrap_or(Timestamp::MAX);
-        Self { wall, mono: Moment(mono) }
+        let wall = Timestamp::UNIX_EPOCH
+            .checked_add(mono)
+            .unwrap_or(Timestamp::MAX);
+        Self {
+            wall,
+            mono: Moment(mono),
+        }
     }
 
     /// The same reading, both clocks `by` later.
@@ -54,13 +59,18 @@ pub struct Clock {
 
 impl Default for Clock {
     fn default() -> Self {
-        Self { start: Instant::now() }
+        Self {
+            start: Instant::now(),
+        }
     }
 }
 
 impl Clock {
     /// Both clocks, now.
     pub fn now(&self) -> Now {
-        Now { wall: Timestamp::now(), mono: Moment(self.start.elapsed()) }
+        Now {
+            wall: Timestamp::now(),
+            mono: Moment(self.start.elapsed()),
+        }
     }
 }

@@ -1,1 +1,278 @@
-//! To come.
+//! What has been heard of workers, queues and tasks: a pure fold of replies. Knows no clock and no network; unknown is `None`, never 0.
+
+pub mod queue;
+pub mod tasks;
+pub mod worker;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::broker::{Depth, Reach};
+use crate::clock::Now;
+use crate::protocol::control::{Conf, ConsumedQueue, HeldTask, Report, Stats};
+use crate::protocol::{NodeName, QueueName, TaskName};
+
+pub use queue::{Queue, QueueTrouble};
+pub use tasks::{Kept, TaskRow};
+pub use worker::{Worker, WorkerState};
+
+/// How long a worker may take to answer before it is SILENT.
+pub const SILENT_AFTER: Duration = Duration::from_secs(2);
+
+/// One thing heard from the cluster.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Heard {
+    /// A question went out to all workers.
+    Asked {
+        /// Which.
+        question: Question,
+        /// Who could hear it.
+        reach: Reach,
+    },
+    /// One worker answered.
+    Answer {
+        /// Who.
+        node: NodeName,
+        /// What.
+        answer: Answer,
+        /// Time from the question to this answer.
+        took: Duration,
+    },
+    /// One worker answered something that cannot be read, or an error.
+    Unreadable {
+        /// Who, when it can be told.
+        node: Option<NodeName>,
+        /// Why, for people.
+        reason: String,
+    },
+    /// The depth of a queue; `Err` says for people why it is not known.
+    Depth {
+        /// Which queue.
+        queue: QueueName,
+        /// How full.
+        depth: Result<Depth, String>,
+    },
+    /// The first survey after connecting is over: everybody accounted for has answered, or the time for it is up.
+    Surveyed,
+    /// The broker is gone: what is known is getting old.
+    Lost,
+    /// The broker is back.
+    Back,
+}
+
+/// Questions whose silence tells something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Question {
+    /// Are you there?
+    Ping,
+    /// Which tasks do you know?
+    Registered,
+}
+
+/// What a worker answers.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// To a ping.
+    Pong,
+    /// Names of registered tasks, Celery's own included.
+    Tasks(Vec<TaskName>),
+    /// One attribute of its tasks (`queue`, `ignore_result`, …); tasks without it are left out.
+    Item {
+        /// The attribute.
+        item: String,
+        /// Task and value, as Python's `str()`.
+        values: Vec<(TaskName, String)>,
+    },
+    /// Queues it consumes.
+    Queues(Vec<ConsumedQueue>),
+    /// Pool and counters.
+    Stats(Stats),
+    /// Running tasks.
+    Active(Vec<HeldTask>),
+    /// Prefetched tasks.
+    Reserved(Vec<HeldTask>),
+    /// Settings.
+    Conf(Conf),
+    /// Versions and result backend.
+    Report(Report),
+}
+
+/// What is known of the cluster.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Cluster {
+    /// Workers that answered at least once in this run.
+    pub workers: BTreeMap<NodeName, Worker>,
+    /// Queues that workers consume or that were asked for.
+    pub queues: BTreeMap<QueueName, Queue>,
+    /// When the tasks were last asked for, and who could hear it.
+    pub asked: Option<(Now, Reach)>,
+    /// Whether the first survey is over.
+    pub surveyed: bool,
+    /// When the broker was lost, while it is.
+    pub lost_at: Option<Now>,
+    /// When anything was heard last.
+    pub heard_at: Option<Now>,
+    /// The last answer that could not be read.
+    pub unreadable: Option<String>,
+}
+
+impl Cluster {
+    /// Folds one thing in. Returns whether anything that can be seen changed.
+    pub fn apply(&mut self, heard: Heard, now: Now) -> bool {
+        let before = self.visible();
+        self.fold(heard, now);
+        self.visible() != before
+    }
+
+    fn fold(&mut self, heard: Heard, now: Now) {
+        match heard {
+            Heard::Asked { question, reach } => self.asked(question, reach, now),
+            Heard::Answer { node, answer, took } => {
+                self.heard_at = Some(now);
+                let worker = self
+                    .workers
+                    .entry(node.clone())
+                    .or_insert_with(|| Worker::new(node, now));
+                if let Answer::Queues(queues) = &answer {
+                    for queue in queues {
+                        self.queues
+                            .entry(queue.name.clone())
+                            .or_insert_with(|| Queue::new(queue.name.clone()));
+                    }
+                }
+                worker.answer(answer, took, now);
+            }
+            Heard::Unreadable { node, reason } => {
+                self.heard_at = Some(now);
+                let who = node.map_or_else(String::new, |node| format!("{node}: "));
+                self.unreadable = Some(format!("{who}{reason}"));
+            }
+            Heard::Depth { queue, depth } => {
+                self.queues
+                    .entry(queue.clone())
+                    .or_insert_with(|| Queue::new(queue))
+                    .depth(depth, now);
+            }
+            Heard::Surveyed => self.surveyed = true,
+            Heard::Lost => self.lost_at = self.lost_at.or(Some(now)),
+            Heard::Back => {
+                self.lost_at = None;
+                for worker in self.workers.values_mut() {
+                    worker.broker_back();
+                }
+            }
+        }
+    }
+
+    fn asked(&mut self, question: Question, reach: Reach, now: Now) {
+        match question {
+            Question::Registered => self.asked = Some((now, reach)),
+            Question::Ping => {
+                for worker in self.workers.values_mut() {
+                    worker.pinged(now);
+                }
+            }
+        }
+    }
+
+    /// Time passes: workers that did not answer in time become SILENT (only while the broker is up). Returns whether anything changed.
+    pub fn tick(&mut self, now: Now) -> bool {
+        if self.lost_at.is_some() {
+            return false;
+        }
+        let mut changed = false;
+        for worker in self.workers.values_mut() {
+            changed |= worker.tick(now);
+        }
+        changed
+    }
+
+    /// Workers that answered when asked last (not SILENT).
+    pub fn answering(&self) -> impl Iterator<Item = &Worker> {
+        self.workers
+            .values()
+            .filter(|worker| worker.state() != WorkerState::Silent)
+    }
+
+    /// Names of the workers that consume `queue`.
+    pub fn readers(&self, queue: &QueueName) -> Vec<NodeName> {
+        self.workers
+            .values()
+            .filter(|worker| worker.reads(queue))
+            .map(|worker| worker.name.clone())
+            .collect()
+    }
+
+    /// Consumers that the broker counts but that no answering worker accounts for: silent workers, or none of Celery's.
+    /// `None` when a queue's consumers are not known.
+    pub fn unaccounted(&self) -> Option<u64> {
+        let mut most = 0;
+        for queue in self.queues.values() {
+            let readers = self
+                .answering()
+                .filter(|worker| worker.reads(&queue.name))
+                .count() as u64;
+            if readers == 0 && queue.consumers.is_none() {
+                continue;
+            }
+            most = most.max(queue.consumers?.saturating_sub(readers));
+        }
+        Some(most)
+    }
+
+    /// Queues, trouble first, then by name.
+    pub fn queues_by_trouble(&self) -> Vec<&Queue> {
+        let mut queues: Vec<&Queue> = self.queues.values().collect();
+        queues.sort_by_key(|queue| (queue.trouble(), queue.name.clone()));
+        queues
+    }
+
+    /// Workers, trouble first, then by name.
+    pub fn workers_by_trouble(&self) -> Vec<&Worker> {
+        let mut workers: Vec<&Worker> = self.workers.values().collect();
+        workers.sort_by_key(|worker| (worker.state(), worker.name.clone()));
+        workers
+    }
+
+    /// The settings of the first worker (by name) that told them.
+    pub fn conf(&self) -> Option<&Conf> {
+        self.workers
+            .values()
+            .find_map(|worker| worker.conf.as_ref())
+    }
+
+    /// The result backend as workers tell it: `conf` first, then `report` (protocol.md 2.4).
+    pub fn result_backend(&self) -> Option<&str> {
+        let conf = self
+            .workers
+            .values()
+            .find_map(|worker| worker.conf.as_ref()?.result_backend.as_deref());
+        conf.or_else(|| {
+            self.workers
+                .values()
+                .find_map(|worker| worker.report.as_ref()?.results.as_deref())
+        })
+    }
+
+    /// What a redraw depends on, so that an idle screen stays idle.
+    fn visible(&self) -> Visible {
+        Visible {
+            workers: self.workers.values().map(Worker::visible).collect(),
+            queues: self.queues.values().map(Queue::visible).collect(),
+            surveyed: self.surveyed,
+            asked: self.asked.map(|(_, reach)| reach),
+            lost: self.lost_at.is_some(),
+            unreadable: self.unreadable.clone(),
+        }
+    }
+}
+
+#[derive(PartialEq)]
+struct Visible {
+    workers: Vec<worker::Visible>,
+    queues: Vec<queue::Visible>,
+    surveyed: bool,
+    asked: Option<Reach>,
+    lost: bool,
+    unreadable: Option<String>,
+}

@@ -1,1 +1,53 @@
-//! To come.
+//! The screen. Data flows one way: input -> `update` -> effect -> client -> event -> `update` -> `view`.
+//!
+//! `update` and `view` are pure; [`runtime`] and [`perform`] do all IO, and a writer thread owns stdout.
+
+pub mod clipboard;
+pub mod effect;
+pub mod input;
+pub mod keymap;
+pub mod message;
+pub mod panes;
+pub mod perform;
+pub mod popups;
+pub mod runtime;
+pub mod state;
+pub mod terminal;
+pub mod theme;
+pub mod update;
+pub mod view;
+pub mod widgets;
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use crate::client::{Client, Event};
+use crate::error::Result;
+
+/// What the screen is started with.
+#[derive(Debug)]
+pub struct Setup {
+    /// The client and its events; `None` shows the static Welcome screen.
+    pub connection: Option<(Client, mpsc::Receiver<Event>)>,
+    /// What the header says about the target.
+    pub target: Target,
+    /// Timeout of new calls.
+    pub timeout: Duration,
+    /// Drawing: glyphs and colours.
+    pub look: theme::Look,
+}
+
+/// The target as the header shows it; no secrets.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Target {
+    /// Short broker address, `amqp://localhost:5672/`, or `demo`.
+    pub broker: String,
+    /// Whether this is the pretend cluster.
+    pub demo: bool,
+}
+
+/// Runs the screen until the user quits. The terminal is left as it was found, whatever happens.
+pub async fn run(setup: Setup) -> Result<()> {
+    runtime::run(setup).await
+}

@@ -107,7 +107,7 @@ pub struct ConsumedQueue {
 }
 
 /// A task a worker holds or runs, from `active`, `reserved`, `query_task`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct HeldTask {
     /// Its id.
     pub id: TaskId,
@@ -157,7 +157,11 @@ pub fn registered_names(reply: &Json) -> Vec<TaskName> {
 
 /// The value of `item` for each name of `names`, from an answer that asked for that item: `None` where the task has none.
 /// `Err(())`-like `None` overall if the answer does not fit the names (the task list changed: ask again).
-pub fn registered_item(names: &[TaskName], item: &str, reply: &Json) -> Option<Vec<Option<String>>> {
+pub fn registered_item(
+    names: &[TaskName],
+    item: &str,
+    reply: &Json,
+) -> Option<Vec<Option<String>>> {
     let _ = (names, item, reply);
     unimplemented!()
 }

@@ -31,7 +31,10 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { bytes: 256 << 20, depth: 200 }
+        Self {
+            bytes: 256 << 20,
+            depth: 200,
+        }
     }
 }
 

@@ -83,7 +83,9 @@ pub enum EncodeError {
     #[error("the task has no name")]
     NoTask,
     /// An object in the arguments looks like one of kombu's typed values but names a type no worker knows.
-    #[error("an object with exactly the keys __type__ and __value__ names the unknown type {0:?}: workers cannot decode it and would lose the message")]
+    #[error(
+        "an object with exactly the keys __type__ and __value__ names the unknown type {0:?}: workers cannot decode it and would lose the message"
+    )]
     UnknownType(String),
     /// A keyword is given twice.
     #[error("the keyword {0:?} is given twice")]

@@ -96,7 +96,11 @@ impl State {
 impl TaskResult {
     /// Reads a stored or sent result. `content_type` is the message's, or `None` where the backend has none (redis);
     /// `id` is used when the document does not name its task.
-    pub fn parse(payload: &[u8], content_type: Option<&str>, id: &TaskId) -> Result<Self, ResultError> {
+    pub fn parse(
+        payload: &[u8],
+        content_type: Option<&str>,
+        id: &TaskId,
+    ) -> Result<Self, ResultError> {
         let _ = (payload, content_type, id);
         unimplemented!()
     }
@@ -115,11 +119,13 @@ impl Exception {
 
     /// Whether this is `TaskRevokedError("expired")`.
     pub fn is_expired(&self) -> bool {
-        self.kind == "TaskRevokedError" && self.args.first().and_then(Json::as_str) == Some("expired")
+        self.kind == "TaskRevokedError"
+            && self.args.first().and_then(Json::as_str) == Some("expired")
     }
 
     /// Whether this is `TaskRevokedError("terminated")`.
     pub fn is_terminated(&self) -> bool {
-        self.kind == "TaskRevokedError" && self.args.first().and_then(Json::as_str) == Some("terminated")
+        self.kind == "TaskRevokedError"
+            && self.args.first().and_then(Json::as_str) == Some("terminated")
     }
 }

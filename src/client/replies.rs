@@ -1,0 +1,1 @@
+//! Correlates control replies with requests.

@@ -1,0 +1,190 @@
+//! One queue: its depth now and over the last minutes, and whether that is trouble.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use crate::broker::Depth;
+use crate::clock::{Moment, Now};
+use crate::protocol::QueueName;
+
+/// Samples that are kept, one a second.
+const KEPT: usize = 300;
+/// A queue grows when every look over this time found it no smaller and the last one larger.
+const GROWING_OVER: Duration = Duration::from_secs(10);
+/// A queue is stuck when it has messages and consumers and its depth did not fall for this time.
+const STUCK_AFTER: Duration = Duration::from_secs(30);
+
+/// Why a queue needs a look; in order of trouble, `Fine` last.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, strum::Display, strum::IntoStaticStr,
+)]
+#[strum(serialize_all = "snake_case")]
+pub enum QueueTrouble {
+    /// Nobody reads it.
+    NoConsumer,
+    /// It has readers and messages, and nothing is taken.
+    Stuck,
+    /// More comes in than goes out.
+    Growing,
+    /// Nothing is wrong that can be seen.
+    Fine,
+}
+
+/// A queue.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Queue {
+    /// Its name.
+    pub name: QueueName,
+    /// Messages ready; `None` if not known.
+    pub ready: Option<u64>,
+    /// Messages delivered and not acknowledged; `None` where the broker does not tell.
+    pub held: Option<u64>,
+    /// Consumers; `None` where the broker does not tell.
+    pub consumers: Option<u64>,
+    /// Whether the broker has no such queue.
+    pub missing: bool,
+    /// Why nothing is known, for people.
+    pub unknown_because: Option<String>,
+    /// Ready messages over time, oldest first, one sample a look.
+    samples: VecDeque<(Moment, u64)>,
+}
+
+impl Queue {
+    /// A queue of which nothing is known but its name.
+    pub fn new(name: QueueName) -> Self {
+        Self {
+            name,
+            ready: None,
+            held: None,
+            consumers: None,
+            missing: false,
+            unknown_because: None,
+            samples: VecDeque::new(),
+        }
+    }
+
+    pub(super) fn depth(&mut self, depth: Result<Depth, String>, now: Now) {
+        self.unknown_because = None;
+        self.missing = matches!(depth, Ok(Depth::Missing));
+        match depth {
+            Ok(Depth::Known {
+                ready,
+                held,
+                consumers,
+            }) => {
+                self.ready = Some(ready);
+                self.held = held;
+                self.consumers = consumers;
+                self.samples.push_back((now.mono, ready));
+                if self.samples.len() > KEPT {
+                    self.samples.pop_front();
+                }
+            }
+            Ok(Depth::Missing) => self.forget("the broker has no such queue"),
+            Ok(Depth::Locked) => self.forget("it belongs to another connection alone"),
+            Err(reason) => self.forget(&reason),
+        }
+    }
+
+    fn forget(&mut self, reason: &str) {
+        self.ready = None;
+        self.held = None;
+        self.consumers = None;
+        self.unknown_because = Some(reason.to_owned());
+    }
+
+    /// Ready messages of the last looks, oldest first, at most `count`.
+    pub fn recent(&self, count: usize) -> impl Iterator<Item = u64> {
+        let skip = self.samples.len().saturating_sub(count);
+        self.samples.iter().skip(skip).map(|(_, ready)| *ready)
+    }
+
+    /// Whether it needs a look.
+    pub fn trouble(&self) -> QueueTrouble {
+        match (self.ready, self.consumers) {
+            (_, Some(0)) => QueueTrouble::NoConsumer,
+            (Some(ready), _)
+                if ready > 0 && self.never_fell(STUCK_AFTER) && !self.rose(STUCK_AFTER) =>
+            {
+                QueueTrouble::Stuck
+            }
+            (Some(_), _) if self.never_fell(GROWING_OVER) && self.rose(GROWING_OVER) => {
+                QueueTrouble::Growing
+            }
+            _ => QueueTrouble::Fine,
+        }
+    }
+
+    /// Change of ready messages a second over the last 10 s; `None` while that is not known.
+    pub fn growth_per_s(&self) -> Option<f64> {
+        let window = self.window(GROWING_OVER)?;
+        let (first, last) = (window.first()?, window.last()?);
+        let seconds = last.0.since(first.0).as_secs_f64();
+        (seconds > 0.0).then(|| (last.1 as f64 - first.1 as f64) / seconds)
+    }
+
+    /// The samples of the last `span`; `None` if we have not looked for that long.
+    fn window(&self, span: Duration) -> Option<Vec<(Moment, u64)>> {
+        let last = self.samples.back()?.0;
+        let oldest = self.samples.front()?.0;
+        (last.since(oldest) >= span).then(|| {
+            self.samples
+                .iter()
+                .filter(|(at, _)| last.since(*at) <= span)
+                .copied()
+                .collect()
+        })
+    }
+
+    fn never_fell(&self, span: Duration) -> bool {
+        self.window(span)
+            .is_some_and(|samples| samples.windows(2).all(|pair| pair[1].1 >= pair[0].1))
+    }
+
+    fn rose(&self, span: Duration) -> bool {
+        self.window(span)
+            .is_some_and(|samples| match (samples.first(), samples.last()) {
+                (Some(first), Some(last)) => last.1 > first.1,
+                _ => false,
+            })
+    }
+
+    pub(super) fn visible(&self) -> Visible {
+        Visible {
+            ready: self.ready,
+            held: self.held,
+            consumers: self.consumers,
+            missing: self.missing,
+            unknown_because: self.unknown_because.clone(),
+            trouble: self.trouble(),
+            growth: self.growth_per_s().map(|rate| rate.round().to_string()),
+            flat: self
+                .samples
+                .iter()
+                .all(|(_, ready)| Some(*ready) == self.ready),
+            samples: if self
+                .samples
+                .iter()
+                .all(|(_, ready)| Some(*ready) == self.ready)
+            {
+                0
+            } else {
+                self.samples.back().map_or(0, |(at, _)| at.0.as_millis())
+            },
+        }
+    }
+}
+
+/// What a redraw depends on; a flat line looks the same however long it is.
+#[derive(PartialEq)]
+pub(super) struct Visible {
+    ready: Option<u64>,
+    held: Option<u64>,
+    consumers: Option<u64>,
+    missing: bool,
+    unknown_because: Option<String>,
+    trouble: QueueTrouble,
+    growth: Option<String>,
+    flat: bool,
+    samples: u128,
+}

@@ -1,0 +1,227 @@
+//! One worker: what it answered and when, and what that makes of its state.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::{Answer, SILENT_AFTER};
+use crate::clock::{Moment, Now};
+use crate::protocol::control::{Conf, ConsumedQueue, HeldTask, Report, Stats};
+use crate::protocol::{NodeName, QueueName, TaskName};
+
+/// A worker's state in one word; in order of trouble.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, strum::Display, strum::IntoStaticStr,
+)]
+#[strum(serialize_all = "UPPERCASE")]
+pub enum WorkerState {
+    /// It answered earlier in this run, and not within 2 s when asked last.
+    Silent,
+    /// All its slots are active.
+    Busy,
+    /// It answers and has a free slot, or its slots are not known.
+    Ok,
+}
+
+/// A worker that answered at least once in this run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Worker {
+    /// Its node name.
+    pub name: NodeName,
+    /// Tasks it has registered.
+    pub tasks: Option<BTreeSet<TaskName>>,
+    /// Attributes of its tasks: item, then task, then value.
+    pub items: BTreeMap<String, BTreeMap<TaskName, String>>,
+    /// Queues it consumes.
+    pub queues: Option<Vec<ConsumedQueue>>,
+    /// Pool and counters.
+    pub stats: Option<Stats>,
+    /// Running tasks.
+    pub active: Option<Vec<HeldTask>>,
+    /// Prefetched tasks.
+    pub reserved: Option<Vec<HeldTask>>,
+    /// Settings.
+    pub conf: Option<Conf>,
+    /// Versions.
+    pub report: Option<Report>,
+    /// Time its last ping took.
+    pub ping: Option<Duration>,
+    /// When it was heard last.
+    pub heard_at: Now,
+    /// When it was asked and has not been heard since.
+    asked_at: Option<Moment>,
+    /// Whether it is SILENT.
+    silent: bool,
+}
+
+impl Worker {
+    /// A worker heard for the first time.
+    pub fn new(name: NodeName, now: Now) -> Self {
+        Self {
+            name,
+            tasks: None,
+            items: BTreeMap::new(),
+            queues: None,
+            stats: None,
+            active: None,
+            reserved: None,
+            conf: None,
+            report: None,
+            ping: None,
+            heard_at: now,
+            asked_at: None,
+            silent: false,
+        }
+    }
+
+    pub(super) fn answer(&mut self, answer: Answer, took: Duration, now: Now) {
+        self.heard_at = now;
+        self.asked_at = None;
+        self.silent = false;
+        match answer {
+            Answer::Pong => self.ping = Some(took),
+            Answer::Tasks(names) => self.tasks = Some(names.into_iter().collect()),
+            Answer::Item { item, values } => {
+                self.items.insert(item, values.into_iter().collect());
+            }
+            Answer::Queues(queues) => self.queues = Some(queues),
+            Answer::Stats(stats) => self.stats = Some(stats),
+            Answer::Active(tasks) => self.active = Some(tasks),
+            Answer::Reserved(tasks) => self.reserved = Some(tasks),
+            Answer::Conf(conf) => self.conf = Some(conf),
+            Answer::Report(report) => self.report = Some(report),
+        }
+    }
+
+    pub(super) fn pinged(&mut self, now: Now) {
+        self.asked_at = self.asked_at.or(Some(now.mono));
+    }
+
+    pub(super) fn broker_back(&mut self) {
+        self.asked_at = None;
+    }
+
+    pub(super) fn tick(&mut self, now: Now) -> bool {
+        let overdue = self
+            .asked_at
+            .is_some_and(|asked| now.mono.since(asked) >= SILENT_AFTER);
+        let changed = overdue && !self.silent;
+        self.silent |= overdue;
+        changed
+    }
+
+    /// Its state in one word.
+    pub fn state(&self) -> WorkerState {
+        if self.silent {
+            return WorkerState::Silent;
+        }
+        match (self.running(), self.slots()) {
+            (Some(running), Some(slots)) if slots > 0 && running >= slots => WorkerState::Busy,
+            _ => WorkerState::Ok,
+        }
+    }
+
+    /// What the state rests on, in words.
+    pub fn evidence(&self) -> String {
+        if self.silent {
+            let solo = self
+                .stats
+                .as_ref()
+                .is_some_and(|stats| stats.pool.as_deref() == Some("solo"));
+            let note = if solo {
+                "; a solo pool cannot answer while it runs a task"
+            } else {
+                ""
+            };
+            return format!("no reply within {}s{note}", SILENT_AFTER.as_secs());
+        }
+        match (self.running(), self.slots()) {
+            (Some(running), Some(slots)) => format!("{running}/{slots} slots active"),
+            _ => "replied; slots not known yet".to_owned(),
+        }
+    }
+
+    /// Slots of its pool.
+    pub fn slots(&self) -> Option<u64> {
+        self.stats.as_ref().and_then(|stats| stats.slots)
+    }
+
+    /// Tasks it runs.
+    pub fn running(&self) -> Option<u64> {
+        self.active.as_ref().map(|tasks| tasks.len() as u64)
+    }
+
+    /// Whether it said that it consumes `queue`.
+    pub fn reads(&self, queue: &QueueName) -> bool {
+        self.queues
+            .as_ref()
+            .is_some_and(|queues| queues.iter().any(|consumed| consumed.name == *queue))
+    }
+
+    /// Whether it has `task` registered; `None` if it never told its tasks.
+    pub fn knows(&self, task: &TaskName) -> Option<bool> {
+        self.tasks.as_ref().map(|tasks| tasks.contains(task))
+    }
+
+    pub(super) fn visible(&self) -> Visible {
+        Visible {
+            name: self.name.clone(),
+            state: self.state(),
+            tasks: self.tasks.clone(),
+            queues: self.queues.clone(),
+            stats: self
+                .stats
+                .as_ref()
+                .map(|stats| (stats.pool.clone(), stats.slots)),
+            active: self.active.clone(),
+            reserved: self.reserved.as_ref().map(Vec::len),
+            items: self.items.clone(),
+            conf: self.conf.clone(),
+            report: self.report.clone(),
+            band: self.ping.map(Band::of),
+        }
+    }
+}
+
+/// A ping as it is shown in strips and lists: in bands, so that numbers do not jitter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, strum::Display)]
+pub enum Band {
+    /// Under 10 ms.
+    #[strum(serialize = "<10ms")]
+    Fast,
+    /// Under 100 ms.
+    #[strum(serialize = "<100ms")]
+    Fair,
+    /// Under 1 s.
+    #[strum(serialize = "<1s")]
+    Slow,
+    /// 1 s and more.
+    #[strum(serialize = ">1s")]
+    Awful,
+}
+
+impl Band {
+    /// The band of a latency.
+    pub fn of(latency: Duration) -> Self {
+        match latency.as_millis() {
+            0..10 => Self::Fast,
+            10..100 => Self::Fair,
+            100..1000 => Self::Slow,
+            _ => Self::Awful,
+        }
+    }
+}
+
+#[derive(PartialEq)]
+pub(super) struct Visible {
+    name: NodeName,
+    state: WorkerState,
+    tasks: Option<BTreeSet<TaskName>>,
+    queues: Option<Vec<ConsumedQueue>>,
+    stats: Option<(Option<String>, Option<u64>)>,
+    active: Option<Vec<HeldTask>>,
+    reserved: Option<usize>,
+    items: BTreeMap<String, BTreeMap<TaskName, String>>,
+    conf: Option<Conf>,
+    report: Option<Report>,
+    band: Option<Band>,
+}

@@ -1,0 +1,15 @@
+//! Everything that can happen to the screen's state.
+
+use super::input::Input;
+use crate::client::Event;
+
+/// One thing that happened; handed to [`super::update::update`] with the time it happened.
+#[derive(Debug)]
+pub enum Message {
+    /// A key, a paste or a resize.
+    Input(Input),
+    /// The client tells something.
+    Client(Box<Event>),
+    /// Time passed: at least every second, every 100 ms while [`super::state::State::animating`].
+    Tick,
+}

@@ -1,0 +1,6 @@
+//! The event loop.
+/// To come.
+pub async fn run(setup: super::Setup) -> crate::error::Result<()> {
+    let _ = setup;
+    unimplemented!()
+}
