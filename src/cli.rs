@@ -1,1 +1,3 @@
-//! To come.
+//! What the command line says.
+
+pub mod items;
