@@ -9,8 +9,10 @@ pub mod workers;
 
 use ratatui::text::Span;
 
+use super::keymap::Action;
 use super::state::{NoticeKind, Shared};
 use super::theme::{Role, Theme};
+use super::widgets::{Edit, Edited, Editor, Field, Step};
 use crate::call::CallState;
 use crate::client::Command;
 use crate::clock::Now;
@@ -92,9 +94,13 @@ pub enum Ask {
     /// Give the focus to a pane.
     Focus(Pane),
     /// Send what the form holds.
-    Send,
+    Send(Box<call::Ready>),
     /// Ask whether a call shall be revoked.
     Revoke(TaskId),
+    /// Wait longer (or shorter) for a call.
+    Wait(TaskId, bool),
+    /// Stop waiting for a call, keep listening.
+    Detach(TaskId),
     /// Say something.
     Say(NoticeKind, String),
     /// Copy text; the second is what it is, for people.
@@ -185,7 +191,53 @@ pub fn last_part(name: &str) -> &str {
         .unwrap_or(name)
 }
 
-/// Moves a row by `by` within `len` rows.
-pub fn step(row: usize, by: isize, len: usize) -> usize {
-    row.saturating_add_signed(by).min(len.saturating_sub(1))
+/// The movement that an action asks for.
+pub fn step(action: Action) -> Option<Step> {
+    Some(match action {
+        Action::Down => Step::Down,
+        Action::Up => Step::Up,
+        Action::First => Step::First,
+        Action::Last => Step::Last,
+        Action::PageDown => Step::PageDown,
+        Action::PageUp => Step::PageUp,
+        _ => return None,
+    })
+}
+
+/// What is typed into a field or an editor.
+#[derive(Clone, Copy, Debug)]
+pub enum Typed<'a> {
+    /// A key.
+    Edit(Edit),
+    /// A paste.
+    Paste(&'a str),
+}
+
+impl Typed<'_> {
+    /// Changes a line of text. A paste becomes one line: its line breaks become blanks.
+    pub fn into_field(self, field: &mut Field) -> bool {
+        match self {
+            Self::Edit(edit) => field.apply(edit) != Edited::Nothing,
+            Self::Paste(text) => {
+                field.paste(&one_line(text));
+                true
+            }
+        }
+    }
+
+    /// Changes several lines of text.
+    pub fn into_editor(self, editor: &mut Editor) -> bool {
+        match self {
+            Self::Edit(edit) => editor.apply(edit) != Edited::Nothing,
+            Self::Paste(text) => {
+                editor.paste(text);
+                true
+            }
+        }
+    }
+}
+
+fn one_line(text: &str) -> String {
+    let lines = text.trim_end_matches(['\r', '\n']).lines();
+    lines.collect::<Vec<_>>().join(" ")
 }

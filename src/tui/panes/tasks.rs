@@ -5,12 +5,11 @@ pub mod view;
 
 use std::collections::BTreeSet;
 
-use super::{Ask, Scene, step};
+use super::{Ask, Typed, step};
 use crate::cluster::Cluster;
 use crate::protocol::TaskName;
-use crate::tui::input::Input;
 use crate::tui::keymap::{Action, Context};
-use crate::tui::widgets::field::Field;
+use crate::tui::widgets::{Field, Scroll, Step};
 
 pub use list::{Entry, List};
 
@@ -20,25 +19,33 @@ const DEMO_FIRST: &str = "demo.math.add";
 /// What the pane remembers.
 #[derive(Debug)]
 pub struct State {
-    /// The task under the cursor; it may be hidden by the filter.
+    /// The task under the cursor; the filter may hide it.
     pub cursor: Option<TaskName>,
-    /// Whether the user has chosen the cursor's place.
-    chosen: bool,
+    /// Where the list stands.
+    pub scroll: Scroll,
     /// Whether names are grouped by their dotted parents.
     pub tree: bool,
     /// Whether Celery's own tasks are shown.
     pub builtins: bool,
-    /// What is being typed.
-    mode: Mode,
     /// The filter, empty for none.
     pub filter: Field,
     /// A name being typed by hand.
     pub name: Field,
-    /// Names typed by hand in this run.
-    typed: BTreeSet<TaskName>,
     /// What is shown now.
     pub list: List,
+    mode: Mode,
+    chosen: bool,
+    typed: BTreeSet<TaskName>,
     demo: bool,
+}
+
+/// What the pane looks at while it changes.
+#[derive(Clone, Copy, Debug)]
+pub struct Around<'a> {
+    /// What has been heard.
+    pub cluster: &'a Cluster,
+    /// How many rows are seen.
+    pub height: usize,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,14 +60,15 @@ impl State {
     pub fn new(demo: bool) -> Self {
         Self {
             cursor: None,
-            chosen: false,
+            scroll: Scroll::default(),
             tree: true,
             builtins: false,
-            mode: Mode::List,
             filter: Field::default(),
             name: Field::default(),
-            typed: BTreeSet::new(),
             list: List::default(),
+            mode: Mode::List,
+            chosen: false,
+            typed: BTreeSet::new(),
             demo,
         }
     }
@@ -74,14 +82,28 @@ impl State {
         }
     }
 
+    /// Whether a filter is typed or set.
+    pub fn filtering(&self) -> bool {
+        self.mode == Mode::Filter || !self.filter.is_empty()
+    }
+
+    /// Whether a name is being typed by hand.
+    pub fn naming(&self) -> bool {
+        self.mode == Mode::Name
+    }
+
     /// The cluster changed: the list is made anew, the cursor stays on its task. A task that went away takes the cursor with it, and that is said.
-    pub fn refresh(&mut self, cluster: &Cluster) -> Option<Ask> {
-        self.list = List::new(cluster, &self.typed, self.filter.text(), self.builtins, self.tree);
-        if !self.chosen {
+    pub fn refresh(&mut self, around: Around<'_>) -> Option<Ask> {
+        let filter = self.filter.text();
+        self.list = List::new(around.cluster, &self.typed, filter, self.builtins, self.tree);
+        let gone = if self.chosen {
+            self.cursor.take_if(|name| !self.list.knows(name))
+        } else {
             self.cursor = self.first();
-            return None;
-        }
-        let gone = self.cursor.take_if(|name| !self.list.knows(name))?;
+            None
+        };
+        self.settle(around.height);
+        let gone = gone?;
         Some(Ask::say(format!(
             "{gone} is no longer registered: nothing is selected now"
         )))
@@ -89,65 +111,70 @@ impl State {
 
     fn first(&self) -> Option<TaskName> {
         let demo = TaskName::from(DEMO_FIRST);
-        let demo = (self.demo && self.list.row(&demo).is_some()).then_some(demo);
-        demo.or_else(|| self.list.at(0).map(|entry| entry.name.clone()))
+        if self.demo && self.list.row(&demo).is_some() {
+            return Some(demo);
+        }
+        self.list.first().map(|entry| entry.name.clone())
     }
 
-    /// One action. `page` is how many rows fit.
-    pub fn update(&mut self, action: Action, cluster: &Cluster, page: usize) -> Option<Ask> {
-        if self.mode == Mode::Name {
-            return self.naming(action, cluster);
+    /// The list stands so that the cursor is seen in `height` rows.
+    pub fn settle(&mut self, height: usize) {
+        let len = self.list.len();
+        match self.row() {
+            // The heading above the first task belongs to it.
+            Some(row) if row <= 1 => self.scroll = Scroll { selected: row, offset: 0 },
+            Some(row) => self.scroll.select(row, len, height),
+            None => self.scroll.settle(len, height),
         }
-        let page = isize::try_from(page.max(2) - 1).unwrap_or(1);
+    }
+
+    /// The row of the cursor, if it is shown.
+    pub fn row(&self) -> Option<usize> {
+        self.cursor.as_ref().and_then(|name| self.list.row(name))
+    }
+
+    /// One action.
+    pub fn update(&mut self, action: Action, around: Around<'_>) -> Option<Ask> {
+        if self.mode == Mode::Name {
+            return self.update_name(action, around);
+        }
+        if let Some(step) = step(action) {
+            self.go(step, around.height);
+            return None;
+        }
         match action {
-            Action::Down => self.go(1),
-            Action::Up => self.go(-1),
-            Action::PageDown => self.go(page),
-            Action::PageUp => self.go(-page),
-            Action::First => self.go(isize::MIN),
-            Action::Last => self.go(isize::MAX),
             Action::Filter => self.mode = Mode::Filter,
-            Action::Add => {
-                self.mode = Mode::Name;
-            }
+            Action::Add => self.mode = Mode::Name,
             Action::ToggleTree => {
                 self.tree = !self.tree;
-                return self.refresh(cluster);
+                return self.refresh(around);
             }
             Action::Builtins => {
                 self.builtins = !self.builtins;
-                return self.refresh(cluster);
+                return self.refresh(around);
             }
-            Action::Enter => return self.enter(),
-            Action::Edit => return self.open(),
-            Action::Back => return self.back(cluster),
+            Action::Enter if self.mode == Mode::Filter => self.mode = Mode::List,
+            Action::Enter | Action::Edit => return self.open(),
+            Action::Back => return self.back(around),
             Action::Copy => return Some(self.copy()),
             _ => return Some(Ask::NotHere),
         }
         None
     }
 
-    fn enter(&mut self) -> Option<Ask> {
-        if self.mode == Mode::Filter {
-            self.mode = Mode::List;
-            return None;
-        }
-        self.open()
-    }
-
     fn open(&mut self) -> Option<Ask> {
-        let shown = self.cursor.clone().filter(|name| self.list.row(name).is_some());
-        self.chosen |= shown.is_some();
-        shown.map(Ask::Open)
+        self.row()?;
+        self.chosen = true;
+        self.cursor.clone().map(Ask::Open)
     }
 
-    fn back(&mut self, cluster: &Cluster) -> Option<Ask> {
+    fn back(&mut self, around: Around<'_>) -> Option<Ask> {
         self.mode = Mode::List;
-        if self.filter.text().is_empty() {
+        if self.filter.is_empty() {
             return None;
         }
         self.filter = Field::default();
-        self.refresh(cluster)
+        self.refresh(around)
     }
 
     fn copy(&self) -> Ask {
@@ -157,35 +184,32 @@ impl State {
         }
     }
 
-    /// Moves the cursor among the rows that are shown.
-    fn go(&mut self, by: isize) {
-        let row = self.cursor.as_ref().and_then(|name| self.list.row(name));
-        let row = match row {
-            Some(row) => step(row, by, self.list.len()),
-            None if by == isize::MAX => self.list.len().saturating_sub(1),
-            None => 0,
+    /// Moves the cursor among the tasks that are shown; headings are skipped.
+    fn go(&mut self, step: Step, height: usize) {
+        let to = match self.row() {
+            Some(row) => self.list.step(step, row, height),
+            None => self.list.step(step, 0, height),
         };
-        if let Some(entry) = self.list.at(row) {
+        if let Some(entry) = to.and_then(|row| self.list.at(row)) {
             self.cursor = Some(entry.name.clone());
             self.chosen = true;
         }
+        self.settle(height);
     }
 
-    fn naming(&mut self, action: Action, cluster: &Cluster) -> Option<Ask> {
+    fn update_name(&mut self, action: Action, around: Around<'_>) -> Option<Ask> {
         match action {
             Action::Enter => {
                 let name = self.name.text().trim().to_owned();
+                self.leave_name();
                 if name.is_empty() {
-                    self.mode = Mode::List;
                     return None;
                 }
-                self.leave_name();
                 let name = TaskName(name);
                 self.typed.insert(name.clone());
                 self.cursor = Some(name.clone());
                 self.chosen = true;
-                // A filter that hides the new name would hide the cursor.
-                self.refresh(cluster);
+                self.refresh(around);
                 Some(Ask::Open(name))
             }
             Action::Back => {
@@ -201,53 +225,39 @@ impl State {
         self.name = Field::default();
     }
 
-    /// The user stops typing; nothing that was typed is lost. Returns whether he was.
+    /// The user stops typing; what was typed stays. Returns whether he was typing.
     pub fn stop_typing(&mut self) -> bool {
         let typing = self.mode != Mode::List;
         self.mode = Mode::List;
         typing
     }
 
-    /// A key that is text, or a paste.
-    pub fn text(&mut self, input: &Input, cluster: &Cluster) -> Option<Ask> {
+    /// A key that is text, or a paste. Returns whether it was taken.
+    pub fn text(&mut self, typed: Typed<'_>, around: Around<'_>) -> bool {
         match self.mode {
-            Mode::Name => {
-                self.name.input(input);
-                None
-            }
+            Mode::Name => typed.into_field(&mut self.name),
             Mode::Filter => {
                 let before = self.filter.text().to_owned();
-                self.filter.input(input);
+                let taken = typed.into_field(&mut self.filter);
                 if self.filter.text() != before {
-                    self.refresh(cluster);
-                    self.to_best();
+                    self.refresh(around);
+                    self.to_best(around.height);
                 }
-                None
+                taken
             }
-            Mode::List => Some(Ask::NotHere),
+            Mode::List => false,
         }
     }
 
     /// While a filter is typed the cursor is on the best match.
-    fn to_best(&mut self) {
+    fn to_best(&mut self, height: usize) {
         if let Some(name) = self.list.best() {
             self.cursor = Some(name.clone());
             self.chosen = true;
         }
-    }
-
-    /// Whether a filter is typed or set.
-    pub fn filtering(&self) -> bool {
-        self.mode == Mode::Filter || !self.filter.text().is_empty()
-    }
-
-    /// What stands under the list while a name is typed.
-    pub fn naming_now(&self) -> bool {
-        self.mode == Mode::Name
-    }
-
-    /// Whether the pane is empty because nobody has answered yet.
-    pub fn loading(scene: &Scene<'_>) -> bool {
-        !scene.shared.cluster.surveyed && scene.shared.cluster.workers.is_empty()
+        self.settle(height);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -8,6 +8,7 @@ use nucleo_matcher::{Config, Matcher, Utf32Str};
 use crate::call::preflight;
 use crate::cluster::{Cluster, Kept};
 use crate::protocol::{Options, QueueName, Signature, TaskId, TaskName};
+use crate::tui::widgets::Step;
 
 /// One task of the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,12 +22,23 @@ pub struct Entry {
     score: u32,
 }
 
+/// One row that is drawn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Row {
+    /// The dotted parent of the tasks below.
+    Group(String),
+    /// A task.
+    Task(Entry),
+}
+
 /// The list as it is shown.
 #[derive(Debug, Default)]
 pub struct List {
-    rows: Vec<Entry>,
+    rows: Vec<Row>,
     places: HashMap<TaskName, usize>,
     all: BTreeSet<TaskName>,
+    /// How many tasks match the filter.
+    pub matching: usize,
     /// How many there are without the filter.
     pub total: usize,
     /// How many of Celery's own are hidden.
@@ -43,9 +55,10 @@ impl List {
         tree: bool,
     ) -> Self {
         let counts = cluster.registered_counts();
-        let told = cluster.workers.values().filter_map(|worker| worker.tasks.as_ref());
-        let all: BTreeSet<TaskName> = told.flatten().chain(typed).cloned().collect();
-        let builtin = |name: &&TaskName| name.as_str().starts_with("celery.");
+        let workers = cluster.workers.values();
+        let told = workers.filter_map(|worker| worker.tasks.as_ref()).flatten();
+        let all: BTreeSet<TaskName> = told.chain(typed).cloned().collect();
+        let builtin = |name: &TaskName| name.as_str().starts_with("celery.");
         let hidden = |name: &&TaskName| !builtins && builtin(name) && !typed.contains(*name);
         let entry = |name: &TaskName| Entry {
             name: name.clone(),
@@ -53,33 +66,28 @@ impl List {
             typed: typed.contains(name) && cluster.task(name).is_none(),
             score: 0,
         };
-        let mut rows: Vec<Entry> = all
-            .iter()
-            .filter(|name| !hidden(name))
-            .map(entry)
-            .collect();
-        let total = rows.len();
-        narrow(&mut rows, filter, tree);
-        let places = rows
-            .iter()
-            .enumerate()
-            .map(|(place, entry)| (entry.name.clone(), place))
-            .collect();
+        let shown = all.iter().filter(|name| !hidden(name));
+        let entries: Vec<Entry> = shown.map(entry).collect();
+        let total = entries.len();
+        let entries = narrow(entries, filter, tree);
+        let matching = entries.len();
+        let rows = if tree { grouped(entries) } else { flat(entries) };
         Self {
+            places: places(&rows),
             rows,
-            places,
             hidden_builtins: all.iter().filter(hidden).count(),
             all,
+            matching,
             total,
         }
     }
 
-    /// How many are shown.
+    /// How many rows are drawn, headings included.
     pub fn len(&self) -> usize {
         self.rows.len()
     }
 
-    /// Whether none is shown.
+    /// Whether none is drawn.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
@@ -89,14 +97,41 @@ impl List {
         self.places.get(name).copied()
     }
 
-    /// The task in a row.
-    pub fn at(&self, row: usize) -> Option<&Entry> {
+    /// What is drawn in a row.
+    pub fn drawn(&self, row: usize) -> Option<&Row> {
         self.rows.get(row)
     }
 
-    /// All rows.
-    pub fn rows(&self) -> &[Entry] {
-        &self.rows
+    /// The task in a row; `None` for a heading.
+    pub fn at(&self, row: usize) -> Option<&Entry> {
+        match self.rows.get(row) {
+            Some(Row::Task(entry)) => Some(entry),
+            _ => None,
+        }
+    }
+
+    /// The first task.
+    pub fn first(&self) -> Option<&Entry> {
+        self.tasks().next()
+    }
+
+    fn tasks(&self) -> impl Iterator<Item = &Entry> {
+        self.rows.iter().filter_map(|row| match row {
+            Row::Task(entry) => Some(entry),
+            Row::Group(_) => None,
+        })
+    }
+
+    /// The row of the task that `step` leads to from `row`.
+    pub fn step(&self, step: Step, row: usize, height: usize) -> Option<usize> {
+        let to = step.from(row, self.len(), height);
+        let is_task = |row: &usize| self.at(*row).is_some();
+        let down = (to..self.len()).find(is_task);
+        let up = (0..=to.min(self.len().checked_sub(1)?)).rev().find(is_task);
+        match step {
+            Step::Up | Step::HalfUp | Step::PageUp => up.or(down),
+            _ => down.or(up),
+        }
     }
 
     /// Whether the task exists at all, shown or not.
@@ -106,45 +141,63 @@ impl List {
 
     /// The best match of the filter.
     pub fn best(&self) -> Option<&TaskName> {
-        let best = self.rows.iter().map(|entry| entry.score).max()?;
-        self.rows
-            .iter()
-            .find(|entry| entry.score == best)
-            .map(|entry| &entry.name)
+        let best = self.tasks().map(|entry| entry.score).max()?;
+        let mut tasks = self.tasks();
+        tasks.find(|entry| entry.score == best).map(|entry| &entry.name)
     }
 }
 
 /// Keeps what matches; in a tree the order stays, in a flat list the best comes first.
-fn narrow(rows: &mut Vec<Entry>, filter: &str, tree: bool) {
+fn narrow(mut entries: Vec<Entry>, filter: &str, tree: bool) -> Vec<Entry> {
     if filter.is_empty() {
-        return;
+        return entries;
     }
     let pattern = Pattern::parse(filter, CaseMatching::Smart, Normalization::Smart);
-    let mut matcher = Matcher::new(Config::DEFAULT.match_paths());
+    let mut matcher = Matcher::new(Config::DEFAULT);
     let mut buffer = Vec::new();
-    rows.retain_mut(|entry| {
+    entries.retain_mut(|entry| {
         let text = Utf32Str::new(entry.name.as_str(), &mut buffer);
         let score = pattern.score(text, &mut matcher);
         entry.score = score.unwrap_or(0);
         score.is_some()
     });
     if !tree {
-        rows.sort_by_key(|entry| std::cmp::Reverse(entry.score));
+        entries.sort_by_key(|entry| std::cmp::Reverse(entry.score));
     }
+    entries
 }
 
-/// The characters of `name` that `filter` hit, by their place among its characters.
-pub fn hits(filter: &str, name: &str) -> Vec<u32> {
-    if filter.is_empty() {
-        return Vec::new();
+fn flat(entries: Vec<Entry>) -> Vec<Row> {
+    entries.into_iter().map(Row::Task).collect()
+}
+
+/// Tasks under their dotted parents; a name without a dot stands by itself, before the groups.
+fn grouped(mut entries: Vec<Entry>) -> Vec<Row> {
+    entries.sort_by(|a, b| (group(&a.name), &a.name).cmp(&(group(&b.name), &b.name)));
+    let mut rows = Vec::with_capacity(entries.len());
+    let mut current = "";
+    for entry in &entries {
+        let parent = group(&entry.name);
+        if parent != current {
+            rows.push(Row::Group(parent.to_owned()));
+            current = parent;
+        }
+        rows.push(Row::Task(entry.clone()));
     }
-    let pattern = Pattern::parse(filter, CaseMatching::Smart, Normalization::Smart);
-    let mut matcher = Matcher::new(Config::DEFAULT.match_paths());
-    let (mut buffer, mut hits) = (Vec::new(), Vec::new());
-    pattern.indices(Utf32Str::new(name, &mut buffer), &mut matcher, &mut hits);
-    hits.sort_unstable();
-    hits.dedup();
-    hits
+    rows
+}
+
+/// The dotted parent of a task; empty if it has none.
+pub fn group(name: &TaskName) -> &str {
+    name.as_str().rsplit_once('.').map_or("", |(parent, _)| parent)
+}
+
+fn places(rows: &[Row]) -> HashMap<TaskName, usize> {
+    let tasks = rows.iter().enumerate().filter_map(|(place, row)| match row {
+        Row::Task(entry) => Some((entry.name.clone(), place)),
+        Row::Group(_) => None,
+    });
+    tasks.collect()
 }
 
 /// Whether a call may reach a worker that does not know the task: some reader of its queue has not registered it, or nobody reads it.
@@ -175,7 +228,6 @@ fn queue_of(cluster: &Cluster, name: &TaskName) -> QueueName {
 
 /// Whether the task declares that its result is not kept.
 pub fn ignores_result(cluster: &Cluster, name: &TaskName) -> bool {
-    cluster
-        .task(name)
-        .is_some_and(|row| row.kept == Kept::Ignored)
+    let row = cluster.task(name);
+    row.is_some_and(|row| row.kept == Kept::Ignored)
 }
