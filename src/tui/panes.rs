@@ -4,12 +4,15 @@ pub mod call;
 pub mod history;
 pub mod queues;
 pub mod result;
+pub mod table;
 pub mod tasks;
 pub mod workers;
 
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
 use ratatui::text::Span;
 
-use super::keymap::Action;
+use super::keymap::{self, Action, Context};
 use super::state::{NoticeKind, Shared};
 use super::theme::{Role, Theme};
 use super::widgets::{Edit, Edited, Editor, Field, Step};
@@ -18,6 +21,7 @@ use crate::client::Command;
 use crate::clock::Now;
 use crate::protocol::{TaskId, TaskName};
 use crate::text::sanitise;
+use crate::text::width::wrap;
 
 /// A pane, in the order of its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, strum::EnumIter, strum::Display)]
@@ -184,11 +188,34 @@ pub fn state_span(theme: Theme, state: CallState) -> Span<'static> {
     theme.span(role(state), state.word())
 }
 
-/// The last part of a task's name, which tells it from its neighbours: `shop.orders.refund` is `refund`.
+/// The last part of a task's name, which tells it from its neighbours: `shop.orders.refund` is `refund`. A name that ends in a dot is itself.
 pub fn last_part(name: &str) -> &str {
-    name.rsplit('.')
-        .find(|part| !part.is_empty())
-        .unwrap_or(name)
+    match name.rsplit_once('.') {
+        Some((_, last)) if !last.is_empty() => last,
+        _ => name,
+    }
+}
+
+/// The key of an action, as it is shown.
+pub fn key(context: Context, action: Action) -> String {
+    let mut rows = keymap::table::rows(context);
+    let key = rows.find(|row| row.action == action).and_then(|row| row.keys.first());
+    key.map_or_else(|| "?".to_owned(), ToString::to_string)
+}
+
+/// The first hints of a context, as far as they fit: `Enter open form  / filter`.
+pub fn hint(context: Context, width: usize) -> String {
+    let hints = keymap::footer(context, width);
+    let hints = hints.into_iter().filter(|(_, word)| *word != "help");
+    let hints = hints.map(|(key, word)| format!("{key} {word}"));
+    hints.collect::<Vec<_>>().join("  ")
+}
+
+/// Text of ours, wrapped into an area.
+pub fn paragraph(text: &str, role: Role, area: Rect, buf: &mut Buffer, theme: Theme) {
+    for (y, line) in (area.y..area.bottom()).zip(wrap(text, usize::from(area.width))) {
+        buf.set_stringn(area.x, y, &line, usize::from(area.width), theme.style(role));
+    }
 }
 
 /// The movement that an action asks for.
@@ -200,6 +227,8 @@ pub fn step(action: Action) -> Option<Step> {
         Action::Last => Step::Last,
         Action::PageDown => Step::PageDown,
         Action::PageUp => Step::PageUp,
+        Action::HalfDown => Step::HalfDown,
+        Action::HalfUp => Step::HalfUp,
         _ => return None,
     })
 }

@@ -209,19 +209,24 @@ impl Shared {
 
     /// The time of day of `at`, `12:04:31`.
     pub fn clock(&self, at: Now) -> String {
-        self.strftime(at, "%H:%M:%S")
+        self.strftime(at.wall, "%H:%M:%S")
     }
 
     /// The time of day of `at` with milliseconds, `12:04:31.102`.
     pub fn exact_clock(&self, at: Now) -> String {
-        self.strftime(at, "%H:%M:%S%.3f")
+        self.strftime(at.wall, "%H:%M:%S%.3f")
     }
 
-    fn strftime(&self, at: Now, format: &str) -> String {
-        at.wall
-            .to_zoned(self.zone.clone())
-            .strftime(format)
-            .to_string()
+    /// The time of day of a worker's unix time; `None` if there is no such time.
+    pub fn unix_clock(&self, unix: f64) -> Option<String> {
+        let wall = std::time::Duration::try_from_secs_f64(unix).ok()?;
+        let wall = crate::clock::Timestamp::UNIX_EPOCH.checked_add(wall).ok()?;
+        Some(self.strftime(wall, "%H:%M:%S"))
+    }
+
+    fn strftime(&self, wall: crate::clock::Timestamp, format: &str) -> String {
+        let zoned = wall.to_zoned(self.zone.clone());
+        zoned.strftime(format).to_string()
     }
 
     /// Why nothing can be sent just now, whatever the form holds.

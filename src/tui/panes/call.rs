@@ -23,6 +23,9 @@ pub use draft::{Draft, Spot};
 /// How long the button is deaf after it got the cursor: an Enter may have been meant for the row before.
 const BUTTON_DEAF: Duration = Duration::from_millis(150);
 
+/// Rows that a page moves.
+const PAGE: isize = 8;
+
 /// What the pane remembers: the form of every task that was opened.
 #[derive(Debug, Default)]
 pub struct State {
@@ -116,7 +119,7 @@ impl State {
             return toggle_json(draft);
         }
         let asks = match draft.context() {
-            Context::CallJson => in_json(draft, action),
+            Context::CallJson => in_json(draft, action, around.now.mono),
             Context::CallEdit => while_typing(draft, action, around.now.mono),
             _ => moving(draft, action, around),
         };
@@ -147,14 +150,18 @@ fn toggle_json(draft: &mut Draft) -> Vec<Ask> {
     }
 }
 
-fn in_json(draft: &mut Draft, action: Action) -> Vec<Ask> {
+fn in_json(draft: &mut Draft, action: Action, now: Moment) -> Vec<Ask> {
     match action {
         Action::Back => {
             draft.stop_typing();
-            Vec::new()
         }
-        _ => vec![Ask::NotHere],
+        Action::NextField => {
+            draft.stop_typing();
+            draft.go(Spot::Button, now);
+        }
+        _ => return vec![Ask::NotHere],
     }
+    Vec::new()
 }
 
 /// EDIT: Enter and Tab commit and go on, Esc commits and stops.
@@ -168,11 +175,11 @@ fn while_typing(draft: &mut Draft, action: Action, now: Moment) -> Vec<Ask> {
             return Vec::new();
         }
         Action::Enter if option || (last_row && empty) => draft.go(Spot::Button, now),
-        Action::Enter | Action::NextPane | Action::Down if last_row && !empty => {
+        Action::Enter | Action::NextField | Action::Down if last_row && !empty => {
             draft.go(Spot::Empty, now);
         }
-        Action::Enter | Action::NextPane | Action::Down => draft.go(draft.beside(1), now),
-        Action::PreviousPane | Action::Up => draft.go(draft.beside(-1), now),
+        Action::Enter | Action::NextField | Action::Down => draft.go(draft.beside(1), now),
+        Action::PreviousField | Action::Up => draft.go(draft.beside(-1), now),
         _ => return vec![Ask::NotHere],
     }
     draft.armed = None;
@@ -188,8 +195,8 @@ fn moving(draft: &mut Draft, action: Action, around: Around<'_>) -> Vec<Ask> {
         Action::Up => draft.go(draft.beside(-1), now),
         Action::First => draft.go(Spot::Row(0), now),
         Action::Last => draft.go(Spot::Button, now),
-        Action::PageDown => draft.go(draft.beside(10), now),
-        Action::PageUp => draft.go(draft.beside(-10), now),
+        Action::PageDown | Action::HalfDown => draft.go(draft.beside(PAGE), now),
+        Action::PageUp | Action::HalfUp => draft.go(draft.beside(-PAGE), now),
         Action::Enter if draft.spot == Spot::Button => return press_button(draft, around),
         Action::Enter | Action::Edit => return start_typing(draft),
         Action::Add => {

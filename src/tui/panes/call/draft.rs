@@ -1,5 +1,8 @@
 //! What has been typed for one task: rows, options, or a JSON document. Nothing typed is lost by moving about; nothing is sent from here.
 
+use std::borrow::Cow;
+use std::time::Duration;
+
 use super::json::{self, Arguments, Document, Problem};
 use super::options::{Name, Texts};
 use super::row::{Row, RowKey};
@@ -8,8 +11,6 @@ use crate::protocol::TaskName;
 use crate::tui::keymap::Context;
 use crate::tui::panes::Typed;
 use crate::tui::widgets::{Editor, Field};
-use std::borrow::Cow;
-use std::time::Duration;
 
 /// A place of the form that the cursor can be on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,16 +87,17 @@ impl Draft {
 
     /// What keys mean here.
     pub fn context(&self) -> Context {
-        match (&self.json, &self.field) {
-            (Some(raw), _) if raw.typing => Context::CallJson,
-            (None, Some(_)) => Context::CallEdit,
+        match (&self.field, &self.json) {
+            (Some(_), _) => Context::CallEdit,
+            (None, Some(raw)) if raw.typing => Context::CallJson,
             _ => Context::CallNav,
         }
     }
 
-    /// All places of the form, in order.
+    /// All places of the form, in order. A document is one place, that of the empty row.
     pub fn spots(&self) -> Vec<Spot> {
-        let rows = (0..self.rows.len()).map(Spot::Row);
+        let rows = if self.json.is_some() { 0 } else { self.rows.len() };
+        let rows = (0..rows).map(Spot::Row);
         let options = Name::ALL.into_iter().map(Spot::Option);
         let rest = std::iter::once(Spot::Empty).chain(options);
         rows.chain(rest).chain([Spot::Button]).collect()
@@ -105,7 +107,7 @@ impl Draft {
     pub fn beside(&self, by: isize) -> Spot {
         let spots = self.spots();
         let here = spots.iter().position(|spot| *spot == self.spot);
-        let to = here.unwrap_or(self.rows.len()).saturating_add_signed(by);
+        let to = here.unwrap_or_default().saturating_add_signed(by);
         spots.get(to).copied().unwrap_or(Spot::Button)
     }
 
@@ -123,7 +125,7 @@ impl Draft {
 
     /// Typing starts where the cursor is. False where nothing can be typed.
     pub fn start_typing(&mut self) -> bool {
-        if let Some(raw) = &mut self.json {
+        if let (Some(raw), Spot::Empty | Spot::Row(_)) = (&mut self.json, self.spot) {
             raw.typing = true;
             return true;
         }
@@ -143,10 +145,9 @@ impl Draft {
 
     /// Typing ends; what was typed stands. Returns whether the user was typing.
     pub fn stop_typing(&mut self) -> bool {
-        if let Some(raw) = &mut self.json {
-            return std::mem::take(&mut raw.typing);
-        }
-        self.commit()
+        let raw = self.json.as_mut();
+        let in_json = raw.is_some_and(|raw| std::mem::take(&mut raw.typing));
+        self.commit() || in_json
     }
 
     /// What is being typed becomes a row or an option. An emptied row goes. Returns whether something was being typed.
@@ -197,9 +198,9 @@ impl Draft {
     /// A key that is text, or a paste. Returns whether it was taken.
     pub fn text(&mut self, typed: Typed<'_>) -> bool {
         self.armed = None;
-        match (&mut self.json, &mut self.field) {
-            (Some(raw), _) if raw.typing => typed.into_editor(&mut raw.editor),
-            (None, Some(field)) => typed.into_field(field),
+        match (&mut self.field, &mut self.json) {
+            (Some(field), _) => typed.into_field(field),
+            (None, Some(raw)) if raw.typing => typed.into_editor(&mut raw.editor),
             _ => false,
         }
     }
@@ -303,6 +304,7 @@ impl Draft {
             return Err(format!("{problem}; JSON cannot hold it"));
         }
         let text = json::write(&self.arguments());
+        self.spot = Spot::Empty;
         self.json = Some(Raw {
             editor: Editor::new(&text),
             typing: true,
