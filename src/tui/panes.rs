@@ -24,7 +24,9 @@ use crate::text::sanitise;
 use crate::text::width::wrap;
 
 /// A pane, in the order of its number.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, strum::EnumIter, strum::Display)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, strum::EnumIter, strum::Display,
+)]
 pub enum Pane {
     /// 1: the tasks.
     Tasks,
@@ -151,7 +153,9 @@ impl Scene<'_> {
     /// `as of 12:04:17` while the broker is gone.
     pub fn as_of(&self) -> Option<String> {
         let cluster = &self.shared.cluster;
-        let at = cluster.lost_at.map(|lost| cluster.heard_at.unwrap_or(lost))?;
+        let at = cluster
+            .lost_at
+            .map(|lost| cluster.heard_at.unwrap_or(lost))?;
         Some(format!("as of {}", self.shared.clock(at)))
     }
 }
@@ -199,7 +203,9 @@ pub fn last_part(name: &str) -> &str {
 /// The key of an action, as it is shown.
 pub fn key(context: Context, action: Action) -> String {
     let mut rows = keymap::table::rows(context);
-    let key = rows.find(|row| row.action == action).and_then(|row| row.keys.first());
+    let key = rows
+        .find(|row| row.action == action)
+        .and_then(|row| row.keys.first());
     key.map_or_else(|| "?".to_owned(), ToString::to_string)
 }
 

@@ -15,16 +15,22 @@ use crate::clock::Now;
 /// Changes `state` by what happened at `now`.
 pub fn update(state: &mut State, message: Message, now: Now) -> Outcome {
     match message {
-        Message::Input(Input::Key { key, burst }) => keys::key(state, key, burst, now),
-        Message::Input(Input::Paste(text)) => keys::paste(state, &text, now),
-        Message::Input(Input::Resize { width, height }) => {
-            state.size = (width, height);
-            focus::refresh(state, now);
-            Outcome::redraw()
-        }
+        Message::Input(input) => heard(state, &input, now),
         Message::Client(event) => client::heard(state, *event, now),
         Message::Undelivered(command) => client::undelivered(state, *command, now),
         Message::Tick => tick(state, now),
+    }
+}
+
+fn heard(state: &mut State, input: &Input, now: Now) -> Outcome {
+    match input {
+        Input::Key { .. } => keys::key(state, input, now),
+        Input::Paste(text) => keys::paste(state, text, now),
+        Input::Resize { width, height } => {
+            state.size = (*width, *height);
+            focus::refresh(state, now);
+            Outcome::redraw()
+        }
     }
 }
 

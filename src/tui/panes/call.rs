@@ -166,7 +166,10 @@ fn in_json(draft: &mut Draft, action: Action, now: Moment) -> Vec<Ask> {
 
 /// EDIT: Enter and Tab commit and go on, Esc commits and stops.
 fn while_typing(draft: &mut Draft, action: Action, now: Moment) -> Vec<Ask> {
-    let empty = draft.field.as_ref().is_some_and(|field| field.text().trim().is_empty());
+    let empty = draft
+        .field
+        .as_ref()
+        .is_some_and(|field| field.text().trim().is_empty());
     let last_row = draft.spot == Spot::Empty;
     let option = matches!(draft.spot, Spot::Option(_));
     match action {
@@ -231,11 +234,8 @@ fn remove(draft: &mut Draft) -> Vec<Ask> {
 
 fn copy(draft: &Draft) -> Ask {
     let signature = check::signature(draft);
-    let text = crate::protocol::python::call(
-        signature.task.as_str(),
-        &signature.args,
-        &signature.kwargs,
-    );
+    let text =
+        crate::protocol::python::call(signature.task.as_str(), &signature.args, &signature.kwargs);
     Ask::Copy(text, "the call as Python")
 }
 
@@ -273,6 +273,3 @@ fn press(draft: &mut Draft, around: Around<'_>) -> Vec<Ask> {
         Press::Doubtful => vec![Ask::Deaf],
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -40,7 +40,12 @@ pub fn list_height(height: u16) -> usize {
 }
 
 fn id_at(calls: &Calls) -> impl Fn(usize) -> TaskId + '_ {
-    |row| calls.at_row(row).map(|call| call.id().clone()).unwrap_or_default()
+    |row| {
+        calls
+            .at_row(row)
+            .map(|call| call.id().clone())
+            .unwrap_or_default()
+    }
 }
 
 impl State {
@@ -92,12 +97,23 @@ pub fn view(state: &State, area: Rect, buf: &mut Buffer, scene: &Scene<'_>) {
     let theme = scene.theme();
     if calls.is_empty() {
         let text = "Calls made here are kept until you quit. None yet.";
-        let room = Rect::new(area.x + 1, area.y + 1, area.width.saturating_sub(2), area.height);
+        let room = Rect::new(
+            area.x + 1,
+            area.y + 1,
+            area.width.saturating_sub(2),
+            area.height,
+        );
         return paragraph(text, Role::Dim, room.intersection(area), buf, theme);
     }
     let columns = Columns::fit(&COLUMNS, area.width);
     let below = below(state, area.width, &columns, scene);
-    let row = |index: usize| calls.at_row(index).map(|call| cells(call, scene)).into_iter().flatten();
+    let row = |index: usize| {
+        calls
+            .at_row(index)
+            .map(|call| cells(call, scene))
+            .into_iter()
+            .flatten()
+    };
     let rows = (&state.picked, calls.len());
     table::draw(&columns, rows, row, &below, (area, buf), scene);
 }
@@ -136,7 +152,9 @@ fn queued(call: &Call) -> String {
 fn arguments(call: &Call) -> String {
     let signature = &call.signature;
     let text = python::call("", &signature.args, &signature.kwargs);
-    let inside = text.strip_prefix('(').and_then(|text| text.strip_suffix(')'));
+    let inside = text
+        .strip_prefix('(')
+        .and_then(|text| text.strip_suffix(')'));
     remote(&python::shorten(inside.unwrap_or(&text), 300))
 }
 
@@ -147,7 +165,11 @@ fn below(state: &State, width: u16, columns: &Columns, scene: &Scene<'_>) -> Vec
     let calls = &scene.shared.calls;
     let selected = state.selected().and_then(|id| calls.get(id));
     let text = match selected.filter(|_| !columns.shows("arguments")) {
-        Some(call) => format!("{}({})", remote(call.signature.task.as_str()), arguments(call)),
+        Some(call) => format!(
+            "{}({})",
+            remote(call.signature.task.as_str()),
+            arguments(call)
+        ),
         None => String::new(),
     };
     let counted = format!("{} this run, lost at exit", count(calls.len() as u64));

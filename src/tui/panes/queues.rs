@@ -53,7 +53,12 @@ impl State {
     /// The cluster changed: the cursor stays on its queue.
     pub fn refresh(&mut self, cluster: &Cluster, height: usize) -> Option<Ask> {
         let queues = cluster.queues_by_trouble();
-        let name = |row: usize| queues.get(row).map(|queue| queue.name.clone()).unwrap_or_default();
+        let name = |row: usize| {
+            queues
+                .get(row)
+                .map(|queue| queue.name.clone())
+                .unwrap_or_default()
+        };
         if !self.chosen {
             self.picked.select(0, queues.len(), height, name);
             return None;
@@ -61,13 +66,20 @@ impl State {
         let gone = self.picked.key().cloned();
         let lost = self.picked.follow(queues.len(), height, name) == Followed::Lost;
         let gone = gone.filter(|_| lost)?;
-        Some(Ask::say(format!("queue {gone} is gone: nothing is selected now")))
+        Some(Ask::say(format!(
+            "queue {gone} is gone: nothing is selected now"
+        )))
     }
 
     /// One action.
     pub fn update(&mut self, action: Action, cluster: &Cluster, height: usize) -> Option<Ask> {
         let queues = cluster.queues_by_trouble();
-        let name = |row: usize| queues.get(row).map(|queue| queue.name.clone()).unwrap_or_default();
+        let name = |row: usize| {
+            queues
+                .get(row)
+                .map(|queue| queue.name.clone())
+                .unwrap_or_default()
+        };
         if let Some(step) = step(action) {
             self.picked.step(step, queues.len(), height, name);
             self.chosen = true;
@@ -88,7 +100,10 @@ impl State {
 /// The word at the right of the title.
 pub fn right(scene: &Scene<'_>) -> (Role, String) {
     let as_of = scene.as_of();
-    (Role::Dim, as_of.unwrap_or_else(|| "trouble first".to_owned()))
+    (
+        Role::Dim,
+        as_of.unwrap_or_else(|| "trouble first".to_owned()),
+    )
 }
 
 /// The role of a queue's trouble.
@@ -143,8 +158,19 @@ pub fn view(state: &State, area: Rect, buf: &mut Buffer, scene: &Scene<'_>) {
     let cluster = &scene.shared.cluster;
     let queues = cluster.queues_by_trouble();
     if queues.is_empty() {
-        let room = Rect::new(area.x + 1, area.y + 1, area.width.saturating_sub(2), area.height);
-        return paragraph(nothing(scene), Role::Dim, room.intersection(area), buf, scene.theme());
+        let room = Rect::new(
+            area.x + 1,
+            area.y + 1,
+            area.width.saturating_sub(2),
+            area.height,
+        );
+        return paragraph(
+            nothing(scene),
+            Role::Dim,
+            room.intersection(area),
+            buf,
+            scene.theme(),
+        );
     }
     let held = queues.iter().any(|queue| queue.held.is_some());
     let columns = Columns::fit(&shown_columns(held), area.width);
@@ -153,15 +179,26 @@ pub fn view(state: &State, area: Rect, buf: &mut Buffer, scene: &Scene<'_>) {
     let row = |index: usize| {
         let cells = queues.get(index).map(|queue| cells(queue, scene));
         let cells = cells.into_iter().flatten().enumerate();
-        cells.filter(move |(place, _)| held || *place != 2).map(|(_, cell)| cell)
+        cells
+            .filter(move |(place, _)| held || *place != 2)
+            .map(|(_, cell)| cell)
     };
-    table::draw(&columns, (&state.picked, queues.len()), row, &below, (area, buf), scene);
+    table::draw(
+        &columns,
+        (&state.picked, queues.len()),
+        row,
+        &below,
+        (area, buf),
+        scene,
+    );
 }
 
 /// The columns; `held` only where a broker tells it.
 fn shown_columns(held: bool) -> Vec<Column> {
     let columns = COLUMNS.into_iter();
-    columns.filter(|column| held || column.title != "held").collect()
+    columns
+        .filter(|column| held || column.title != "held")
+        .collect()
 }
 
 fn nothing(scene: &Scene<'_>) -> &'static str {
@@ -188,21 +225,37 @@ fn cells(queue: &Queue, scene: &Scene<'_>) -> [Cell; 6] {
         Cell::new(number(queue.ready), role(trouble), theme),
         Cell::new(number(queue.held), role(Role::Fg), theme),
         Cell::new(number(queue.consumers), role(trouble), theme),
-        Cell::new(spark(recent, usize::from(SPARK), theme), role(Role::Run), theme),
-        Cell::new(trouble_word(queue).unwrap_or_default(), role(trouble), theme),
+        Cell::new(
+            spark(recent, usize::from(SPARK), theme),
+            role(Role::Run),
+            theme,
+        ),
+        Cell::new(
+            trouble_word(queue).unwrap_or_default(),
+            role(trouble),
+            theme,
+        ),
     ]
 }
 
 /// The reasons of trouble, and the selected queue.
 fn below(state: &State, queues: &[&Queue], width: u16, scene: &Scene<'_>) -> Vec<Line<'static>> {
     let mut lines = vec![table::rule(width, scene)];
-    let selected = queues.iter().find(|queue| Some(&queue.name) == state.selected());
+    let selected = queues
+        .iter()
+        .find(|queue| Some(&queue.name) == state.selected());
     if let Some(queue) = selected.filter(|_| !state.folded) {
         lines.extend(detail(queue, width, scene));
     }
     for queue in queues {
         if let Some(reason) = reason(queue) {
-            lines.extend(table::sentence(trouble_role(queue), &reason, width, 2, scene));
+            lines.extend(table::sentence(
+                trouble_role(queue),
+                &reason,
+                width,
+                2,
+                scene,
+            ));
         }
     }
     lines
@@ -210,7 +263,10 @@ fn below(state: &State, queues: &[&Queue], width: u16, scene: &Scene<'_>) -> Vec
 
 fn detail(queue: &Queue, width: u16, scene: &Scene<'_>) -> Vec<Line<'static>> {
     let readers = scene.shared.cluster.readers(&queue.name);
-    let readers: Vec<&str> = readers.iter().map(crate::protocol::NodeName::as_str).collect();
+    let readers: Vec<&str> = readers
+        .iter()
+        .map(crate::protocol::NodeName::as_str)
+        .collect();
     let readers = match readers.as_slice() {
         [] => "no worker that answered".to_owned(),
         names => names.join(", "),

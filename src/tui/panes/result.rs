@@ -138,6 +138,3 @@ fn copy(call: &Call) -> Ask {
         None => Ask::Copy(call.id().to_string(), "the task's id"),
     }
 }
-
-#[cfg(test)]
-mod tests;

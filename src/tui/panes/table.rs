@@ -46,7 +46,13 @@ pub fn draw<K: Clone + PartialEq, R: IntoIterator<Item = Cell>>(
 }
 
 /// A sentence with a blank before it, wrapped to at most `most` lines.
-pub fn sentence(role: Role, text: &str, width: u16, most: usize, scene: &Scene<'_>) -> Vec<Line<'static>> {
+pub fn sentence(
+    role: Role,
+    text: &str,
+    width: u16,
+    most: usize,
+    scene: &Scene<'_>,
+) -> Vec<Line<'static>> {
     let room = usize::from(width).saturating_sub(2).max(1);
     let lines = wrap(text, room).into_iter().take(most).enumerate();
     let theme = scene.theme();

@@ -95,7 +95,13 @@ impl State {
     /// The cluster changed: the list is made anew, the cursor stays on its task. A task that went away takes the cursor with it, and that is said.
     pub fn refresh(&mut self, around: Around<'_>) -> Option<Ask> {
         let filter = self.filter.text();
-        self.list = List::new(around.cluster, &self.typed, filter, self.builtins, self.tree);
+        self.list = List::new(
+            around.cluster,
+            &self.typed,
+            filter,
+            self.builtins,
+            self.tree,
+        );
         let gone = if self.chosen {
             self.cursor.take_if(|name| !self.list.knows(name))
         } else {
@@ -122,7 +128,12 @@ impl State {
         let len = self.list.len();
         match self.row() {
             // The heading above the first task belongs to it.
-            Some(row) if row <= 1 => self.scroll = Scroll { selected: row, offset: 0 },
+            Some(row) if row <= 1 => {
+                self.scroll = Scroll {
+                    selected: row,
+                    offset: 0,
+                }
+            }
             Some(row) => self.scroll.select(row, len, height),
             None => self.scroll.settle(len, height),
         }
@@ -258,6 +269,3 @@ impl State {
         self.settle(height);
     }
 }
-
-#[cfg(test)]
-mod tests;

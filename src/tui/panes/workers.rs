@@ -54,7 +54,12 @@ impl State {
     /// The cluster changed: the cursor stays on its worker.
     pub fn refresh(&mut self, cluster: &Cluster, height: usize) {
         let workers = cluster.workers_by_trouble();
-        let name = |row: usize| workers.get(row).map(|worker| worker.name.clone()).unwrap_or_default();
+        let name = |row: usize| {
+            workers
+                .get(row)
+                .map(|worker| worker.name.clone())
+                .unwrap_or_default()
+        };
         if !self.chosen {
             self.picked.select(0, workers.len(), height, name);
         } else if self.picked.follow(workers.len(), height, name) == Followed::Lost {
@@ -65,7 +70,12 @@ impl State {
     /// One action.
     pub fn update(&mut self, action: Action, cluster: &Cluster, height: usize) -> Option<Ask> {
         let workers = cluster.workers_by_trouble();
-        let name = |row: usize| workers.get(row).map(|worker| worker.name.clone()).unwrap_or_default();
+        let name = |row: usize| {
+            workers
+                .get(row)
+                .map(|worker| worker.name.clone())
+                .unwrap_or_default()
+        };
         if let Some(step) = step(action) {
             self.picked.step(step, workers.len(), height, name);
             self.chosen = true;
@@ -86,7 +96,10 @@ impl State {
 /// The word at the right of the title.
 pub fn right(scene: &Scene<'_>) -> (Role, String) {
     let as_of = scene.as_of();
-    (Role::Dim, as_of.unwrap_or_else(|| "trouble first".to_owned()))
+    (
+        Role::Dim,
+        as_of.unwrap_or_else(|| "trouble first".to_owned()),
+    )
 }
 
 /// The role of a worker's state.
@@ -115,14 +128,38 @@ pub fn view(state: &State, area: Rect, buf: &mut Buffer, scene: &Scene<'_>) {
     let cluster = &scene.shared.cluster;
     let workers = cluster.workers_by_trouble();
     if workers.is_empty() {
-        let room = Rect::new(area.x + 1, area.y + 1, area.width.saturating_sub(2), area.height);
-        return paragraph(&nothing(scene), Role::Dim, room.intersection(area), buf, scene.theme());
+        let room = Rect::new(
+            area.x + 1,
+            area.y + 1,
+            area.width.saturating_sub(2),
+            area.height,
+        );
+        return paragraph(
+            &nothing(scene),
+            Role::Dim,
+            room.intersection(area),
+            buf,
+            scene.theme(),
+        );
     }
     let columns = Columns::fit(&COLUMNS, area.width);
     let mut below = below(state, &workers, area.width, scene);
     below.truncate(below_lines(area.height));
-    let row = |index: usize| workers.get(index).map(|worker| cells(worker, scene)).into_iter().flatten();
-    table::draw(&columns, (&state.picked, workers.len()), row, &below, (area, buf), scene);
+    let row = |index: usize| {
+        workers
+            .get(index)
+            .map(|worker| cells(worker, scene))
+            .into_iter()
+            .flatten()
+    };
+    table::draw(
+        &columns,
+        (&state.picked, workers.len()),
+        row,
+        &below,
+        (area, buf),
+        scene,
+    );
 }
 
 fn nothing(scene: &Scene<'_>) -> String {
@@ -154,9 +191,17 @@ fn cells(worker: &Worker, scene: &Scene<'_>) -> [Cell; 6] {
     [
         Cell::new(remote(worker.name.as_str()), role(Role::Fg), theme),
         Cell::new(state.to_string(), role(state_role(state)), theme),
-        Cell::new(format!("{} {}", slots(worker), slot_bar(worker)), role(Role::Fg), theme),
+        Cell::new(
+            format!("{} {}", slots(worker), slot_bar(worker)),
+            role(Role::Fg),
+            theme,
+        ),
         Cell::new(ping, role(Role::Fg), theme),
-        Cell::new(pool.map_or_else(|| "?".to_owned(), |pool| remote(&pool)), role(Role::Dim), theme),
+        Cell::new(
+            pool.map_or_else(|| "?".to_owned(), |pool| remote(&pool)),
+            role(Role::Dim),
+            theme,
+        ),
         Cell::new(running_names(worker), role(Role::Dim), theme),
     ]
 }
@@ -177,18 +222,25 @@ fn slot_bar(worker: &Worker) -> String {
 
 fn running_names(worker: &Worker) -> String {
     let tasks = worker.active.iter().flatten();
-    let names: Vec<String> = tasks.map(|task| remote(super::last_part(task.name.as_str()))).collect();
+    let names: Vec<String> = tasks
+        .map(|task| remote(super::last_part(task.name.as_str())))
+        .collect();
     names.join(", ")
 }
 
 /// The selected worker, and why others are in trouble.
 fn below(state: &State, workers: &[&Worker], width: u16, scene: &Scene<'_>) -> Vec<Line<'static>> {
     let mut lines = vec![table::rule(width, scene)];
-    let selected = workers.iter().find(|worker| Some(&worker.name) == state.selected());
+    let selected = workers
+        .iter()
+        .find(|worker| Some(&worker.name) == state.selected());
     if let Some(worker) = selected.filter(|_| !state.folded) {
         lines.extend(detail(worker, width, scene));
     }
-    for worker in workers.iter().filter(|worker| worker.state() == WorkerState::Silent) {
+    for worker in workers
+        .iter()
+        .filter(|worker| worker.state() == WorkerState::Silent)
+    {
         let name = remote(worker.name.as_str());
         let heard = scene.shared.clock(worker.heard_at);
         let text = format!("{name}  {}, heard last at {heard}", worker.evidence());
@@ -202,25 +254,43 @@ fn below(state: &State, workers: &[&Worker], width: u16, scene: &Scene<'_>) -> V
 }
 
 fn detail(worker: &Worker, width: u16, scene: &Scene<'_>) -> Vec<Line<'static>> {
-    let version = worker.report.as_ref().and_then(|report| report.celery.as_ref());
+    let version = worker
+        .report
+        .as_ref()
+        .and_then(|report| report.celery.as_ref());
     let version = version.map(|version| format!("celery {version}"));
     let queues = worker.queues.as_ref().map(|queues| {
         let names: Vec<&str> = queues.iter().map(|queue| queue.name.as_str()).collect();
         format!("queues {}", names.join(", "))
     });
-    let pid = worker.stats.as_ref().and_then(|stats| stats.pid).map(|pid| format!("pid {pid}"));
+    let pid = worker
+        .stats
+        .as_ref()
+        .and_then(|stats| stats.pid)
+        .map(|pid| format!("pid {pid}"));
     let facts = [Some(worker.name.to_string()), version, queues, pid];
     let facts: Vec<String> = facts.into_iter().flatten().collect();
     let mut lines = table::sentence(Role::Fg, &remote(&facts.join("   ")), width, 2, scene);
     let tasks: Vec<&HeldTask> = worker.active.iter().flatten().collect();
     for task in tasks.iter().take(RUNNING) {
-        lines.extend(table::sentence(Role::Fg, &running(task, scene), width, 1, scene));
+        lines.extend(table::sentence(
+            Role::Fg,
+            &running(task, scene),
+            width,
+            1,
+            scene,
+        ));
     }
     if tasks.len() > RUNNING {
         let text = format!("running  and {} more", tasks.len() - RUNNING);
         lines.extend(table::sentence(Role::Dim, &text, width, 1, scene));
     }
-    if let Some(held) = worker.reserved.as_ref().map(Vec::len).filter(|held| *held > 0) {
+    if let Some(held) = worker
+        .reserved
+        .as_ref()
+        .map(Vec::len)
+        .filter(|held| *held > 0)
+    {
         let text = format!("held     {held} more prefetched (not in the queue's depth)");
         lines.extend(table::sentence(Role::Dim, &text, width, 1, scene));
     }
@@ -230,7 +300,9 @@ fn detail(worker: &Worker, width: u16, scene: &Scene<'_>) -> Vec<Line<'static>> 
 /// `running  reports.daily  c1 77ab10  since 12:04:17`.
 fn running(task: &HeldTask, scene: &Scene<'_>) -> String {
     let since = task.started.and_then(|unix| scene.shared.unix_clock(unix));
-    let since = since.map(|since| format!("  since {since}")).unwrap_or_default();
+    let since = since
+        .map(|since| format!("  since {since}"))
+        .unwrap_or_default();
     let text = format!("running  {}  {}{since}", task.name, task.id.short());
     remote(&text)
 }

@@ -88,7 +88,11 @@ impl Links {
 
     /// Whether some link is not up: the screen then counts seconds.
     pub fn any_down(&self) -> bool {
-        self.broker.down.is_some() || self.backend.as_ref().is_some_and(|link| link.down.is_some())
+        self.broker.down.is_some()
+            || self
+                .backend
+                .as_ref()
+                .is_some_and(|link| link.down.is_some())
     }
 
     /// The link that the banner is about: the broker first.

@@ -142,15 +142,22 @@ mod tests {
         let mut notices = Notices::default();
         notices.problem("it broke", NOW);
         notices.done("copied", NOW.plus(Duration::from_secs(1)));
-        let text = |notices: &Notices, now| notices.shown(now).map(|(it, more)| (it.text.clone(), more));
-        assert_eq!(text(&notices, NOW.plus(Duration::from_secs(2))), Some(("copied".into(), 1)));
+        let text =
+            |notices: &Notices, now| notices.shown(now).map(|(it, more)| (it.text.clone(), more));
+        assert_eq!(
+            text(&notices, NOW.plus(Duration::from_secs(2))),
+            Some(("copied".into(), 1))
+        );
         assert!(notices.expiring());
         let later = NOW.plus(Duration::from_secs(8));
         assert!(notices.tick(later));
         assert!(!notices.tick(later));
         assert!(!notices.expiring());
         assert_eq!(text(&notices, later), Some(("it broke".into(), 0)));
-        assert_eq!(notices.open(later).map(|it| it.text), Some("it broke".into()));
+        assert_eq!(
+            notices.open(later).map(|it| it.text),
+            Some("it broke".into())
+        );
         assert_eq!(text(&notices, later), None);
     }
 

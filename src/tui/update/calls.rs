@@ -80,7 +80,11 @@ fn send(state: &mut State, ready: Ready, now: Now) -> Outcome {
 }
 
 fn ask_revoke(state: &mut State, id: TaskId, now: Now) {
-    let ended = state.shared.calls.get(&id).is_none_or(|call| call.whereabouts().is_none());
+    let ended = state
+        .shared
+        .calls
+        .get(&id)
+        .is_none_or(|call| call.whereabouts().is_none());
     if ended {
         state.notices.done("nothing to revoke: it has ended", now);
         return;
@@ -139,7 +143,9 @@ fn copy(state: &mut State, text: &str, what: &str, now: Now) -> Outcome {
     let text = remote_lines(text);
     let size = bytes(text.len());
     if text.len() > CLIPBOARD {
-        let text = format!("{what} is too large for the clipboard ({size}); umbel call ... --json prints it");
+        let text = format!(
+            "{what} is too large for the clipboard ({size}); umbel call ... --json prints it"
+        );
         state.notices.done(text, now);
         return Outcome::redraw();
     }
@@ -187,7 +193,10 @@ fn sentence(call: &Call, now: Now) -> String {
     match call.state() {
         CallState::Ok => format!("OK {name} in {took}"),
         CallState::Fail => {
-            let exception = call.result.as_ref().and_then(|result| result.exception.as_ref());
+            let exception = call
+                .result
+                .as_ref()
+                .and_then(|result| result.exception.as_ref());
             let kind = exception.map_or("", |exception| exception.kind.as_str());
             format!("FAIL {name} {kind} after {took}")
         }
@@ -201,7 +210,10 @@ fn sentence(call: &Call, now: Now) -> String {
         }
         CallState::NoResult => format!("{name} was sent; nothing is waited for"),
         CallState::Unsent => {
-            let why = call.trouble.as_ref().map_or("", |trouble| trouble.message.as_str());
+            let why = call
+                .trouble
+                .as_ref()
+                .map_or("", |trouble| trouble.message.as_str());
             format!("UNSENT {name}: {why}")
         }
         _ => format!("{word} {name} {id}"),

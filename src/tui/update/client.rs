@@ -48,7 +48,9 @@ pub fn undelivered(state: &mut State, command: Command, now: Now) -> Outcome {
             let text = format!("not revoked: {busy}");
             state.notices.about(NoticeKind::Problem, id, text, now);
         }
-        Command::Close | Command::Forget(_) | Command::WatchWorkers(_) => return Outcome::default(),
+        Command::Close | Command::Forget(_) | Command::WatchWorkers(_) => {
+            return Outcome::default();
+        }
         Command::Refresh | Command::Queue(_) => {
             state.notices.done(format!("not asked: {busy}"), now);
         }
@@ -66,8 +68,14 @@ fn results_known(state: &mut State, results: Results) -> bool {
 }
 
 fn results_trouble(state: &mut State, error: Error, now: Now) -> bool {
-    let hint = error.hint.as_ref().map(|hint| format!("; {hint}")).unwrap_or_default();
-    state.notices.problem(format!("{}{hint}", error.message), now);
+    let hint = error
+        .hint
+        .as_ref()
+        .map(|hint| format!("; {hint}"))
+        .unwrap_or_default();
+    state
+        .notices
+        .problem(format!("{}{hint}", error.message), now);
     state.shared.results_trouble = Some(error);
     true
 }
@@ -81,7 +89,13 @@ fn cluster_heard(state: &mut State, heard: Heard, at: Now, now: Now) -> bool {
 }
 
 /// What of a call can be seen beside its state.
-type Seen = (Option<NodeName>, Option<u64>, Option<bool>, Option<u64>, bool);
+type Seen = (
+    Option<NodeName>,
+    Option<u64>,
+    Option<bool>,
+    Option<u64>,
+    bool,
+);
 
 fn seen(call: &Call) -> Seen {
     let Call {
@@ -92,7 +106,13 @@ fn seen(call: &Call) -> Seen {
         trouble,
         ..
     } = call;
-    (worker.clone(), *pid, *acknowledged, *retries, trouble.is_some())
+    (
+        worker.clone(),
+        *pid,
+        *acknowledged,
+        *retries,
+        trouble.is_some(),
+    )
 }
 
 fn call_heard(state: &mut State, id: &TaskId, fact: Fact, at: Now, now: Now) -> bool {
@@ -123,7 +143,9 @@ fn revoked(
         Ok(words) => (NoticeKind::Done, words),
         Err(words) => (NoticeKind::Problem, format!("revoke failed: {words}")),
     };
-    state.notices.about(kind, id, format!("{node}: {words}"), now);
+    state
+        .notices
+        .about(kind, id, format!("{node}: {words}"), now);
 }
 
 fn closed(state: &mut State, now: Now) -> bool {

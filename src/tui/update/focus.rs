@@ -28,7 +28,11 @@ pub fn go(state: &mut State, pane: Pane) -> Outcome {
 
 /// The outcome that is looked at needs no notice any longer.
 pub fn seen(state: &mut State) {
-    if let Some(id) = state.result.shown_id().filter(|_| state.focus == Pane::Result) {
+    if let Some(id) = state
+        .result
+        .shown_id()
+        .filter(|_| state.focus == Pane::Result)
+    {
         state.notices.seen(id);
     }
 }

@@ -1,26 +1,29 @@
 //! Keys and pastes: what they mean where the focus is. Typing never runs commands, and a paste never acts.
 
-use crossterm::event::KeyEvent;
+use std::time::Duration;
 
 use super::{focus, overlay};
 use crate::clock::{Moment, Now};
 use crate::protocol::TaskId;
 use crate::tui::effect::{Effect, Outcome};
+use crate::tui::input::Input;
 use crate::tui::keymap::{self, Action, Context};
 use crate::tui::panes::{Pane, Typed, call, result, tasks};
 use crate::tui::state::{Overlay, State};
 use crate::tui::view::layout;
-use std::time::Duration;
 
 /// A second Ctrl-C within this time quits.
 const TWICE: Duration = Duration::from_secs(2);
 
 /// A key was pressed.
-pub fn key(state: &mut State, key: KeyEvent, burst: bool, now: Now) -> Outcome {
-    let context = state.context();
+pub fn key(state: &mut State, input: &Input, now: Now) -> Outcome {
     if let Some(Overlay::Quit { since }) = state.overlay {
-        return overlay::quit_key(state, key, since, burst, now);
+        return overlay::quit_key(state, input, since, now);
     }
+    let Input::Key { key, burst } = *input else {
+        return Outcome::default();
+    };
+    let context = state.context();
     match keymap::lookup(context, key) {
         Some(action) if burst && acts(action) && keymap::guarded(context, key) => {
             state.notices.done("ignored: looked like a paste", now);
@@ -28,7 +31,7 @@ pub fn key(state: &mut State, key: KeyEvent, burst: bool, now: Now) -> Outcome {
         }
         Some(action) => act(state, action, burst, now),
         None if context.is_text() => match keymap::edit(key) {
-            Some(edit) => typed(state, Typed::Edit(edit), now),
+            Some(edit) => typed(state, Typed::Edit(edit)),
             None => Outcome::default(),
         },
         None => Outcome::default(),
@@ -47,7 +50,7 @@ fn acts(action: Action) -> bool {
 pub fn paste(state: &mut State, text: &str, now: Now) -> Outcome {
     let lines = text.trim_end().lines().count();
     let one_line = state.context() != Context::CallJson;
-    let outcome = typed(state, Typed::Paste(text), now);
+    let outcome = typed(state, Typed::Paste(text));
     if !outcome.redraw {
         state.notices.done("paste ignored here", now);
     } else if one_line && lines > 1 {
@@ -57,19 +60,17 @@ pub fn paste(state: &mut State, text: &str, now: Now) -> Outcome {
     Outcome::redraw()
 }
 
-fn typed(state: &mut State, typed: Typed<'_>, now: Now) -> Outcome {
+fn typed(state: &mut State, typed: Typed<'_>) -> Outcome {
     if state.overlay.is_some() || !state.shared.connected {
         return Outcome::default();
     }
     let taken = match state.focus {
         Pane::Tasks => {
-            let around = tasks_around(state);
-            let taken = state.tasks.text(typed, tasks::Around {
+            let around = tasks::Around {
+                height: layout::rows(state, Pane::Tasks),
                 cluster: &state.shared.cluster,
-                height: around,
-            });
-            focus::refresh(state, now);
-            taken
+            };
+            state.tasks.text(typed, around)
         }
         Pane::Call => state.call.text(typed),
         _ => false,
@@ -78,10 +79,6 @@ fn typed(state: &mut State, typed: Typed<'_>, now: Now) -> Outcome {
         redraw: taken,
         effects: Vec::new(),
     }
-}
-
-fn tasks_around(state: &State) -> usize {
-    layout::rows(state, Pane::Tasks)
 }
 
 /// An action, wherever it came from.
@@ -98,9 +95,7 @@ fn act(state: &mut State, action: Action, burst: bool, now: Now) -> Outcome {
     match action {
         Action::Help => overlay::help(state),
         Action::Quit => return quit(state, now),
-        Action::Planned(feature) => state
-            .notices
-            .done(format!("{feature}: not built yet"), now),
+        Action::Planned(feature) => state.notices.done(format!("{feature}: not built yet"), now),
         _ if !state.shared.connected => {}
         Action::Pane(number) => {
             if let Some(pane) = Pane::by_number(number) {

@@ -1,19 +1,14 @@
 //! What lies over the panes: help, and the questions. Enter is never yes, and a question is deaf at first.
 
-use crossterm::event::KeyEvent;
-use std::time::Duration;
-
 use super::keys::leave;
 use crate::client::{Command, Confirmed};
 use crate::clock::{Moment, Now};
 use crate::protocol::TaskId;
 use crate::tui::effect::{Effect, Outcome};
+use crate::tui::input::Input;
 use crate::tui::keymap::{self, Action, Context};
-use crate::tui::popups::help;
+use crate::tui::popups::{confirm, help};
 use crate::tui::state::{Overlay, State};
-
-/// How long a question takes no yes: the key may have been typed ahead.
-pub const DEAF: Duration = Duration::from_millis(400);
 
 /// Opens the help of the place at hand.
 pub fn help(state: &mut State) {
@@ -34,21 +29,28 @@ pub fn act(state: &mut State, action: Action, now: Now) -> Outcome {
 }
 
 fn help_act(state: &mut State, action: Action) -> Outcome {
-    let closes = matches!(action, Action::Back | Action::Quit | Action::Help | Action::Enter);
+    let closes = matches!(
+        action,
+        Action::Back | Action::Quit | Action::Help | Action::Enter
+    );
     if closes {
         state.overlay = None;
         return Outcome::redraw();
     }
     let size = state.size;
-    if let (Some(Overlay::Help(help)), Some(step)) = (&mut state.overlay, crate::tui::panes::step(action)) {
-        help.step(step, size);
+    let moved = match &mut state.overlay {
+        Some(Overlay::Help(help)) => help.act(action, size),
+        _ => false,
+    };
+    Outcome {
+        redraw: moved,
+        effects: Vec::new(),
     }
-    Outcome::redraw()
 }
 
 /// Only the capital letter goes on, and not at once; every other key that means something here cancels.
 fn revoke_act(state: &mut State, action: Action, id: &TaskId, since: Moment, now: Now) -> Outcome {
-    if action == Action::Confirm && now.mono.since(since) < DEAF {
+    if action == Action::Confirm && confirm::is_deaf(since, now.mono) {
         return Outcome::default();
     }
     state.overlay = None;
@@ -66,18 +68,15 @@ fn revoke_act(state: &mut State, action: Action, id: &TaskId, since: Moment, now
 }
 
 /// A key while the user is asked whether to leave calls in the air: the key that quits elsewhere quits, every other one stays.
-pub fn quit_key(
-    state: &mut State,
-    key: KeyEvent,
-    since: Moment,
-    burst: bool,
-    now: Now,
-) -> Outcome {
+pub fn quit_key(state: &mut State, input: &Input, since: Moment, now: Now) -> Outcome {
+    let Input::Key { key, burst } = *input else {
+        return Outcome::default();
+    };
     if keymap::lookup(Context::Confirm, key) == Some(Action::Interrupt) {
         return leave(state);
     }
     let quits = keymap::lookup(Context::Welcome, key) == Some(Action::Quit);
-    if quits && !burst && now.mono.since(since) >= DEAF {
+    if quits && !burst && !confirm::is_deaf(since, now.mono) {
         return leave(state);
     }
     if !quits {

@@ -135,6 +135,8 @@ pub fn refusal_text(error: &Error) -> String {
     let hints = hints
         .filter(|hint| !hint.contains("--no-preflight"))
         .map(|hint| hint.replace("--queue ", "set queue to "));
-    let parts: Vec<String> = std::iter::once(error.message.clone()).chain(hints).collect();
+    let parts: Vec<String> = std::iter::once(error.message.clone())
+        .chain(hints)
+        .collect();
     parts.join("; ")
 }

@@ -96,7 +96,11 @@ impl Draft {
 
     /// All places of the form, in order. A document is one place, that of the empty row.
     pub fn spots(&self) -> Vec<Spot> {
-        let rows = if self.json.is_some() { 0 } else { self.rows.len() };
+        let rows = if self.json.is_some() {
+            0
+        } else {
+            self.rows.len()
+        };
         let rows = (0..rows).map(Spot::Row);
         let options = Name::ALL.into_iter().map(Spot::Option);
         let rest = std::iter::once(Spot::Empty).chain(options);
@@ -361,7 +365,9 @@ fn row_problems(rows: &[Row]) -> Vec<(Spot, String)> {
             Err(error) => problems.push((Spot::Row(place), error.message.clone())),
             Ok(_) => {
                 let earlier = rows[..place].iter().filter_map(Row::name);
-                if let Some(name) = row.name().filter(|name| earlier.clone().any(|it| it == *name))
+                if let Some(name) = row
+                    .name()
+                    .filter(|name| earlier.clone().any(|it| it == *name))
                 {
                     problems.push((Spot::Row(place), format!("{name} is given twice")));
                 }

@@ -100,7 +100,9 @@ fn arguments(value: Json) -> Result<Arguments, Problem> {
     }
     let kwargs = kwargs.unwrap_or_default();
     match twice(kwargs.iter().map(|(name, _)| name.as_str())) {
-        Some(name) => Err(Problem::shape(format!("the keyword {name:?} is given twice"))),
+        Some(name) => Err(Problem::shape(format!(
+            "the keyword {name:?} is given twice"
+        ))),
         None => Ok((args.unwrap_or_default(), kwargs)),
     }
 }

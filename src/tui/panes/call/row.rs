@@ -37,10 +37,12 @@ impl Row {
     pub fn of(key: RowKey, name: Option<&str>, value: &Json) -> Self {
         let head = name.unwrap_or_default();
         let plain = value.as_str().map(str::to_owned);
-        let auto = plain.or_else(|| Some(value.to_wire())).map(|text| match name {
-            Some(name) => format!("{name}={text}"),
-            None => text,
-        });
+        let auto = plain
+            .or_else(|| Some(value.to_wire()))
+            .map(|text| match name {
+                Some(name) => format!("{name}={text}"),
+                None => text,
+            });
         let exact = format!("{head}:={}", value.to_wire());
         let float = non_finite(value).map(|word| format!("{head}:float={word}"));
         let same = |text: &String| {
@@ -48,7 +50,12 @@ impl Row {
                 item.warning.is_none() && item.name.as_deref() == name && item.value == *value
             })
         };
-        match auto.into_iter().chain([exact.clone()]).chain(float).find(same) {
+        match auto
+            .into_iter()
+            .chain([exact.clone()])
+            .chain(float)
+            .find(same)
+        {
             Some(text) => Self::typed(key, text),
             None => Self {
                 key,
@@ -79,9 +86,12 @@ impl Row {
     pub fn warning(&self) -> Option<String> {
         let item = self.item.as_ref().ok()?;
         item.warning.clone().or_else(|| {
-            item.value
-                .has_non_finite()
-                .then(|| format!("{}: NaN and Infinity are not JSON; Python reads them", self.text))
+            item.value.has_non_finite().then(|| {
+                format!(
+                    "{}: NaN and Infinity are not JSON; Python reads them",
+                    self.text
+                )
+            })
         })
     }
 }

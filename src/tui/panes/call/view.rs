@@ -6,11 +6,11 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 
+use super::State;
 use super::check::{self, refusal_text};
 use super::draft::{Draft, Spot};
 use super::options::Name;
 use super::row::Row;
-use super::State;
 use crate::call::preflight::{Preflight, QueueSource};
 use crate::cluster::Kept;
 use crate::protocol::python;
@@ -63,7 +63,12 @@ pub fn view(state: &State, area: Rect, buf: &mut Buffer, scene: &Scene<'_>) -> O
     let theme = scene.theme();
     let Some(draft) = state.draft() else {
         let text = "No task is open. Enter on a task opens its form here.";
-        let room = Rect::new(area.x + 1, area.y + 1, area.width.saturating_sub(2), area.height);
+        let room = Rect::new(
+            area.x + 1,
+            area.y + 1,
+            area.width.saturating_sub(2),
+            area.height,
+        );
         paragraph(text, Role::Dim, room.intersection(area), buf, theme);
         return None;
     };
@@ -104,14 +109,21 @@ impl Page<'_> {
         put(&above, area, buf);
         let rows = area.height.saturating_sub(top + bottom);
         let middle = Rect::new(area.x, area.y + top.min(area.height), area.width, rows);
-        let foot = Rect::new(area.x, middle.bottom(), area.width, area.height.saturating_sub(top + rows));
+        let foot = Rect::new(
+            area.x,
+            middle.bottom(),
+            area.width,
+            area.height.saturating_sub(top + rows),
+        );
         put(&below, foot, buf);
         let typed = match &self.draft.json {
             Some(raw) => raw.editor.render(middle, buf, self.theme),
             None => self.rows(middle, buf),
         };
         let option = self.option_field(foot, buf);
-        option.or(typed).filter(|_| self.scene.focused && self.typing())
+        option
+            .or(typed)
+            .filter(|_| self.scene.focused && self.typing())
     }
 
     fn typing(&self) -> bool {
@@ -135,7 +147,8 @@ impl Page<'_> {
         let room = self.width.saturating_sub(cells(&right) + 1);
         let name = remote(self.draft.task.as_str());
         Line::from(vec![
-            self.theme.span(Role::Accent, pad(&name, room, self.ellipsis())),
+            self.theme
+                .span(Role::Accent, pad(&name, room, self.ellipsis())),
             Span::raw(" "),
             self.theme.span(Role::Dim, right),
         ])
@@ -232,7 +245,10 @@ impl Page<'_> {
         let Some(text) = text else {
             return Vec::new();
         };
-        let lines = wrap(&remote(&format!("! {text}")), self.width.saturating_sub(4).max(1));
+        let lines = wrap(
+            &remote(&format!("! {text}")),
+            self.width.saturating_sub(4).max(1),
+        );
         let lines = lines.into_iter().take(3).map(|line| Shown {
             line: self.line(role, format!("    {line}")),
             cursor: false,
@@ -247,11 +263,23 @@ impl Page<'_> {
     /// `  x=2 ............ int 2`.
     fn row(&self, row: &Row, typed: bool) -> Line<'static> {
         let echo_width = usize::from(self.echo_width());
-        let echo = pad_left(&remote(&row.echo()), echo_width.saturating_sub(1), self.ellipsis());
+        let echo = pad_left(
+            &remote(&row.echo()),
+            echo_width.saturating_sub(1),
+            self.ellipsis(),
+        );
         let room = self.width.saturating_sub(2 + echo_width);
-        let text = if typed { String::new() } else { remote(&row.text) };
+        let text = if typed {
+            String::new()
+        } else {
+            remote(&row.text)
+        };
         let text = pad(&text, room, self.ellipsis());
-        let role = if row.item.is_ok() { Role::Dim } else { Role::Fail };
+        let role = if row.item.is_ok() {
+            Role::Dim
+        } else {
+            Role::Fail
+        };
         let mut spans = vec![Span::raw("  ")];
         let split = row.name().map_or(0, str::len);
         match text.split_at_checked(split) {
@@ -273,7 +301,11 @@ impl Page<'_> {
         };
         let typed = self.draft.field.is_some() && self.draft.spot == Spot::Empty;
         let text = if typed && !first { "" } else { text };
-        let text = if typed { format!("  {}", text.trim_start()) } else { text.to_owned() };
+        let text = if typed {
+            format!("  {}", text.trim_start())
+        } else {
+            text.to_owned()
+        };
         self.line(Role::Dim, cut(&text, self.width, ""))
     }
 
@@ -300,7 +332,11 @@ impl Page<'_> {
                 (true, false) => Role::Accent,
                 (false, false) => Role::Fg,
             };
-            let marker = if here { self.theme.glyphs().marker } else { " " };
+            let marker = if here {
+                self.theme.glyphs().marker
+            } else {
+                " "
+            };
             spans.push(self.theme.span(Role::Accent, marker.to_owned()));
             let lead = format!("{name} ");
             let room = width.saturating_sub(1 + cells(&lead));
@@ -346,7 +382,13 @@ impl Page<'_> {
         let room = self.option_width(name).saturating_sub(lead + 1);
         let x = foot.x.saturating_add(u16::try_from(x).unwrap_or(u16::MAX));
         let place = Rect::new(x, foot.y, u16::try_from(room).unwrap_or(0), 1).intersection(foot);
-        buf.set_stringn(place.x, place.y, " ".repeat(room), usize::from(place.width), self.theme.style(Role::Fg));
+        buf.set_stringn(
+            place.x,
+            place.y,
+            " ".repeat(room),
+            usize::from(place.width),
+            self.theme.style(Role::Fg),
+        );
         field.render(place, buf, self.theme.style(Role::Fg))
     }
 
@@ -358,10 +400,17 @@ impl Page<'_> {
         if lines.len() > PREVIEW {
             lines.truncate(PREVIEW);
             let last = lines.pop().unwrap_or_default();
-            let marked = format!("{}{}", cut(&last, self.width.saturating_sub(1), ""), self.ellipsis());
+            let marked = format!(
+                "{}{}",
+                cut(&last, self.width.saturating_sub(1), ""),
+                self.ellipsis()
+            );
             lines.push(marked);
         }
-        lines.into_iter().map(|line| self.line(Role::Fg, line)).collect()
+        lines
+            .into_iter()
+            .map(|line| self.line(Role::Fg, line))
+            .collect()
     }
 
     /// What stands against sending, worst first.
@@ -382,9 +431,16 @@ impl Page<'_> {
         if let Some(armed) = &self.draft.armed {
             let again = key(Context::CallNav, Action::Call);
             let seconds = check::AGAIN_WITHIN.as_secs();
-            let what = if armed.why.len() == 1 { "it" } else { "all of it" };
+            let what = if armed.why.len() == 1 {
+                "it"
+            } else {
+                "all of it"
+            };
             let text = format!("{again} again within {seconds}s sends it in spite of {what}");
-            messages.push((Role::Warn, text.replace("spite of it", "spite of that").into()));
+            messages.push((
+                Role::Warn,
+                text.replace("spite of it", "spite of that").into(),
+            ));
         }
         for warning in &self.preflight.warnings {
             messages.push((Role::Warn, format!("! {warning}").into()));
@@ -414,7 +470,11 @@ impl Page<'_> {
         let call = key(Context::CallNav, Action::Call);
         let json = key(Context::CallNav, Action::Json);
         let text = format!("[ Call  {call} ]");
-        let other = if self.draft.json.is_some() { "form" } else { "json" };
+        let other = if self.draft.json.is_some() {
+            "form"
+        } else {
+            "json"
+        };
         let role = match (self.draft.spot, self.scene.shared.cannot_send()) {
             (_, Some(_)) => Role::Dim,
             (Spot::Button, None) => Role::Accent,
@@ -426,7 +486,11 @@ impl Page<'_> {
             false => self.theme.style(role),
         };
         let indent = self.width.saturating_sub(cells(&text)) / 2;
-        let marker = if self.draft.spot == Spot::Button { self.theme.glyphs().marker } else { " " };
+        let marker = if self.draft.spot == Spot::Button {
+            self.theme.glyphs().marker
+        } else {
+            " "
+        };
         let indent = " ".repeat(indent.saturating_sub(2));
         Line::from(vec![
             Span::raw(indent),

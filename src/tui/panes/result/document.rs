@@ -107,7 +107,11 @@ impl Frames {
                 .any(|part| path.contains(part));
         } else if !line.starts_with(' ') {
             self.library = false;
-            return if line.starts_with("Traceback") { Role::Dim } else { Role::Fail };
+            return if line.starts_with("Traceback") {
+                Role::Dim
+            } else {
+                Role::Fail
+            };
         }
         if self.library { Role::Dim } else { Role::Fg }
     }
@@ -162,7 +166,10 @@ impl Planting {
     /// A value on one row.
     fn leaf(&self, value: &Json) -> (String, Role) {
         if let Some(typed) = typed::recognise(value) {
-            return (remote(&typed_text(typed.kind, head(typed.text, self.left).0)), Role::JsonNum);
+            return (
+                remote(&typed_text(typed.kind, head(typed.text, self.left).0)),
+                Role::JsonNum,
+            );
         }
         match value {
             Json::Null => ("null".to_owned(), Role::JsonLit),
@@ -218,7 +225,12 @@ mod tests {
         let rows = (0..tree.len()).filter_map(|row| tree.node(row));
         let row = |node: &Node| {
             let fold = if node.folded { " folded" } else { "" };
-            format!("{}{}:{}{fold}", " ".repeat(node.depth.into()), node.label, node.text)
+            format!(
+                "{}{}:{}{fold}",
+                " ".repeat(node.depth.into()),
+                node.label,
+                node.text
+            )
         };
         (rows.map(row).collect(), document.cut)
     }
@@ -231,7 +243,11 @@ mod tests {
         );
         assert_eq!(
             rows,
-            [":{2}", " amount:Decimal \"12.50\"", " at:datetime 2026-11-22 12:04:31+00:00"]
+            [
+                ":{2}",
+                " amount:Decimal \"12.50\"",
+                " at:datetime 2026-11-22 12:04:31+00:00"
+            ]
         );
     }
 
@@ -245,7 +261,10 @@ mod tests {
 
     #[test]
     fn a_large_result_is_cut_at_256_kb_and_says_so() {
-        let text = format!("[{}]", vec!["\"0123456789012345678901234567890123456789\""; 50_000].join(","));
+        let text = format!(
+            "[{}]",
+            vec!["\"0123456789012345678901234567890123456789\""; 50_000].join(",")
+        );
         let (rows, cut) = tree(&text);
         assert!(cut);
         assert!(rows.iter().map(String::len).sum::<usize>() < 2 * SHOWN);
@@ -254,6 +273,9 @@ mod tests {
     #[test]
     fn remote_text_cannot_reach_the_terminal() {
         let (rows, _) = tree("{\"a\\u001b[2J\": \"x\\u001b]52;c;\\u0007\\u202e\"}");
-        assert!(rows.iter().all(|row| !row.contains(['\u{1b}', '\u{7}', '\u{202e}'])));
+        assert!(
+            rows.iter()
+                .all(|row| !row.contains(['\u{1b}', '\u{7}', '\u{202e}']))
+        );
     }
 }

@@ -102,7 +102,9 @@ impl Pen<'_> {
         }
         let blank = " ".repeat(indent);
         let lines = lines.into_iter();
-        lines.map(|line| self.line(role, format!("{blank}{line}"))).collect()
+        lines
+            .map(|line| self.line(role, format!("{blank}{line}")))
+            .collect()
     }
 
     fn rule(&self) -> Line<'static> {
@@ -124,7 +126,9 @@ impl Pen<'_> {
         let took = took.map(duration).unwrap_or_default();
         let right = format!("{took}  {}", self.call.id().short());
         let right = remote(right.trim_start());
-        let room = self.width.saturating_sub(cells(&word) + 2 + cells(&right) + 1);
+        let room = self
+            .width
+            .saturating_sub(cells(&word) + 2 + cells(&right) + 1);
         let name = remote(self.call.signature.task.as_str());
         let ellipsis = self.theme.glyphs().ellipsis;
         Line::from(vec![
@@ -198,7 +202,11 @@ impl Pen<'_> {
 
     fn step(&self, step: &Step) -> Line<'static> {
         let ellipsis = self.theme.glyphs().ellipsis;
-        let indent = if self.call.timeline.done.is_some() { 0 } else { 3 };
+        let indent = if self.call.timeline.done.is_some() {
+            0
+        } else {
+            3
+        };
         let took = cells(&step.took);
         let fixed = indent + 6 + 14;
         let room = self.width.saturating_sub(fixed + took + 1 + indent);
@@ -277,7 +285,10 @@ impl Pen<'_> {
         let call = self.call;
         let worker = call.worker.as_ref().map(|worker| format!(" on {worker}"));
         let worker = worker.unwrap_or_default();
-        let pid = call.pid.map(|pid| format!(" pid {pid}")).unwrap_or_default();
+        let pid = call
+            .pid
+            .map(|pid| format!(" pid {pid}"))
+            .unwrap_or_default();
         let acknowledged = match call.acknowledged {
             Some(true) => ", acknowledged",
             Some(false) => ", not acknowledged yet",
@@ -335,7 +346,12 @@ impl Pen<'_> {
     /// OK, FAIL and the other ends.
     fn ended(&self) -> Vec<Line<'static>> {
         let mut lines = Vec::new();
-        if let Some(exception) = self.call.result.as_ref().and_then(|it| it.exception.as_ref()) {
+        if let Some(exception) = self
+            .call
+            .result
+            .as_ref()
+            .and_then(|it| it.exception.as_ref())
+        {
             let role = role(self.call.state());
             lines.extend(self.wrapped(role, 0, &self.headline(&exception.headline()), 3));
         }
@@ -375,7 +391,9 @@ impl Pen<'_> {
             );
             lines.push(self.line(Role::Warn, pad_cut(&text, self.width, self.theme)));
         }
-        let size = result.map(|result| human::bytes(result.size)).unwrap_or_default();
+        let size = result
+            .map(|result| human::bytes(result.size))
+            .unwrap_or_default();
         if document.is_some_and(|document| document.cut) {
             let text = format!("the first 256 kB of {size}; all of it: umbel call ... --json");
             lines.push(self.line(Role::Warn, pad_cut(&text, self.width, self.theme)));
@@ -383,8 +401,13 @@ impl Pen<'_> {
         let dot = self.theme.glyphs().dot;
         let facts = [
             result.map(|_| size),
-            self.call.worker.as_ref().map(|worker| format!("worker {}", remote(worker.as_str()))),
-            self.call.retries.map(|retries| format!("retries {retries}")),
+            self.call
+                .worker
+                .as_ref()
+                .map(|worker| format!("worker {}", remote(worker.as_str()))),
+            self.call
+                .retries
+                .map(|retries| format!("retries {retries}")),
             self.late(),
         ];
         let facts: Vec<String> = facts.into_iter().flatten().collect();
@@ -420,4 +443,3 @@ fn pad_cut(text: &str, width: usize, theme: Theme) -> String {
 fn compact(value: &Json) -> String {
     python::repr(value)
 }
-

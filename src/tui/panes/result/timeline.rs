@@ -91,7 +91,9 @@ fn started(call: &Call, shared: &Shared) -> Step {
     }
     let queued = call.timeline.queued().map(duration);
     Step {
-        took: queued.map(|took| format!("queued {took}")).unwrap_or_default(),
+        took: queued
+            .map(|took| format!("queued {took}"))
+            .unwrap_or_default(),
         ..step("RUN", at, shared, what)
     }
 }

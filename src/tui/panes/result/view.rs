@@ -4,9 +4,9 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
+use super::State;
 use super::document::{Body, Document};
 use super::lines::Parts;
-use super::State;
 use crate::tui::panes::Scene;
 use crate::tui::theme::Role;
 

@@ -71,7 +71,11 @@ impl List {
         let total = entries.len();
         let entries = narrow(entries, filter, tree);
         let matching = entries.len();
-        let rows = if tree { grouped(entries) } else { flat(entries) };
+        let rows = if tree {
+            grouped(entries)
+        } else {
+            flat(entries)
+        };
         Self {
             places: places(&rows),
             rows,
@@ -143,7 +147,9 @@ impl List {
     pub fn best(&self) -> Option<&TaskName> {
         let best = self.tasks().map(|entry| entry.score).max()?;
         let mut tasks = self.tasks();
-        tasks.find(|entry| entry.score == best).map(|entry| &entry.name)
+        tasks
+            .find(|entry| entry.score == best)
+            .map(|entry| &entry.name)
     }
 }
 
@@ -165,6 +171,20 @@ fn narrow(mut entries: Vec<Entry>, filter: &str, tree: bool) -> Vec<Entry> {
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.score));
     }
     entries
+}
+
+/// The graphemes of `name` that `filter` hit, by their place, in order.
+pub fn hits(filter: &str, name: &str) -> Vec<u32> {
+    if filter.is_empty() {
+        return Vec::new();
+    }
+    let pattern = Pattern::parse(filter, CaseMatching::Smart, Normalization::Smart);
+    let mut matcher = Matcher::new(Config::DEFAULT);
+    let (mut buffer, mut hits) = (Vec::new(), Vec::new());
+    pattern.indices(Utf32Str::new(name, &mut buffer), &mut matcher, &mut hits);
+    hits.sort_unstable();
+    hits.dedup();
+    hits
 }
 
 fn flat(entries: Vec<Entry>) -> Vec<Row> {
@@ -189,14 +209,19 @@ fn grouped(mut entries: Vec<Entry>) -> Vec<Row> {
 
 /// The dotted parent of a task; empty if it has none.
 pub fn group(name: &TaskName) -> &str {
-    name.as_str().rsplit_once('.').map_or("", |(parent, _)| parent)
+    name.as_str()
+        .rsplit_once('.')
+        .map_or("", |(parent, _)| parent)
 }
 
 fn places(rows: &[Row]) -> HashMap<TaskName, usize> {
-    let tasks = rows.iter().enumerate().filter_map(|(place, row)| match row {
-        Row::Task(entry) => Some((entry.name.clone(), place)),
-        Row::Group(_) => None,
-    });
+    let tasks = rows
+        .iter()
+        .enumerate()
+        .filter_map(|(place, row)| match row {
+            Row::Task(entry) => Some((entry.name.clone(), place)),
+            Row::Group(_) => None,
+        });
     tasks.collect()
 }
 

@@ -39,7 +39,9 @@ pub fn right(state: &State, scene: &Scene<'_>) -> (Role, String) {
         return (Role::Dim, format!("{} answered", cluster.told_tasks()));
     }
     let silent = cluster.workers.values();
-    let silent = silent.filter(|worker| worker.state() == WorkerState::Silent).count();
+    let silent = silent
+        .filter(|worker| worker.state() == WorkerState::Silent)
+        .count();
     match (silent, scene.large) {
         (0, false) => (Role::Dim, total),
         (0, true) => (Role::Dim, format!("{total} tasks")),
@@ -49,17 +51,34 @@ pub fn right(state: &State, scene: &Scene<'_>) -> (Role, String) {
 
 /// Draws the pane inside its frame; returns where the caret belongs while something is typed.
 pub fn view(state: &State, area: Rect, buf: &mut Buffer, scene: &Scene<'_>) -> Option<Position> {
-    let caret = typed(state, Rect { height: area.height.min(1), ..area }, buf, scene);
+    let caret = typed(
+        state,
+        Rect {
+            height: area.height.min(1),
+            ..area
+        },
+        buf,
+        scene,
+    );
     let height = list_height(area.height, scene.large);
     let list = Rect::new(area.x, area.y + area.height.min(ABOVE), area.width, height);
     if state.list.is_empty() {
-        let room = Rect::new(list.x + 1, list.y, list.width.saturating_sub(2), list.height);
+        let room = Rect::new(
+            list.x + 1,
+            list.y,
+            list.width.saturating_sub(2),
+            list.height,
+        );
         paragraph(&nothing(state, scene), Role::Dim, room, buf, scene.theme());
     } else {
         rows(state, list, buf, scene);
     }
     if scene.large && area.height > ABOVE + BELOW {
-        explain(Rect::new(area.x, list.bottom(), area.width, BELOW), buf, scene);
+        explain(
+            Rect::new(area.x, list.bottom(), area.width, BELOW),
+            buf,
+            scene,
+        );
     }
     caret
 }
@@ -73,8 +92,18 @@ fn typed(state: &State, area: Rect, buf: &mut Buffer, scene: &Scene<'_>) -> Opti
         ("/", &state.filter)
     };
     let active = state.context() != Context::Tasks;
-    let role = if active || state.filtering() { Role::Accent } else { Role::Dim };
-    buf.set_stringn(area.x, area.y, lead, usize::from(area.width), theme.style(role));
+    let role = if active || state.filtering() {
+        Role::Accent
+    } else {
+        Role::Dim
+    };
+    buf.set_stringn(
+        area.x,
+        area.y,
+        lead,
+        usize::from(area.width),
+        theme.style(role),
+    );
     let used = u16::try_from(cells(lead)).unwrap_or(0).min(area.width);
     let room = Rect::new(area.x + used, area.y, area.width - used, area.height);
     let caret = field.render(room, buf, theme.style(Role::Fg));
@@ -89,10 +118,12 @@ fn rows(state: &State, area: Rect, buf: &mut Buffer, scene: &Scene<'_>) {
         focused: scene.focused && !state.naming(),
     };
     let width = usize::from(area.width);
-    list.render(area, buf, scene.theme(), |row| match state.list.drawn(row) {
-        Some(Row::Group(name)) => group(name, width, scene),
-        Some(Row::Task(entry)) => task(state, entry, width, scene),
-        None => Line::default(),
+    list.render(area, buf, scene.theme(), |row| {
+        match state.list.drawn(row) {
+            Some(Row::Group(name)) => group(name, width, scene),
+            Some(Row::Task(entry)) => task(state, entry, width, scene),
+            None => Line::default(),
+        }
     });
 }
 
@@ -131,14 +162,22 @@ fn task(state: &State, entry: &Entry, width: usize, scene: &Scene<'_>) -> Line<'
 fn name(state: &State, entry: &Entry, room: usize, scene: &Scene<'_>) -> Vec<Span<'static>> {
     let theme = scene.theme();
     let full = remote(entry.name.as_str());
-    let skip = if state.tree { full.len() - last_part(&full).len() } else { 0 };
+    let skip = if state.tree {
+        full.len() - last_part(&full).len()
+    } else {
+        0
+    };
     let hits = list::hits(state.filter.text(), &full);
     let shown = cut(&full[skip..], room, theme.glyphs().ellipsis);
     let first = full[..skip].graphemes(true).count();
     let mut spans: Vec<Span<'static>> = Vec::new();
     for (place, cluster) in shown.graphemes(true).enumerate() {
         let place = u32::try_from(first + place).unwrap_or(u32::MAX);
-        let role = if hits.binary_search(&place).is_ok() { Role::Match } else { Role::Fg };
+        let role = if hits.binary_search(&place).is_ok() {
+            Role::Match
+        } else {
+            Role::Fg
+        };
         let style = theme.style(role);
         match spans.last_mut().filter(|span| span.style == style) {
             Some(span) => span.content.to_mut().push_str(cluster),
@@ -156,7 +195,10 @@ fn nothing(state: &State, scene: &Scene<'_>) -> String {
     let filter = state.filter.text();
     if !filter.is_empty() && state.list.total > 0 {
         let clear = key(Context::Filter, Action::Back);
-        return format!("Nothing matches \"{}\". {clear} clears the filter.", remote(filter));
+        return format!(
+            "Nothing matches \"{}\". {clear} clears the filter.",
+            remote(filter)
+        );
     }
     if cluster.workers.is_empty() && !scene.shared.links.broker.is_up() {
         return format!("The list comes with the broker. Names can be typed: press {add}.");
@@ -173,8 +215,17 @@ fn nothing(state: &State, scene: &Scene<'_>) -> String {
 
 fn explain(area: Rect, buf: &mut Buffer, scene: &Scene<'_>) {
     let theme = scene.theme();
-    let lines = ["! not on every worker that may", "  get it: calls may end as NO TASK"];
+    let lines = [
+        "! not on every worker that may",
+        "  get it: calls may end as NO TASK",
+    ];
     for (y, line) in (area.y..area.bottom()).zip(lines) {
-        buf.set_stringn(area.x, y, line, usize::from(area.width), theme.style(Role::Dim));
+        buf.set_stringn(
+            area.x,
+            y,
+            line,
+            usize::from(area.width),
+            theme.style(Role::Dim),
+        );
     }
 }
