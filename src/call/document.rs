@@ -97,7 +97,10 @@ impl<'a> CallDocument<'a> {
         let expires = call.signature.options.expires;
         Self {
             schema: "umbel.call/1",
-            ok: matches!(state, CallState::Ok | CallState::LateOk | CallState::NoResult),
+            ok: matches!(
+                state,
+                CallState::Ok | CallState::LateOk | CallState::NoResult
+            ),
             profile: None,
             kind: None,
             task: &call.signature.task,
@@ -120,7 +123,9 @@ impl<'a> CallDocument<'a> {
             started_at: at(timeline.started),
             done_at: at(timeline.done.filter(|_| call.result_known())),
             timeout_ms: whole_ms(call.timeout),
-            expires_at: expires.zip(timeline.published).map(|(expires, sent)| rfc3339(sent.plus(expires).wall)),
+            expires_at: expires
+                .zip(timeline.published)
+                .map(|(expires, sent)| rfc3339(sent.plus(expires).wall)),
             queued_ms: ms(timeline.queued()),
             ran_ms: ms(timeline.ran()),
             total_ms: ms(timeline.total().filter(|_| call.result_known())),
@@ -147,7 +152,10 @@ impl Call {
     /// What the task returned, or `None`.
     pub fn value(&self) -> Option<&Json> {
         let returned = matches!(self.state(), CallState::Ok | CallState::LateOk);
-        self.result.as_ref().filter(|_| returned).map(|result| &result.value)
+        self.result
+            .as_ref()
+            .filter(|_| returned)
+            .map(|result| &result.value)
     }
 
     /// The exception it ended with, or is retried after.
@@ -159,8 +167,13 @@ impl Call {
     pub fn headline(&self) -> Option<String> {
         let result = self.result.as_ref()?;
         let exception = result.exception.as_ref()?;
-        let from_traceback = || crate::protocol::result::headline_from_traceback(result.traceback.as_deref()?);
-        Some(if exception.args.is_empty() { from_traceback().unwrap_or_else(|| exception.headline()) } else { exception.headline() })
+        let from_traceback =
+            || crate::protocol::result::headline_from_traceback(result.traceback.as_deref()?);
+        Some(if exception.args.is_empty() {
+            from_traceback().unwrap_or_else(|| exception.headline())
+        } else {
+            exception.headline()
+        })
     }
 }
 
@@ -172,7 +185,11 @@ pub fn exit_code(call: &Call, state: CallState, interrupted: bool) -> u8 {
         CallState::Expired | CallState::Revoked | CallState::Killed => 7,
         _ if interrupted => Kind::Interrupted.exit_code(),
         CallState::Unsent => 4,
-        CallState::Draft => call.trouble.as_ref().map_or(Kind::Internal, |error| error.kind).exit_code(),
+        CallState::Draft => call
+            .trouble
+            .as_ref()
+            .map_or(Kind::Internal, |error| error.kind)
+            .exit_code(),
         CallState::UnknownDelivery => 12,
         _ if call.backend_lost.is_some() => 5,
         _ => 3,
@@ -196,8 +213,14 @@ fn error(call: &Call, state: CallState, interrupted: bool) -> Option<ErrorDocume
         CallState::Expired => failed(call, known(Kind::Expired)),
         CallState::Revoked | CallState::Killed => failed(call, known(Kind::Revoked)),
         CallState::Draft | CallState::Unsent => {
-            let trouble = call.trouble.clone().unwrap_or_else(|| Error::new(Kind::Internal, "it was not sent"));
-            ErrorDocument { retry_safe: Some(true), ..ErrorDocument::from(&trouble) }
+            let trouble = call
+                .trouble
+                .clone()
+                .unwrap_or_else(|| Error::new(Kind::Internal, "it was not sent"));
+            ErrorDocument {
+                retry_safe: Some(true),
+                ..ErrorDocument::from(&trouble)
+            }
         }
         _ if interrupted => ErrorDocument {
             message: "stopped waiting; the task goes on".to_owned(),
@@ -205,7 +228,10 @@ fn error(call: &Call, state: CallState, interrupted: bool) -> Option<ErrorDocume
             ..known(Kind::Interrupted)
         },
         CallState::UnknownDelivery => ErrorDocument {
-            message: call.trouble.as_ref().map_or_else(String::new, |error| error.message.clone()),
+            message: call
+                .trouble
+                .as_ref()
+                .map_or_else(String::new, |error| error.message.clone()),
             retry_safe: Some(false),
             hint: Some("it may be queued; it is never sent a second time by itself".to_owned()),
             ..known(Kind::UnknownDelivery)
@@ -219,13 +245,21 @@ fn timed_out(call: &Call, error: ErrorDocument) -> ErrorDocument {
     match (&call.backend_lost, &call.trouble) {
         (Some(reason), _) => ErrorDocument {
             kind: Kind::BackendUnreachable.to_string(),
-            message: format!("sent, then the result backend was lost and did not come back within {waited}: {reason}"),
+            message: format!(
+                "sent, then the result backend was lost and did not come back within {waited}: {reason}"
+            ),
             retry_safe: Some(false),
             ..error
         },
-        (None, Some(trouble)) => ErrorDocument { message: trouble.message.clone(), retry_safe: Some(false), ..error },
+        (None, Some(trouble)) => ErrorDocument {
+            message: trouble.message.clone(),
+            retry_safe: Some(false),
+            ..error
+        },
         (None, None) => ErrorDocument {
-            message: format!("no result within {waited}; the outcome is unknown, the task is not cancelled"),
+            message: format!(
+                "no result within {waited}; the outcome is unknown, the task is not cancelled"
+            ),
             retry_safe: Some(false),
             ..error
         },
@@ -250,8 +284,13 @@ fn message(call: &Call) -> String {
     let Some(headline) = call.headline() else {
         return String::new();
     };
-    let kind = call.exception().map_or("", |exception| exception.kind.as_str());
-    match headline.strip_prefix(kind).and_then(|rest| rest.strip_prefix(": ")) {
+    let kind = call
+        .exception()
+        .map_or("", |exception| exception.kind.as_str());
+    match headline
+        .strip_prefix(kind)
+        .and_then(|rest| rest.strip_prefix(": "))
+    {
         Some(text) => text.to_owned(),
         None if headline == kind => String::new(),
         None => headline,
@@ -267,8 +306,14 @@ fn full_name(exception: &Exception) -> String {
 
 /// A `TypeError` raised by calling the task, not inside it: its last frame is Celery's `__protected_call__` (verified on Celery 5.6 and 5.7).
 fn is_argument_error(result: &TaskResult) -> bool {
-    let type_error = result.exception.as_ref().is_some_and(|exception| exception.kind == "TypeError");
-    let last_frame = result.traceback.as_deref().and_then(|text| text.lines().rfind(|line| line.trim_start().starts_with("File \"")));
+    let type_error = result
+        .exception
+        .as_ref()
+        .is_some_and(|exception| exception.kind == "TypeError");
+    let last_frame = result.traceback.as_deref().and_then(|text| {
+        text.lines()
+            .rfind(|line| line.trim_start().starts_with("File \""))
+    });
     type_error && last_frame.is_some_and(|frame| frame.contains("__protected_call__"))
 }
 
@@ -289,7 +334,9 @@ impl From<&Error> for ErrorDocument {
 /// Said only of a call that was given up, and only where a worker told where it is.
 fn diagnosis(call: &Call, state: CallState, now: Now) -> Option<Diagnosis<'_>> {
     let given_up = matches!(state, CallState::Timeout) && !matches!(call.waiting, Waiting::Yes);
-    let place = call.whereabouts().filter(|place| given_up && *place != CallState::Sent)?;
+    let place = call
+        .whereabouts()
+        .filter(|place| given_up && *place != CallState::Sent)?;
     let since = call.timeline.started.or(call.timeline.received);
     let now = Place {
         state: place.to_string(),
@@ -298,5 +345,8 @@ fn diagnosis(call: &Call, state: CallState, now: Now) -> Option<Diagnosis<'_>> {
         since_ms: since.map(|since| whole_ms(now.mono.since(since.mono))),
         acknowledged: call.acknowledged,
     };
-    Some(Diagnosis { now, why: Vec::new() })
+    Some(Diagnosis {
+        now,
+        why: Vec::new(),
+    })
 }
