@@ -5,7 +5,7 @@ pub mod items;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 
 /// umbel calls Celery tasks and shows what your workers are doing.
 ///
@@ -72,14 +72,14 @@ pub struct Global {
         help_heading = "Global options"
     )]
     pub log: Option<PathBuf>,
-    /// Colours
+    /// Colours: auto, always or never
     #[arg(
         long,
         global = true,
         value_name = "WHEN",
         help_heading = "Global options"
     )]
-    pub color: Option<ColorWhen>,
+    pub color: Option<crate::tui::theme::ColorWish>,
     /// Glyph set of the screen: unicode or ascii
     #[arg(
         long,
@@ -91,17 +91,6 @@ pub struct Global {
     /// How long a call is waited for: 500ms, 10s, 2m, 1.5, none
     #[arg(long, global = true, value_name = "DUR", env = "UMBEL_TIMEOUT", default_value = "10s", value_parser = timeout, help_heading = "Global options")]
     pub timeout: Duration,
-}
-
-/// When to colour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ColorWhen {
-    /// On a terminal, unless `NO_COLOR` is set.
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
 }
 
 /// A command.

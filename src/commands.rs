@@ -17,7 +17,6 @@ use crate::clock::Clock;
 use self::output::Output;
 
 /// A client for one command.
-#[derive(Debug)]
 pub struct Session {
     /// Its handle.
     pub client: Client,
@@ -27,6 +26,8 @@ pub struct Session {
     pub clock: Clock,
     /// Where answers go.
     pub output: Output,
+    /// The demo's workers, which live as long as the session.
+    pub demo: Option<crate::demo::Demo>,
 }
 
 impl Session {

@@ -215,20 +215,32 @@ async fn stopped() -> u8 {
 
 async fn screen(global: &Global, target: Option<Target>) -> Result<u8> {
     let demo = matches!(target, Some(Target::Demo));
-    let (connection, broker) = match target {
-        None => (None, String::new()),
+    let mut header = tui::Target {
+        demo,
+        ..tui::Target::default()
+    };
+    let (connection, _workers) = match target {
+        None => (None, None),
         Some(target) => {
-            let (client, events, broker) = connect(target, Purpose::Screen, Clock::default())?;
-            (Some((client, events)), broker)
+            let Connection {
+                client,
+                events,
+                broker,
+                demo,
+            } = connect(target, Purpose::Screen)?;
+            header.broker = broker;
+            (Some((client, events)), demo)
         }
     };
-    let look = tui::theme::Look::detect(global.glyphs, global.color, &|name| {
-        std::env::var(name).ok()
-    });
-    let target = tui::Target { broker, demo };
+    let look = tui::theme::Look::detect(
+        global.color.unwrap_or_default(),
+        global.glyphs,
+        &tui::theme::Environment::from_fn(|name| std::env::var(name).ok()),
+        std::io::stdout().is_terminal(),
+    );
     tui::run(tui::Setup {
         connection,
-        target,
+        target: header,
         timeout: global.timeout,
         look,
     })
@@ -236,25 +248,38 @@ async fn screen(global: &Global, target: Option<Target>) -> Result<u8> {
 }
 
 fn session(target: Option<Target>, purpose: Purpose, output: Output) -> Result<Session> {
-    let clock = Clock::default();
-    let (client, events, _) = connect(target.ok_or_else(config::no_broker)?, purpose, clock)?;
+    let Connection {
+        client,
+        events,
+        demo,
+        ..
+    } = connect(target.ok_or_else(config::no_broker)?, purpose)?;
     Ok(Session {
         client,
         events,
-        clock,
+        clock: Clock::default(),
         output,
+        demo,
     })
 }
 
-type Connection = (Client, tokio::sync::mpsc::Receiver<client::Event>, String);
+/// A started client; the demo's workers live as long as this does.
+struct Connection {
+    client: Client,
+    events: tokio::sync::mpsc::Receiver<client::Event>,
+    /// Short address for the header.
+    broker: String,
+    demo: Option<demo::Demo>,
+}
 
 /// Picks broker and result backend, and starts the client on them.
-fn connect(target: Target, purpose: Purpose, clock: Clock) -> Result<Connection> {
+fn connect(target: Target, purpose: Purpose) -> Result<Connection> {
+    let mut demo = None;
     let (broker, results): (Arc<dyn Broker>, ResultsSource) = match target {
-        Target::Demo => (
-            demo::start(),
-            ResultsSource::Workers(Box::new(told_by_workers)),
-        ),
+        Target::Demo => {
+            let broker = demo.insert(demo::start()).broker();
+            (broker, ResultsSource::Workers(Box::new(told_by_workers)))
+        }
         Target::Broker { urls, backend, .. } => {
             let results = match backend {
                 Some(url) => ResultsSource::Given(backend::url::parse(&url, None)?),
@@ -268,10 +293,15 @@ fn connect(target: Target, purpose: Purpose, clock: Clock) -> Result<Connection>
         broker,
         results,
         purpose,
-        clock,
+        clock: Clock::default(),
         origin: origin(),
     });
-    Ok((client, events, address))
+    Ok(Connection {
+        client,
+        events,
+        broker: address,
+        demo,
+    })
 }
 
 fn told_by_workers(url: &str) -> Result<backend::Results> {
