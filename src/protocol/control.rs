@@ -1,7 +1,19 @@
 //! Remote control (pidbox): requests to workers and their replies (protocol.md 3).
+//!
+//! `control/answers.rs` reads what workers are and do, `control/settings.rs` what they tell of their configuration. All of it
+//! is remote: what has another shape is skipped, never trusted.
 
-use super::json::JsonError;
-use super::{Json, Message, NodeName, QueueName, TaskId, TaskName};
+mod answers;
+mod settings;
+
+pub use answers::{
+    ConsumedQueue, HeldTask, Place, Stats, active_queues, held_tasks, places, registered_item,
+    registered_names, stats,
+};
+pub use settings::{Conf, Report, conf, report};
+
+use super::json::{JsonError, Limits};
+use super::{Json, Message, NodeName, Properties, TaskId};
 
 /// The fanout exchange of control requests (`control_exchange` default, `celery`).
 pub const EXCHANGE: &str = "celery.pidbox";
@@ -80,152 +92,133 @@ pub enum ReplyError {
     Serializer(String),
 }
 
+impl Method {
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Ping => "ping",
+            Self::Registered { .. } => "registered",
+            Self::ActiveQueues => "active_queues",
+            Self::Stats => "stats",
+            Self::Active => "active",
+            Self::Reserved => "reserved",
+            Self::Conf => "conf",
+            Self::Report => "report",
+            Self::QueryTask(_) => "query_task",
+            Self::Revoke { .. } => "revoke",
+        }
+    }
+
+    fn arguments(&self) -> Json {
+        match self {
+            Self::Registered { item, builtins } => {
+                let item = Json::from(item.as_deref().unwrap_or(NO_ITEM));
+                object([
+                    ("taskinfoitems", Json::List(vec![item])),
+                    ("builtins", Json::Bool(*builtins)),
+                ])
+            }
+            // Arguments as repr strings: the real ones may be huge, secret, or of types that JSON has not.
+            Self::Active => object([("safe", Json::Bool(true))]),
+            Self::Conf => object([("with_defaults", Json::Bool(false))]),
+            Self::QueryTask(ids) => object([("ids", texts(ids.iter().map(TaskId::as_str)))]),
+            Self::Revoke { id, terminate } => object([
+                ("task_id", id.as_str().into()),
+                ("terminate", Json::Bool(*terminate)),
+                ("signal", "SIGTERM".into()),
+            ]),
+            Self::Ping | Self::ActiveQueues | Self::Stats | Self::Reserved | Self::Report => {
+                object([])
+            }
+        }
+    }
+}
+
+/// An attribute that no task has: asked for it, a worker lists bare names (protocol.md 3.5).
+const NO_ITEM: &str = "zz";
+
+fn object<const N: usize>(entries: [(&str, Json); N]) -> Json {
+    Json::Object(entries.map(|(key, value)| (key.to_owned(), value)).into())
+}
+
+fn texts<'a>(texts: impl Iterator<Item = &'a str>) -> Json {
+    Json::List(texts.map(Json::from).collect())
+}
+
 impl Request {
     /// The message to publish to [`EXCHANGE`]: JSON, delivery mode 1, reply through the default exchange.
     pub fn encode(&self) -> Message {
-        unimplemented!()
+        let destination = match self.destination.as_slice() {
+            [] => Json::Null,
+            nodes => texts(nodes.iter().map(NodeName::as_str)),
+        };
+        let mut body = vec![
+            ("method".to_owned(), self.method.name().into()),
+            ("arguments".to_owned(), self.method.arguments()),
+            ("destination".to_owned(), destination),
+            ("pattern".to_owned(), Json::Null),
+            ("matcher".to_owned(), Json::Null),
+        ];
+        if let Some(reply_to) = &self.reply_to {
+            let reply_to = object([
+                ("exchange", "".into()),
+                ("routing_key", reply_to.as_str().into()),
+            ]);
+            body.push(("ticket".to_owned(), self.ticket.as_str().into()));
+            body.push(("reply_to".to_owned(), reply_to));
+        }
+        Message {
+            properties: properties(),
+            // Celery's own, `clock` and `expires`, are optional and read by nobody who answers us.
+            headers: Vec::new(),
+            body: Json::Object(body).to_wire().into_bytes(),
+        }
+    }
+}
+
+fn properties() -> Properties {
+    Properties {
+        content_type: Some("application/json".to_owned()),
+        content_encoding: Some("utf-8".to_owned()),
+        delivery_mode: Some(1),
+        priority: Some(0),
+        ..Properties::default()
     }
 }
 
 impl Reply {
     /// Reads one reply message (header `ticket`, body `{node: value}`; `{"error": …}` becomes `Err`).
     pub fn parse(message: &Message) -> Result<Self, ReplyError> {
-        let _ = message;
-        unimplemented!()
+        let content_type = message.properties.content_type.as_deref();
+        if let Some(form) = content_type.and_then(super::result::other_than_json) {
+            return Err(ReplyError::Serializer(form));
+        }
+        let ticket = message.headers.iter().find(|(name, _)| name == "ticket");
+        let ticket = ticket
+            .and_then(|(_, ticket)| ticket.as_str())
+            .ok_or(ReplyError::Shape("ticket"))?;
+        let body = Json::parse(&message.body, Limits::default())?;
+        let Json::Object(entries) = body else {
+            return Err(ReplyError::Shape("node"));
+        };
+        let (node, value) = entries
+            .into_iter()
+            .next()
+            .ok_or(ReplyError::Shape("node"))?;
+        Ok(Self {
+            ticket: ticket.to_owned(),
+            node: NodeName(node),
+            value: outcome(value),
+        })
     }
 }
 
-/// A queue a worker consumes, from `active_queues`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConsumedQueue {
-    /// Its name.
-    pub name: QueueName,
-    /// Its exchange.
-    pub exchange: String,
-    /// Its routing key.
-    pub routing_key: String,
-}
-
-/// A task a worker holds or runs, from `active`, `reserved`, `query_task`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct HeldTask {
-    /// Its id.
-    pub id: TaskId,
-    /// Its name.
-    pub name: TaskName,
-    /// Start, unix seconds of the worker's clock; `None` if not started.
-    pub started: Option<f64>,
-    /// Whether the broker's message is acknowledged.
-    pub acknowledged: bool,
-    /// Process that runs it.
-    pub pid: Option<u64>,
-}
-
-/// Where `query_task` found a task.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
-    /// Running.
-    Active,
-    /// Prefetched, waiting for a slot.
-    Reserved,
-    /// Waiting for its ETA or retry.
-    Scheduled,
-}
-
-/// A worker's pool and counters, from `stats`. A missing answer is `None`, never 0.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Stats {
-    /// Pool's short name: `prefork`, `threads`, `gevent`, `eventlet`, `solo`.
-    pub pool: Option<String>,
-    /// Tasks it can run at once (protocol.md 11.6: prefork counts its processes).
-    pub slots: Option<u64>,
-    /// Tasks started since its start, all names.
-    pub total: Option<u64>,
-    /// Main process.
-    pub pid: Option<u64>,
-    /// Seconds since its start.
-    pub uptime: Option<u64>,
-    /// Messages it takes ahead.
-    pub prefetch: Option<u64>,
-}
-
-/// Bare task names of a `registered` answer to [`Method::Registered`] without item. Non-strings are skipped.
-pub fn registered_names(reply: &Json) -> Vec<TaskName> {
-    let _ = reply;
-    unimplemented!()
-}
-
-/// The value of `item` for each name of `names`, from an answer that asked for that item: `None` where the task has none.
-/// `Err(())`-like `None` overall if the answer does not fit the names (the task list changed: ask again).
-pub fn registered_item(
-    names: &[TaskName],
-    item: &str,
-    reply: &Json,
-) -> Option<Vec<Option<String>>> {
-    let _ = (names, item, reply);
-    unimplemented!()
-}
-
-/// Queues of an `active_queues` answer.
-pub fn active_queues(reply: &Json) -> Vec<ConsumedQueue> {
-    let _ = reply;
-    unimplemented!()
-}
-
-/// Tasks of an `active` or `reserved` answer.
-pub fn held_tasks(reply: &Json) -> Vec<HeldTask> {
-    let _ = reply;
-    unimplemented!()
-}
-
-/// Places of a `query_task` answer.
-pub fn places(reply: &Json) -> Vec<(TaskId, Place, HeldTask)> {
-    let _ = reply;
-    unimplemented!()
-}
-
-/// Counters of a `stats` answer.
-pub fn stats(reply: &Json) -> Stats {
-    let _ = reply;
-    unimplemented!()
-}
-
-/// What `conf` tells that we use. Key names differ between new-style, old-style and namespaced settings (protocol.md 2.4): compared case-insensitively by suffix.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Conf {
-    /// `result_backend`; password masked by the worker.
-    pub result_backend: Option<String>,
-    /// `task_default_queue`.
-    pub default_queue: Option<String>,
-    /// `task_routes` when it is a dict (or a list of dicts and pairs): pattern (exact or glob) to queue, in order.
-    pub routes: Vec<(String, QueueName)>,
-    /// `task_ignore_result`.
-    pub ignore_result: Option<bool>,
-    /// `task_track_started`.
-    pub track_started: Option<bool>,
-    /// `result_backend_transport_options.global_keyprefix` when it is not censored.
-    pub result_keyprefix: Option<String>,
-}
-
-/// Reads a `conf` answer.
-pub fn conf(reply: &Json) -> Conf {
-    let _ = reply;
-    unimplemented!()
-}
-
-/// What `report` tells that we use.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
-    /// Celery's version, from `celery:5.7.0 (…)`.
-    pub celery: Option<String>,
-    /// kombu's version.
-    pub kombu: Option<String>,
-    /// The text after `results:` of the settings line: a URL (password masked), `disabled`, …
-    pub results: Option<String>,
-}
-
-/// Reads the text of a `report` answer (`{"ok": text}`).
-pub fn report(reply: &Json) -> Report {
-    let _ = reply;
-    unimplemented!()
+/// A refusal is an object with nothing but the key `error`.
+fn outcome(value: Json) -> Result<Json, String> {
+    match value.as_object() {
+        Some([(key, error)]) if key == "error" => Err(match error {
+            Json::Text(text) => text.clone(),
+            other => other.to_wire(),
+        }),
+        _ => Ok(value),
+    }
 }

@@ -35,7 +35,7 @@ macro_rules! name {
 }
 
 name!(
-    /// The id of one call: a lower-case UUIDv4 when we made it; any string is legal in Celery.
+    /// The id of one call: a lower-case UUID (version 4) when we made it; any string is legal in Celery.
     TaskId
 );
 name!(

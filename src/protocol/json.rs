@@ -2,6 +2,14 @@
 //!
 //! Python's `json.dumps` writes `NaN`, `Infinity`, integers of any size and lone surrogates (kombu 5.3 to 5.7 all do);
 //! no strict reader takes them. Numbers are kept as text, objects keep order and duplicate keys.
+//! The reader itself is in `json/read.rs`, the writers are in `json/write.rs`.
+
+#[cfg(test)]
+pub(in crate::protocol) mod arbitrary;
+mod read;
+mod write;
+
+pub use write::is_number;
 
 /// A JSON value as Python wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,9 +23,9 @@ pub enum Json {
     /// A string; a lone surrogate has become U+FFFD.
     Text(String),
     /// An array.
-    List(Vec<Json>),
+    List(Vec<Self>),
     /// An object: keys in the order of the document, duplicates kept.
-    Object(Vec<(String, Json)>),
+    Object(Vec<(String, Self)>),
 }
 
 /// What a reader accepts at most.
@@ -55,20 +63,22 @@ pub struct JsonError {
 impl Json {
     /// Reads one document leniently (NaN, Infinity, lone surrogates, any integer, duplicate keys) within `limits`. Invalid UTF-8 is an error.
     pub fn parse(bytes: &[u8], limits: Limits) -> Result<Self, JsonError> {
-        let _ = (bytes, limits);
-        unimplemented!()
+        read::lenient(bytes, limits)
     }
 
     /// Reads what a person typed: as [`Json::parse`], but NaN and Infinity are refused (RFC 8259), and lone surrogates too.
     pub fn parse_strict(text: &str) -> Result<Self, JsonError> {
-        let _ = text;
-        unimplemented!()
+        read::strict(text, Limits::default())
     }
 
     /// The value of `key` in an object (the last one, as Python's reader takes it); `None` for anything else.
     pub fn get(&self, key: &str) -> Option<&Self> {
-        let _ = key;
-        unimplemented!()
+        let entries = self.as_object()?;
+        entries
+            .iter()
+            .rev()
+            .find(|(name, _)| name == key)
+            .map(|(_, value)| value)
     }
 
     /// The text of a string.
@@ -97,12 +107,18 @@ impl Json {
 
     /// A number as `f64`, if it is one and finite or not.
     pub fn as_f64(&self) -> Option<f64> {
-        unimplemented!()
+        match self {
+            Self::Number(text) => text.parse().ok(),
+            _ => None,
+        }
     }
 
     /// A number as `u64`, if it is a whole one in range.
     pub fn as_u64(&self) -> Option<u64> {
-        unimplemented!()
+        let Self::Number(text) = self else {
+            return None;
+        };
+        text.parse().ok().or_else(|| whole(text.parse().ok()?))
     }
 
     /// A truth value.
@@ -115,24 +131,97 @@ impl Json {
 
     /// Whether a NaN or an Infinity is anywhere inside.
     pub fn has_non_finite(&self) -> bool {
-        unimplemented!()
+        match self {
+            Self::Number(text) => is_non_finite(text),
+            Self::List(items) => items.iter().any(Self::has_non_finite),
+            Self::Object(entries) => entries.iter().any(|(_, value)| value.has_non_finite()),
+            Self::Null | Self::Bool(_) | Self::Text(_) => false,
+        }
     }
 
     /// Compact JSON as Python's reader takes it: non-finite numbers as `NaN`, `Infinity`, `-Infinity`. For the wire and for `compact` human output.
     pub fn to_wire(&self) -> String {
-        unimplemented!()
+        write::compact(self)
     }
 
     /// Indented JSON (two spaces), non-finite numbers as Python writes them. For people.
     pub fn to_pretty(&self) -> String {
-        unimplemented!()
+        write::pretty(self)
     }
 }
 
-/// Strict JSON for our own documents: order and duplicate keys kept, numbers digit for digit, non-finite numbers as strings (`"NaN"`).
-impl serde::Serialize for Json {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let _ = serializer;
-        unimplemented!()
+impl From<&str> for Json {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<u64> for Json {
+    fn from(number: u64) -> Self {
+        Self::Number(number.to_string())
+    }
+}
+
+/// `12.0` and `1e3` are whole numbers too; Python writes counters so when a float slipped in.
+fn whole(number: f64) -> Option<u64> {
+    // Above 2^53 a float no longer names one whole number.
+    let exact = number.fract() == 0.0 && (0.0..=9_007_199_254_740_992.0).contains(&number);
+    exact.then(|| format!("{:.0}", number.abs()))?.parse().ok()
+}
+
+fn is_non_finite(number: &str) -> bool {
+    matches!(number, "NaN" | "Infinity" | "-Infinity")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn read(text: &str) -> Json {
+        Json::parse_strict(text).unwrap()
+    }
+
+    #[test]
+    fn the_last_of_two_equal_keys_counts_as_in_python() {
+        let value = read(r#"{"a": 1, "b": 2, "a": 3}"#);
+        assert_eq!(value.get("a"), Some(&Json::from(3)));
+        assert_eq!(value.get("c"), None);
+        assert_eq!(read("[1]").get("a"), None);
+    }
+
+    #[rstest]
+    #[case("7", Some(7))]
+    #[case("0", Some(0))]
+    #[case("-0", Some(0))]
+    #[case("12.0", Some(12))]
+    #[case("1e3", Some(1000))]
+    #[case("18446744073709551615", Some(u64::MAX))]
+    #[case("18446744073709551616", None)]
+    #[case("1.5", None)]
+    #[case("-1", None)]
+    #[case("1e400", None)]
+    #[case("\"7\"", None)]
+    fn whole_numbers_in_range_are_u64(#[case] text: &str, #[case] expected: Option<u64>) {
+        assert_eq!(read(text).as_u64(), expected);
+    }
+
+    #[test]
+    fn numbers_are_floats_finite_or_not() {
+        let number = |text: &str| Json::Number(text.to_owned()).as_f64();
+        assert_eq!(number("1.10"), Some(1.1));
+        assert_eq!(number("-Infinity"), Some(f64::NEG_INFINITY));
+        assert_eq!(number("1e400"), Some(f64::INFINITY));
+        assert!(number("NaN").unwrap().is_nan());
+        assert_eq!(Json::from("1").as_f64(), None);
+    }
+
+    #[rstest]
+    #[case("[1, {\"a\": [NaN]}]", true)]
+    #[case("-Infinity", true)]
+    #[case("[1e400, \"NaN\", {\"Infinity\": 1}]", false)]
+    fn non_finite_numbers_are_found_anywhere(#[case] text: &str, #[case] expected: bool) {
+        let value = Json::parse(text.as_bytes(), Limits::default()).unwrap();
+        assert_eq!(value.has_non_finite(), expected);
     }
 }

@@ -1,6 +1,14 @@
 //! The result object that every backend stores or sends, in every state (protocol.md 2.1).
+//!
+//! `result/form.rs` tells JSON from what cannot be read yet.
 
-use super::{Json, NodeName, TaskId};
+mod form;
+
+pub(super) use form::of_content_type as other_than_json;
+
+use super::json::Limits;
+use super::python;
+use super::{Json, NodeName, TaskId, typed};
 use crate::clock::Timestamp;
 
 /// State of a task as Celery names it.
@@ -78,18 +86,38 @@ pub enum ResultError {
 impl State {
     /// Celery's word.
     pub fn as_str(&self) -> &str {
-        unimplemented!()
+        match self {
+            Self::Pending => "PENDING",
+            Self::Started => "STARTED",
+            Self::Retry => "RETRY",
+            Self::Success => "SUCCESS",
+            Self::Failure => "FAILURE",
+            Self::Revoked => "REVOKED",
+            Self::Custom(word) => word,
+        }
     }
 
     /// The state of Celery's word.
     pub fn from_word(word: &str) -> Self {
-        let _ = word;
-        unimplemented!()
+        match word {
+            "PENDING" => Self::Pending,
+            "STARTED" => Self::Started,
+            "RETRY" => Self::Retry,
+            "SUCCESS" => Self::Success,
+            "FAILURE" => Self::Failure,
+            "REVOKED" => Self::Revoked,
+            custom => Self::Custom(custom.to_owned()),
+        }
     }
 
     /// Whether nothing follows: SUCCESS, FAILURE, REVOKED.
     pub fn is_final(&self) -> bool {
         matches!(self, Self::Success | Self::Failure | Self::Revoked)
+    }
+
+    /// Whether Celery stores an exception as the result of this state.
+    pub fn has_exception(&self) -> bool {
+        matches!(self, Self::Retry | Self::Failure | Self::Revoked)
     }
 }
 
@@ -101,15 +129,88 @@ impl TaskResult {
         content_type: Option<&str>,
         id: &TaskId,
     ) -> Result<Self, ResultError> {
-        let _ = (payload, content_type, id);
-        unimplemented!()
+        form::check(payload, content_type)?;
+        let mut document = Json::parse(payload, Limits::default())?;
+        let value = take(&mut document, "result")?;
+        let status = text(&document, "status").ok_or(ResultError::Shape("status"))?;
+        let state = State::from_word(&status);
+        let started = state == State::Started;
+        let told = |key| value.get(key).filter(|_| started);
+        let hostname = told("hostname").and_then(Json::as_str);
+        Ok(Self {
+            id: text(&document, "task_id").map_or_else(|| id.clone(), TaskId),
+            exception: Exception::read(&value).filter(|_| state.has_exception()),
+            traceback: text(&document, "traceback"),
+            done_at: document.get("date_done").and_then(moment),
+            worker: text(&document, "worker")
+                .or_else(|| hostname.map(str::to_owned))
+                .map(NodeName),
+            pid: told("pid").and_then(Json::as_u64),
+            retries: document.get("retries").and_then(Json::as_u64),
+            size: payload.len(),
+            state,
+            value,
+        })
     }
 }
 
+/// Moves a field out of the document, which may be too large to copy; a missing one is null.
+fn take(document: &mut Json, key: &str) -> Result<Json, ResultError> {
+    let Json::Object(entries) = document else {
+        return Err(ResultError::Shape("fields"));
+    };
+    let at = entries.iter().rposition(|(name, _)| name == key);
+    Ok(at.map_or(Json::Null, |at| entries.remove(at).1))
+}
+
+/// The text of a field; an empty one says nothing.
+fn text(document: &Json, key: &str) -> Option<String> {
+    let text = document.get(key)?.as_str()?;
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// An ISO time; without an offset it is UTC (Celery 5.3).
+fn moment(value: &Json) -> Option<Timestamp> {
+    let text = match typed::recognise(value) {
+        Some(typed) => typed.text,
+        None => value.as_str()?,
+    };
+    text.parse().ok().or_else(|| {
+        let naive: jiff::civil::DateTime = text.parse().ok()?;
+        let utc = naive.to_zoned(jiff::tz::TimeZone::UTC).ok()?;
+        Some(utc.timestamp())
+    })
+}
+
 impl Exception {
+    /// Reads the exception object of a result. Whatever else stands there is kept as the argument of a plain `Exception`.
+    fn read(value: &Json) -> Option<Self> {
+        if *value == Json::Null {
+            return None;
+        }
+        let Some(kind) = text(value, "exc_type") else {
+            return Some(Self {
+                kind: "Exception".to_owned(),
+                module: None,
+                args: vec![value.clone()],
+            });
+        };
+        let args = match value.get("exc_message") {
+            None | Some(Json::Null) => Vec::new(),
+            Some(Json::List(args)) => args.clone(),
+            Some(single) => vec![single.clone()],
+        };
+        let module = text(value, "exc_module");
+        Some(Self { kind, module, args })
+    }
+
     /// `Type: message`, the headline Python would print: string args as they are, others as Python writes them, joined by `, `; only the type if there are none.
     pub fn headline(&self) -> String {
-        unimplemented!()
+        if self.args.is_empty() {
+            return self.kind.clone();
+        }
+        let words: Vec<String> = self.args.iter().map(argument).collect();
+        format!("{}: {}", self.kind, words.join(", "))
     }
 
     /// Whether this is Celery's `NotRegistered`.
@@ -119,13 +220,42 @@ impl Exception {
 
     /// Whether this is `TaskRevokedError("expired")`.
     pub fn is_expired(&self) -> bool {
-        self.kind == "TaskRevokedError"
-            && self.args.first().and_then(Json::as_str) == Some("expired")
+        self.is_revoked_as("expired")
     }
 
     /// Whether this is `TaskRevokedError("terminated")`.
     pub fn is_terminated(&self) -> bool {
-        self.kind == "TaskRevokedError"
-            && self.args.first().and_then(Json::as_str) == Some("terminated")
+        self.is_revoked_as("terminated")
     }
+
+    fn is_revoked_as(&self, why: &str) -> bool {
+        self.kind == "TaskRevokedError" && self.args.first().and_then(Json::as_str) == Some(why)
+    }
+}
+
+fn argument(value: &Json) -> String {
+    match value {
+        Json::Text(text) => text.clone(),
+        other => python::repr(other),
+    }
+}
+
+/// The line of a traceback that names the exception, such as `shop.errors.Broken: no stock`; for exceptions that carry no
+/// arguments but print a text of their own (pydantic's `ValidationError`).
+pub fn headline_from_traceback(traceback: &str) -> Option<String> {
+    let is_headline = |line: &&str| !line.is_empty() && !line.starts_with([' ', '\t', '"']);
+    if let Some(group) = after_last(traceback, "  + Exception Group Traceback") {
+        let mut lines = group.lines().filter_map(|line| line.strip_prefix("  | "));
+        return lines.find(is_headline).map(str::to_owned);
+    }
+    // Of chained exceptions the last is the one that was raised.
+    let last = after_last(traceback, "Traceback (most recent call last):").unwrap_or(traceback);
+    last.lines()
+        .map(str::trim_end)
+        .find(is_headline)
+        .map(str::to_owned)
+}
+
+fn after_last<'a>(text: &'a str, mark: &str) -> Option<&'a str> {
+    text.rfind(mark).map(|at| &text[at + mark.len()..])
 }

@@ -1,6 +1,20 @@
 //! kombu's typed values: objects of exactly `__type__` and `__value__` that stand for a Python value JSON has not (kombu 5.3+, `kombu.utils.json`).
+//!
+//! A worker's decoder raises on a typed value it cannot decode, and the whole message is lost (protocol.md 1.7).
+
+mod build;
+
+pub use build::build;
+
+use base64::prelude::{BASE64_STANDARD, Engine};
 
 use super::Json;
+
+const TYPE: &str = "__type__";
+const VALUE: &str = "__value__";
+
+/// Digits of a whole number that Python converts from text at most (`sys.int_info.default_max_str_digits`).
+const PYTHON_DIGITS: usize = 4300;
 
 /// The kinds of typed values kombu registers.
 #[derive(
@@ -42,28 +56,123 @@ pub struct Typed<'a> {
     pub text: &'a str,
 }
 
-/// Recognises a typed value: an object of exactly the two keys and a known type.
-pub fn recognise(value: &Json) -> Option<Typed<'_>> {
-    let _ = value;
-    unimplemented!()
+impl Typed<'_> {
+    /// Python's `bytes` that it stands for; `None` for other kinds and for broken base64.
+    pub fn bytes(&self) -> Option<Vec<u8>> {
+        match self.kind {
+            Kind::Bytes => Some(self.text.as_bytes().to_vec()),
+            Kind::Base64 => build::from_base64(self.text),
+            _ => None,
+        }
+    }
 }
 
-/// Builds a typed value from what a person typed (`12.50`, `2026-11-22T10:00`, a UUID, text or `base64:...`/`hex:...` for bytes).
-/// The error says what the text should look like.
-pub fn build(kind: Kind, text: &str) -> Result<Json, String> {
-    let _ = (kind, text);
-    unimplemented!()
+/// Recognises a typed value: an object of exactly the two keys and a known type.
+pub fn recognise(value: &Json) -> Option<Typed<'_>> {
+    let (kind, inner) = marker(value)?;
+    let kind: Kind = kind.as_str()?.parse().ok()?;
+    let text = match kind {
+        Kind::Uuid => inner.get("hex")?,
+        _ => inner,
+    };
+    let text = text.as_str()?;
+    Some(Typed { kind, text })
+}
+
+/// The two values of an object whose keys are exactly the two, as Python sees them: the last of each counts.
+fn marker(value: &Json) -> Option<(&Json, &Json)> {
+    let entries = value.as_object()?;
+    if entries.iter().any(|(key, _)| key != TYPE && key != VALUE) {
+        return None;
+    }
+    Some((value.get(TYPE)?, value.get(VALUE)?))
 }
 
 /// The first object, anywhere inside, that has exactly the keys `__type__` and `__value__` with a type kombu does not know:
 /// a worker's decoder raises on it and the message is lost (protocol.md 1.7). Returns its `__type__`.
 pub fn unknown_marker(value: &Json) -> Option<String> {
-    let _ = value;
-    unimplemented!()
+    find(value, &|value| {
+        let (kind, _) = marker(value)?;
+        match kind {
+            Json::Text(name) if name.parse::<Kind>().is_ok() => None,
+            Json::Text(name) => Some(name.clone()),
+            other => Some(other.to_wire()),
+        }
+    })
+}
+
+/// What, anywhere inside, no worker can decode although its type is known, said for people: a typed value whose content is
+/// not of its type, a whole number longer than Python reads. The message would be lost.
+pub fn undecodable(value: &Json) -> Option<String> {
+    find(value, &|value| match value {
+        Json::Number(text) => too_long(text),
+        _ => bad_content(value),
+    })
+}
+
+fn too_long(number: &str) -> Option<String> {
+    let digits = number.strip_prefix('-').unwrap_or(number);
+    let whole = digits.bytes().all(|byte| byte.is_ascii_digit());
+    (whole && digits.len() > PYTHON_DIGITS).then(|| {
+        let count = digits.len();
+        format!("a whole number of {count} digits (Python reads at most {PYTHON_DIGITS})")
+    })
+}
+
+fn bad_content(value: &Json) -> Option<String> {
+    let (kind, inner) = marker(value)?;
+    let kind: Kind = kind.as_str()?.parse().ok()?;
+    let fits = match recognise(value) {
+        None => false,
+        Some(typed) if kind == Kind::Uuid => {
+            // `uuid.UUID(**value)` takes these two and nothing else that JSON can hold.
+            let entries = inner.as_object().unwrap_or_default();
+            let known = |key: &str| key == "hex" || key == "version";
+            entries.iter().all(|(key, _)| known(key)) && build::build(kind, typed.text).is_ok()
+        }
+        // Python insists on the padding.
+        Some(typed) if kind == Kind::Base64 => BASE64_STANDARD.decode(typed.text).is_ok(),
+        Some(typed) => kind == Kind::Bytes || build::build(kind, typed.text).is_ok(),
+    };
+    (!fits).then(|| format!("a {kind} written as {}", brief(inner)))
+}
+
+fn brief(value: &Json) -> String {
+    super::python::shorten(&value.to_wire(), 60)
+}
+
+/// The first answer of `ask`, asked of every value inside from the outside in.
+fn find(value: &Json, ask: &dyn Fn(&Json) -> Option<String>) -> Option<String> {
+    ask(value).or_else(|| match value {
+        Json::List(items) => items.iter().find_map(|item| find(item, ask)),
+        Json::Object(entries) => entries.iter().find_map(|(_, inner)| find(inner, ask)),
+        _ => None,
+    })
 }
 
 /// The same document with typed values as plain strings, for display.
 pub fn flatten(value: &Json) -> Json {
-    let _ = value;
-    unimplemented!()
+    if let Some(typed) = recognise(value) {
+        return Json::Text(plain(&typed));
+    }
+    match value {
+        Json::List(items) => Json::List(items.iter().map(flatten).collect()),
+        Json::Object(entries) => {
+            let flat = |(key, value): &(String, Json)| (key.clone(), flatten(value));
+            Json::Object(entries.iter().map(flat).collect())
+        }
+        other => other.clone(),
+    }
+}
+
+/// The text of a typed value as people write it: a UUID with its hyphens.
+pub fn plain(typed: &Typed<'_>) -> String {
+    match typed.kind {
+        Kind::Uuid => hyphenated(typed.text),
+        _ => typed.text.to_owned(),
+    }
+}
+
+fn hyphenated(hex: &str) -> String {
+    uuid::Uuid::parse_str(hex).map_or_else(|_| hex.to_owned(), |uuid| uuid.to_string())
 }

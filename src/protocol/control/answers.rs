@@ -1,0 +1,209 @@
+//! What workers are, hold and run: `registered`, `active_queues`, `active`, `reserved`, `query_task`, `stats`.
+
+use super::super::{Json, QueueName, TaskId, TaskName};
+
+/// A queue a worker consumes, from `active_queues`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConsumedQueue {
+    /// Its name.
+    pub name: QueueName,
+    /// Its exchange.
+    pub exchange: String,
+    /// Its routing key.
+    pub routing_key: String,
+}
+
+/// A task a worker holds or runs, from `active`, `reserved`, `query_task`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HeldTask {
+    /// Its id.
+    pub id: TaskId,
+    /// Its name.
+    pub name: TaskName,
+    /// Start, unix seconds of the worker's clock; `None` if not started.
+    pub started: Option<f64>,
+    /// Whether the broker's message is acknowledged.
+    pub acknowledged: bool,
+    /// Process that runs it.
+    pub pid: Option<u64>,
+}
+
+/// Where `query_task` found a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// Running.
+    Active,
+    /// Prefetched, waiting for a slot.
+    Reserved,
+    /// Waiting for its ETA or retry.
+    Scheduled,
+}
+
+/// A worker's pool and counters, from `stats`. A missing answer is `None`, never 0.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Pool's short name: `prefork`, `threads`, `gevent`, `eventlet`, `solo`.
+    pub pool: Option<String>,
+    /// Tasks it can run at once (protocol.md 11.6: prefork counts its processes).
+    pub slots: Option<u64>,
+    /// Tasks started since its start, all names.
+    pub total: Option<u64>,
+    /// Main process.
+    pub pid: Option<u64>,
+    /// Seconds since its start.
+    pub uptime: Option<u64>,
+    /// Messages it takes ahead.
+    pub prefetch: Option<u64>,
+}
+
+/// Bare task names of a `registered` answer to [`Method::Registered`](super::Method::Registered) without item. Non-strings are skipped.
+pub fn registered_names(reply: &Json) -> Vec<TaskName> {
+    let names = list(reply).iter().filter_map(Json::as_str);
+    names
+        .filter(|name| !name.is_empty())
+        .map(TaskName::from)
+        .collect()
+}
+
+/// The value of `item` for each name of `names`, from an answer that asked for that item: `None` where the task has none.
+/// `Err(())`-like `None` overall if the answer does not fit the names (the task list changed: ask again).
+pub fn registered_item(
+    names: &[TaskName],
+    item: &str,
+    reply: &Json,
+) -> Option<Vec<Option<String>>> {
+    let entries = reply.as_list()?;
+    if entries.len() != names.len() {
+        return None;
+    }
+    let pairs = names.iter().zip(entries);
+    pairs
+        .map(|(name, entry)| item_value(name, item, entry.as_str()?))
+        .collect()
+}
+
+/// Takes `name [item=value]` apart by its exact ends: the value may hold anything, brackets and newlines too. The outer
+/// `None` is an entry of another task.
+#[expect(
+    clippy::option_option,
+    reason = "an entry of another task and a task without the item are two things"
+)]
+fn item_value(name: &TaskName, item: &str, entry: &str) -> Option<Option<String>> {
+    let rest = entry.strip_prefix(name.as_str())?;
+    if rest.is_empty() {
+        return Some(None);
+    }
+    let value = rest.strip_prefix(" [")?.strip_prefix(item)?;
+    let value = value.strip_prefix('=')?.strip_suffix(']')?;
+    Some(Some(value.to_owned()))
+}
+
+/// Queues of an `active_queues` answer.
+pub fn active_queues(reply: &Json) -> Vec<ConsumedQueue> {
+    list(reply).iter().filter_map(consumed_queue).collect()
+}
+
+fn consumed_queue(entry: &Json) -> Option<ConsumedQueue> {
+    let name = text(entry, "name")?;
+    let exchange = entry
+        .get("exchange")
+        .and_then(|exchange| text(exchange, "name"));
+    Some(ConsumedQueue {
+        name: QueueName::from(name),
+        exchange: exchange.unwrap_or_default().to_owned(),
+        routing_key: text(entry, "routing_key").unwrap_or_default().to_owned(),
+    })
+}
+
+/// Tasks of an `active` or `reserved` answer.
+pub fn held_tasks(reply: &Json) -> Vec<HeldTask> {
+    let with_id = |entry| Some(held_task(TaskId::from(text(entry, "id")?), entry));
+    list(reply).iter().filter_map(with_id).collect()
+}
+
+fn held_task(id: TaskId, entry: &Json) -> HeldTask {
+    let name = text(entry, "name").or_else(|| text(entry, "type"));
+    let started = entry.get("time_start").and_then(Json::as_f64);
+    let acknowledged = entry.get("acknowledged").and_then(Json::as_bool);
+    HeldTask {
+        id,
+        name: TaskName::from(name.unwrap_or_default()),
+        started: started.filter(|seconds| seconds.is_finite()),
+        acknowledged: acknowledged.unwrap_or(false),
+        pid: entry.get("worker_pid").and_then(Json::as_u64),
+    }
+}
+
+/// Places of a `query_task` answer.
+pub fn places(reply: &Json) -> Vec<(TaskId, Place, HeldTask)> {
+    let entries = reply.as_object().unwrap_or_default();
+    entries
+        .iter()
+        .filter_map(|(id, entry)| place(id, entry))
+        .collect()
+}
+
+fn place(id: &str, entry: &Json) -> Option<(TaskId, Place, HeldTask)> {
+    let [word, info] = entry.as_list()? else {
+        return None;
+    };
+    let place = match word.as_str()? {
+        "active" => Place::Active,
+        "reserved" => Place::Reserved,
+        "scheduled" => Place::Scheduled,
+        _ => return None,
+    };
+    let id = TaskId::from(id);
+    Some((id.clone(), place, held_task(id, info)))
+}
+
+/// Counters of a `stats` answer.
+pub fn stats(reply: &Json) -> Stats {
+    let pool = reply.get("pool");
+    let name = pool
+        .and_then(|pool| text(pool, "implementation"))
+        .map(pool_name);
+    let number = |key| reply.get(key).and_then(Json::as_u64);
+    Stats {
+        slots: pool.and_then(|pool| slots(pool, name == Some("prefork"))),
+        pool: name.map(str::to_owned),
+        total: reply.get("total").and_then(sum),
+        pid: number("pid"),
+        uptime: number("uptime"),
+        prefetch: number("prefetch_count"),
+    }
+}
+
+/// `celery.concurrency.prefork:TaskPool` is `prefork`; the module of `threads` is called `thread`.
+fn pool_name(implementation: &str) -> &str {
+    let module = implementation.split(':').next().unwrap_or_default();
+    match module.rsplit('.').next().unwrap_or_default() {
+        "thread" => "threads",
+        name => name,
+    }
+}
+
+/// Under autoscaling `max-concurrency` keeps its first value, so the processes of prefork are counted.
+fn slots(pool: &Json, prefork: bool) -> Option<u64> {
+    let processes = pool.get("processes").and_then(Json::as_list);
+    let running = processes.and_then(|list| u64::try_from(list.len()).ok());
+    let running = running.filter(|&count| prefork && count > 0);
+    running.or_else(|| pool.get("max-concurrency")?.as_u64())
+}
+
+fn sum(total: &Json) -> Option<u64> {
+    let counts = total
+        .as_object()?
+        .iter()
+        .filter_map(|(_, count)| count.as_u64());
+    Some(counts.fold(0, u64::saturating_add))
+}
+
+fn list(reply: &Json) -> &[Json] {
+    reply.as_list().unwrap_or_default()
+}
+
+/// The text of a field; an empty one says nothing.
+fn text<'a>(object: &'a Json, key: &str) -> Option<&'a str> {
+    object.get(key)?.as_str().filter(|text| !text.is_empty())
+}

@@ -1,0 +1,148 @@
+//! What workers tell of their configuration: `conf` and `report`.
+
+use super::super::{Json, QueueName};
+
+/// What `conf` tells that we use. Key names differ between new-style, old-style and namespaced settings (protocol.md 2.4): compared case-insensitively by suffix.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Conf {
+    /// `result_backend`; password masked by the worker.
+    pub result_backend: Option<String>,
+    /// `task_default_queue`.
+    pub default_queue: Option<String>,
+    /// `task_routes` when it is a dict (or a list of dicts and pairs): pattern (exact or glob) to queue, in order.
+    pub routes: Vec<(String, QueueName)>,
+    /// `task_ignore_result`.
+    pub ignore_result: Option<bool>,
+    /// `task_track_started`.
+    pub track_started: Option<bool>,
+    /// `result_backend_transport_options.global_keyprefix` when it is not censored.
+    pub result_keyprefix: Option<String>,
+}
+
+/// Reads a `conf` answer.
+pub fn conf(reply: &Json) -> Conf {
+    Conf {
+        result_backend: text(setting(reply, &["result_backend"])),
+        default_queue: text(setting(
+            reply,
+            &["task_default_queue", "celery_default_queue"],
+        )),
+        routes: setting(reply, &["task_routes", "celery_routes"]).map_or_else(Vec::new, routes),
+        ignore_result: flag(setting(
+            reply,
+            &["task_ignore_result", "celery_ignore_result"],
+        )),
+        track_started: flag(setting(
+            reply,
+            &["task_track_started", "celery_track_started"],
+        )),
+        result_keyprefix: setting(reply, &["result_backend_transport_options"]).and_then(keyprefix),
+    }
+}
+
+/// The value of a setting under any of its names, alone or behind a namespace (`SHOP_RESULT_BACKEND`); null is not set.
+fn setting<'a>(conf: &'a Json, names: &[&str]) -> Option<&'a Json> {
+    let entries = conf.as_object()?;
+    let set = || entries.iter().filter(|(_, value)| *value != Json::Null);
+    let called = |key: &str, name: &str| key.eq_ignore_ascii_case(name);
+    let exact = set().find(|(key, _)| names.iter().any(|name| called(key, name)));
+    let found =
+        exact.or_else(|| set().find(|(key, _)| names.iter().any(|name| ends_with(key, name))));
+    found.map(|(_, value)| value)
+}
+
+fn ends_with(key: &str, name: &str) -> bool {
+    let key = key.to_ascii_lowercase();
+    key.strip_suffix(name)
+        .is_some_and(|namespace| namespace.ends_with('_'))
+}
+
+fn text(value: Option<&Json>) -> Option<String> {
+    let text = value?.as_str()?;
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+fn flag(value: Option<&Json>) -> Option<bool> {
+    value?.as_bool()
+}
+
+/// The prefix, unless the worker censored it as something secret because of its name.
+fn keyprefix(options: &Json) -> Option<String> {
+    let prefix = text(options.get("global_keyprefix"))?;
+    let censored = prefix.len() > 1 && prefix.bytes().all(|byte| byte == b'*');
+    (!censored).then_some(prefix)
+}
+
+/// `task_routes` is a dict of pattern to route, or a list of such dicts and of lists of pairs. Router functions cannot be asked.
+fn routes(value: &Json) -> Vec<(String, QueueName)> {
+    match value {
+        Json::List(maps) => maps.iter().flat_map(route_map).collect(),
+        map => route_map(map),
+    }
+}
+
+fn route_map(map: &Json) -> Vec<(String, QueueName)> {
+    match map {
+        Json::Object(entries) => entries
+            .iter()
+            .filter_map(|(pattern, to)| route(pattern, to))
+            .collect(),
+        Json::List(pairs) => match route_pair(map) {
+            Some(pair) => vec![pair],
+            None => pairs.iter().filter_map(route_pair).collect(),
+        },
+        _ => Vec::new(),
+    }
+}
+
+fn route_pair(pair: &Json) -> Option<(String, QueueName)> {
+    let [pattern, to] = pair.as_list()? else {
+        return None;
+    };
+    route(pattern.as_str()?, to)
+}
+
+/// Where a route leads: `{"queue": name}` or just the name. A queue object arrives as its repr, `<unbound Queue …>`: no name.
+fn route(pattern: &str, to: &Json) -> Option<(String, QueueName)> {
+    let queue = to.as_str().or_else(|| to.get("queue")?.as_str())?;
+    let named = !queue.is_empty() && !queue.starts_with('<');
+    named.then(|| (pattern.to_owned(), QueueName::from(queue)))
+}
+
+/// What `report` tells that we use.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Celery's version, from `celery:5.7.0 (…)`.
+    pub celery: Option<String>,
+    /// kombu's version.
+    pub kombu: Option<String>,
+    /// The text after `results:` of the settings line: a URL (password masked), `disabled`, …
+    pub results: Option<String>,
+}
+
+/// Reads the text of a `report` answer (`{"ok": text}`).
+pub fn report(reply: &Json) -> Report {
+    let text = reply
+        .get("ok")
+        .unwrap_or(reply)
+        .as_str()
+        .unwrap_or_default();
+    let version = |name: &str| {
+        let words = text.split_whitespace();
+        let mut versions = words.filter_map(|word| word.strip_prefix(name)?.strip_prefix(':'));
+        versions.next().map(str::to_owned)
+    };
+    Report {
+        celery: version("celery"),
+        kombu: version("kombu"),
+        results: text.lines().find_map(results),
+    }
+}
+
+/// From `settings -> transport:amqp results:redis://…`.
+fn results(line: &str) -> Option<String> {
+    let settings = line.trim_start().strip_prefix("settings ->")?;
+    let (_, results) = settings.split_once(" results:")?;
+    let results = results.trim();
+    (!results.is_empty()).then(|| results.to_owned())
+}

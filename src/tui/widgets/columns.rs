@@ -1,0 +1,196 @@
+//! Rows of a table: columns of fixed or shared width, cut and padded by cells. Columns that do not fit are left out by rank, never squeezed to nothing.
+
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+
+use crate::text::width::{pad, pad_left};
+use crate::tui::theme::{Role, Theme};
+
+/// How wide a column is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Width {
+    /// This many cells.
+    Fixed(u16),
+    /// At least this many cells; columns of this kind share what is left.
+    Fill(u16),
+}
+
+/// At which side of its column text stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Align {
+    /// Text.
+    #[default]
+    Left,
+    /// Numbers.
+    Right,
+}
+
+/// One column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Column {
+    /// Its heading.
+    pub title: &'static str,
+    /// Its width.
+    pub width: Width,
+    /// Where its text stands.
+    pub align: Align,
+    /// 0 is always shown; of the others the highest rank goes first when room is short.
+    pub rank: u8,
+}
+
+impl Column {
+    /// A column of text that is always shown.
+    pub const fn new(title: &'static str, width: Width) -> Self {
+        Self {
+            title,
+            width,
+            align: Align::Left,
+            rank: 0,
+        }
+    }
+
+    /// The same column with its text at the right.
+    #[must_use]
+    pub const fn right(mut self) -> Self {
+        self.align = Align::Right;
+        self
+    }
+
+    /// The same column, left out before those of a lower rank when room is short.
+    #[must_use]
+    pub const fn rank(mut self, rank: u8) -> Self {
+        self.rank = rank;
+        self
+    }
+
+    fn least(&self) -> usize {
+        match self.width {
+            Width::Fixed(width) | Width::Fill(width) => usize::from(width),
+        }
+    }
+}
+
+/// The text of one cell of a row.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Cell {
+    /// Its text, sanitised.
+    pub text: String,
+    /// Its style.
+    pub style: Style,
+}
+
+impl Cell {
+    /// A cell in the style of `role`.
+    pub fn new(text: impl Into<String>, role: Role, theme: Theme) -> Self {
+        Self {
+            text: text.into(),
+            style: theme.style(role),
+        }
+    }
+}
+
+impl<T: Into<String>> From<T> for Cell {
+    fn from(text: T) -> Self {
+        Self {
+            text: text.into(),
+            style: Style::new(),
+        }
+    }
+}
+
+/// Columns laid out for a width: one blank before each (the first blank takes the marker of a selected row).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Columns {
+    columns: Vec<(Column, usize)>,
+    total: usize,
+}
+
+impl Columns {
+    /// Lays `columns` out in `total` cells.
+    pub fn fit(columns: &[Column], total: u16) -> Self {
+        let total = usize::from(total);
+        let mut shown = columns.iter().map(|_| true).collect::<Vec<_>>();
+        while needed(columns, &shown) > total {
+            let Some(last) = most_optional(columns, &shown) else {
+                break;
+            };
+            shown[last] = false;
+        }
+        let spare = total.saturating_sub(needed(columns, &shown));
+        Self {
+            columns: widths(columns, &shown, spare),
+            total,
+        }
+    }
+
+    /// Whether the column with this title is shown.
+    pub fn shows(&self, title: &str) -> bool {
+        self.columns
+            .iter()
+            .any(|(column, width)| column.title == title && *width > 0)
+    }
+
+    /// The headings.
+    pub fn header(&self, theme: Theme) -> Line<'static> {
+        let style = theme.style(Role::Dim);
+        let titles = self.columns.iter().map(|(column, _)| Cell {
+            text: column.title.to_owned(),
+            style,
+        });
+        self.row(titles, theme)
+    }
+
+    /// One row: a cell for each column that was given to [`Columns::fit`], shown or not, in the same order. Exactly as wide as asked for.
+    pub fn row(&self, cells: impl IntoIterator<Item = Cell>, theme: Theme) -> Line<'static> {
+        let ellipsis = theme.glyphs().ellipsis;
+        let mut left = self.total;
+        let mut spans = Vec::with_capacity(self.columns.len() * 2 + 1);
+        for ((column, width), cell) in self.columns.iter().zip(cells) {
+            if *width == 0 || left < 2 {
+                continue;
+            }
+            let width = (*width).min(left - 1);
+            let text = match column.align {
+                Align::Left => pad(&cell.text, width, ellipsis),
+                Align::Right => pad_left(&cell.text, width, ellipsis),
+            };
+            spans.extend([Span::raw(" "), Span::styled(text, cell.style)]);
+            left -= width + 1;
+        }
+        spans.push(Span::raw(" ".repeat(left)));
+        Line::from(spans)
+    }
+}
+
+fn needed(columns: &[Column], shown: &[bool]) -> usize {
+    let shown = columns.iter().zip(shown).filter(|(_, shown)| **shown);
+    shown.map(|(column, _)| column.least() + 1).sum()
+}
+
+fn most_optional(columns: &[Column], shown: &[bool]) -> Option<usize> {
+    (0..columns.len())
+        .filter(|index| shown[*index] && columns[*index].rank > 0)
+        .max_by_key(|index| columns[*index].rank)
+}
+
+/// The width of each column; 0 if it is not shown. What is left over is shared by the columns that fill.
+fn widths(columns: &[Column], shown: &[bool], spare: usize) -> Vec<(Column, usize)> {
+    let fills = |index: usize| shown[index] && matches!(columns[index].width, Width::Fill(_));
+    let mut sharers = (0..columns.len()).filter(|index| fills(*index)).count();
+    let mut spare = spare;
+    let width = |index: usize| {
+        let mut width = if shown[index] {
+            columns[index].least()
+        } else {
+            0
+        };
+        if fills(index) {
+            let share = spare / sharers;
+            width += share;
+            spare -= share;
+            sharers -= 1;
+        }
+        (columns[index], width)
+    };
+    (0..columns.len()).map(width).collect()
+}

@@ -1,0 +1,252 @@
+//! Several lines of text being edited (JSON): the model is ratatui-textarea's, keys, caret and drawing are ours (ux.md 0.1, ruling 10).
+//! It holds text exactly as typed; what cannot be drawn as it is, is shown visibly.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::{Position, Rect};
+use tui_textarea::{CursorMove, TextArea};
+use unicode_segmentation::UnicodeSegmentation;
+
+use super::edit::{Edit, Edited};
+use super::field::{drop_cells, skipped};
+use crate::text::sanitise::show;
+use crate::text::width::{cells, cut, pad_left};
+use crate::tui::theme::{Role, Theme};
+
+/// Lines that a page moves.
+const PAGE: usize = 10;
+
+/// Several lines of text and a caret.
+#[derive(Clone, Debug)]
+pub struct Editor {
+    area: TextArea<'static>,
+}
+
+impl Editor {
+    /// An editor holding `text`, the caret at the start.
+    pub fn new(text: &str) -> Self {
+        let mut area = TextArea::new(lines_of(text));
+        area.set_max_histories(200);
+        Self { area }
+    }
+
+    /// What it holds; lines are joined with `\n`.
+    pub fn text(&self) -> String {
+        self.area.lines().join("\n")
+    }
+
+    /// How many lines it holds; at least one.
+    pub fn line_count(&self) -> usize {
+        self.area.lines().len()
+    }
+
+    /// Where the caret is for people: line and column from 1; a column is a character as a reader counts (grapheme).
+    pub fn position(&self) -> (usize, usize) {
+        let (row, chars) = self.caret();
+        let before = head(self.line(row), chars);
+        (row + 1, before.graphemes(true).count() + 1)
+    }
+
+    /// Puts the caret on the `line` and `column` (in characters, both from 1) that an error names; as near as there is.
+    pub fn jump(&mut self, line: usize, column: usize) {
+        let row = line.saturating_sub(1).min(self.line_count() - 1);
+        self.put(row, column.saturating_sub(1));
+    }
+
+    /// Inserts a paste at the caret; many lines are fine.
+    pub fn paste(&mut self, text: &str) {
+        self.area.insert_str(lines_of(text).join("\n"));
+    }
+
+    /// Changes the text or moves the caret.
+    pub fn apply(&mut self, edit: Edit) -> Edited {
+        let before = self.caret();
+        let changed = self.change(edit);
+        if changed {
+            Edited::Changed
+        } else if self.caret() == before {
+            Edited::Nothing
+        } else {
+            Edited::Moved
+        }
+    }
+
+    fn change(&mut self, edit: Edit) -> bool {
+        match edit {
+            Edit::Insert(char) => self.insert(char),
+            Edit::Newline => {
+                self.area.insert_newline();
+                true
+            }
+            Edit::Backspace => self.backspace(),
+            Edit::Delete => self.delete(),
+            Edit::KillToEnd => self.area.delete_line_by_end(),
+            Edit::KillToStart => self.area.delete_line_by_head(),
+            Edit::KillWord => self.area.delete_word(),
+            Edit::KillNextWord => self.area.delete_next_word(),
+            Edit::Yank => self.area.paste(),
+            Edit::Undo => self.area.undo(),
+            Edit::Redo => self.area.redo(),
+            movement => {
+                self.travel(movement);
+                false
+            }
+        }
+    }
+
+    fn insert(&mut self, char: char) -> bool {
+        self.area.insert_char(char);
+        true
+    }
+
+    fn backspace(&mut self) -> bool {
+        let (row, chars) = self.caret();
+        let last = head(self.line(row), chars).graphemes(true).next_back();
+        let Some(count) = last.map(|cluster| cluster.chars().count()) else {
+            return self.area.delete_newline();
+        };
+        self.put(row, chars - count);
+        self.area.delete_str(count)
+    }
+
+    fn delete(&mut self) -> bool {
+        let (row, chars) = self.caret();
+        let next = tail(self.line(row), chars).graphemes(true).next();
+        let count = next.map_or(1, |cluster| cluster.chars().count());
+        self.area.delete_str(count)
+    }
+
+    fn travel(&mut self, edit: Edit) {
+        let (row, chars) = self.caret();
+        let last = self.line_count() - 1;
+        match edit {
+            Edit::Left => self.left(row, chars),
+            Edit::Right => self.right(row, chars),
+            Edit::Up => self.vertically(row.checked_sub(1)),
+            Edit::Down => self.vertically((row < last).then_some(row + 1)),
+            Edit::PageUp => self.vertically(Some(row.saturating_sub(PAGE))),
+            Edit::PageDown => self.vertically(Some((row + PAGE).min(last))),
+            Edit::WordLeft => self.area.move_cursor(CursorMove::WordBack),
+            Edit::WordRight => self.area.move_cursor(CursorMove::WordForward),
+            Edit::Home => self.put(row, 0),
+            Edit::End => self.area.move_cursor(CursorMove::End),
+            _ => {}
+        }
+    }
+
+    fn left(&mut self, row: usize, chars: usize) {
+        let last = head(self.line(row), chars).graphemes(true).next_back();
+        match last.map(|cluster| cluster.chars().count()) {
+            Some(count) => self.put(row, chars - count),
+            None if row > 0 => self.put(row - 1, usize::MAX),
+            None => {}
+        }
+    }
+
+    fn right(&mut self, row: usize, chars: usize) {
+        let next = tail(self.line(row), chars).graphemes(true).next();
+        match next.map(|cluster| cluster.chars().count()) {
+            Some(count) => self.put(row, chars + count),
+            None if row + 1 < self.line_count() => self.put(row + 1, 0),
+            None => {}
+        }
+    }
+
+    /// To another line, at the same cell or the nearest before it.
+    fn vertically(&mut self, to: Option<usize>) {
+        let Some(to) = to else { return };
+        let (row, chars) = self.caret();
+        let goal = cells(&show(head(self.line(row), chars)));
+        let mut used = 0;
+        let mut chars = 0;
+        for cluster in self.line(to).graphemes(true) {
+            used += cells(&show(cluster));
+            if used > goal {
+                break;
+            }
+            chars += cluster.chars().count();
+        }
+        self.put(to, chars);
+    }
+
+    fn caret(&self) -> (usize, usize) {
+        let cursor = self.area.cursor();
+        (cursor.0, cursor.1)
+    }
+
+    fn put(&mut self, row: usize, chars: usize) {
+        let chars = chars.min(self.line(row).chars().count());
+        let small = |value: usize| u16::try_from(value).unwrap_or(u16::MAX);
+        self.area
+            .move_cursor(CursorMove::Jump(small(row), small(chars)));
+    }
+
+    fn line(&self, row: usize) -> &str {
+        self.area.lines().get(row).map_or("", String::as_str)
+    }
+
+    /// Draws the lines with their numbers, scrolled so that the caret is seen, and returns where the caret is; `None` if there is no room.
+    pub fn render(&self, area: Rect, buf: &mut Buffer, theme: Theme) -> Option<Position> {
+        let area = area.intersection(buf.area);
+        let gutter = self.line_count().to_string().len().max(2);
+        let room = usize::from(area.width).saturating_sub(gutter + 1);
+        if area.is_empty() || room == 0 {
+            return None;
+        }
+        let (row, chars) = self.caret();
+        let top = first_row(row, self.line_count(), usize::from(area.height));
+        let before = cells(&show(head(self.line(row), chars)));
+        let skip = skipped(before, room);
+        for (y, index) in (area.y..area.bottom()).zip(top..self.line_count()) {
+            let number = pad_left(&(index + 1).to_string(), gutter, "");
+            buf.set_stringn(area.x, y, &number, gutter, theme.style(Role::Dim));
+            let text = slice(self.line(index), skip, room);
+            let x = area.right() - u16::try_from(room).unwrap_or(area.width);
+            buf.set_stringn(x, y, &text, room, theme.style(Role::Fg));
+        }
+        let x = usize::from(area.right()) - room + before - skip;
+        let y = usize::from(area.y) + row - top;
+        Some(Position::new(
+            u16::try_from(x).unwrap_or(u16::MAX),
+            u16::try_from(y).unwrap_or(u16::MAX),
+        ))
+    }
+}
+
+/// The first row drawn so that `row` is seen: a pure function that moves by half a page.
+fn first_row(row: usize, len: usize, height: usize) -> usize {
+    let jump = (height / 2).max(1);
+    let over = (row + 1).saturating_sub(height);
+    let top = over.div_ceil(jump) * jump;
+    top.min(len.saturating_sub(height))
+}
+
+/// What is seen of `line` after `skip` cells in `room` cells.
+fn slice(line: &str, skip: usize, room: usize) -> String {
+    let shown = show(line);
+    let (rest, dropped) = drop_cells(&shown, skip);
+    let lead = dropped - skip;
+    let mut text = " ".repeat(lead.min(room));
+    text.push_str(&cut(rest, room.saturating_sub(lead), ""));
+    text
+}
+
+fn lines_of(text: &str) -> Vec<String> {
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    text.split('\n').map(str::to_owned).collect()
+}
+
+fn split_chars(line: &str, chars: usize) -> (&str, &str) {
+    let at = line
+        .char_indices()
+        .nth(chars)
+        .map_or(line.len(), |(at, _)| at);
+    line.split_at(at)
+}
+
+fn head(line: &str, chars: usize) -> &str {
+    split_chars(line, chars).0
+}
+
+fn tail(line: &str, chars: usize) -> &str {
+    split_chars(line, chars).1
+}
