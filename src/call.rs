@@ -230,6 +230,7 @@ pub struct Call {
     phase: Phase,
     outcome: Option<Outcome>,
     late: bool,
+    retries_seen: u64,
 }
 
 impl Call {
@@ -254,6 +255,7 @@ impl Call {
             phase: Phase::Sent,
             outcome: None,
             late: false,
+            retries_seen: 0,
         }
     }
 
@@ -407,10 +409,7 @@ impl Call {
             Fact::Publishing => self.publishing(now),
             Fact::Confirmed => self.confirmed(now),
             Fact::Returned(reason) => self.returned(&reason),
-            Fact::Unsent(error) => {
-                self.delivery = Delivery::Unsent;
-                self.trouble = Some(error);
-            }
+            Fact::Unsent(error) => self.unsent(error),
             Fact::Unknown(error) => self.unknown(error, now),
             Fact::NoResult => {
                 if self.outcome.is_none() {
@@ -452,6 +451,16 @@ impl Call {
         );
     }
 
+    /// What the broker refused, or was down for, is unsent; what we refused ourselves stays a draft.
+    fn unsent(&mut self, error: Error) {
+        self.delivery = if error.kind == crate::error::Kind::Unsent {
+            Delivery::Unsent
+        } else {
+            Delivery::Draft
+        };
+        self.trouble = Some(error);
+    }
+
     fn unknown(&mut self, error: Error, now: Now) {
         self.delivery = Delivery::Unknown;
         self.timeline.confirmed.get_or_insert(now);
@@ -465,12 +474,18 @@ impl Call {
         self.worker = result.worker.clone().or_else(|| self.worker.take());
         self.pid = result.pid.or(self.pid);
         self.retries = result.retries.or(self.retries);
+        self.custom = None;
         match &result.state {
             State::Pending => {}
             State::Started => self.started(now),
             State::Retry => {
+                // Without an extended result nobody numbers the retries: those we saw are counted.
+                let seen = self
+                    .retries_seen
+                    .saturating_add(u64::from(self.phase != Phase::Retry));
                 self.phase = Phase::Retry;
-                self.retries = Some(self.retries.map_or(1, |retries| retries.max(1)));
+                self.retries_seen = seen;
+                self.retries = result.retries.or(Some(seen));
             }
             State::Custom(word) => {
                 self.started(now);
@@ -485,9 +500,6 @@ impl Call {
     }
 
     fn started(&mut self, now: Now) {
-        if self.phase == Phase::Retry {
-            self.retries = self.retries.map(|retries| retries.saturating_add(0));
-        }
         self.phase = Phase::Run;
         self.timeline.started.get_or_insert(now);
     }

@@ -130,13 +130,10 @@ impl TaskResult {
         id: &TaskId,
     ) -> Result<Self, ResultError> {
         form::check(payload, content_type)?;
-        let document = Json::parse(payload, Limits::default())?;
-        if document.as_object().is_none() {
-            return Err(ResultError::Shape("fields"));
-        }
+        let mut document = Json::parse(payload, Limits::default())?;
+        let value = take(&mut document, "result")?;
         let status = text(&document, "status").ok_or(ResultError::Shape("status"))?;
         let state = State::from_word(&status);
-        let value = document.get("result").cloned().unwrap_or(Json::Null);
         let started = state == State::Started;
         let told = |key| value.get(key).filter(|_| started);
         let hostname = told("hostname").and_then(Json::as_str);
@@ -155,6 +152,15 @@ impl TaskResult {
             value,
         })
     }
+}
+
+/// Moves a field out of the document, which may be too large to copy; a missing one is null.
+fn take(document: &mut Json, key: &str) -> Result<Json, ResultError> {
+    let Json::Object(entries) = document else {
+        return Err(ResultError::Shape("fields"));
+    };
+    let at = entries.iter().rposition(|(name, _)| name == key);
+    Ok(at.map_or(Json::Null, |at| entries.remove(at).1))
 }
 
 /// The text of a field; an empty one says nothing.
@@ -237,14 +243,19 @@ fn argument(value: &Json) -> String {
 /// The line of a traceback that names the exception, such as `shop.errors.Broken: no stock`; for exceptions that carry no
 /// arguments but print a text of their own (pydantic's `ValidationError`).
 pub fn headline_from_traceback(traceback: &str) -> Option<String> {
-    const START: &str = "Traceback (most recent call last):";
-    // Of chained exceptions the last is the one that was raised.
-    let last = traceback
-        .rfind(START)
-        .map_or(traceback, |at| &traceback[at + START.len()..]);
     let is_headline = |line: &&str| !line.is_empty() && !line.starts_with([' ', '\t', '"']);
+    if let Some(group) = after_last(traceback, "  + Exception Group Traceback") {
+        let mut lines = group.lines().filter_map(|line| line.strip_prefix("  | "));
+        return lines.find(is_headline).map(str::to_owned);
+    }
+    // Of chained exceptions the last is the one that was raised.
+    let last = after_last(traceback, "Traceback (most recent call last):").unwrap_or(traceback);
     last.lines()
         .map(str::trim_end)
         .find(is_headline)
         .map(str::to_owned)
+}
+
+fn after_last<'a>(text: &'a str, mark: &str) -> Option<&'a str> {
+    text.rfind(mark).map(|at| &text[at + mark.len()..])
 }

@@ -6,6 +6,8 @@ mod build;
 
 pub use build::build;
 
+use base64::prelude::{BASE64_STANDARD, Engine};
+
 use super::Json;
 
 const TYPE: &str = "__type__";
@@ -128,6 +130,8 @@ fn bad_content(value: &Json) -> Option<String> {
             let known = |key: &str| key == "hex" || key == "version";
             entries.iter().all(|(key, _)| known(key)) && build::build(kind, typed.text).is_ok()
         }
+        // Python insists on the padding.
+        Some(typed) if kind == Kind::Base64 => BASE64_STANDARD.decode(typed.text).is_ok(),
         Some(typed) => kind == Kind::Bytes || build::build(kind, typed.text).is_ok(),
     };
     (!fits).then(|| format!("a {kind} written as {}", brief(inner)))

@@ -94,7 +94,9 @@ fn decimal(text: &str) -> Option<String> {
     let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
     let exponent = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
     let mantissa = mantissa.replacen('.', "", 1);
-    (all_digits(&mantissa) && all_digits(exponent)).then(|| text.to_owned())
+    // Python's exponents have at most 18 digits.
+    let fits = all_digits(&mantissa) && all_digits(exponent) && exponent.len() < 18;
+    fits.then(|| text.to_owned())
 }
 
 fn all_digits(text: &str) -> bool {
