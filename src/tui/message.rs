@@ -10,8 +10,8 @@ pub enum Message {
     Input(Input),
     /// The client tells something.
     Client(Box<Event>),
-    /// The client was too busy, or gone, to take a command: nothing was done.
-    Undelivered(Box<Command>),
+    /// The client was too busy for this command, or is gone: it was not done, and will not be.
+    CommandRefused(Box<Command>),
     /// Time passed: at least every second, every 100 ms while [`super::state::State::animating`].
     Tick,
 }

@@ -17,7 +17,7 @@ pub fn update(state: &mut State, message: Message, now: Now) -> Outcome {
     match message {
         Message::Input(input) => heard(state, &input, now),
         Message::Client(event) => client::heard(state, *event, now),
-        Message::Undelivered(command) => client::undelivered(state, *command, now),
+        Message::CommandRefused(command) => client::refused(state, *command, now),
         Message::Tick => tick(state, now),
     }
 }

@@ -37,7 +37,7 @@ pub fn heard(state: &mut State, event: Event, now: Now) -> Outcome {
 }
 
 /// A command that the client did not take: nothing was done.
-pub fn undelivered(state: &mut State, command: Command, now: Now) -> Outcome {
+pub fn refused(state: &mut State, command: Command, now: Now) -> Outcome {
     let busy = "the connection is busy or gone";
     match command {
         Command::Call(order) => {
