@@ -1,6 +1,7 @@
 //! The top of the screen: the header with both links, the strips of queues and workers, the banner of a lost link.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -228,6 +229,7 @@ fn queue_item(queue: &Queue, theme: Theme) -> Item {
     }
     if queue.trouble() != QueueTrouble::Fine || queue.missing {
         let word = queues::trouble_word(queue).unwrap_or_default();
+        let word = word.trim_start_matches("growing ");
         item.push(theme.span(role, format!(" {word}!")));
     }
     item
@@ -334,7 +336,7 @@ pub fn banner(state: &State, area: Rect, buf: &mut Buffer, now: Now) -> bool {
         LinkName::Broker => "BROKER",
         LinkName::Backend => "RESULTS",
     };
-    let ago = duration(whole_seconds(now.mono.since(down.since.mono)));
+    let ago = whole_seconds(now.mono.since(down.since.mono));
     let lost = match link.was_up {
         true => format!("!! {who} LOST {ago} ago  "),
         false => format!("!! {who} NOT REACHED for {ago}  "),
@@ -348,8 +350,12 @@ pub fn banner(state: &State, area: Rect, buf: &mut Buffer, now: Now) -> bool {
     true
 }
 
-fn whole_seconds(span: std::time::Duration) -> std::time::Duration {
-    std::time::Duration::from_secs(span.as_secs())
+/// `14s`, `9m12s`: what counts up by itself shows no fractions.
+fn whole_seconds(span: Duration) -> String {
+    match span.as_secs() {
+        seconds @ ..60 => format!("{seconds}s"),
+        seconds => duration(Duration::from_secs(seconds)),
+    }
 }
 
 /// `try 4 in 6s, r retries now. All below is as of 12:04:17.`

@@ -36,7 +36,13 @@ pub fn right(state: &State, scene: &Scene<'_>) -> (Role, String) {
         return (Role::Fg, format!("{}/{total}", state.list.matching));
     }
     if !cluster.surveyed {
-        return (Role::Dim, format!("{} answered", cluster.told_tasks()));
+        let answered = cluster.told_tasks();
+        let text = if answered == 0 {
+            String::new()
+        } else {
+            format!("{answered} answered")
+        };
+        return (Role::Dim, text);
     }
     let silent = cluster.workers.values();
     let silent = silent
@@ -45,7 +51,8 @@ pub fn right(state: &State, scene: &Scene<'_>) -> (Role, String) {
     match (silent, scene.large) {
         (0, false) => (Role::Dim, total),
         (0, true) => (Role::Dim, format!("{total} tasks")),
-        (silent, _) => (Role::Warn, format!("{total}, {silent} silent")),
+        (silent, false) => (Role::Warn, format!("{total}, {silent} silent")),
+        (silent, true) => (Role::Warn, format!("{total} tasks, {silent} silent")),
     }
 }
 
@@ -148,7 +155,7 @@ fn task(state: &State, entry: &Entry, width: usize, scene: &Scene<'_>) -> Line<'
     let lead = if unkept { "no result " } else { "" };
     let wide = cells(&format!("{told}/{told}")).max(3);
     let mark = if few { "! " } else { "  " };
-    let right = format!("{lead}{mark}{}", pad_left(&on, wide.max(cells(&on)), ""));
+    let right = format!("{lead}{mark}{} ", pad_left(&on, wide.max(cells(&on)), ""));
     let room = width.saturating_sub(2 + cells(&right) + 1);
     let mut spans = vec![Span::raw("  ")];
     spans.extend(name(state, entry, room, scene));
@@ -173,10 +180,10 @@ fn name(state: &State, entry: &Entry, room: usize, scene: &Scene<'_>) -> Vec<Spa
     let mut spans: Vec<Span<'static>> = Vec::new();
     for (place, cluster) in shown.graphemes(true).enumerate() {
         let place = u32::try_from(first + place).unwrap_or(u32::MAX);
-        let role = if hits.binary_search(&place).is_ok() {
-            Role::Match
-        } else {
-            Role::Fg
+        let role = match hits.binary_search(&place) {
+            Ok(_) => Role::Match,
+            Err(_) if scene.stale() => Role::Dim,
+            Err(_) => Role::Fg,
         };
         let style = theme.style(role);
         match spans.last_mut().filter(|span| span.style == style) {
