@@ -245,7 +245,7 @@ async fn screen(global: &Global, target: Option<Target>) -> Result<u8> {
         look,
     })
     .await
-    .map(|()| 0)
+    .map(tui::runtime::Ended::exit_code)
 }
 
 fn session(target: Option<Target>, purpose: Purpose, output: Output) -> Result<Session> {
