@@ -14,8 +14,9 @@ struct Client {
 }
 
 async fn within<T>(future: impl Future<Output = T>) -> T {
-    let deadline = Duration::from_secs(60);
-    timeout(deadline, future).await.expect("in time")
+    timeout(Duration::from_mins(1), future)
+        .await
+        .expect("in time")
 }
 
 impl Client {
