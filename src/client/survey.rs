@@ -41,12 +41,14 @@ impl Purpose {
 
     /// Whether `worker` has told all that this purpose needs.
     fn told(self, worker: &Worker) -> bool {
-        let tasks = worker.tasks.is_some() && worker.items.len() >= 2 && worker.queues.is_some();
+        let tasks = worker.tasks.is_some()
+            && worker.items.len() >= 2
+            && worker.queues.is_some()
+            && worker.conf.is_some();
         match self {
             Self::Tasks => tasks,
             Self::Call => {
                 tasks
-                    && worker.conf.is_some()
                     && (worker.report.is_some()
                         || worker
                             .conf

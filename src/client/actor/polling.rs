@@ -147,11 +147,8 @@ impl Actor {
     /// The first round of questions.
     pub(super) async fn ask_everything(&mut self) {
         self.ask_tasks();
-        if matches!(
-            self.purpose,
-            Purpose::Call | Purpose::Workers | Purpose::Screen
-        ) {
-            self.ask(Method::Conf);
+        self.ask(Method::Conf);
+        if self.purpose != Purpose::Tasks {
             self.ask(Method::Report);
         }
         if matches!(self.purpose, Purpose::Workers | Purpose::Screen) {
