@@ -22,13 +22,17 @@ pub struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-Exit codes: 0 success; 1 the task failed; 2 wrong usage; 3 no result within the timeout (the task may still run);
-4 broker or result backend unreachable, nothing sent; 5 result backend lost after sending; 6 no worker reads the queue,
-knows the task or answers; 7 revoked, expired or killed; 8 arguments cannot be encoded; 9 refused; 11 configuration;
-12 unknown whether it was sent; 70 a bug in umbel; 130, 143 interrupted.
+Exit codes:
+  0 success                          6 no worker reads the queue, knows the task, or answers
+  1 the task failed                  7 revoked, expired or killed
+  2 wrong usage                      8 the arguments cannot be encoded
+  3 no result in time; it may run    9 refused (confirmation or permission)
+  4 unreachable; nothing was sent   11 configuration
+  5 result backend lost afterwards  12 unknown whether it was sent
+  70 a bug in umbel                130, 143 interrupted; the task goes on
 
-Environment: UMBEL_BROKER, CELERY_BROKER_URL, UMBEL_BACKEND, CELERY_RESULT_BACKEND, UMBEL_TIMEOUT, UMBEL_LOG,
-UMBEL_GLYPHS, UMBEL_AMBIGUOUS, NO_COLOR.";
+Environment: UMBEL_BROKER CELERY_BROKER_URL UMBEL_BACKEND CELERY_RESULT_BACKEND
+  UMBEL_TIMEOUT UMBEL_LOG UMBEL_GLYPHS UMBEL_AMBIGUOUS NO_COLOR";
 
 /// Flags that go anywhere.
 #[derive(Debug, Args)]
