@@ -416,8 +416,9 @@ fn named(word: &str) -> Vec<KeyEvent> {
         "F1" => KeyCode::F(1),
         "F2" => KeyCode::F(2),
         "F5" => KeyCode::F(5),
-        "^C" => {
-            return vec![KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL)];
+        control if control.len() == 2 && control.starts_with('^') => {
+            let letter = control.to_ascii_lowercase().pop().unwrap_or_default();
+            return vec![KeyEvent::new(KeyCode::Char(letter), KeyModifiers::CONTROL)];
         }
         text => {
             let typed = |char| KeyEvent::new(KeyCode::Char(char), KeyModifiers::NONE);
