@@ -20,6 +20,8 @@ use crate::tui::state::{Shared, State};
 use crate::tui::theme::{Role, Theme};
 use crate::tui::widgets::{spark, spinner};
 
+/// Below this width the banner says what matters first, and nothing else.
+const NARROW_BANNER: usize = 60;
 /// Cells of a sparkline in the strip.
 const SPARK: usize = 5;
 
@@ -337,13 +339,20 @@ pub fn banner(state: &State, area: Rect, buf: &mut Buffer, now: Now) -> bool {
         LinkName::Backend => "RESULTS",
     };
     let ago = whole_seconds(now.mono.since(down.since.mono));
-    let lost = match link.was_up {
-        true => format!("!! {who} LOST {ago} ago  "),
-        false => format!("!! {who} NOT REACHED for {ago}  "),
+    let lost = if link.was_up {
+        format!("!! {who} LOST {ago} ago")
+    } else {
+        format!("!! {who} NOT REACHED for {ago}")
     };
-    let first = format!(" {lost}{}", remote(&down.reason.message));
-    let second = format!("    {}", then(state, name, link, now));
-    for (y, text) in (area.y..area.bottom()).zip([first, second]) {
+    let reason = remote(&down.reason.message);
+    let tries = tries(link, now);
+    let rows = if width < NARROW_BANNER {
+        [format!(" {lost}, {tries}"), format!("    {reason}")]
+    } else {
+        let then = consequence(state, name);
+        [format!(" {lost}  {reason}"), format!("    {tries}.{then}")]
+    };
+    for (y, text) in (area.y..area.bottom()).zip(rows) {
         let text = pad(&text, width, theme.glyphs().ellipsis);
         buf.set_stringn(area.x, y, &text, width, theme.style(Role::Fail));
     }
@@ -358,27 +367,30 @@ fn whole_seconds(span: Duration) -> String {
     }
 }
 
-/// `try 4 in 6s, r retries now. All below is as of 12:04:17.`
-fn then(state: &State, name: LinkName, link: &Link, now: Now) -> String {
-    let shared = &state.shared;
-    let tried = match link.next_try() {
+/// `try 4 in 6s, r retries now`.
+fn tries(link: &Link, now: Now) -> String {
+    let retries = key(Context::Tasks, Action::Refresh);
+    match link.next_try() {
         Some((at, attempt)) => {
             let left = at.mono.since(now.mono).as_millis().div_ceil(1000);
-            format!("try {attempt} in {left}s")
+            format!("try {attempt} in {left}s, {retries} retries now")
         }
         None => "connecting".to_owned(),
-    };
-    let retries = key(Context::Tasks, Action::Refresh);
-    let rest = match (name, shared.cluster.lost_at) {
-        (LinkName::Broker, Some(_)) if !shared.cluster.workers.is_empty() => {
-            let at = shared.cluster.heard_at.map(|at| shared.clock(at));
+    }
+}
+
+/// ` All below is as of 12:04:17.`
+fn consequence(state: &State, name: LinkName) -> String {
+    let cluster = &state.shared.cluster;
+    match name {
+        LinkName::Backend => " Results cannot be read; nothing is sent.".to_owned(),
+        LinkName::Broker if cluster.workers.is_empty() => String::new(),
+        LinkName::Broker => {
+            let at = cluster.heard_at.map(|at| state.shared.clock(at));
             format!(
                 " All below is as of {}.",
                 at.unwrap_or_else(|| "?".to_owned())
             )
         }
-        (LinkName::Broker, _) => String::new(),
-        (LinkName::Backend, _) => " Results cannot be read; nothing is sent.".to_owned(),
-    };
-    format!("{tried}, {retries} retries now.{rest}")
+    }
 }

@@ -20,6 +20,9 @@ use crate::tui::widgets::bar;
 /// From this height on the whole timeline stands above what a call brought.
 const TALL: u16 = 14;
 
+/// The same for a failure: its traceback needs the room more.
+const TALL_FAILED: u16 = 24;
+
 /// The lines above and below what a call brought, and the room between.
 #[derive(Debug)]
 pub struct Parts {
@@ -354,7 +357,12 @@ impl Pen<'_> {
             let role = role(self.call.state());
             lines.extend(self.wrapped(role, 0, &self.headline(&exception.headline()), 3));
         }
-        if self.height >= TALL {
+        let failed = self
+            .call
+            .result
+            .as_ref()
+            .is_some_and(|it| it.exception.is_some());
+        if self.height >= if failed { TALL_FAILED } else { TALL } {
             lines.extend(self.timeline());
         } else {
             let summary = timeline::summary(self.call, self.theme.glyphs().marker);
@@ -427,13 +435,13 @@ impl Pen<'_> {
             lines.push(self.cut(Role::Warn, &hidden(document.hidden)));
         }
         if document.cut {
-            let text = format!("the first 256 kB of {size}; all of it: umbel call ... --json");
-            lines.push(self.cut(Role::Warn, &text));
+            let text = format!("first 256 kB of {size}, all of it: umbel call ... --json");
+            lines.extend(self.wrapped(Role::Warn, 0, &text, 2));
         }
         let worker = self.call.worker.as_ref();
         let facts = [
             self.late(),
-            Some(size),
+            Some(size).filter(|_| result.is_some_and(|result| result.exception.is_none())),
             worker.map(|worker| format!("worker {}", remote(worker.as_str()))),
             self.call
                 .retries

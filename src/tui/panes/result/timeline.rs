@@ -49,7 +49,7 @@ fn step(word: &'static str, at: Option<Now>, shared: &Shared, what: String) -> S
 fn sent(call: &Call, shared: &Shared) -> Step {
     let (what, took) = match (call.state(), call.timeline.confirm_took(), call.sent()) {
         (CallState::Unsent, _, _) => ("not queued", None),
-        (_, _, None) if call.trouble.is_some() => ("not confirmed: it may be queued", None),
+        (_, _, None) if call.trouble.is_some() => ("not confirmed", None),
         (_, Some(took), _) => ("broker confirmed", Some(took)),
         (_, None, _) => ("waiting for the broker", None),
     };

@@ -165,19 +165,25 @@ fn task(state: &State, entry: &Entry, width: usize, scene: &Scene<'_>) -> Line<'
     Line::from(spans)
 }
 
-/// The name, with what the filter hit underlined; in a tree only its last part. Exactly `room` cells.
+/// The name, with what the filter hit underlined; in a tree only its last part, in a flat list its end if there is no room. Exactly `room` cells.
 fn name(state: &State, entry: &Entry, room: usize, scene: &Scene<'_>) -> Vec<Span<'static>> {
     let theme = scene.theme();
+    let ellipsis = theme.glyphs().ellipsis;
     let full = remote(entry.name.as_str());
     let skip = if state.tree {
         full.len() - last_part(&full).len()
     } else {
-        0
+        from_the_end(&full, room)
+    };
+    let lead = if skip > 0 && !state.tree {
+        ellipsis
+    } else {
+        ""
     };
     let hits = list::hits(state.filter.text(), &full);
-    let shown = cut(&full[skip..], room, theme.glyphs().ellipsis);
+    let shown = cut(&full[skip..], room.saturating_sub(cells(lead)), ellipsis);
     let first = full[..skip].graphemes(true).count();
-    let mut spans: Vec<Span<'static>> = Vec::new();
+    let mut spans: Vec<Span<'static>> = vec![theme.span(Role::Dim, lead)];
     for (place, cluster) in shown.graphemes(true).enumerate() {
         let place = u32::try_from(first + place).unwrap_or(u32::MAX);
         let role = match hits.binary_search(&place) {
@@ -191,8 +197,19 @@ fn name(state: &State, entry: &Entry, room: usize, scene: &Scene<'_>) -> Vec<Spa
             None => spans.push(Span::styled(cluster.to_owned(), style)),
         }
     }
-    spans.push(Span::raw(" ".repeat(room.saturating_sub(cells(&shown)))));
+    let used = cells(lead) + cells(&shown);
+    spans.push(Span::raw(" ".repeat(room.saturating_sub(used))));
     spans
+}
+
+/// Where the end of `name` starts that fits into `room` cells together with an ellipsis; 0 if all of it fits.
+fn from_the_end(name: &str, room: usize) -> usize {
+    if cells(name) <= room {
+        return 0;
+    }
+    let mut starts = name.grapheme_indices(true).map(|(at, _)| at);
+    let fits = starts.find(|at| cells(&name[*at..]) < room);
+    fits.unwrap_or(name.len())
 }
 
 /// What an empty list says.
