@@ -261,24 +261,19 @@ pub fn help_elsewhere(context: Context) -> Vec<Section> {
     sections
 }
 
+/// Entries under a heading while they are gathered.
+type Gathered = (&'static str, Vec<(Vec<Key>, &'static str)>);
+
 /// Rows with the same sentence under the same heading are one entry.
-fn sections<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Vec<Section> {
-    let mut sections: Vec<(&str, Vec<(Vec<Key>, &'static str)>)> = Vec::new();
+fn sections(rows: impl IntoIterator<Item = &'static Row>) -> Vec<Section> {
+    let mut sections: Vec<Gathered> = Vec::new();
     for row in rows {
-        let section = match sections
-            .iter()
-            .position(|(heading, _)| *heading == row.heading)
+        match sections
+            .iter_mut()
+            .find(|(heading, _)| *heading == row.heading)
         {
-            Some(index) => index,
-            None => {
-                sections.push((row.heading, Vec::new()));
-                sections.len() - 1
-            }
-        };
-        let entries = &mut sections[section].1;
-        match entries.iter_mut().find(|(_, help)| *help == row.help) {
-            Some((keys, _)) => keys.extend_from_slice(row.keys),
-            None => entries.push((row.keys.to_vec(), row.help)),
+            Some((_, entries)) => gather(entries, row),
+            None => sections.push((row.heading, vec![(row.keys.to_vec(), row.help)])),
         }
     }
     let named = |(keys, help): (Vec<Key>, &'static str)| (key::names(&keys), help);
@@ -286,6 +281,13 @@ fn sections<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Vec<Section> {
         .into_iter()
         .map(|(heading, entries)| (heading.to_owned(), entries.into_iter().map(named).collect()))
         .collect()
+}
+
+fn gather(entries: &mut Vec<(Vec<Key>, &'static str)>, row: &Row) {
+    match entries.iter_mut().find(|(_, help)| *help == row.help) {
+        Some((keys, _)) => keys.extend_from_slice(row.keys),
+        None => entries.push((row.keys.to_vec(), row.help)),
+    }
 }
 
 #[cfg(test)]

@@ -342,10 +342,8 @@ where
         if performed.quit {
             return Some(Ended::Quit);
         }
-        let messages = performed.messages.into_iter();
-        messages
-            .filter_map(|message| self.tell(model, message))
-            .next()
+        let mut messages = performed.messages.into_iter();
+        messages.find_map(|message| self.tell(model, message))
     }
 
     /// Lets the client remove what is ours, for a moment at most. The terminal is restored before.
@@ -543,7 +541,7 @@ mod tests {
         let mut diary = Diary::default();
         let mut running = Loop::new(recorder(), keys("", 1), clock());
         let stop = async {
-            tokio::time::sleep(Duration::from_secs(60)).await;
+            tokio::time::sleep(Duration::from_mins(1)).await;
             Ended::HungUp
         };
         running.run(&mut diary, stop).await;

@@ -73,15 +73,17 @@ impl Look {
 
 /// The colour depth. `$TMUX` is not looked at: `COLORTERM` says what the terminal can do.
 pub fn depth(color: ColorWish, env: &Environment, tty: bool) -> Depth {
-    let unwanted = filled(env.no_color.as_deref());
-    let forced = forced(env);
+    let auto = || {
+        let incapable = !tty || env.term() == "dumb";
+        if filled(env.no_color.as_deref()) || (incapable && !forced(env)) {
+            return Depth::None;
+        }
+        supported(env)
+    };
     match color {
         ColorWish::Never => Depth::None,
         ColorWish::Always => supported(env),
-        ColorWish::Auto if unwanted => Depth::None,
-        ColorWish::Auto if forced => supported(env),
-        ColorWish::Auto if !tty || env.term() == "dumb" => Depth::None,
-        ColorWish::Auto => supported(env),
+        ColorWish::Auto => auto(),
     }
 }
 

@@ -112,8 +112,7 @@ fn attributes(depth: Depth, role: Role) -> Style {
     let modifier = match role {
         Role::Select => Modifier::REVERSED,
         Role::Match => Modifier::UNDERLINED,
-        Role::EnvProd if depth == Depth::Named => Modifier::BOLD,
-        Role::Fail if depth == Depth::Named => Modifier::BOLD,
+        Role::EnvProd | Role::Fail if depth == Depth::Named => Modifier::BOLD,
         Role::Dim if plain => Modifier::DIM,
         Role::Accent | Role::Warn | Role::Fail if plain => Modifier::BOLD,
         Role::Late if plain => Modifier::UNDERLINED,

@@ -185,9 +185,9 @@ fn widths(columns: &[Column], shown: &[bool], spare: usize) -> Vec<(Column, usiz
             0
         };
         if fills(index) {
-            let share = spare / sharers;
-            width += share;
-            spare -= share;
+            let extra = spare / sharers;
+            width += extra;
+            spare -= extra;
             sharers -= 1;
         }
         (columns[index], width)
