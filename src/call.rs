@@ -4,6 +4,9 @@
 
 pub mod document;
 pub mod preflight;
+pub mod state;
+#[cfg(test)]
+mod tests;
 pub mod timeline;
 
 use std::time::Duration;
@@ -13,111 +16,11 @@ use crate::error::Error;
 use crate::protocol::control::{HeldTask, Place};
 use crate::protocol::{Json, NodeName, QueueName, Signature, State, TaskId, TaskResult};
 
+pub use state::CallState;
 pub use timeline::Timeline;
 
 /// What `none` and `0` mean as a timeout.
 pub const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// The state of a call in one word; names for documents are the variants in `snake_case` (ux.md 0.1, ruling 22), words for the screen are [`CallState::word`].
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, strum::Display, strum::IntoStaticStr, strum::EnumIter,
-)]
-#[strum(serialize_all = "snake_case")]
-pub enum CallState {
-    /// Not sent.
-    Draft,
-    /// Being published.
-    Send,
-    /// The broker refused or returned it, or was not reached: certainly not queued.
-    Unsent,
-    /// The broker has it; nothing heard since.
-    Sent,
-    /// A worker holds it, not started.
-    Recv,
-    /// Running.
-    Run,
-    /// Failed, and will run again.
-    Retry,
-    /// Returned in time.
-    Ok,
-    /// Raised, in time.
-    Fail,
-    /// We stopped waiting; the outcome is unknown; still listening.
-    Timeout,
-    /// Returned after our timeout.
-    LateOk,
-    /// Raised after our timeout.
-    LateFail,
-    /// The user stopped waiting; still listening.
-    Detached,
-    /// A worker dropped it unstarted.
-    Expired,
-    /// Revoked before it ran.
-    Revoked,
-    /// Terminated while it ran.
-    Killed,
-    /// The worker does not know the task.
-    NoTask,
-    /// The task ignores its result: nothing is waited for.
-    NoResult,
-    /// No trace anywhere.
-    Lost,
-    /// The connection broke while publishing.
-    UnknownDelivery,
-}
-
-impl CallState {
-    /// The word on the screen.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Draft => "DRAFT",
-            Self::Send => "SEND",
-            Self::Unsent => "UNSENT",
-            Self::Sent => "SENT",
-            Self::Recv => "RECV",
-            Self::Run => "RUN",
-            Self::Retry => "RETRY",
-            Self::Ok => "OK",
-            Self::Fail => "FAIL",
-            Self::Timeout => "TIMEOUT",
-            Self::LateOk => "LATE OK",
-            Self::LateFail => "LATE FAIL",
-            Self::Detached => "DETACHED",
-            Self::Expired => "EXPIRED",
-            Self::Revoked => "REVOKED",
-            Self::Killed => "KILLED",
-            Self::NoTask => "NO TASK",
-            Self::NoResult => "NO RESULT",
-            Self::Lost => "LOST?",
-            Self::UnknownDelivery => "SENT?",
-        }
-    }
-
-    /// Whether nothing more is expected.
-    pub fn is_final(self) -> bool {
-        matches!(
-            self,
-            Self::Unsent
-                | Self::Ok
-                | Self::Fail
-                | Self::LateOk
-                | Self::LateFail
-                | Self::Expired
-                | Self::Revoked
-                | Self::Killed
-                | Self::NoTask
-                | Self::NoResult
-        )
-    }
-
-    /// Whether the caller is still waiting, with a countdown.
-    pub fn is_waiting(self) -> bool {
-        matches!(
-            self,
-            Self::Send | Self::Sent | Self::Recv | Self::Run | Self::Retry | Self::UnknownDelivery
-        )
-    }
-}
 
 /// Something that became known about a call.
 #[derive(Clone, Debug, PartialEq)]
@@ -230,6 +133,7 @@ pub struct Call {
     phase: Phase,
     outcome: Option<Outcome>,
     late: bool,
+    retries_seen: u64,
 }
 
 impl Call {
@@ -254,6 +158,7 @@ impl Call {
             phase: Phase::Sent,
             outcome: None,
             late: false,
+            retries_seen: 0,
         }
     }
 
@@ -407,10 +312,7 @@ impl Call {
             Fact::Publishing => self.publishing(now),
             Fact::Confirmed => self.confirmed(now),
             Fact::Returned(reason) => self.returned(&reason),
-            Fact::Unsent(error) => {
-                self.delivery = Delivery::Unsent;
-                self.trouble = Some(error);
-            }
+            Fact::Unsent(error) => self.unsent(error),
             Fact::Unknown(error) => self.unknown(error, now),
             Fact::NoResult => {
                 if self.outcome.is_none() {
@@ -452,6 +354,16 @@ impl Call {
         );
     }
 
+    /// What the broker refused, or was down for, is unsent; what we refused ourselves stays a draft.
+    fn unsent(&mut self, error: Error) {
+        self.delivery = if error.kind == crate::error::Kind::Unsent {
+            Delivery::Unsent
+        } else {
+            Delivery::Draft
+        };
+        self.trouble = Some(error);
+    }
+
     fn unknown(&mut self, error: Error, now: Now) {
         self.delivery = Delivery::Unknown;
         self.timeline.confirmed.get_or_insert(now);
@@ -465,12 +377,18 @@ impl Call {
         self.worker = result.worker.clone().or_else(|| self.worker.take());
         self.pid = result.pid.or(self.pid);
         self.retries = result.retries.or(self.retries);
+        self.custom = None;
         match &result.state {
             State::Pending => {}
             State::Started => self.started(now),
             State::Retry => {
+                // Without an extended result nobody numbers the retries: those we saw are counted.
+                let seen = self
+                    .retries_seen
+                    .saturating_add(u64::from(self.phase != Phase::Retry));
                 self.phase = Phase::Retry;
-                self.retries = Some(self.retries.map_or(1, |retries| retries.max(1)));
+                self.retries_seen = seen;
+                self.retries = result.retries.or(Some(seen));
             }
             State::Custom(word) => {
                 self.started(now);
@@ -485,9 +403,6 @@ impl Call {
     }
 
     fn started(&mut self, now: Now) {
-        if self.phase == Phase::Retry {
-            self.retries = self.retries.map(|retries| retries.saturating_add(0));
-        }
         self.phase = Phase::Run;
         self.timeline.started.get_or_insert(now);
     }

@@ -1,3 +1,264 @@
-//! What the command line says.
+//! What the command line says: clap types and the ITEM grammar. Decides nothing, opens nothing.
 
 pub mod items;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+/// umbel calls Celery tasks and shows what your workers are doing.
+///
+/// Without a command it opens the screen.
+#[derive(Debug, Parser)]
+#[command(name = "umbel", version, disable_help_subcommand = false, after_help = AFTER_HELP)]
+pub struct Cli {
+    /// What is meant for every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// The command; none opens the screen.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+}
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0 success                          6 no worker reads the queue, knows the task, or answers
+  1 the task failed                  7 revoked, expired or killed
+  2 wrong usage                      8 the arguments cannot be encoded
+  3 no result in time; it may run    9 refused (confirmation or permission)
+  4 unreachable; nothing was sent   11 configuration
+  5 result backend lost afterwards  12 unknown whether it was sent
+  70 a bug in umbel                130, 143 interrupted; the task goes on
+
+Environment: UMBEL_BROKER CELERY_BROKER_URL UMBEL_BACKEND CELERY_RESULT_BACKEND
+  UMBEL_TIMEOUT UMBEL_LOG UMBEL_GLYPHS UMBEL_AMBIGUOUS NO_COLOR";
+
+/// Flags that go anywhere.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// Broker URL: amqp://user:password@host:5672/vhost (a password here is visible to others in ps; prefer CELERY_BROKER_URL)
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        help_heading = "Global options"
+    )]
+    pub broker: Option<String>,
+    /// Result backend URL: redis://host:6379/0 or rpc://; else the workers are asked
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        help_heading = "Global options"
+    )]
+    pub backend: Option<String>,
+    /// A pretend cluster inside the program: no broker, no network
+    #[arg(long, global = true, conflicts_with_all = ["broker", "backend"], help_heading = "Global options")]
+    pub demo: bool,
+    /// One JSON document on stdout, also on failure
+    #[arg(
+        long,
+        global = true,
+        conflicts_with = "plain",
+        help_heading = "Global options"
+    )]
+    pub json: bool,
+    /// Stable plain text: tab-separated listings, compact results
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub plain: bool,
+    /// Write a log to FILE (no arguments, results or passwords in it)
+    #[arg(
+        long,
+        global = true,
+        env = "UMBEL_LOG",
+        value_name = "FILE",
+        help_heading = "Global options"
+    )]
+    pub log: Option<PathBuf>,
+    /// Colours: auto, always or never
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        help_heading = "Global options"
+    )]
+    pub color: Option<crate::tui::theme::ColorWish>,
+    /// Glyph set of the screen: unicode or ascii
+    #[arg(
+        long,
+        global = true,
+        value_name = "SET",
+        help_heading = "Global options"
+    )]
+    pub glyphs: Option<crate::tui::theme::Glyphs>,
+    /// How long a call is waited for: 500ms, 10s, 2m, 1.5, none
+    #[arg(long, global = true, value_name = "DUR", env = "UMBEL_TIMEOUT", default_value = "10s", value_parser = timeout, help_heading = "Global options")]
+    pub timeout: Duration,
+}
+
+/// A command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Call a task and wait for its result
+    Call(Box<Call>),
+    /// List the tasks that workers have registered
+    Tasks(Tasks),
+    /// List the queues that workers consume, with their depth
+    Queues(Queues),
+    /// List the workers that answer, with their load
+    Workers(Workers),
+}
+
+/// `umbel call`.
+#[derive(Debug, Args)]
+#[command(after_help = ITEM_HELP)]
+pub struct Call {
+    /// Registered name of the task, such as shop.tasks.add
+    #[arg(value_name = "TASK")]
+    pub task: String,
+    /// Arguments: 2  x=2  note=text  x:=[1,2]  amount:decimal=12.50  body=@file
+    #[arg(value_name = "ITEM", allow_negative_numbers = true)]
+    pub items: Vec<String>,
+    /// Positional arguments taken as they are, after --
+    #[arg(last = true, value_name = "ITEM")]
+    pub rest: Vec<String>,
+    /// Positional arguments as a JSON array; positional ITEMs are added behind
+    #[arg(long, value_name = "JSON", allow_hyphen_values = true)]
+    pub args: Option<String>,
+    /// Keyword arguments as a JSON object
+    #[arg(long, value_name = "JSON")]
+    pub kwargs: Option<String>,
+    /// All arguments from a file (- is stdin): {"args": [], "kwargs": {}}
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["args", "kwargs", "items", "rest"])]
+    pub input: Option<String>,
+    /// How long after sending a worker may still start it: 60s, 5m, none
+    #[arg(long, value_name = "DUR", value_parser = expires)]
+    pub expires: Option<Expires>,
+    /// Queue to publish to; else the task's own, `task_routes`, `task_default_queue`, celery
+    #[arg(long, value_name = "QUEUE")]
+    pub queue: Option<String>,
+    /// Id of the call; else a random one
+    #[arg(long, value_name = "ID")]
+    pub task_id: Option<String>,
+    /// Print the message that would be sent; no network
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Send without asking first who reads the queue and knows the task
+    #[arg(long)]
+    pub no_preflight: bool,
+}
+
+const ITEM_HELP: &str = "\
+ITEMs: `text` and `name=text` are JSON where they are valid JSON, else a string; `name:=JSON` must be JSON;
+`name:TYPE=text` is typed (int float bool str json null decimal datetime date time uuid bytes);
+`name=@FILE` is a file's text, `name:=@FILE` its JSON (- is stdin); without a name they are positional (`:=JSON`, `:TYPE=text`).
+
+The result goes to stdout, everything else to stderr.";
+
+/// `--expires`: a duration, or none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expires(pub Option<Duration>);
+
+/// `umbel tasks`.
+#[derive(Debug, Args)]
+pub struct Tasks {
+    /// Part of a name, or a glob such as 'shop.*.refund'
+    #[arg(value_name = "PATTERN")]
+    pub pattern: Option<String>,
+    /// Celery's own tasks too
+    #[arg(long)]
+    pub builtins: bool,
+}
+
+/// `umbel queues`.
+#[derive(Debug, Args)]
+pub struct Queues {
+    /// Only this queue, also if no worker consumes it
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+}
+
+/// `umbel workers`.
+#[derive(Debug, Args)]
+pub struct Workers {
+    /// Only workers whose name contains this
+    #[arg(value_name = "NAME")]
+    pub name: Option<String>,
+}
+
+/// `none` and `0` mean as long as we ever wait (24 h; ux.md 0.1, ruling 17).
+fn timeout(text: &str) -> Result<Duration, String> {
+    match text {
+        "none" | "0" => Ok(crate::call::LONGEST_WAIT),
+        _ => {
+            crate::text::human::parse_duration(text).map(|wait| wait.min(crate::call::LONGEST_WAIT))
+        }
+    }
+}
+
+fn expires(text: &str) -> Result<Expires, String> {
+    match text {
+        "none" => Ok(Expires(None)),
+        _ => crate::text::human::parse_duration(text).map(|after| Expires(Some(after))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    fn call(words: &[&str]) -> Call {
+        let all = ["umbel", "call"].into_iter().chain(words.iter().copied());
+        match Cli::try_parse_from(all).unwrap().command {
+            Some(Command::Call(call)) => *call,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn negative_numbers_are_items_and_not_flags() {
+        assert_eq!(call(&["t", "-2", "-1.5"]).items, ["-2", "-1.5"]);
+    }
+
+    #[test]
+    fn flags_go_before_and_after_the_items() {
+        let call = call(&["t", "1", "--queue", "mail", "2"]);
+        assert_eq!(
+            (call.items, call.queue.as_deref()),
+            (vec!["1".to_owned(), "2".to_owned()], Some("mail"))
+        );
+    }
+
+    #[test]
+    fn behind_two_dashes_everything_is_positional() {
+        let call = call(&["t", "a=1", "--", "a=1", "--queue"]);
+        assert_eq!(
+            (call.items, call.rest),
+            (
+                vec!["a=1".to_owned()],
+                vec!["a=1".to_owned(), "--queue".to_owned()]
+            )
+        );
+    }
+
+    #[test]
+    fn input_stands_alone() {
+        assert!(Cli::try_parse_from(["umbel", "call", "t", "1", "--input", "-"]).is_err());
+    }
+
+    #[test]
+    fn none_and_zero_are_the_longest_wait_and_less_is_refused() {
+        assert_eq!(timeout("none"), Ok(crate::call::LONGEST_WAIT));
+        assert_eq!(timeout("0"), Ok(crate::call::LONGEST_WAIT));
+        assert_eq!(timeout(".5s"), Ok(Duration::from_millis(500)));
+        assert!(timeout("-1").is_err());
+    }
+}

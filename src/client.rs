@@ -5,6 +5,7 @@ pub mod backoff;
 pub mod event;
 pub mod guard;
 pub mod replies;
+pub mod survey;
 
 use tokio::sync::mpsc;
 

@@ -1,5 +1,6 @@
 //! Time as a value: the wall clock for people, a monotonic clock for waiting. Only [`Clock`] reads either.
 
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 pub use jiff::Timestamp;
@@ -51,7 +52,7 @@ impl Now {
     }
 }
 
-/// The only reader of the system's clocks.
+/// The only reader of the system's clocks. All of one process agree: moments count from the first one made.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     start: Instant,
@@ -59,8 +60,9 @@ pub struct Clock {
 
 impl Default for Clock {
     fn default() -> Self {
+        static START: OnceLock<Instant> = OnceLock::new();
         Self {
-            start: Instant::now(),
+            start: *START.get_or_init(Instant::now),
         }
     }
 }

@@ -21,7 +21,298 @@ pub mod commands;
 pub mod config;
 pub mod demo;
 pub mod error;
+pub mod logging;
 pub mod protocol;
 pub mod schema;
 pub mod text;
 pub mod tui;
+
+use std::ffi::OsString;
+use std::io::IsTerminal;
+use std::sync::Arc;
+
+use clap::{CommandFactory, Parser};
+
+use crate::broker::Broker;
+use crate::broker::amqp::AmqpBroker;
+use crate::cli::{Cli, Command, Global};
+use crate::client::Client;
+use crate::client::actor::{ResultsSource, Setup};
+use crate::client::survey::Purpose;
+use crate::clock::Clock;
+use crate::commands::output::{Form, Output};
+use crate::commands::{Session, arguments};
+use crate::config::Target;
+use crate::error::{Error, Kind, Result};
+use crate::protocol::message::Sender;
+
+/// Runs the program with its command line; returns the exit code.
+pub fn run(words: impl IntoIterator<Item = OsString>) -> u8 {
+    let words: Vec<OsString> = words.into_iter().collect();
+    let cli = match Cli::try_parse_from(&words) {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error, &words),
+    };
+    let output = Output::detect(form(&cli.global));
+    match start(cli, output) {
+        Ok(code) => code,
+        Err(error) => output.failure(&error),
+    }
+}
+
+fn form(global: &Global) -> Form {
+    match (global.json, global.plain) {
+        (true, _) => Form::Json,
+        (_, true) => Form::Plain,
+        _ => Form::Human,
+    }
+}
+
+/// Help and version go to stdout with 0; a wrong command line is 2, as a document too where `--json` was among the words.
+fn usage(error: &clap::Error, words: &[OsString]) -> u8 {
+    if !error.use_stderr() {
+        // A closed pipe is no error.
+        let _ = error.print();
+        return 0;
+    }
+    let json = words
+        .iter()
+        .take_while(|word| *word != "--")
+        .any(|word| word == "--json");
+    if json {
+        let text = error.render().to_string();
+        let said: Vec<&str> = text
+            .lines()
+            .map(str::trim)
+            .take_while(|line| !line.is_empty())
+            .collect();
+        let message = said.join(" ").trim_start_matches("error: ").to_owned();
+        return Output::detect(Form::Json)
+            .failure(&Error::new(Kind::Usage, message).hint("umbel --help"));
+    }
+    let _ = error.print();
+    Kind::Usage.exit_code()
+}
+
+fn start(cli: Cli, output: Output) -> Result<u8> {
+    if cli.command.is_none() && !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal())
+    {
+        output.note(&Cli::command().render_help().to_string());
+        return Ok(Kind::Usage.exit_code());
+    }
+    if let Some(path) = &cli.global.log {
+        logging::start(path)?;
+    }
+    let words = match &cli.command {
+        Some(Command::Call(call)) => Some(arguments::check(call)?),
+        _ => None,
+    };
+    let env = |name: &str| std::env::var(name).ok();
+    let target = config::target(&cli.global, &env)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    let runtime = runtime.map_err(|error| {
+        Error::new(
+            Kind::Internal,
+            format!("the runtime cannot be started: {error}"),
+        )
+    })?;
+    let Cli { global, command } = cli;
+    let code = runtime.block_on(async {
+        match command {
+            None => screen(&global, target).await,
+            Some(Command::Call(wanted)) => call(&global, target, *wanted, words, output).await,
+            Some(Command::Tasks(wanted)) => {
+                let mut session = session(target, Purpose::Tasks, output)?;
+                closing(
+                    commands::tasks::run(&mut session, &wanted).await,
+                    &mut session,
+                )
+                .await
+            }
+            Some(Command::Queues(wanted)) => {
+                let mut session = session(target, Purpose::Tasks, output)?;
+                closing(
+                    commands::queues::run(&mut session, &wanted).await,
+                    &mut session,
+                )
+                .await
+            }
+            Some(Command::Workers(wanted)) => {
+                let mut session = session(target, Purpose::Workers, output)?;
+                closing(
+                    commands::workers::run(&mut session, &wanted).await,
+                    &mut session,
+                )
+                .await
+            }
+        }
+    });
+    // A thread blocked on stdin must not keep the program alive.
+    runtime.shutdown_background();
+    code
+}
+
+/// Removes what is ours on the broker, whatever came of the command.
+async fn closing(outcome: Result<u8>, session: &mut Session) -> Result<u8> {
+    session.close().await;
+    outcome
+}
+
+async fn call(
+    global: &Global,
+    target: Option<Target>,
+    wanted: cli::Call,
+    words: Option<arguments::Words>,
+    output: Output,
+) -> Result<u8> {
+    let words = words.ok_or_else(|| Error::new(Kind::Internal, "the words were not checked"))?;
+    if target.is_none() && !wanted.dry_run {
+        return Err(config::no_broker());
+    }
+    let (signature, mut warnings) = arguments::signature(&wanted, words)?;
+    if wanted.dry_run {
+        let sender = Sender {
+            origin: origin(),
+            reply_to: Some(format!("umbel.{}", protocol::TaskId::random())),
+            now: Clock::default().now().wall,
+        };
+        return commands::call::dry_run(output, &signature, &sender, &warnings);
+    }
+    if let Some(Target::Broker { warnings: more, .. }) = &target {
+        warnings.extend(more.iter().cloned());
+    }
+    let mut session = session(target, Purpose::Call, output)?;
+    let code = commands::call::run(
+        &mut session,
+        &wanted,
+        signature,
+        global.timeout,
+        warnings,
+        stopped(),
+    )
+    .await;
+    session.close().await;
+    Ok(code)
+}
+
+/// Resolves with the exit code when the user (SIGINT) or the system (SIGTERM) wants to stop.
+async fn stopped() -> u8 {
+    #[cfg(unix)]
+    if let Ok(mut terminate) =
+        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
+    {
+        return tokio::select! {
+            _ = tokio::signal::ctrl_c() => 130,
+            _ = terminate.recv() => 143,
+        };
+    }
+    let _ = tokio::signal::ctrl_c().await;
+    130
+}
+
+async fn screen(global: &Global, target: Option<Target>) -> Result<u8> {
+    let demo = matches!(target, Some(Target::Demo));
+    let mut header = tui::Target {
+        demo,
+        ..tui::Target::default()
+    };
+    let (connection, _workers) = match target {
+        None => (None, None),
+        Some(target) => {
+            let Connection {
+                client,
+                events,
+                broker,
+                demo,
+            } = connect(target, Purpose::Screen)?;
+            header.broker = broker;
+            (Some((client, events)), demo)
+        }
+    };
+    let look = tui::theme::Look::detect(
+        global.color.unwrap_or_default(),
+        global.glyphs,
+        &tui::theme::Environment::from_fn(|name| std::env::var(name).ok()),
+        std::io::stdout().is_terminal(),
+    );
+    tui::run(tui::Setup {
+        connection,
+        target: header,
+        timeout: global.timeout,
+        look,
+    })
+    .await
+    .map(tui::runtime::Ended::exit_code)
+}
+
+fn session(target: Option<Target>, purpose: Purpose, output: Output) -> Result<Session> {
+    let Connection {
+        client,
+        events,
+        demo,
+        ..
+    } = connect(target.ok_or_else(config::no_broker)?, purpose)?;
+    Ok(Session {
+        client,
+        events,
+        clock: Clock::default(),
+        output,
+        demo,
+    })
+}
+
+/// A started client; the demo's workers live as long as this does.
+struct Connection {
+    client: Client,
+    events: tokio::sync::mpsc::Receiver<client::Event>,
+    /// Short address for the header.
+    broker: String,
+    demo: Option<demo::Demo>,
+}
+
+/// Picks broker and result backend, and starts the client on them.
+fn connect(target: Target, purpose: Purpose) -> Result<Connection> {
+    let mut demo = None;
+    let (broker, results): (Arc<dyn Broker>, ResultsSource) = match target {
+        Target::Demo => {
+            let broker = demo.insert(demo::start()).broker();
+            (broker, ResultsSource::Workers(Box::new(told_by_workers)))
+        }
+        Target::Broker { urls, backend, .. } => {
+            let results = match backend {
+                Some(url) => ResultsSource::Given(backend::url::parse(&url, None)?),
+                None => ResultsSource::Workers(Box::new(told_by_workers)),
+            };
+            (Arc::new(AmqpBroker::new(urls)), results)
+        }
+    };
+    let address = broker.short_address();
+    let (client, events) = client::actor::start(Setup {
+        broker,
+        results,
+        purpose,
+        clock: Clock::default(),
+        origin: origin(),
+    });
+    Ok(Connection {
+        client,
+        events,
+        broker: address,
+        demo,
+    })
+}
+
+fn told_by_workers(url: &str) -> Result<backend::Results> {
+    backend::url::parse_told(url, None)
+}
+
+/// `gen<pid>@<host>`, as Celery's own client says where a message comes from.
+fn origin() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .or_else(|_| std::env::var("HOSTNAME").map_err(std::io::Error::other));
+    let host = host.map_or_else(|_| "unknown".to_owned(), |host| host.trim().to_owned());
+    format!("gen{}@{host}", std::process::id())
+}

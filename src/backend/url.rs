@@ -1,1 +1,271 @@
-//! To come.
+//! Result backend URLs: what a user gives (`--backend`, `CELERY_RESULT_BACKEND`) and what workers tell of theirs, masked.
+//!
+//! Facts: Celery's backend aliases and `RedisBackend` (protocol.md 2.2, 2.4, 5.4). It opens nothing. A password is kept as a
+//! [`SecretString`] and never shown; malformed text is never quoted back.
+
+use std::fmt;
+use std::sync::Arc;
+
+use percent_encoding::percent_decode_str;
+use secrecy::{ExposeSecret, SecretString};
+
+use super::Results;
+use super::redis::RedisBackend;
+use crate::broker::url::{Parts, authority, readable, split_scheme};
+use crate::error::{Error, Kind, Result};
+
+/// What a good URL looks like; shown with complaints.
+const EXAMPLE: &str = "redis://:password@host:6379/0 or rpc://";
+
+/// Schemes of Celery's own backends that umbel cannot read (Celery 5.7 `app/backends.py`, `BACKEND_ALIASES`).
+const UNREADABLE: [&str; 20] = [
+    "cache",
+    "memcached",
+    "pymemcache",
+    "db",
+    "database",
+    "mongodb",
+    "mongodb+srv",
+    "elasticsearch",
+    "cassandra",
+    "couchbase",
+    "couchdb",
+    "cosmosdbsql",
+    "azureblockblob",
+    "arangodb",
+    "dynamodb",
+    "consul",
+    "file",
+    "filesystem",
+    "s3",
+    "gs",
+];
+
+/// Where a Redis is.
+#[derive(Clone)]
+pub struct RedisUrl {
+    /// Whether the connection is encrypted (`rediss`).
+    pub tls: bool,
+    /// ACL user, if named.
+    pub user: Option<String>,
+    /// Password, if given.
+    pub password: Option<SecretString>,
+    /// Host name or address; IPv6 without brackets.
+    pub host: String,
+    /// Port; 6379 when the URL names none.
+    pub port: u16,
+    /// Database number; 0 when the URL names none.
+    pub db: u32,
+}
+
+/// Who wrote a URL: decides whether a scheme we cannot read is a mistake or a fact.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Author {
+    User,
+    Worker,
+}
+
+/// Reads the result backend that the user gave. `keyprefix` is `global_keyprefix` of the application's
+/// `result_backend_transport_options`, for a Redis.
+pub fn parse(text: &str, keyprefix: Option<&str>) -> Result<Results> {
+    results(text, keyprefix, Author::User)
+}
+
+/// Reads the result backend as workers tell it: `conf` and `report` mask its password (`**` up to Celery 5.6, `********` in 5.7).
+/// A masked one is an error that asks for it.
+pub fn parse_told(text: &str, keyprefix: Option<&str>) -> Result<Results> {
+    results(text, keyprefix, Author::Worker)
+}
+
+fn results(text: &str, keyprefix: Option<&str>, author: Author) -> Result<Results> {
+    let text = text.trim();
+    match text.to_lowercase().as_str() {
+        "" | "none" | "disabled" => return Ok(Results::Disabled),
+        "rpc" | "amqp" => return Ok(Results::Rpc),
+        "redis" => return Ok(stored(RedisUrl::local(), keyprefix)),
+        _ => {}
+    }
+    let Some((scheme, rest)) = split_scheme(text) else {
+        return Err(malformed(
+            "it does not begin with a scheme such as redis://",
+        ));
+    };
+    match scheme.as_str() {
+        "disabled" => Ok(Results::Disabled),
+        "rpc" | "amqp" | "amqps" | "pyamqp" => Ok(Results::Rpc),
+        "redis" | "rediss" => redis(&scheme, rest, keyprefix, author),
+        _ if author == Author::Worker || known(&scheme) => unreadable(scheme, author),
+        _ => Err(config(format!(
+            "{scheme}:// is not a result backend that umbel knows"
+        ))
+        .hint(format!("it can read {EXAMPLE}"))),
+    }
+}
+
+/// Whether Celery has such a backend, `db+postgresql` and `cache+memcached` included.
+fn known(scheme: &str) -> bool {
+    let base = scheme.split('+').next().unwrap_or(scheme);
+    later(scheme) || UNREADABLE.contains(&scheme) || UNREADABLE.contains(&base)
+}
+
+/// Redis in the forms that are still to come.
+fn later(scheme: &str) -> bool {
+    matches!(
+        scheme,
+        "sentinel" | "rediss+sentinel" | "redis+socket" | "socket"
+    )
+}
+
+fn unreadable(scheme: String, author: Author) -> Result<Results> {
+    if author == Author::User && later(&scheme) {
+        return Err(config(format!(
+            "{scheme}:// as a result backend is not supported yet"
+        ))
+        .hint("give the Redis itself, as in redis://:password@host:6379/0"));
+    }
+    Ok(Results::Unreadable(scheme))
+}
+
+fn redis(scheme: &str, rest: &str, keyprefix: Option<&str>, author: Author) -> Result<Results> {
+    let url = RedisUrl::read(scheme == "rediss", rest, author)?;
+    if author == Author::Worker && url.password_is_masked() {
+        return Err(masked(&url));
+    }
+    Ok(stored(url, keyprefix))
+}
+
+fn stored(url: RedisUrl, keyprefix: Option<&str>) -> Results {
+    Results::Stored(Arc::new(RedisBackend::new(url, keyprefix)))
+}
+
+impl RedisUrl {
+    /// `redis://localhost:6379/0`, Celery's default.
+    fn local() -> Self {
+        Self {
+            tls: false,
+            user: None,
+            password: None,
+            host: "localhost".to_owned(),
+            port: 6379,
+            db: 0,
+        }
+    }
+
+    fn read(tls: bool, rest: &str, author: Author) -> Result<Self> {
+        let parts = Parts::split(rest).map_err(malformed)?;
+        if author == Author::User {
+            check_tls_options(&parts.query)?;
+        }
+        Ok(Self {
+            tls,
+            user: parts.user,
+            password: parts
+                .password
+                .filter(|password| !password.expose_secret().is_empty()),
+            host: parts.host,
+            port: parts.port.unwrap_or(6379),
+            db: database(&parts.path)?,
+        })
+    }
+
+    /// For people: `redis://:***@host:6379/0`.
+    pub fn masked(&self) -> String {
+        let user = self
+            .user
+            .as_deref()
+            .map(|user| readable(user, false))
+            .unwrap_or_default();
+        let credentials = match (&self.password, user.is_empty()) {
+            (Some(_), _) => format!("{user}:***@"),
+            (None, false) => format!("{user}@"),
+            (None, true) => String::new(),
+        };
+        self.spelled(&credentials)
+    }
+
+    /// Without credentials: `redis://host:6379/0`.
+    pub fn short(&self) -> String {
+        self.spelled("")
+    }
+
+    fn spelled(&self, credentials: &str) -> String {
+        format!(
+            "{}://{credentials}{}/{}",
+            if self.tls { "rediss" } else { "redis" },
+            authority(&self.host, self.port),
+            self.db
+        )
+    }
+
+    /// Whether the password is only asterisks, which is how workers write one.
+    fn password_is_masked(&self) -> bool {
+        self.password.as_ref().is_some_and(|password| {
+            let text = password.expose_secret();
+            !text.is_empty() && text.chars().all(|c| c == '*')
+        })
+    }
+}
+
+impl fmt::Debug for RedisUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "RedisUrl({})", self.masked())
+    }
+}
+
+impl fmt::Display for RedisUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.masked())
+    }
+}
+
+/// Celery's rule: the path without slashes, 0 when empty.
+fn database(path: &str) -> Result<u32> {
+    match percent_decode_str(path)
+        .decode_utf8_lossy()
+        .trim_matches('/')
+    {
+        "" => Ok(0),
+        number => number
+            .parse()
+            .map_err(|_| malformed("what follows the host must be a database number, as in /0")),
+    }
+}
+
+/// TLS options that the user asks for and that would be ignored silently are refused instead.
+fn check_tls_options(query: &str) -> Result<()> {
+    for option in query.split('&') {
+        let (name, value) = option.split_once('=').unwrap_or((option, ""));
+        let lax = name == "ssl_cert_reqs"
+            && !matches!(value.to_lowercase().as_str(), "required" | "cert_required");
+        let own = matches!(name, "ssl_ca_certs" | "ssl_certfile" | "ssl_keyfile");
+        if lax || own {
+            return Err(config(format!(
+                "the option {name} of the result backend URL is not supported yet"
+            ))
+            .hint("the server's certificate is checked against the authorities that this system trusts"));
+        }
+    }
+    Ok(())
+}
+
+fn config(message: impl Into<String>) -> Error {
+    Error::new(Kind::Config, message)
+}
+
+fn malformed(reason: &str) -> Error {
+    config(format!("the result backend URL cannot be read: {reason}"))
+        .hint(format!("it looks like {EXAMPLE}"))
+}
+
+/// The question of ux.md 0.1, ruling 13.
+fn masked(url: &RedisUrl) -> Error {
+    let user = url.user.as_deref().map(|user| readable(user, false));
+    let example = url.spelled(&format!("{}:PASSWORD@", user.unwrap_or_default()));
+    config(format!(
+        "the workers keep results in {}, and its password is masked in what they tell: what is it?",
+        url.short()
+    ))
+    .hint(format!(
+        "give --backend {example} or set CELERY_RESULT_BACKEND"
+    ))
+}

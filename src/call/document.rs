@@ -1,1 +1,352 @@
-//! To come.
+//! One call as the document `umbel.call/1` (ux.md 3.3, 3.4): always all its keys; unknown is `null`.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{Call, CallState, Waiting};
+use crate::clock::Now;
+use crate::error::{Error, Kind};
+use crate::protocol::result::Exception;
+use crate::protocol::{Json, NodeName, QueueName, TaskId, TaskName, TaskResult};
+
+/// The document `umbel.call/1`.
+#[derive(Debug, Serialize)]
+pub struct CallDocument<'a> {
+    schema: &'static str,
+    /// Whether the task returned.
+    pub ok: bool,
+    profile: Option<&'a str>,
+    kind: Option<&'a str>,
+    task: &'a TaskName,
+    id: &'a TaskId,
+    /// State name of ux.md 0.1, ruling 22.
+    pub state: String,
+    custom: Option<&'a str>,
+    sent: Option<bool>,
+    args: &'a [Json],
+    kwargs: Json,
+    result: Option<&'a Json>,
+    result_known: bool,
+    /// Why it is not ok.
+    pub error: Option<ErrorDocument>,
+    queue: Option<&'a QueueName>,
+    worker: Option<&'a NodeName>,
+    pid: Option<u64>,
+    retries: Option<u64>,
+    sent_at: Option<String>,
+    received_at: Option<String>,
+    started_at: Option<String>,
+    done_at: Option<String>,
+    timeout_ms: u64,
+    expires_at: Option<String>,
+    queued_ms: Option<u64>,
+    ran_ms: Option<u64>,
+    total_ms: Option<u64>,
+    late: bool,
+    warnings: Vec<String>,
+    diagnosis: Option<Diagnosis<'a>>,
+    /// Exit code of the command line.
+    pub exit: u8,
+}
+
+/// `error` of the documents.
+#[derive(Clone, Debug, Serialize)]
+pub struct ErrorDocument {
+    /// Name of the kind.
+    pub kind: String,
+    #[serde(rename = "type")]
+    class: Option<String>,
+    /// For people.
+    pub message: String,
+    traceback: Option<String>,
+    argument_error: Option<bool>,
+    retry_safe: Option<bool>,
+    /// The next step.
+    pub hint: Option<String>,
+}
+
+/// Where the task is, as far as the workers told.
+#[derive(Debug, Serialize)]
+struct Diagnosis<'a> {
+    now: Place<'a>,
+    why: Vec<Json>,
+}
+
+#[derive(Debug, Serialize)]
+struct Place<'a> {
+    state: String,
+    worker: Option<&'a NodeName>,
+    pid: Option<u64>,
+    since_ms: Option<u64>,
+    acknowledged: Option<bool>,
+}
+
+/// A moment as the documents have it: RFC 3339, UTC, milliseconds.
+pub fn rfc3339(at: Timestamp) -> String {
+    format!("{at:.3}")
+}
+
+impl<'a> CallDocument<'a> {
+    /// The document of `call` as known at `now`; `interrupted` tells that the user stopped the waiting.
+    pub fn new(call: &'a Call, interrupted: bool, now: Now) -> Self {
+        let state = call.final_word();
+        let error = error(call, state, interrupted);
+        let timeline = &call.timeline;
+        let at = |moment: Option<Now>| moment.map(|moment| rfc3339(moment.wall));
+        let ms = |duration: Option<std::time::Duration>| duration.map(whole_ms);
+        let expires = call.signature.options.expires;
+        Self {
+            schema: "umbel.call/1",
+            ok: matches!(
+                state,
+                CallState::Ok | CallState::LateOk | CallState::NoResult
+            ),
+            profile: None,
+            kind: None,
+            task: &call.signature.task,
+            id: &call.signature.id,
+            state: state.to_string(),
+            custom: call.custom.as_ref().map(|(word, _)| word.as_str()),
+            sent: call.sent(),
+            args: &call.signature.args,
+            kwargs: Json::Object(call.signature.kwargs.clone()),
+            result: call.value(),
+            result_known: call.result_known(),
+            exit: exit_code(call, state, interrupted),
+            error,
+            queue: call.queue.as_ref(),
+            worker: call.worker.as_ref(),
+            pid: call.pid,
+            retries: call.retries,
+            sent_at: at(timeline.published.filter(|_| call.sent() != Some(false))),
+            received_at: at(timeline.received),
+            started_at: at(timeline.started),
+            done_at: at(timeline.done.filter(|_| call.result_known())),
+            timeout_ms: whole_ms(call.timeout),
+            expires_at: expires
+                .zip(timeline.published)
+                .map(|(expires, sent)| rfc3339(sent.plus(expires).wall)),
+            queued_ms: ms(timeline.queued()),
+            ran_ms: ms(timeline.ran()),
+            total_ms: ms(timeline.total().filter(|_| call.result_known())),
+            late: call.late(),
+            warnings: call.warnings.clone(),
+            diagnosis: diagnosis(call, state, now),
+        }
+    }
+}
+
+fn whole_ms(duration: std::time::Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+impl Call {
+    /// The state for a document: as [`Call::state`], but a call that was given up while its delivery is unknown is `unknown_delivery`, not a timeout.
+    pub fn final_word(&self) -> CallState {
+        match self.state() {
+            CallState::Timeout if self.sent().is_none() => CallState::UnknownDelivery,
+            state => state,
+        }
+    }
+
+    /// What the task returned, or `None`.
+    pub fn value(&self) -> Option<&Json> {
+        let returned = matches!(self.state(), CallState::Ok | CallState::LateOk);
+        self.result
+            .as_ref()
+            .filter(|_| returned)
+            .map(|result| &result.value)
+    }
+
+    /// The exception it ended with, or is retried after.
+    pub fn exception(&self) -> Option<&Exception> {
+        self.result.as_ref()?.exception.as_ref()
+    }
+
+    /// The exception's headline for people: `Type: message`; where the message is empty, the end of the traceback.
+    pub fn headline(&self) -> Option<String> {
+        let result = self.result.as_ref()?;
+        let exception = result.exception.as_ref()?;
+        let from_traceback =
+            || crate::protocol::result::headline_from_traceback(result.traceback.as_deref()?);
+        Some(if exception.args.is_empty() {
+            from_traceback().unwrap_or_else(|| exception.headline())
+        } else {
+            exception.headline()
+        })
+    }
+}
+
+/// The exit code of ux.md 3.3 for a call.
+pub fn exit_code(call: &Call, state: CallState, interrupted: bool) -> u8 {
+    match state {
+        CallState::Ok | CallState::LateOk | CallState::NoResult => 0,
+        CallState::Fail | CallState::LateFail | CallState::NoTask => 1,
+        CallState::Expired | CallState::Revoked | CallState::Killed => 7,
+        _ if interrupted => Kind::Interrupted.exit_code(),
+        CallState::Unsent => 4,
+        CallState::Draft => call
+            .trouble
+            .as_ref()
+            .map_or(Kind::Internal, |error| error.kind)
+            .exit_code(),
+        CallState::UnknownDelivery => 12,
+        _ if call.backend_lost.is_some() => 5,
+        _ => 3,
+    }
+}
+
+fn error(call: &Call, state: CallState, interrupted: bool) -> Option<ErrorDocument> {
+    let known = |kind: Kind| ErrorDocument {
+        kind: kind.to_string(),
+        class: None,
+        message: String::new(),
+        traceback: None,
+        argument_error: None,
+        retry_safe: None,
+        hint: None,
+    };
+    Some(match state {
+        CallState::Ok | CallState::LateOk | CallState::NoResult => return None,
+        CallState::Fail | CallState::LateFail => failed(call, known(Kind::TaskFailed)),
+        CallState::NoTask => failed(call, known(Kind::NotRegistered)),
+        CallState::Expired => failed(call, known(Kind::Expired)),
+        CallState::Revoked | CallState::Killed => failed(call, known(Kind::Revoked)),
+        CallState::Draft | CallState::Unsent => {
+            let trouble = call
+                .trouble
+                .clone()
+                .unwrap_or_else(|| Error::new(Kind::Internal, "it was not sent"));
+            ErrorDocument {
+                retry_safe: Some(true),
+                ..ErrorDocument::from(&trouble)
+            }
+        }
+        _ if interrupted => ErrorDocument {
+            message: "stopped waiting; the task goes on".to_owned(),
+            retry_safe: Some(false),
+            ..known(Kind::Interrupted)
+        },
+        CallState::UnknownDelivery => ErrorDocument {
+            message: call
+                .trouble
+                .as_ref()
+                .map_or_else(String::new, |error| error.message.clone()),
+            retry_safe: Some(false),
+            hint: Some("it may be queued; it is never sent a second time by itself".to_owned()),
+            ..known(Kind::UnknownDelivery)
+        },
+        _ => timed_out(call, known(Kind::Timeout)),
+    })
+}
+
+fn timed_out(call: &Call, error: ErrorDocument) -> ErrorDocument {
+    let waited = crate::text::human::duration(call.timeout);
+    match (&call.backend_lost, &call.trouble) {
+        (Some(reason), _) => ErrorDocument {
+            kind: Kind::BackendUnreachable.to_string(),
+            message: format!(
+                "sent, then the result backend was lost and did not come back within {waited}: {reason}"
+            ),
+            retry_safe: Some(false),
+            ..error
+        },
+        (None, Some(trouble)) => ErrorDocument {
+            message: trouble.message.clone(),
+            retry_safe: Some(false),
+            ..error
+        },
+        (None, None) => ErrorDocument {
+            message: format!(
+                "no result within {waited}; the outcome is unknown, the task is not cancelled"
+            ),
+            retry_safe: Some(false),
+            ..error
+        },
+    }
+}
+
+fn failed(call: &Call, error: ErrorDocument) -> ErrorDocument {
+    let result = call.result.as_ref();
+    let exception = call.exception();
+    ErrorDocument {
+        class: exception.map(full_name),
+        message: message(call),
+        traceback: result.and_then(|result| result.traceback.clone()),
+        argument_error: Some(result.is_some_and(is_argument_error)),
+        retry_safe: None,
+        ..error
+    }
+}
+
+/// The exception's text without its type.
+fn message(call: &Call) -> String {
+    let Some(headline) = call.headline() else {
+        return String::new();
+    };
+    let kind = call
+        .exception()
+        .map_or("", |exception| exception.kind.as_str());
+    match headline
+        .strip_prefix(kind)
+        .and_then(|rest| rest.strip_prefix(": "))
+    {
+        Some(text) => text.to_owned(),
+        None if headline == kind => String::new(),
+        None => headline,
+    }
+}
+
+fn full_name(exception: &Exception) -> String {
+    match exception.module.as_deref() {
+        None | Some("builtins" | "") => exception.kind.clone(),
+        Some(module) => format!("{module}.{}", exception.kind),
+    }
+}
+
+/// A `TypeError` raised by calling the task, not inside it: its last frame is Celery's `__protected_call__` (verified on Celery 5.6 and 5.7).
+fn is_argument_error(result: &TaskResult) -> bool {
+    let type_error = result
+        .exception
+        .as_ref()
+        .is_some_and(|exception| exception.kind == "TypeError");
+    let last_frame = result.traceback.as_deref().and_then(|text| {
+        text.lines()
+            .rfind(|line| line.trim_start().starts_with("File \""))
+    });
+    type_error && last_frame.is_some_and(|frame| frame.contains("__protected_call__"))
+}
+
+impl From<&Error> for ErrorDocument {
+    fn from(error: &Error) -> Self {
+        Self {
+            kind: error.kind.to_string(),
+            class: None,
+            message: error.message.clone(),
+            traceback: None,
+            argument_error: None,
+            retry_safe: None,
+            hint: error.hint.clone(),
+        }
+    }
+}
+
+/// Said only of a call that was given up, and only where a worker told where it is.
+fn diagnosis(call: &Call, state: CallState, now: Now) -> Option<Diagnosis<'_>> {
+    let given_up = matches!(state, CallState::Timeout) && !matches!(call.waiting, Waiting::Yes);
+    let place = call
+        .whereabouts()
+        .filter(|place| given_up && *place != CallState::Sent)?;
+    let since = call.timeline.started.or(call.timeline.received);
+    let now = Place {
+        state: place.to_string(),
+        worker: call.worker.as_ref(),
+        pid: call.pid,
+        since_ms: since.map(|since| whole_ms(now.mono.since(since.mono))),
+        acknowledged: call.acknowledged,
+    };
+    Some(Diagnosis {
+        now,
+        why: Vec::new(),
+    })
+}

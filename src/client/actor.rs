@@ -1,1 +1,281 @@
-//! The actor.
+//! The actor that owns both links: dials, reconnects, asks, publishes, and tells everything as events. It never draws and never decides for a person.
+
+mod calls;
+mod links;
+mod polling;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use self::calls::Tracked;
+use self::links::Slot;
+use self::polling::{Announcement, Schedule};
+use super::event::{Event, LinkName};
+use super::replies::Replies;
+use super::survey::{Purpose, Survey};
+use super::{Client, Command};
+use crate::backend::{self, Results};
+use crate::broker::{self, Broker, Delivery, Depth, Reach};
+use crate::clock::{Clock, Now};
+use crate::cluster::{Cluster, Heard, Question};
+use crate::error::{Error, Kind};
+use crate::protocol::{QueueName, TaskId};
+
+/// Commands that may wait for the actor, outcomes that may wait for it, and events that may wait for their reader.
+const ROOM: usize = 1024;
+/// Deliveries of a link that may wait for the actor.
+const INCOMING: usize = 1024;
+
+/// Turns what a worker says about its result backend into a way to it.
+pub type Resolve = Box<dyn Fn(&str) -> Result<Results, Error> + Send + Sync>;
+
+/// Where the results are to be read.
+pub enum ResultsSource {
+    /// The user named it.
+    Given(Results),
+    /// The workers are asked (`conf`, then `report`).
+    Workers(Resolve),
+}
+
+/// What a client is started with.
+pub struct Setup {
+    /// The way to the broker.
+    pub broker: Arc<dyn Broker>,
+    /// Where results are.
+    pub results: ResultsSource,
+    /// What it is for: how much is asked, and whether it goes on asking.
+    pub purpose: Purpose,
+    /// Time.
+    pub clock: Clock,
+    /// `origin` header of tasks, `gen<pid>@<host>`.
+    pub origin: String,
+}
+
+/// What came of something that ran beside the actor.
+enum Done {
+    Broker(Result<Connected<dyn broker::Link, broker::Incoming>, Error>),
+    Backend(Result<Connected<dyn backend::Link, backend::Incoming>, Error>),
+    Publishing(TaskId),
+    NotSent(TaskId, Error),
+    Published(TaskId, Delivery),
+    Fetched(TaskId, Result<Option<Vec<u8>>, Error>),
+    Reached(Question, Result<Reach, Error>),
+    Depth(QueueName, Result<Depth, Error>),
+    Latency(LinkName, Result<Duration, Error>),
+    RevokeSent(TaskId, Result<Reach, Error>),
+}
+
+struct Connected<L: ?Sized, I> {
+    link: Arc<L>,
+    incoming: mpsc::Receiver<I>,
+}
+
+struct Actor {
+    clock: Clock,
+    purpose: Purpose,
+    origin: String,
+    events: mpsc::Sender<Event>,
+    done: mpsc::Sender<Done>,
+    way: Arc<dyn Broker>,
+    broker: Slot<dyn broker::Link>,
+    /// Questions on their way to the workers, while the broker is up.
+    line: Option<mpsc::Sender<Announcement>>,
+    backend: Slot<dyn backend::Link>,
+    results: Option<Results>,
+    resolve: Option<Resolve>,
+    replies: Replies,
+    cluster: Cluster,
+    survey: Option<Survey>,
+    calls: HashMap<TaskId, Tracked>,
+    schedule: Schedule,
+}
+
+/// The ends of the channels that only the loop reads.
+struct Inbox {
+    commands: mpsc::Receiver<Command>,
+    done: mpsc::Receiver<Done>,
+    broker: Option<mpsc::Receiver<broker::Incoming>>,
+    backend: Option<mpsc::Receiver<backend::Incoming>>,
+}
+
+/// Starts the actor on the current runtime; it dials at once.
+pub fn start(setup: Setup) -> (Client, mpsc::Receiver<Event>) {
+    let (command_sender, commands) = mpsc::channel(ROOM);
+    let (events, event_receiver) = mpsc::channel(ROOM);
+    let (done_sender, done) = mpsc::channel(ROOM);
+    let (results, resolve) = match setup.results {
+        ResultsSource::Given(results) => (Some(results), None),
+        ResultsSource::Workers(resolve) => (None, Some(resolve)),
+    };
+    let actor = Actor {
+        clock: setup.clock,
+        purpose: setup.purpose,
+        origin: setup.origin,
+        events,
+        done: done_sender,
+        way: setup.broker,
+        broker: Slot::new(),
+        line: None,
+        backend: Slot::new(),
+        results,
+        resolve,
+        replies: Replies::default(),
+        cluster: Cluster::default(),
+        survey: None,
+        calls: HashMap::new(),
+        schedule: Schedule::default(),
+    };
+    let inbox = Inbox {
+        commands,
+        done,
+        broker: None,
+        backend: None,
+    };
+    tokio::spawn(actor.run(inbox));
+    (Client::new(command_sender), event_receiver)
+}
+
+impl Actor {
+    async fn run(mut self, mut inbox: Inbox) {
+        self.dial_broker().await;
+        if let Some(results) = self.results.clone() {
+            self.tell(Event::Results(results)).await;
+            self.dial_backend().await;
+        }
+        while self.step(&mut inbox).await {}
+        self.close().await;
+    }
+
+    /// Waits for one thing and handles it; false at the end.
+    async fn step(&mut self, inbox: &mut Inbox) -> bool {
+        let due = self.next_due().0.saturating_sub(self.clock.now().mono.0);
+        tokio::select! {
+            biased;
+            // First, so that a call is known to be published before its result is read.
+            Some(done) = inbox.done.recv() => self.done(done, inbox).await,
+            incoming = next(&mut inbox.broker) => match incoming {
+                Some(incoming) => self.broker_says(incoming).await,
+                None => {
+                    inbox.broker = None;
+                    self.broker_lost(ended("broker")).await;
+                }
+            },
+            incoming = next(&mut inbox.backend) => match incoming {
+                Some(incoming) => self.backend_says(incoming).await,
+                None => {
+                    inbox.backend = None;
+                    self.backend_lost(ended("result backend")).await;
+                }
+            },
+            command = inbox.commands.recv() => match command {
+                None | Some(Command::Close) => return false,
+                Some(command) => self.command(command).await,
+            },
+            () = tokio::time::sleep(due) => self.tick().await,
+        }
+        true
+    }
+
+    async fn done(&mut self, done: Done, inbox: &mut Inbox) {
+        match done {
+            Done::Broker(Ok(Connected { link, incoming })) => {
+                inbox.broker = Some(incoming);
+                self.broker_up(link).await;
+            }
+            Done::Broker(Err(error)) => self.broker_failed(error).await,
+            Done::Backend(Ok(Connected { link, incoming })) => {
+                inbox.backend = Some(incoming);
+                self.backend_up(link).await;
+            }
+            Done::Backend(Err(error)) => self.backend_failed(error).await,
+            Done::Publishing(id) => self.publishing(id).await,
+            Done::NotSent(id, error) => self.not_sent(id, error).await,
+            Done::Published(id, delivery) => self.published(id, delivery).await,
+            Done::Fetched(id, document) => self.fetched(id, document).await,
+            Done::Reached(question, reach) => self.reached(question, reach).await,
+            Done::Depth(queue, depth) => self.depth(queue, depth).await,
+            Done::Latency(link, latency) => self.latency(link, latency).await,
+            Done::RevokeSent(id, reach) => self.revoke_sent(id, reach).await,
+        }
+    }
+
+    async fn command(&mut self, command: Command) {
+        match command {
+            Command::Call(order) => self.order(*order).await,
+            Command::Forget(id) => self.forget(&id),
+            Command::Refresh => self.refresh().await,
+            Command::Queue(queue) => self.look_at(queue),
+            Command::WatchWorkers(watched) => self.schedule.watch_workers(watched),
+            Command::Revoke {
+                id,
+                terminate,
+                confirmed,
+            } => self.revoke(id, terminate, confirmed).await,
+            Command::Close => {}
+        }
+    }
+
+    async fn tick(&mut self) {
+        let now = self.now();
+        self.redial_if_due(now).await;
+        self.cluster.tick(now);
+        self.poll(now).await;
+        self.follow_calls(now).await;
+        self.end_survey_if_due(now).await;
+    }
+
+    fn now(&self) -> Now {
+        self.clock.now()
+    }
+
+    /// Tells an event; waits for room, since none of them may be lost.
+    async fn tell(&self, event: Event) {
+        // The reader is gone only when the program ends.
+        let _ = self.events.send(event).await;
+    }
+
+    /// Folds something heard into our own picture, and tells it.
+    async fn heard(&mut self, heard: Heard) {
+        let now = self.now();
+        self.cluster.apply(heard.clone(), now);
+        self.tell(Event::Heard(heard, now)).await;
+    }
+
+    /// Removes what is ours and says good-bye, in bounded time.
+    async fn close(self) {
+        let broker = async {
+            if let Some(link) = self.broker.link() {
+                link.close().await;
+            }
+        };
+        let backend = async {
+            if let Some(link) = self.backend.link() {
+                link.close().await;
+            }
+        };
+        let both = async { tokio::join!(broker, backend) };
+        let _ = tokio::time::timeout(Duration::from_secs(2), both).await;
+        let _ = self.events.send(Event::Closed).await;
+    }
+}
+
+async fn next<T>(receiver: &mut Option<mpsc::Receiver<T>>) -> Option<T> {
+    match receiver {
+        Some(receiver) => receiver.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn ended(what: &str) -> Error {
+    Error::new(
+        if what == "broker" {
+            Kind::Unsent
+        } else {
+            Kind::BackendUnreachable
+        },
+        format!("the connection to the {what} ended"),
+    )
+}

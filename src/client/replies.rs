@@ -1,1 +1,223 @@
-//! Correlates control replies with requests.
+//! Which question a control reply answers. Pure: tickets in, meaning out.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use crate::clock::{Moment, Now};
+use crate::cluster::{Answer, Heard};
+use crate::protocol::control::{self, HeldTask, Method, Place, Reply};
+use crate::protocol::{Json, NodeName, TaskId, TaskName};
+
+/// How long an answer is still expected: a solo worker answers only when its task ends.
+const REMEMBERED: Duration = Duration::from_secs(600);
+
+/// A question whose answers are awaited.
+#[derive(Clone, Debug)]
+struct Pending {
+    method: Method,
+    at: Moment,
+}
+
+/// What a reply means.
+#[derive(Debug, PartialEq)]
+pub enum Meaning {
+    /// Something about the cluster.
+    Heard(Heard),
+    /// Where tasks of ours are.
+    Places(NodeName, Vec<(TaskId, Place, HeldTask)>),
+    /// The answer to a revoke.
+    Revoked(TaskId, NodeName, Result<String, String>),
+    /// Nobody asked, or it was too long ago.
+    Nothing,
+}
+
+/// The open questions, and the task names each worker told last (an item's answer cannot be read without them).
+#[derive(Debug, Default)]
+pub struct Replies {
+    pending: HashMap<String, Pending>,
+    names: HashMap<NodeName, Vec<TaskName>>,
+}
+
+impl Replies {
+    /// A new question; returns its ticket.
+    pub fn ask(&mut self, method: Method, now: Now) -> String {
+        self.pending
+            .retain(|_, pending| now.mono.since(pending.at) < REMEMBERED);
+        let ticket = TaskId::random().0;
+        self.pending.insert(
+            ticket.clone(),
+            Pending {
+                method,
+                at: now.mono,
+            },
+        );
+        ticket
+    }
+
+    /// What `reply` means.
+    pub fn meaning(&mut self, reply: Reply, now: Now) -> Meaning {
+        let Some(Pending { method, at }) = self.pending.get(&reply.ticket).cloned() else {
+            return Meaning::Nothing;
+        };
+        let Reply { node, value, .. } = reply;
+        if let Method::Revoke { id, .. } = method {
+            return Meaning::Revoked(id, node, value.map(|value| words(&value)));
+        }
+        let value = match value {
+            Ok(value) => value,
+            Err(reason) => return unreadable(node, reason),
+        };
+        if let Method::QueryTask(_) = method {
+            return Meaning::Places(node, control::places(&value));
+        }
+        match self.answer(&node, &method, &value) {
+            Some(answer) => Meaning::Heard(Heard::Answer {
+                node,
+                answer,
+                took: now.mono.since(at),
+            }),
+            None => unreadable(node, "its task list changed while it was asked".to_owned()),
+        }
+    }
+
+    fn answer(&mut self, node: &NodeName, method: &Method, value: &Json) -> Option<Answer> {
+        Some(match method {
+            Method::Registered { item: None, .. } => {
+                let names = control::registered_names(value);
+                self.names.insert(node.clone(), names.clone());
+                Answer::Tasks(names)
+            }
+            Method::Registered {
+                item: Some(item), ..
+            } => {
+                let names = self.names.get(node)?;
+                let values = control::registered_item(names, item, value)?;
+                let told = names
+                    .iter()
+                    .cloned()
+                    .zip(values)
+                    .filter_map(|(name, value)| Some((name, value?)));
+                Answer::Item {
+                    item: item.clone(),
+                    values: told.collect(),
+                }
+            }
+            Method::ActiveQueues => Answer::Queues(control::active_queues(value)),
+            Method::Stats => Answer::Stats(control::stats(value)),
+            Method::Active => Answer::Active(control::held_tasks(value)),
+            Method::Reserved => Answer::Reserved(control::held_tasks(value)),
+            Method::Conf => Answer::Conf(control::conf(value)),
+            Method::Report => Answer::Report(control::report(value)),
+            Method::Ping | Method::QueryTask(_) | Method::Revoke { .. } => Answer::Pong,
+        })
+    }
+}
+
+fn unreadable(node: NodeName, reason: String) -> Meaning {
+    Meaning::Heard(Heard::Unreadable {
+        node: Some(node),
+        reason,
+    })
+}
+
+/// The text of `{"ok": text}`, else the JSON itself.
+fn words(value: &Json) -> String {
+    value
+        .get("ok")
+        .and_then(Json::as_str)
+        .map_or_else(|| value.to_wire(), str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn reply(ticket: &str, value: &str) -> Reply {
+        let value = Json::parse_strict(value).unwrap();
+        Reply {
+            ticket: ticket.to_owned(),
+            node: "w1@host".into(),
+            value: Ok(value),
+        }
+    }
+
+    fn at(seconds: u64) -> Now {
+        Now::fixed(Duration::from_secs(seconds))
+    }
+
+    #[test]
+    fn a_reply_without_a_question_of_ours_means_nothing() {
+        assert_eq!(
+            Replies::default().meaning(reply("x", "{}"), at(0)),
+            Meaning::Nothing
+        );
+    }
+
+    #[test]
+    fn a_pong_tells_how_long_it_took() {
+        let mut replies = Replies::default();
+        let ticket = replies.ask(Method::Ping, at(1));
+        let Meaning::Heard(Heard::Answer { answer, took, .. }) =
+            replies.meaning(reply(&ticket, r#"{"ok":"pong"}"#), at(3))
+        else {
+            panic!("no answer");
+        };
+        assert_eq!((answer, took), (Answer::Pong, Duration::from_secs(2)));
+    }
+
+    #[test]
+    fn an_item_is_read_against_the_names_of_the_same_worker() {
+        let mut replies = Replies::default();
+        let names = replies.ask(
+            Method::Registered {
+                item: None,
+                builtins: true,
+            },
+            at(0),
+        );
+        replies.meaning(reply(&names, r#"["a","b"]"#), at(0));
+        let item = replies.ask(
+            Method::Registered {
+                item: Some("queue".into()),
+                builtins: true,
+            },
+            at(0),
+        );
+        let Meaning::Heard(Heard::Answer { answer, .. }) =
+            replies.meaning(reply(&item, r#"["a [queue=mail]","b"]"#), at(0))
+        else {
+            panic!("no answer");
+        };
+        assert_eq!(
+            answer,
+            Answer::Item {
+                item: "queue".into(),
+                values: vec![("a".into(), "mail".into())]
+            }
+        );
+    }
+
+    #[test]
+    fn an_error_of_the_worker_is_told_with_its_words() {
+        let mut replies = Replies::default();
+        let ticket = replies.ask(Method::Stats, at(0));
+        let broken = Reply {
+            value: Err("KeyError('x')".into()),
+            ..reply(&ticket, "{}")
+        };
+        assert!(
+            matches!(replies.meaning(broken, at(0)), Meaning::Heard(Heard::Unreadable { reason, .. }) if reason.contains("KeyError"))
+        );
+    }
+
+    #[test]
+    fn a_question_is_forgotten_after_ten_minutes() {
+        let mut replies = Replies::default();
+        let ticket = replies.ask(Method::Ping, at(0));
+        replies.ask(Method::Ping, at(601));
+        assert_eq!(
+            replies.meaning(reply(&ticket, r#"{"ok":"pong"}"#), at(601)),
+            Meaning::Nothing
+        );
+    }
+}

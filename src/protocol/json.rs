@@ -4,6 +4,8 @@
 //! no strict reader takes them. Numbers are kept as text, objects keep order and duplicate keys.
 //! The reader itself is in `json/read.rs`, the writers are in `json/write.rs`.
 
+#[cfg(test)]
+pub(in crate::protocol) mod arbitrary;
 mod read;
 mod write;
 
@@ -169,4 +171,57 @@ fn whole(number: f64) -> Option<u64> {
 
 fn is_non_finite(number: &str) -> bool {
     matches!(number, "NaN" | "Infinity" | "-Infinity")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn read(text: &str) -> Json {
+        Json::parse_strict(text).unwrap()
+    }
+
+    #[test]
+    fn the_last_of_two_equal_keys_counts_as_in_python() {
+        let value = read(r#"{"a": 1, "b": 2, "a": 3}"#);
+        assert_eq!(value.get("a"), Some(&Json::from(3)));
+        assert_eq!(value.get("c"), None);
+        assert_eq!(read("[1]").get("a"), None);
+    }
+
+    #[rstest]
+    #[case("7", Some(7))]
+    #[case("0", Some(0))]
+    #[case("-0", Some(0))]
+    #[case("12.0", Some(12))]
+    #[case("1e3", Some(1000))]
+    #[case("18446744073709551615", Some(u64::MAX))]
+    #[case("18446744073709551616", None)]
+    #[case("1.5", None)]
+    #[case("-1", None)]
+    #[case("1e400", None)]
+    #[case("\"7\"", None)]
+    fn whole_numbers_in_range_are_u64(#[case] text: &str, #[case] expected: Option<u64>) {
+        assert_eq!(read(text).as_u64(), expected);
+    }
+
+    #[test]
+    fn numbers_are_floats_finite_or_not() {
+        let number = |text: &str| Json::Number(text.to_owned()).as_f64();
+        assert_eq!(number("1.10"), Some(1.1));
+        assert_eq!(number("-Infinity"), Some(f64::NEG_INFINITY));
+        assert_eq!(number("1e400"), Some(f64::INFINITY));
+        assert!(number("NaN").unwrap().is_nan());
+        assert_eq!(Json::from("1").as_f64(), None);
+    }
+
+    #[rstest]
+    #[case("[1, {\"a\": [NaN]}]", true)]
+    #[case("-Infinity", true)]
+    #[case("[1e400, \"NaN\", {\"Infinity\": 1}]", false)]
+    fn non_finite_numbers_are_found_anywhere(#[case] text: &str, #[case] expected: bool) {
+        let value = Json::parse(text.as_bytes(), Limits::default()).unwrap();
+        assert_eq!(value.has_non_finite(), expected);
+    }
 }

@@ -147,3 +147,146 @@ fn digits(text: &str) -> u128 {
     };
     text.bytes().fold(0, add)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    fn millis(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    #[rstest]
+    #[case(0, "0ms")]
+    #[case(212, "212ms")]
+    #[case(999, "999ms")]
+    #[case(1000, "1.0s")]
+    #[case(3249, "3.2s")]
+    #[case(9949, "9.9s")]
+    #[case(9950, "10s")]
+    #[case(58_000, "58s")]
+    #[case(59_499, "59s")]
+    #[case(59_500, "1m0s")]
+    #[case(552_000, "9m12s")]
+    #[case(3_599_500, "1h0m")]
+    #[case(11_040_000, "3h4m")]
+    #[case(86_400_000, "24h0m")]
+    fn a_duration_has_two_or_three_figures(#[case] value: u64, #[case] expected: &str) {
+        assert_eq!(duration(millis(value)), expected);
+    }
+
+    #[rstest]
+    #[case(0, "0.0s")]
+    #[case(400, "0.4s")]
+    #[case(3210, "3.2s")]
+    #[case(58_000, "58.0s")]
+    #[case(59_949, "59.9s")]
+    #[case(59_950, "1m0s")]
+    #[case(552_900, "9m12s")]
+    fn a_countdown_keeps_one_decimal_below_a_minute(#[case] value: u64, #[case] expected: &str) {
+        assert_eq!(countdown(millis(value)), expected);
+    }
+
+    #[rstest]
+    #[case(0, "0")]
+    #[case(999, "999")]
+    #[case(3412, "3,412")]
+    #[case(1_234_567, "1,234,567")]
+    #[case(u64::MAX, "18,446,744,073,709,551,615")]
+    fn counts_are_grouped_by_thousands(#[case] value: u64, #[case] expected: &str) {
+        assert_eq!(count(value), expected);
+    }
+
+    #[rstest]
+    #[case(12, "12")]
+    #[case(999, "999")]
+    #[case(1000, "1.0k")]
+    #[case(3412, "3.4k")]
+    #[case(9_999, "9.9k")]
+    #[case(10_000, "10k")]
+    #[case(999_999, "999k")]
+    #[case(1_234_567, "1.2M")]
+    #[case(999_999_999, "999M")]
+    #[case(1_000_000_000, "1.0G")]
+    #[case(u64::MAX, "18E")]
+    fn short_counts_never_say_more_than_there_is(#[case] value: u64, #[case] expected: &str) {
+        assert_eq!(short_count(value), expected);
+    }
+
+    #[rstest]
+    #[case(0, "0 bytes")]
+    #[case(1, "1 byte")]
+    #[case(214, "214 bytes")]
+    #[case(999, "999 bytes")]
+    #[case(1000, "1.0 kB")]
+    #[case(1249, "1.2 kB")]
+    #[case(999_949, "999.9 kB")]
+    #[case(999_950, "1.0 MB")]
+    #[case(20_000_000, "20.0 MB")]
+    #[case(3_000_000_000, "3.0 GB")]
+    #[case(5_000_000_000_000, "5 TB")]
+    fn sizes_have_one_decimal_above_bytes(#[case] value: usize, #[case] expected: &str) {
+        assert_eq!(bytes(value), expected);
+    }
+
+    #[rstest]
+    #[case("10", 10_000)]
+    #[case("1.5", 1500)]
+    #[case(".5s", 500)]
+    #[case("0.25s", 250)]
+    #[case("5.", 5000)]
+    #[case(" 200ms ", 200)]
+    #[case("2m", 120_000)]
+    #[case("1.5h", 5_400_000)]
+    #[case("87600h", 315_360_000_000)]
+    #[case("0.5000000000000000000000000000000000000000000000001", 500)]
+    fn a_duration_is_a_number_with_a_unit(#[case] text: &str, #[case] expected: u64) {
+        assert_eq!(parse_duration(text), Ok(millis(expected)));
+    }
+
+    #[rstest]
+    #[case("", "is not a duration")]
+    #[case("s", "is not a duration")]
+    #[case(".", "is not a duration")]
+    #[case("1.2.3", "is not a duration")]
+    #[case("-1", "is not a duration")]
+    #[case("+1", "is not a duration")]
+    #[case("1e3", "is not a duration")]
+    #[case("NaN", "is not a duration")]
+    #[case("inf", "is not a duration")]
+    #[case("10 s", "is not a duration")]
+    #[case("5S", "is not a duration")]
+    #[case("1h30m", "is not a duration")]
+    #[case("٣", "is not a duration")]
+    #[case("0", "more than zero")]
+    #[case("0.0000000000001ms", "more than zero")]
+    #[case("87601h", "at most ten years")]
+    #[case("99999999999999999999999999999999999999999999h", "at most ten years")]
+    fn what_is_no_duration_is_refused_with_what_is_accepted(
+        #[case] text: &str,
+        #[case] expected: &str,
+    ) {
+        let error = parse_duration(text).unwrap_err();
+        assert!(error.contains(expected), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn short_counts_below_1000m_have_at_most_four_characters(value in 0_u64..1_000_000_000) {
+            prop_assert!(short_count(value).len() <= 4);
+        }
+
+        #[test]
+        fn any_text_is_a_duration_or_an_error(text in any::<String>()) {
+            let _ = parse_duration(&text);
+        }
+
+        #[test]
+        fn any_duration_can_be_told(seconds in any::<u64>(), nanos in 0_u32..1_000_000_000) {
+            let value = Duration::new(seconds, nanos);
+            prop_assert!(!duration(value).is_empty() && !countdown(value).is_empty());
+        }
+    }
+}

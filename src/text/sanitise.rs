@@ -124,3 +124,99 @@ fn push_visible(out: &mut String, char: char) {
         _ => out.push(char),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("\u{1b}[31mred", "␛[31mred")]
+    #[case("\u{1b}]52;c;aGk=\u{7}", "␛]52;c;aGk=␇")]
+    #[case("\u{9b}2J", "<U+009B>2J")]
+    #[case("a\u{7f}\u{0}", "a␡␀")]
+    #[case("user\u{202e}txt.exe", "user<U+202E>txt.exe")]
+    #[case("\u{2066}\u{200f}\u{61c}", "<U+2066><U+200F><U+061C>")]
+    #[case("pass\u{200b}word\u{ad}\u{feff}", "pass<U+200B>word<U+00AD><U+FEFF>")]
+    #[case("\u{e0041}", "<U+E0041>")]
+    #[case("a\tb\nc\r\nd\re", "a␉b␊c␊d␍e")]
+    #[case("ha\u{308}", "hä")]
+    #[case("\u{1112}\u{1161}\u{11ab}", "한")]
+    #[case("👩‍🔬 ❤️ می‌خواهم", "👩‍🔬 ❤️ می‌خواهم")]
+    fn what_a_terminal_would_obey_is_shown(#[case] text: &str, #[case] expected: &str) {
+        assert_eq!(show(text), expected);
+    }
+
+    #[rstest]
+    #[case("a\r\nb\nc\rd", "a\nb\nc␍d")]
+    #[case("a\tb", "a       b")]
+    #[case("12345678\tb", "12345678        b")]
+    #[case("不\tb\tc", "不      b       c")]
+    #[case("x\n\ty", "x\n        y")]
+    #[case("\u{1b}\ty", "␛       y")]
+    fn lines_and_tab_stops_are_kept(#[case] text: &str, #[case] expected: &str) {
+        assert_eq!(show_lines(text), expected);
+    }
+
+    #[rstest]
+    #[case("plain text, with ž and 不 and 👩‍🔬")]
+    #[case("")]
+    fn what_is_harmless_is_not_copied(#[case] text: &str) {
+        assert!(matches!(show(text), Cow::Borrowed(_)));
+        assert!(matches!(show_lines(text), Cow::Borrowed(_)));
+        assert!(matches!(show_lines("two\nlines, ž"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn only_what_hides_is_counted() {
+        assert_eq!(hidden_count("a\tb\r\nc\n"), 0);
+        assert_eq!(hidden_count("\u{1b}[0m\r\u{202e}\u{85}"), 4);
+    }
+
+    #[test]
+    fn a_huge_text_takes_linear_time() {
+        let tabs = "a\t".repeat(500_000);
+        assert_eq!(show_lines(&tabs).len(), 4_000_000);
+        let marks = format!("a{}", "\u{301}\u{323}".repeat(200_000));
+        assert!(!show(&marks).is_empty());
+    }
+
+    fn hostile() -> impl Strategy<Value = String> {
+        let char = prop_oneof![
+            any::<char>(),
+            prop::char::range('\u{0}', '\u{20}'),
+            prop::char::range('\u{7f}', '\u{ad}'),
+            prop::char::range('\u{200b}', '\u{206f}'),
+            prop::char::range('\u{300}', '\u{310}'),
+            prop::char::range('\u{1100}', '\u{11ff}'),
+        ];
+        prop::collection::vec(char, 0..32).prop_map(|chars| chars.into_iter().collect())
+    }
+
+    fn is_dangerous(char: char) -> bool {
+        let bidi = matches!(char, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{61c}');
+        char.is_control() || bidi
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_a_terminal_obeys_is_left_on_one_line(text in hostile()) {
+            prop_assert!(!show(&text).contains(is_dangerous));
+        }
+
+        #[test]
+        fn only_line_breaks_are_left_of_the_controls(text in hostile()) {
+            let left = show_lines(&text).replace('\n', "");
+            prop_assert!(!left.contains(is_dangerous));
+            prop_assert_eq!(show_lines(&text).matches('\n').count(), text.matches('\n').count());
+        }
+
+        #[test]
+        fn a_text_is_changed_only_where_something_hides(text in hostile()) {
+            let kept = show_lines(&text) == text;
+            let changes = hidden_count(&text) > 0 || text.contains(['\t', '\r']) || !is_nfc(&text);
+            prop_assert_eq!(kept, !changes);
+        }
+    }
+}

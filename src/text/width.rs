@@ -136,3 +136,140 @@ fn skip_spaces(text: &str) -> &str {
         .find(|(_, cluster)| *cluster != " ");
     word.map_or("", |(at, _)| &text[at..])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use ratatui::buffer::CellWidth;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("", 0)]
+    #[case("abc", 3)]
+    #[case("不鏽鋼保溫瓶", 12)]
+    #[case("ｶﾞ", 2)]
+    #[case("e\u{301}", 1)]
+    #[case("\u{1112}\u{1161}\u{11ab}", 2)]
+    #[case("👩‍🔬", 2)]
+    #[case("🇹🇼", 2)]
+    #[case("…", 1)]
+    fn cells_are_counted_per_cluster(#[case] text: &str, #[case] expected: usize) {
+        assert_eq!(cells(text), expected);
+    }
+
+    #[rstest]
+    #[case("refund", 6, "refund")]
+    #[case("refund", 5, "refu…")]
+    #[case("refund", 1, "…")]
+    #[case("refund", 0, "")]
+    #[case("不鏽鋼", 6, "不鏽鋼")]
+    #[case("不鏽鋼", 5, "不鏽…")]
+    #[case("不鏽鋼", 4, "不…")]
+    #[case("👩‍🔬👩‍🔬", 3, "👩‍🔬…")]
+    fn a_cut_text_ends_in_the_ellipsis(
+        #[case] text: &str,
+        #[case] max: usize,
+        #[case] expected: &str,
+    ) {
+        assert_eq!(cut(text, max, "…"), expected);
+    }
+
+    #[test]
+    fn an_ellipsis_wider_than_the_room_is_cut_itself() {
+        assert_eq!(cut("refund", 2, "..."), "..");
+    }
+
+    #[test]
+    fn padding_fills_to_the_cell_at_either_side() {
+        assert_eq!(pad("不鏽鋼", 8, "…"), "不鏽鋼  ");
+        assert_eq!(pad_left("42", 5, "…"), "   42");
+        assert_eq!(pad("不鏽鋼", 4, "…"), "不… ");
+    }
+
+    #[rstest]
+    #[case("", 5, &[""])]
+    #[case("one two three", 7, &["one two", "three"])]
+    #[case("one two three", 8, &["one two", "three"])]
+    #[case("one   two", 4, &["one", "two"])]
+    #[case("incomprehensible", 6, &["incomp", "rehens", "ible"])]
+    #[case("a incomprehensible", 6, &["a", "incomp", "rehens", "ible"])]
+    #[case("    indented word", 12, &["    indented", "word"])]
+    #[case("    indented", 6, &["    in", "dented"])]
+    #[case("不鏽鋼保溫瓶", 5, &["不鏽", "鋼保", "溫瓶"])]
+    #[case("a\n\nb c", 3, &["a", "", "b c"])]
+    #[case("不a", 1, &[" ", "a"])]
+    #[case("abc", 0, &["a", "b", "c"])]
+    #[case("abc  ", 3, &["abc"])]
+    fn lines_break_at_spaces_else_between_clusters(
+        #[case] text: &str,
+        #[case] max: usize,
+        #[case] expected: &[&str],
+    ) {
+        assert_eq!(wrap(text, max), expected);
+    }
+
+    #[test]
+    fn a_huge_line_is_cut_and_wrapped_in_linear_time() {
+        let line = "不 ".repeat(300_000);
+        assert_eq!(cut(&line, 5, "…"), "不 …");
+        assert_eq!(wrap(&line, 80).len(), 300_000_usize.div_ceil(27));
+    }
+
+    /// Text without control characters, rich in what joins and combines.
+    fn shown() -> impl Strategy<Value = String> {
+        let tricky = prop::sample::select(vec![
+            ' ', 'a', '不', 'ﾞ', 'ﾟ', 'ｶ', '\u{301}', '\u{200d}', '\u{fe0f}', '👩', '🔬', '🇹', '🇼',
+            '\u{1112}', '\u{1161}', '\u{11ab}', '\u{600}', '\u{e33}', '\u{644}', '\u{627}',
+        ]);
+        let any = any::<char>().prop_filter("sanitised", |char| !char.is_control());
+        let char = prop_oneof![3 => tricky, 1 => any];
+        prop::collection::vec(char, 0..24).prop_map(|chars| chars.into_iter().collect())
+    }
+
+    fn starts(text: &str) -> Vec<usize> {
+        let ends = std::iter::once(text.len());
+        text.grapheme_indices(true)
+            .map(|(at, _)| at)
+            .chain(ends)
+            .collect()
+    }
+
+    proptest! {
+        #[test]
+        fn a_cluster_is_as_wide_as_the_renderer_draws_it(text in shown()) {
+            for cluster in text.graphemes(true) {
+                prop_assert_eq!(cells(cluster), usize::from(cluster.cell_width()));
+            }
+        }
+
+        #[test]
+        fn a_cut_text_never_exceeds_its_room(text in shown(), max in 0_usize..20) {
+            prop_assert!(cells(&cut(&text, max, "…")) <= max);
+            prop_assert!(cells(&cut(&text, max, "...")) <= max);
+        }
+
+        #[test]
+        fn a_cut_never_splits_a_cluster(text in shown(), max in 0_usize..20) {
+            let cut = cut(&text, max, "");
+            prop_assert!(text.starts_with(&cut));
+            prop_assert!(starts(&text).contains(&cut.len()));
+        }
+
+        #[test]
+        fn padded_text_is_exactly_as_wide_as_asked(text in shown(), width in 0_usize..20) {
+            prop_assert_eq!(cells(&pad(&text, width, "…")), width);
+            prop_assert_eq!(cells(&pad_left(&text, width, "…")), width);
+        }
+
+        #[test]
+        fn wrapped_lines_fit_and_lose_nothing_but_spaces(text in shown(), max in 2_usize..12) {
+            // A cluster wider than a line leaves a blank.
+            prop_assume!(text.graphemes(true).all(|cluster| cells(cluster) <= max));
+            let lines = wrap(&text, max);
+            prop_assert!(lines.iter().all(|line| cells(line) <= max));
+            let solid = |text: &str| text.replace(' ', "");
+            prop_assert_eq!(solid(&lines.concat()), solid(&text));
+        }
+    }
+}

@@ -361,3 +361,239 @@ impl<'a> Reader<'a> {
         Fail::new(self.at, reason)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::arbitrary;
+    use super::*;
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    fn lax(text: &str) -> Result<Json, JsonError> {
+        Json::parse(text.as_bytes(), Limits::default())
+    }
+
+    fn number(text: &str) -> Json {
+        Json::Number(text.to_owned())
+    }
+
+    #[rstest]
+    #[case("NaN")]
+    #[case("Infinity")]
+    #[case("-Infinity")]
+    #[case("1180591620717411303424")]
+    #[case("1.10")]
+    #[case("1e400")]
+    #[case("-0.0E+7")]
+    fn numbers_keep_their_text(#[case] text: &str) {
+        assert_eq!(lax(text), Ok(number(text)));
+    }
+
+    #[test]
+    fn a_number_may_be_as_long_as_the_document() {
+        let digits = "9".repeat(100_000);
+        assert_eq!(lax(&digits), Ok(number(&digits)));
+    }
+
+    #[test]
+    fn order_and_duplicate_keys_are_kept() {
+        let entry = |key: &str, value: u64| (key.to_owned(), Json::from(value));
+        let expected = Json::Object(vec![entry("b", 1), entry("a", 2), entry("b", 3)]);
+        assert_eq!(lax(r#"{"b":1,"a":2,"b":3}"#), Ok(expected));
+    }
+
+    #[rstest]
+    #[case(r#""\ud83d""#, "\u{FFFD}")]
+    #[case(r#""a\ud83d b""#, "a\u{FFFD} b")]
+    #[case(r#""\ude00\ud83d""#, "\u{FFFD}\u{FFFD}")]
+    #[case(r#""\ud83d\ud83d\ude00""#, "\u{FFFD}\u{1F600}")]
+    #[case(r#""\ud83dA""#, "\u{FFFD}A")]
+    #[case(r#""\ud83d\u0041""#, "\u{FFFD}A")]
+    #[case(r#""\uD83D\uDE00""#, "\u{1F600}")]
+    fn half_a_surrogate_pair_becomes_the_replacement_character(
+        #[case] text: &str,
+        #[case] expected: &str,
+    ) {
+        assert_eq!(lax(text), Ok(Json::from(expected)));
+    }
+
+    #[rstest]
+    #[case("NaN", "NaN is not JSON at line 1, column 1")]
+    #[case("[1, -Infinity]", "-Infinity is not JSON at line 1, column 5")]
+    #[case(r#"["\ud83d"]"#, "half of a surrogate pair at line 1, column 3")]
+    #[case("", "expected a value, found the end at line 1, column 1")]
+    #[case(
+        "{\n  \"ž\": 1,\n  \"é\" 2}",
+        "expected a colon, found '2' at line 3, column 7"
+    )]
+    #[case("[1,]", "expected a value, found ']' at line 1, column 4")]
+    #[case("[1 2]", "expected a comma or ], found '2' at line 1, column 4")]
+    #[case(
+        "{\"a\": 1",
+        "expected a comma or }, found the end at line 1, column 8"
+    )]
+    #[case(
+        "{a: 1}",
+        "expected a key in double quotes, found 'a' at line 1, column 2"
+    )]
+    #[case("[True]", "found True; JSON writes true at line 1, column 2")]
+    #[case(
+        "{'a': 1}",
+        "expected a key in double quotes, found '\\'' at line 1, column 2"
+    )]
+    #[case("01", "a number cannot start with 0 at line 1, column 1")]
+    #[case("1.", "expected a digit, found the end at line 1, column 3")]
+    #[case("+1", "expected a value, found '+' at line 1, column 1")]
+    #[case("- 1", "expected a digit, found ' ' at line 1, column 2")]
+    #[case("\"a", "a string is not closed at line 1, column 1")]
+    #[case(
+        "\"a\nb\"",
+        "a control character (write \\u000a) inside a string at line 1, column 3"
+    )]
+    #[case(r#""\x""#, "an unknown escape after \\ at line 1, column 2")]
+    #[case(r#""\u12g4""#, "\\u wants four hexadecimal digits at line 1, column 2")]
+    #[case(r#""\u123é""#, "\\u wants four hexadecimal digits at line 1, column 2")]
+    #[case(
+        "1 x",
+        "expected the end of the document, found 'x' at line 1, column 3"
+    )]
+    #[case("\u{feff}1", "expected a value, found '\\u{feff}' at line 1, column 1")]
+    fn a_mistake_is_told_with_its_place(#[case] text: &str, #[case] expected: &str) {
+        assert_eq!(Json::parse_strict(text).unwrap_err().to_string(), expected);
+    }
+
+    #[test]
+    fn invalid_utf8_is_told_with_its_place() {
+        let error = Json::parse(b"[\n\"a\xff\"]", Limits::default()).unwrap_err();
+        assert_eq!((error.offset, error.line, error.column), (4, 2, 3));
+    }
+
+    #[test]
+    fn the_limits_hold_to_the_byte_and_to_the_level() {
+        let limits = Limits { bytes: 6, depth: 2 };
+        let read = |text: &str| Json::parse(text.as_bytes(), limits);
+        assert!(read("[[12]]").is_ok());
+        assert_eq!(
+            read("[[123]]").unwrap_err().reason,
+            "7 bytes are more than the limit of 6"
+        );
+        let error = read("[[[]]]").unwrap_err();
+        assert_eq!(
+            (error.reason.as_str(), error.column),
+            ("nested too deeply", 3)
+        );
+        assert!(read("[{},1]").is_ok(), "leaving a level gives it back");
+    }
+
+    #[rstest]
+    #[case("[", "]")]
+    #[case("{\"a\":", "}")]
+    fn the_deepest_document_fits_a_small_stack(#[case] open: &str, #[case] close: &str) {
+        let limits = Limits {
+            bytes: usize::MAX,
+            depth: usize::MAX,
+        };
+        let (open, close) = (open.to_owned(), close.to_owned());
+        let work = move || {
+            let deep = |levels| format!("{}1{}", open.repeat(levels), close.repeat(levels));
+            assert!(Json::parse(deep(DEEPEST + 1).as_bytes(), limits).is_err());
+            assert!(Json::parse(open.repeat(1_000_000).as_bytes(), limits).is_err());
+            let value = Json::parse(deep(DEEPEST).as_bytes(), limits).unwrap();
+            assert_eq!(value.to_wire(), deep(DEEPEST));
+            assert!(serde_json::to_string(&value).is_ok());
+            assert!(value.to_pretty().len() > DEEPEST);
+            assert!(!value.has_non_finite());
+        };
+        let thread = std::thread::Builder::new()
+            .stack_size(2 << 20)
+            .spawn(work)
+            .unwrap();
+        thread.join().unwrap();
+    }
+
+    /// Pieces of JSON in any order: mostly broken, sometimes not.
+    fn rubble() -> impl Strategy<Value = String> {
+        let pieces = [
+            "[", "]", "{", "}", ",", ":", "\"", "\\", "\\u", "d83d", "de00", "0", "1", "12", "-",
+            "+", ".", "e", "E", "true", "false", "null", "\"a\"", "\"a\":", " ", "\n", "\t", "é",
+            "\u{1}",
+        ];
+        let piece = prop::sample::select(pieces.to_vec());
+        prop::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
+    }
+
+    /// A document with one character taken out or put in.
+    fn damaged() -> impl Strategy<Value = String> {
+        let document = arbitrary::strict().prop_map(|value| value.to_wire());
+        (
+            document,
+            any::<prop::sample::Index>(),
+            any::<Option<char>>(),
+        )
+            .prop_map(|(text, index, char)| {
+                let mut chars: Vec<char> = text.chars().collect();
+                let at = index.index(chars.len());
+                match char {
+                    Some(char) => chars.insert(at, char),
+                    None => drop(chars.remove(at)),
+                }
+                chars.into_iter().collect()
+            })
+    }
+
+    /// `serde_json` drops duplicate keys; through it both sides do.
+    fn agree(text: &str) {
+        let ours = Json::parse_strict(text);
+        let theirs: Result<serde_json::Value, _> = serde_json::from_str(text);
+        assert_eq!(ours.is_ok(), theirs.is_ok(), "{text:?} {ours:?} {theirs:?}");
+        if let (Ok(ours), Ok(theirs)) = (ours, theirs) {
+            assert_eq!(as_serde(&ours), theirs);
+        }
+    }
+
+    fn as_serde(value: &Json) -> serde_json::Value {
+        match value {
+            Json::Null => serde_json::Value::Null,
+            Json::Bool(value) => (*value).into(),
+            Json::Number(text) => serde_json::Value::Number(text.parse().unwrap()),
+            Json::Text(text) => text.as_str().into(),
+            Json::List(items) => items.iter().map(as_serde).collect(),
+            Json::Object(entries) => {
+                let entry = |(key, value): &(String, Json)| (key.clone(), as_serde(value));
+                entries.iter().map(entry).collect()
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn strict_reading_agrees_with_serde_json_on_documents(value in arbitrary::strict()) {
+            agree(&value.to_wire());
+            agree(&value.to_pretty());
+        }
+
+        #[test]
+        fn strict_reading_agrees_with_serde_json_on_rubble(text in rubble()) {
+            agree(&text);
+        }
+
+        #[test]
+        fn strict_reading_agrees_with_serde_json_on_damaged_documents(text in damaged()) {
+            agree(&text);
+        }
+
+        #[test]
+        fn bytes_of_any_kind_are_read_or_refused(bytes in any::<Vec<u8>>()) {
+            let _ = Json::parse(&bytes, Limits::default());
+        }
+
+        #[test]
+        fn a_mistake_lies_inside_the_document(text in damaged()) {
+            if let Err(error) = lax(&text) {
+                prop_assert!(error.offset <= text.len());
+                prop_assert!(error.line <= 1 + text.matches('\n').count());
+                prop_assert!(error.column <= 1 + text.chars().count());
+            }
+        }
+    }
+}

@@ -141,7 +141,8 @@ fn all_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// Strict JSON for our own documents: order and duplicate keys kept, numbers digit for digit, non-finite numbers as strings (`"NaN"`).
+/// Strict JSON for our own documents: order and duplicate keys kept, numbers digit for digit (`1E5` is respelt `1e+5`, as Python
+/// writes it), non-finite numbers as strings (`"NaN"`).
 impl Serialize for Json {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         match self {
@@ -172,4 +173,83 @@ impl Serialize for Json {
 
 fn strict_number(text: &str) -> Option<serde_json::Number> {
     is_number(text).then(|| text.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Limits, arbitrary};
+    use super::*;
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    fn read(text: &str) -> Json {
+        Json::parse(text.as_bytes(), Limits::default()).unwrap()
+    }
+
+    #[test]
+    fn the_wire_is_compact_and_keeps_what_python_wrote() {
+        let text = r#"{"b": [1.10, NaN, -Infinity, 1180591620717411303424], "a": null, "b": "ž"}"#;
+        let wire = r#"{"b":[1.10,NaN,-Infinity,1180591620717411303424],"a":null,"b":"ž"}"#;
+        assert_eq!(read(text).to_wire(), wire);
+    }
+
+    #[test]
+    fn only_what_must_be_escaped_is_escaped() {
+        let text = Json::from("\u{0}\n\r\t\u{1b}\"\\/\u{7f}é\u{2028}");
+        assert_eq!(
+            text.to_wire(),
+            "\"\\u0000\\n\\r\\t\\u001b\\\"\\\\/\u{7f}é\u{2028}\""
+        );
+    }
+
+    #[test]
+    fn pretty_indents_by_two_and_leaves_empty_things_short() {
+        let value = read(r#"{"a":[1,[]],"b":{},"c":{"d":NaN}}"#);
+        let pretty =
+            "{\n  \"a\": [\n    1,\n    []\n  ],\n  \"b\": {},\n  \"c\": {\n    \"d\": NaN\n  }\n}";
+        assert_eq!(value.to_pretty(), pretty);
+    }
+
+    #[rstest]
+    #[case("")]
+    #[case("-")]
+    #[case("abc")]
+    #[case("01")]
+    #[case("1,2")]
+    #[case("inf")]
+    fn a_number_that_is_none_goes_out_as_text(#[case] text: &str) {
+        let number = Json::Number(text.to_owned());
+        assert_eq!(number.to_wire(), format!("\"{text}\""));
+        assert_eq!(
+            serde_json::to_string(&number).unwrap(),
+            format!("\"{text}\"")
+        );
+    }
+
+    #[test]
+    fn our_documents_are_strict_and_keep_digits_order_and_duplicates() {
+        let text = r#"{"z":1.10,"a":1e+400,"z":-0,"n":[NaN,Infinity,-Infinity],"e":1E5}"#;
+        let strict = r#"{"z":1.10,"a":1e+400,"z":-0,"n":["NaN","Infinity","-Infinity"],"e":1e+5}"#;
+        assert_eq!(serde_json::to_string(&read(text)).unwrap(), strict);
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read_back_the_same(value in arbitrary::lenient()) {
+            prop_assert_eq!(&read(&value.to_wire()), &value);
+            prop_assert_eq!(&read(&value.to_pretty()), &value);
+        }
+
+        #[test]
+        fn serde_writes_the_same_strict_document(value in arbitrary::strict()) {
+            let document = serde_json::to_string(&value).unwrap();
+            prop_assert_eq!(Json::parse_strict(&document), Ok(value));
+        }
+
+        #[test]
+        fn a_number_is_what_the_reader_takes_for_one(text in "[-+0-9.eE]{0,8}") {
+            let read = Json::parse_strict(&text);
+            prop_assert_eq!(is_number(&text), read == Ok(Json::Number(text.clone())));
+        }
+    }
 }

@@ -1,0 +1,153 @@
+//! What went wrong with a Redis, told to people: which one, what happened, what to check. Pure; it opens nothing.
+//!
+//! The table behind it is protocol.md 11.4: what the redis crate 1.8 reports for each mishap. No password can get in here:
+//! addresses are written by [`RedisUrl::short`].
+
+use redis::{ErrorKind, RedisError, ServerErrorKind};
+
+use crate::backend::url::RedisUrl;
+use crate::error::{Error, Kind};
+
+/// Remote text is cut here.
+const MAX_REMOTE: usize = 300;
+
+/// An error of the crate.
+pub(super) fn told(url: &RedisUrl, error: &RedisError) -> Error {
+    let (what, hint) = explained(url, error);
+    backend(url, &what, hint)
+}
+
+/// Nothing was heard in time.
+pub(super) fn silent(url: &RedisUrl) -> Error {
+    let hint = if url.tls {
+        "is it up, is the port right, and does that port speak TLS (rediss://)?"
+    } else {
+        "is it up, is the port right, and does a firewall let it through?"
+    };
+    backend(url, "no answer in time", Some(hint.to_owned()))
+}
+
+/// A connection that was up and is gone.
+pub(super) fn lost(url: &RedisUrl, why: &str) -> Error {
+    backend(url, &format!("connection lost: {why}"), None)
+}
+
+/// A stored result that is larger than we read.
+pub(super) fn too_large(url: &RedisUrl, bytes: u64, most: u64) -> Error {
+    backend(
+        url,
+        &format!(
+            "the result is {} MiB; at most {} MiB are read",
+            bytes >> 20,
+            most >> 20
+        ),
+        None,
+    )
+}
+
+/// `result backend redis://localhost:6379/0: …`
+fn backend(url: &RedisUrl, what: &str, hint: Option<String>) -> Error {
+    let message = format!("result backend {}: {what}", url.short());
+    let error = Error::new(Kind::BackendUnreachable, message);
+    match hint {
+        Some(hint) => error.hint(hint),
+        None => error,
+    }
+}
+
+fn explained(url: &RedisUrl, error: &RedisError) -> (String, Option<String>) {
+    let hint = |text: &str| Some(text.to_owned());
+    match error.kind() {
+        ErrorKind::AuthenticationFailed => (
+            "login refused: wrong password or unknown user".to_owned(),
+            hint("check the password; one with / ? # @ : must be percent-encoded in the URL"),
+        ),
+        ErrorKind::Parse => (
+            "what answered is not a Redis".to_owned(),
+            Some(format!("is {} its port (usually 6379)?", url.port)),
+        ),
+        ErrorKind::Io => unreached(url, error),
+        ErrorKind::Server(ServerErrorKind::NoPerm) => (
+            remote(error),
+            hint(
+                "umbel needs the commands GET, STRLEN, GETRANGE, PING and SUBSCRIBE on celery-task-meta-*",
+            ),
+        ),
+        ErrorKind::Server(ServerErrorKind::BusyLoading) => (
+            "it is loading its data".to_owned(),
+            hint("it answers when that is done"),
+        ),
+        _ => match error.code() {
+            Some("NOAUTH") => (
+                "it wants a password".to_owned(),
+                hint("give it in the URL: redis://:password@host:6379/0"),
+            ),
+            _ if error.to_string().contains("DB index") => (
+                format!("there is no database {}", url.db),
+                hint(
+                    "the number after the last slash of the URL; a Redis has 16 unless configured otherwise",
+                ),
+            ),
+            _ => (remote(error), None),
+        },
+    }
+}
+
+/// Input or output failed.
+fn unreached(url: &RedisUrl, error: &RedisError) -> (String, Option<String>) {
+    let text = error.to_string();
+    if error.is_connection_refusal() {
+        return (
+            "connection refused".to_owned(),
+            Some(format!(
+                "does Redis run on {}, and is {} its port?",
+                url.host, url.port
+            )),
+        );
+    }
+    if text.contains("lookup address") {
+        return (
+            format!("the host name {} is not known", url.host),
+            Some("check its spelling, the DNS or the VPN".to_owned()),
+        );
+    }
+    if text.contains("certificate") || text.contains("Certificate") || text.contains("UnknownCA") {
+        return (
+            format!("TLS: {}", cut(&text)),
+            Some("the certificate is checked against the authorities that this system trusts; an own CA is not supported yet".to_owned()),
+        );
+    }
+    if error.is_timeout() {
+        return ("no answer in time".to_owned(), None);
+    }
+    let hint = match error.is_connection_dropped() {
+        true if url.tls => "does that port speak TLS?",
+        true => "does that port want TLS (rediss://), or is its limit of clients reached?",
+        false => "is it reachable from here?",
+    };
+    (lower(&text), Some(hint.to_owned()))
+}
+
+/// What the server said, without the crate's frame around it.
+fn remote(error: &RedisError) -> String {
+    let text = error
+        .detail()
+        .map_or_else(|| error.to_string(), str::to_owned);
+    cut(&lower(&text))
+}
+
+/// The first letter small, so that it goes on after a colon; the operating system's number dropped.
+fn lower(text: &str) -> String {
+    let text = text.split(" (os error").next().unwrap_or(text);
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_lowercase().chain(letters).collect()
+    })
+}
+
+fn cut(text: &str) -> String {
+    if text.chars().count() <= MAX_REMOTE {
+        return text.to_owned();
+    }
+    text.chars().take(MAX_REMOTE).chain(['…']).collect()
+}

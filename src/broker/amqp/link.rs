@@ -1,0 +1,350 @@
+//! One living pair of connections to a RabbitMQ, as the [`Link`] that `client` uses.
+//!
+//! Two connections, because a memory or disk alarm stops everything that is written on a connection that publishes
+//! (protocol.md 11.3): one publishes tasks, the other consumes, probes and controls. It never reconnects.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::future::join;
+use futures_util::try_join;
+use lapin::options::{BasicQosOptions, QueueDeclareOptions};
+use lapin::types::{FieldTable, ShortString};
+use lapin::{Channel, Consumer};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, timeout, timeout_at};
+use uuid::Uuid;
+
+use super::dial::Wire;
+use super::errors::{self, Failure};
+use super::lane::{self, Fate, Lanes, Parcel, Trouble};
+use super::pump::{Pump, Side, Source};
+use super::queues::{self, Seat};
+use super::{STEP, convert};
+use crate::broker::url::Endpoint;
+use crate::broker::{AckTag, Delivery, Depth, Incoming, Link, Reach};
+use crate::error::{Error, Kind};
+use crate::protocol::control;
+use crate::protocol::{Message, QueueName};
+
+/// Tasks that can be on their way to the broker at the same time.
+const LANES: usize = 8;
+
+/// How long closing and acknowledging may take.
+const GOODBYE: Duration = Duration::from_secs(1);
+
+/// See the head of this file.
+pub(super) struct AmqpLink {
+    endpoint: Endpoint,
+    control: Arc<Wire>,
+    publishing: Arc<Wire>,
+    tasks: Arc<Lanes>,
+    broadcasts: Arc<Lanes>,
+    /// The channel for questions that may close it; `None` while one is asked, and after one closed it.
+    probe: tokio::sync::Mutex<Option<Channel>>,
+    seat: Arc<Seat>,
+    /// `None`: results come by direct reply-to.
+    result_queue: Option<ShortString>,
+    reply_queue: ShortString,
+    /// Dropped or used, it stops the pump.
+    stop: Mutex<Option<oneshot::Sender<()>>>,
+}
+
+impl AmqpLink {
+    /// Dials twice at once, declares our queues and starts to carry what arrives to `incoming`.
+    pub(super) async fn open(
+        endpoint: &Endpoint,
+        result_queue: &str,
+        incoming: mpsc::Sender<Incoming>,
+        deadline: Instant,
+    ) -> Result<Arc<dyn Link>, Failure> {
+        let (control, publishing) = try_join!(
+            Wire::dial(endpoint, deadline),
+            Wire::dial(endpoint, deadline)
+        )?;
+        let wires = (Arc::new(control), Arc::new(publishing));
+        match timeout_at(
+            deadline,
+            Self::set_up(endpoint, result_queue, incoming, wires),
+        )
+        .await
+        {
+            Ok(link) => Ok(Arc::new(link?)),
+            Err(_) => Err(Failure::Silence { reached: true }),
+        }
+    }
+
+    async fn set_up(
+        endpoint: &Endpoint,
+        result_queue: &str,
+        incoming: mpsc::Sender<Incoming>,
+        (control, publishing): (Arc<Wire>, Arc<Wire>),
+    ) -> Result<Self, Failure> {
+        let result_queue = ShortString::from(result_queue);
+        let reply_queue = ShortString::from(format!("umbel.{}", Uuid::new_v4()));
+        let sides = (Side::new(control.clone()), Side::new(publishing.clone()));
+        let (tasks, broadcasts, probe, replies, results) = tokio::join!(
+            Lanes::open(publishing.clone(), LANES),
+            Lanes::open(control.clone(), 1),
+            control.connection().create_channel(),
+            queues::open_replies(&control, &reply_queue),
+            queues::open_results(&control, &result_queue),
+        );
+        let replies = permitted(replies)?;
+        let (tasks, result_queue, channel, results) =
+            if let Some((channel, results)) = permitted(results)? {
+                (tasks?, Some(result_queue), channel, results)
+            } else {
+                let (tasks, channel, results) = direct(&publishing).await?;
+                (tasks, None, channel, results)
+            };
+        let seat = Arc::new(Seat::new(channel));
+        let pump = Pump {
+            endpoint: endpoint.clone(),
+            control: sides.0,
+            publishing: sides.1,
+            source: result_queue.clone().map_or(Source::Direct, Source::Queue),
+            results,
+            seat: seat.clone(),
+            reply_queue: reply_queue.clone(),
+            replies,
+            incoming,
+        };
+        let (stop, stopped) = oneshot::channel();
+        let link = Self {
+            endpoint: endpoint.clone(),
+            control,
+            publishing,
+            tasks,
+            broadcasts: broadcasts?,
+            probe: tokio::sync::Mutex::new(Some(probe?)),
+            seat,
+            result_queue,
+            reply_queue,
+            stop: Mutex::new(Some(stop)),
+        };
+        tokio::spawn(pump.run(stopped));
+        Ok(link)
+    }
+
+    /// Asks on the probing channel, a new one if the last question closed it.
+    async fn ask<T>(
+        &self,
+        question: impl AsyncFnOnce(&Channel) -> lapin::Result<T>,
+    ) -> Result<T, Failure> {
+        let asked = async {
+            let mut probe = self.probe.lock().await;
+            let channel = match probe.take() {
+                Some(channel) if channel.status().connected() => channel,
+                _ => self.control.connection().create_channel().await?,
+            };
+            let answer = question(&channel).await;
+            *probe = Some(channel);
+            answer
+        };
+        match timeout(STEP, asked).await {
+            Ok(answer) => Ok(answer?),
+            Err(_) => Err(Failure::Silence { reached: true }),
+        }
+    }
+
+    fn trouble(&self, what: &str, trouble: &Trouble) -> Error {
+        let address = self.endpoint.short();
+        match trouble {
+            Trouble::Blocked => Error::new(
+                Kind::Unsent,
+                format!("broker {address}: it accepts no messages now (memory or disk alarm)"),
+            )
+            .hint("rabbitmq-diagnostics alarms tells which; nothing was sent"),
+            Trouble::Busy => Error::new(
+                Kind::Unsent,
+                format!(
+                    "broker {address}: {what} was not sent, others still wait for their confirm"
+                ),
+            ),
+            Trouble::Failure(failure) => errors::step(&self.endpoint, what, failure),
+        }
+    }
+
+    fn unsendable(&self, reason: &convert::Unsendable) -> Error {
+        Error::new(
+            Kind::Unsent,
+            format!(
+                "broker {}: the message cannot be sent: {reason}",
+                self.endpoint.short()
+            ),
+        )
+    }
+}
+
+#[async_trait]
+impl Link for AmqpLink {
+    fn result_queue(&self) -> String {
+        self.result_queue
+            .as_ref()
+            .map_or(queues::DIRECT, ShortString::as_str)
+            .to_owned()
+    }
+
+    fn reply_queue(&self) -> String {
+        self.reply_queue.as_str().to_owned()
+    }
+
+    async fn publish(&self, queue: &QueueName, message: Message) -> Delivery {
+        let deadline = Instant::now() + STEP;
+        let parcel = match parcel("", queue.as_str(), message, 2) {
+            Ok(parcel) => parcel,
+            Err(reason) => return Delivery::Unsent(self.unsendable(&reason)),
+        };
+        match self.tasks.publish(parcel, deadline).await {
+            Fate::Routed => Delivery::Confirmed,
+            Fate::Returned(text) => Delivery::Returned(text),
+            Fate::Nacked => Delivery::Unsent(Error::new(
+                Kind::Unsent,
+                format!(
+                    "broker {}: it refused the message (queue {queue} is full, or a limit of it is reached)",
+                    self.endpoint.short()
+                ),
+            )),
+            Fate::Unsent(trouble) => Delivery::Unsent(self.trouble("the message", &trouble)),
+            Fate::Unknown(trouble) => {
+                let mut error = self.trouble("the confirm of the message", &trouble);
+                error.kind = Kind::UnknownDelivery;
+                Delivery::Unknown(error)
+            }
+        }
+    }
+
+    async fn broadcast(&self, request: Message) -> Result<Reach, Error> {
+        let parcel =
+            parcel(control::EXCHANGE, "", request, 1).map_err(|reason| self.unsendable(&reason))?;
+        match self.broadcasts.publish(parcel, Instant::now() + STEP).await {
+            Fate::Routed => Ok(Reach::Somebody),
+            Fate::Returned(_) => Ok(Reach::Nobody),
+            Fate::Unsent(Trouble::Failure(Failure::Amqp { error, .. }))
+                if errors::code(&error) == Some(404) =>
+            {
+                // No such exchange: no worker has connected since the broker started.
+                Ok(Reach::Nobody)
+            }
+            Fate::Nacked => Err(self.trouble("a control request", &Trouble::Busy)),
+            Fate::Unsent(trouble) | Fate::Unknown(trouble) => {
+                Err(self.trouble("a control request", &trouble))
+            }
+        }
+    }
+
+    async fn depth(&self, queue: &QueueName) -> Result<Depth, Error> {
+        let Ok(name) = convert::short("the name of the queue", queue.as_str()) else {
+            return Ok(Depth::Missing);
+        };
+        let passive = QueueDeclareOptions {
+            passive: true,
+            ..QueueDeclareOptions::default()
+        };
+        let answer = self
+            .ask(async |channel| {
+                channel
+                    .queue_declare(name, passive, FieldTable::default())
+                    .await
+            })
+            .await;
+        match answer {
+            Ok(found) => Ok(Depth::Known {
+                ready: found.message_count().into(),
+                held: None,
+                consumers: Some(found.consumer_count().into()),
+            }),
+            Err(Failure::Amqp { error, .. }) if errors::code(&error) == Some(404) => {
+                Ok(Depth::Missing)
+            }
+            Err(Failure::Amqp { error, .. }) if errors::code(&error) == Some(405) => {
+                Ok(Depth::Locked)
+            }
+            Err(failure) => Err(errors::step(&self.endpoint, "a look at a queue", &failure)),
+        }
+    }
+
+    async fn ack(&self, tag: AckTag) {
+        if self.result_queue.is_some() {
+            self.seat.ack(tag, GOODBYE).await;
+        }
+    }
+
+    async fn ping(&self) -> Result<Duration, Error> {
+        let start = Instant::now();
+        // A question that touches nothing and needs no permission; the probing channel consumes nothing.
+        self.ask(async |channel| channel.basic_qos(1, BasicQosOptions::default()).await)
+            .await
+            .map_err(|failure| errors::step(&self.endpoint, "a ping", &failure))?;
+        Ok(start.elapsed())
+    }
+
+    async fn close(&self) {
+        let stop = self
+            .stop
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(stop) = stop {
+            // The pump may have ended already.
+            let _ = stop.send(());
+        }
+        let goodbye = async {
+            if let Some(name) = &self.result_queue {
+                let _ = self
+                    .ask(async |channel| {
+                        queues::delete(channel, name).await;
+                        Ok(())
+                    })
+                    .await;
+            }
+            join(self.control.close(), self.publishing.close()).await;
+        };
+        if self.control.is_up() && timeout(GOODBYE, goodbye).await.is_err() {
+            tracing::debug!("the broker did not answer our goodbye in time");
+        }
+        self.control.cut();
+        self.publishing.cut();
+    }
+}
+
+/// Without a queue of ours: results come to the channel that publishes.
+async fn direct(publishing: &Arc<Wire>) -> lapin::Result<(Arc<Lanes>, Channel, Consumer)> {
+    tracing::warn!(
+        "the user may not declare queues: results come by direct reply-to and die with the connection"
+    );
+    let channel = lane::open_channel(publishing).await?;
+    let results = queues::open_direct(&channel).await?;
+    let tasks = Lanes::only(publishing.clone(), channel.clone());
+    Ok((tasks, channel, results))
+}
+
+/// A message ready to be written; `mode` is its delivery mode unless it says one itself.
+fn parcel(
+    exchange: &'static str,
+    routing_key: &str,
+    message: Message,
+    mode: u8,
+) -> Result<Parcel, convert::Unsendable> {
+    let mut properties = convert::properties(&message)?;
+    if properties.delivery_mode().is_none() {
+        properties = properties.with_delivery_mode(mode);
+    }
+    Ok(Parcel {
+        exchange: exchange.into(),
+        routing_key: convert::short("the name of the queue", routing_key)?,
+        properties,
+        body: message.body,
+    })
+}
+
+/// `None` where the user lacks the permission.
+fn permitted<T>(opened: lapin::Result<T>) -> lapin::Result<Option<T>> {
+    match opened {
+        Ok(opened) => Ok(Some(opened)),
+        Err(error) if errors::code(&error) == Some(403) => Ok(None),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,388 @@
+//! Calls: subscribe first, then publish once; follow them until their end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Actor, Done};
+use crate::backend::{self, Results};
+use crate::broker::{AckTag, Delivery, Reach};
+use crate::call::Fact;
+use crate::client::Order;
+use crate::client::event::Event;
+use crate::client::guard::Confirmed;
+use crate::client::replies::Meaning;
+use crate::clock::{Moment, Now};
+use crate::error::{Error, Kind};
+use crate::protocol::control::{Method, Reply};
+use crate::protocol::message::Sender;
+use crate::protocol::{Message, TaskId, TaskResult};
+
+/// The first look for a call at the workers.
+const FIRST_LOOK: Duration = Duration::from_millis(300);
+/// How often the backend is asked for a call anew: pub/sub can lose a message.
+const FETCH_EVERY: Duration = Duration::from_secs(5);
+/// Calls looked for in one round.
+const LOOKS: usize = 100;
+/// Calls fetched in one round.
+const FETCHES: usize = 20;
+
+/// A call that is listened for.
+pub(super) struct Tracked {
+    /// It waits on a backend of its own.
+    stored: bool,
+    /// Published, as far as is known.
+    published: Option<Moment>,
+    next_look: Moment,
+    last_fetch: Moment,
+}
+
+impl Actor {
+    pub(super) async fn order(&mut self, order: Order) {
+        let id = order.signature.id.clone();
+        if self.calls.contains_key(&id) {
+            return;
+        }
+        let Some(link) = self.broker.link() else {
+            let error = Error::new(
+                Kind::Unsent,
+                format!(
+                    "broker {} is down: nothing was sent",
+                    self.way.short_address()
+                ),
+            );
+            return self.fact(id, Fact::Unsent(error)).await;
+        };
+        let stored = matches!(self.results, Some(Results::Stored(_))) && !order.no_result;
+        let backend = self.backend.link().filter(|_| stored);
+        if stored && backend.is_none() {
+            let where_to = self
+                .results
+                .as_ref()
+                .map_or_else(String::new, Results::address);
+            let error = Error::new(
+                Kind::BackendUnreachable,
+                format!("result backend {where_to} is down: nothing was sent"),
+            );
+            return self.fact(id, Fact::Unsent(error)).await;
+        }
+        let sender = Sender {
+            origin: self.origin.clone(),
+            reply_to: Some(link.result_queue()),
+            now: self.now().wall,
+        };
+        let message = match order.signature.encode(&sender) {
+            Ok(message) => message,
+            Err(error) => {
+                return self
+                    .fact(
+                        id,
+                        Fact::Unsent(Error::new(Kind::InvalidArguments, error.to_string())),
+                    )
+                    .await;
+            }
+        };
+        let now = self.now().mono;
+        if !order.no_result {
+            let tracked = Tracked {
+                stored,
+                published: None,
+                next_look: now.after(FIRST_LOOK),
+                last_fetch: now,
+            };
+            self.calls.insert(id.clone(), tracked);
+        }
+        let done = self.done.clone();
+        tokio::spawn(async move {
+            if let Some(backend) = backend
+                && let Err(error) = backend.watch(&id).await
+            {
+                let _ = done.send(Done::NotSent(id, error)).await;
+                return;
+            }
+            let _ = done.send(Done::Publishing(id.clone())).await;
+            let delivery = link.publish(&order.queue, message).await;
+            let _ = done.send(Done::Published(id.clone(), delivery)).await;
+        });
+    }
+
+    pub(super) async fn publishing(&mut self, id: TaskId) {
+        let now = self.now().mono;
+        if let Some(tracked) = self.calls.get_mut(&id) {
+            tracked.published = Some(now);
+        }
+        self.fact(id, Fact::Publishing).await;
+    }
+
+    pub(super) async fn not_sent(&mut self, id: TaskId, error: Error) {
+        self.calls.remove(&id);
+        self.fact(id, Fact::Unsent(error)).await;
+    }
+
+    pub(super) async fn published(&mut self, id: TaskId, delivery: Delivery) {
+        let fact = match delivery {
+            Delivery::Confirmed => Fact::Confirmed,
+            Delivery::Returned(reason) => {
+                self.forget(&id);
+                Fact::Returned(reason)
+            }
+            Delivery::Unsent(error) => {
+                self.forget(&id);
+                Fact::Unsent(error)
+            }
+            Delivery::Unknown(error) => Fact::Unknown(error),
+        };
+        self.fact(id, fact).await;
+    }
+
+    /// A result on our result queue.
+    pub(super) async fn result_message(&mut self, message: Message, tag: AckTag) {
+        let id = TaskId(
+            message
+                .properties
+                .correlation_id
+                .clone()
+                .unwrap_or_default(),
+        );
+        if self.calls.contains_key(&id) {
+            let parsed = TaskResult::parse(
+                &message.body,
+                message.properties.content_type.as_deref(),
+                &id,
+            );
+            self.result(id, parsed).await;
+        }
+        // Only now: what was delivered to a dying connection comes again (protocol.md 11.1).
+        if let Some(link) = self.broker.link() {
+            tokio::spawn(async move { link.ack(tag).await });
+        }
+    }
+
+    /// A document of the result backend.
+    pub(super) async fn document(&mut self, id: TaskId, payload: &[u8]) {
+        if self.calls.contains_key(&id) {
+            let parsed = TaskResult::parse(payload, None, &id);
+            self.result(id, parsed).await;
+        }
+    }
+
+    async fn result<E: std::fmt::Display>(&mut self, id: TaskId, parsed: Result<TaskResult, E>) {
+        match parsed {
+            Ok(result) => {
+                let ended = result.state.is_final();
+                self.fact(id.clone(), Fact::Result(Box::new(result))).await;
+                if ended {
+                    self.forget(&id);
+                }
+            }
+            Err(error) => self.fact(id, Fact::Unreadable(error.to_string())).await,
+        }
+    }
+
+    pub(super) async fn fetched(&mut self, id: TaskId, document: Result<Option<Vec<u8>>, Error>) {
+        match document {
+            Ok(document) => {
+                self.fact(id.clone(), Fact::BackendBack).await;
+                if let Some(payload) = document {
+                    self.document(id, &payload).await;
+                }
+            }
+            // A lost link is told by the link; anything else is about this document (too large, for one).
+            Err(error) if self.backend.link().is_some() => {
+                self.fact(id, Fact::Unreadable(error.message)).await
+            }
+            Err(_) => {}
+        }
+    }
+
+    /// Stops listening.
+    pub(super) fn forget(&mut self, id: &TaskId) {
+        let Some(tracked) = self.calls.remove(id) else {
+            return;
+        };
+        if let Some(link) = self.backend.link().filter(|_| tracked.stored) {
+            let id = id.clone();
+            tokio::spawn(async move { link.unwatch(&id).await });
+        }
+    }
+
+    /// After a reconnect: subscribe everything again, then look what was missed.
+    pub(super) fn watch_again(&mut self, link: &Arc<dyn backend::Link>) {
+        let now = self.now().mono;
+        for (id, tracked) in self.calls.iter_mut().filter(|(_, tracked)| tracked.stored) {
+            tracked.last_fetch = now;
+            let (link, id, done) = (Arc::clone(link), id.clone(), self.done.clone());
+            tokio::spawn(async move {
+                let document = match link.watch(&id).await {
+                    Ok(()) => link.fetch(&id).await,
+                    Err(error) => Err(error),
+                };
+                let _ = done.send(Done::Fetched(id, document)).await;
+            });
+        }
+    }
+
+    /// Looks for calls that have not ended: at the workers (`query_task`) and in the backend.
+    pub(super) async fn follow_calls(&mut self, now: Now) {
+        let due: Vec<TaskId> = self.due(
+            |tracked| tracked.published.is_some() && now.mono >= tracked.next_look,
+            LOOKS,
+        );
+        for id in &due {
+            if let Some(tracked) = self.calls.get_mut(id) {
+                tracked.next_look = now.mono.after(look_again_in(
+                    now.mono.since(tracked.published.unwrap_or(now.mono)),
+                ));
+            }
+        }
+        if !due.is_empty() && self.broker.link().is_some() {
+            self.ask(Method::QueryTask(due));
+        }
+        self.fetch_due(now);
+    }
+
+    fn due(&self, wanted: impl Fn(&Tracked) -> bool, most: usize) -> Vec<TaskId> {
+        self.calls
+            .iter()
+            .filter(|(_, tracked)| wanted(tracked))
+            .take(most)
+            .map(|(id, _)| id.clone())
+            .collect()
+    }
+
+    fn fetch_due(&mut self, now: Now) {
+        let Some(link) = self.backend.link() else {
+            return;
+        };
+        for id in self.due(
+            |tracked| tracked.stored && now.mono.since(tracked.last_fetch) >= FETCH_EVERY,
+            FETCHES,
+        ) {
+            if let Some(tracked) = self.calls.get_mut(&id) {
+                tracked.last_fetch = now.mono;
+            }
+            let (link, done) = (Arc::clone(&link), self.done.clone());
+            tokio::spawn(async move {
+                let document = link.fetch(&id).await;
+                let _ = done.send(Done::Fetched(id, document)).await;
+            });
+        }
+    }
+
+    /// When [`Actor::follow_calls`] has something to do.
+    pub(super) fn next_look(&self) -> Option<Moment> {
+        let looks = self
+            .calls
+            .values()
+            .filter(|tracked| tracked.published.is_some())
+            .map(|tracked| tracked.next_look);
+        let fetches = self
+            .calls
+            .values()
+            .filter(|tracked| tracked.stored)
+            .map(|tracked| tracked.last_fetch.after(FETCH_EVERY));
+        looks.chain(fetches).min()
+    }
+
+    pub(super) async fn control_reply(&mut self, message: &Message) {
+        let now = self.now();
+        let reply = match Reply::parse(message) {
+            Ok(reply) => reply,
+            Err(error) => {
+                return self
+                    .heard(crate::cluster::Heard::Unreadable {
+                        node: None,
+                        reason: error.to_string(),
+                    })
+                    .await;
+            }
+        };
+        match self.replies.meaning(reply, now) {
+            Meaning::Heard(heard) => self.answered(heard).await,
+            Meaning::Places(node, places) => {
+                for (id, place, task) in places {
+                    if self.calls.contains_key(&id) {
+                        self.fact(
+                            id,
+                            Fact::Seen {
+                                place,
+                                node: node.clone(),
+                                task,
+                            },
+                        )
+                        .await;
+                    }
+                }
+            }
+            Meaning::Revoked(id, node, answer) => {
+                self.tell(Event::Revoked { id, node, answer }).await
+            }
+            Meaning::Nothing => {}
+        }
+    }
+
+    /// Sends a revoke; the guard's proof is consumed here.
+    pub(super) async fn revoke(&mut self, id: TaskId, terminate: bool, _confirmed: Confirmed) {
+        let Some(link) = self.broker.link() else {
+            let reason = Error::new(Kind::Unsent, "the broker is down: nothing was revoked");
+            return self.tell(Event::RevokeFailed { id, reason }).await;
+        };
+        let request = self.request(
+            Method::Revoke {
+                id: id.clone(),
+                terminate,
+            },
+            &*link,
+        );
+        let done = self.done.clone();
+        tokio::spawn(async move {
+            let reach = link.broadcast(request.encode()).await;
+            let _ = done.send(Done::RevokeSent(id, reach)).await;
+        });
+    }
+
+    pub(super) async fn revoke_sent(&mut self, id: TaskId, reach: Result<Reach, Error>) {
+        let reason = match reach {
+            Ok(Reach::Nobody | Reach::Listeners(0)) => {
+                Error::new(Kind::NoWorker, "no worker listens: nothing was revoked")
+            }
+            Ok(_) => return,
+            Err(error) => error,
+        };
+        self.tell(Event::RevokeFailed { id, reason }).await;
+    }
+
+    /// Tells a fact to the calls whose results come through the broker.
+    pub(super) async fn tell_reply_calls(&mut self, fact: Fact) {
+        self.tell_calls(false, fact).await;
+    }
+
+    /// Tells a fact to the calls whose results come from a backend of its own.
+    pub(super) async fn tell_stored_calls(&mut self, fact: Fact) {
+        self.tell_calls(true, fact).await;
+    }
+
+    async fn tell_calls(&mut self, stored: bool, fact: Fact) {
+        let ids: Vec<TaskId> = self
+            .calls
+            .iter()
+            .filter(|(_, tracked)| tracked.stored == stored)
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in ids {
+            self.fact(id, fact.clone()).await;
+        }
+    }
+
+    async fn fact(&self, id: TaskId, fact: Fact) {
+        self.tell(Event::Call(id, fact, self.now())).await;
+    }
+}
+
+/// Every second at first, every 5 s after a minute, every 30 s after ten.
+fn look_again_in(age: Duration) -> Duration {
+    match age.as_secs() {
+        0..60 => Duration::from_secs(1),
+        60..600 => Duration::from_secs(5),
+        _ => Duration::from_secs(30),
+    }
+}

@@ -1,0 +1,314 @@
+//! Dialling, losing and redialling the two links. Written once for both.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::polling::announce;
+use super::{Actor, Connected, Done, INCOMING};
+use crate::backend::{self, Results};
+use crate::broker;
+use crate::call::Fact;
+use crate::client::backoff;
+use crate::client::event::{Event, LinkName, LinkState};
+use crate::client::survey::Survey;
+use crate::clock::{Moment, Now};
+use crate::cluster::Heard;
+use crate::error::Error;
+
+/// Latency within which a broker answers at its ease.
+pub(super) const SLOW: Duration = Duration::from_millis(200);
+
+/// One link as the actor sees it.
+pub(super) struct Slot<L: ?Sized> {
+    phase: Phase<L>,
+    /// Failures since it was up last.
+    failed: u32,
+    /// When it was lost, or first failed.
+    since: Option<Now>,
+    /// Its latency was above [`SLOW`] when measured last.
+    pub(super) slow: bool,
+}
+
+enum Phase<L: ?Sized> {
+    /// Not wanted (yet).
+    Idle,
+    Dialling,
+    Waiting(Moment),
+    Up(Arc<L>),
+}
+
+impl<L: ?Sized> Slot<L> {
+    pub(super) fn new() -> Self {
+        Self {
+            phase: Phase::Idle,
+            failed: 0,
+            since: None,
+            slow: false,
+        }
+    }
+
+    /// The living connection, if there is one.
+    pub(super) fn link(&self) -> Option<Arc<L>> {
+        match &self.phase {
+            Phase::Up(link) => Some(Arc::clone(link)),
+            _ => None,
+        }
+    }
+
+    /// When it has to be dialled again.
+    pub(super) fn retry_at(&self) -> Option<Moment> {
+        match self.phase {
+            Phase::Waiting(at) => Some(at),
+            _ => None,
+        }
+    }
+
+    fn up(&mut self, link: Arc<L>) {
+        self.phase = Phase::Up(link);
+        self.failed = 0;
+        self.since = None;
+    }
+
+    /// Notes a loss or a failed try; returns the state to tell.
+    fn down(&mut self, reason: Error, now: Now) -> LinkState {
+        self.failed = self.failed.saturating_add(1);
+        let since = *self.since.get_or_insert(now);
+        let retry_at = now.plus(backoff::delay(self.failed));
+        self.phase = Phase::Waiting(retry_at.mono);
+        LinkState::Waiting {
+            attempt: self.failed,
+            retry_at,
+            reason,
+            since,
+        }
+    }
+}
+
+impl Actor {
+    pub(super) async fn dial_broker(&mut self) {
+        self.broker.phase = Phase::Dialling;
+        self.tell(Event::Link(
+            LinkName::Broker,
+            LinkState::Connecting {
+                attempt: self.broker.failed + 1,
+            },
+        ))
+        .await;
+        let (way, done) = (Arc::clone(&self.way), self.done.clone());
+        tokio::spawn(async move {
+            let (sender, incoming) = mpsc::channel(INCOMING);
+            let connected = way
+                .connect(sender)
+                .await
+                .map(|link| Connected { link, incoming });
+            let _ = done.send(Done::Broker(connected)).await;
+        });
+    }
+
+    pub(super) async fn dial_backend(&mut self) {
+        let Some(Results::Stored(way)) = self.results.clone() else {
+            return;
+        };
+        self.backend.phase = Phase::Dialling;
+        self.tell(Event::Link(
+            LinkName::Backend,
+            LinkState::Connecting {
+                attempt: self.backend.failed + 1,
+            },
+        ))
+        .await;
+        let done = self.done.clone();
+        tokio::spawn(async move {
+            let (sender, incoming) = mpsc::channel(INCOMING);
+            let connected = way
+                .connect(sender)
+                .await
+                .map(|link| Connected { link, incoming });
+            let _ = done.send(Done::Backend(connected)).await;
+        });
+    }
+
+    pub(super) async fn redial_if_due(&mut self, now: Now) {
+        if self.broker.retry_at().is_some_and(|at| now.mono >= at) {
+            self.dial_broker().await;
+        }
+        if self.backend.retry_at().is_some_and(|at| now.mono >= at) {
+            self.dial_backend().await;
+        }
+    }
+
+    /// The user does not want to wait for the next try.
+    pub(super) async fn redial_now(&mut self) {
+        if self.broker.retry_at().is_some() {
+            self.dial_broker().await;
+        }
+        if self.backend.retry_at().is_some() {
+            self.dial_backend().await;
+        }
+    }
+
+    pub(super) async fn broker_up(&mut self, link: Arc<dyn broker::Link>) {
+        let again = self.broker.since.is_some() && self.cluster.heard_at.is_some();
+        let (line, announcements) = mpsc::channel(INCOMING);
+        tokio::spawn(announce(
+            Arc::clone(&link),
+            announcements,
+            self.done.clone(),
+        ));
+        self.line = Some(line);
+        self.broker.up(link);
+        self.tell(Event::Link(
+            LinkName::Broker,
+            LinkState::Up { latency: None },
+        ))
+        .await;
+        if again || self.cluster.lost_at.is_some() {
+            self.heard(Heard::Back).await;
+        }
+        if !self.cluster.surveyed {
+            self.survey = Some(Survey::new(self.purpose, self.now().mono));
+        }
+        self.ask_everything().await;
+        self.measure(LinkName::Broker);
+        self.tell_reply_calls(Fact::BackendBack).await;
+    }
+
+    pub(super) async fn broker_failed(&mut self, reason: Error) {
+        let now = self.now();
+        let state = self.broker.down(reason, now);
+        self.tell(Event::Link(LinkName::Broker, state)).await;
+    }
+
+    pub(super) async fn broker_lost(&mut self, reason: Error) {
+        if self.broker.link().is_none() {
+            return;
+        }
+        self.schedule.forget_outstanding();
+        self.line = None;
+        let message = reason.message.clone();
+        self.broker_failed(reason).await;
+        self.heard(Heard::Lost).await;
+        self.tell_reply_calls(Fact::BackendLost(message)).await;
+    }
+
+    pub(super) async fn broker_says(&mut self, incoming: broker::Incoming) {
+        match incoming {
+            broker::Incoming::Result { message, tag } => self.result_message(message, tag).await,
+            broker::Incoming::Reply(message) => self.control_reply(&message).await,
+            broker::Incoming::Blocked(Some(reason)) => {
+                self.tell(Event::Link(LinkName::Broker, LinkState::Blocked(reason)))
+                    .await;
+            }
+            broker::Incoming::Blocked(None) => {
+                self.tell(Event::Link(
+                    LinkName::Broker,
+                    LinkState::Up { latency: None },
+                ))
+                .await;
+            }
+            broker::Incoming::Lost(reason) => self.broker_lost(reason).await,
+        }
+    }
+
+    pub(super) async fn backend_up(&mut self, link: Arc<dyn backend::Link>) {
+        self.backend.up(Arc::clone(&link));
+        self.tell(Event::Link(
+            LinkName::Backend,
+            LinkState::Up { latency: None },
+        ))
+        .await;
+        self.measure(LinkName::Backend);
+        self.watch_again(&link);
+    }
+
+    pub(super) async fn backend_failed(&mut self, reason: Error) {
+        let now = self.now();
+        let state = self.backend.down(reason, now);
+        self.tell(Event::Link(LinkName::Backend, state)).await;
+    }
+
+    pub(super) async fn backend_lost(&mut self, reason: Error) {
+        if self.backend.link().is_none() {
+            return;
+        }
+        let message = reason.message.clone();
+        self.backend_failed(reason).await;
+        self.tell_stored_calls(Fact::BackendLost(message)).await;
+    }
+
+    pub(super) async fn backend_says(&mut self, incoming: backend::Incoming) {
+        match incoming {
+            backend::Incoming::Result { id, payload } => self.document(id, &payload).await,
+            backend::Incoming::Lost(reason) => self.backend_lost(reason).await,
+        }
+    }
+
+    /// Measures the round trip of a link.
+    pub(super) fn measure(&self, name: LinkName) {
+        let done = self.done.clone();
+        let (broker, backend) = (self.broker.link(), self.backend.link());
+        tokio::spawn(async move {
+            let latency = match (name, broker, backend) {
+                (LinkName::Broker, Some(link), _) => link.ping().await,
+                (LinkName::Backend, _, Some(link)) => link.ping().await,
+                _ => return,
+            };
+            let _ = done.send(Done::Latency(name, latency)).await;
+        });
+    }
+
+    /// A failed ping is no news: the link itself tells when it is lost.
+    pub(super) async fn latency(&mut self, name: LinkName, latency: Result<Duration, Error>) {
+        let Ok(latency) = latency else {
+            return;
+        };
+        let slow = latency > SLOW;
+        let up = match name {
+            LinkName::Broker => {
+                self.broker.slow = slow;
+                self.broker.link().is_some()
+            }
+            LinkName::Backend => {
+                self.backend.slow = slow;
+                self.backend.link().is_some()
+            }
+        };
+        if up {
+            self.tell(Event::Link(
+                name,
+                LinkState::Up {
+                    latency: Some(latency),
+                },
+            ))
+            .await;
+        }
+    }
+
+    /// The workers told where results are: choose, once.
+    pub(super) async fn choose_results(&mut self) {
+        if self.results.is_some() {
+            return;
+        }
+        let Some(told) = self.cluster.result_backend().map(str::to_owned) else {
+            return;
+        };
+        let Some(resolve) = &self.resolve else {
+            return;
+        };
+        match resolve(&told) {
+            Ok(results) => self.set_results(results).await,
+            Err(error) => {
+                self.tell(Event::ResultsTrouble(error)).await;
+                self.set_results(Results::Unknown).await;
+            }
+        }
+    }
+
+    pub(super) async fn set_results(&mut self, results: Results) {
+        self.results = Some(results.clone());
+        self.tell(Event::Results(results)).await;
+        self.dial_backend().await;
+    }
+}

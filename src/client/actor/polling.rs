@@ -1,0 +1,315 @@
+//! What is asked when: bounded, O(1) questions, never more than one of a kind outstanding (ux.md 2.9).
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::{Actor, Done};
+use crate::backend::Results;
+use crate::broker::{Depth, Link, Reach};
+use crate::client::event::LinkName;
+use crate::client::survey::Purpose;
+use crate::clock::{Moment, Now};
+use crate::cluster::{Heard, Question};
+use crate::error::Error;
+use crate::protocol::QueueName;
+use crate::protocol::control::{Method, Request};
+
+const DEPTH_EVERY: Duration = Duration::from_secs(1);
+const PING_EVERY: Duration = Duration::from_secs(10);
+const PING_WATCHED_EVERY: Duration = Duration::from_secs(2);
+const LOAD_EVERY: Duration = Duration::from_secs(5);
+const TASKS_EVERY: Duration = Duration::from_secs(30);
+/// The longest the actor sleeps.
+const LONGEST: Duration = Duration::from_secs(3600);
+
+/// When what was asked last.
+#[derive(Debug, Default)]
+pub(super) struct Schedule {
+    ping: Moment,
+    load: Moment,
+    tasks: Moment,
+    depth: Moment,
+    watched: bool,
+    /// Queues whose depth is being asked.
+    asking: BTreeSet<QueueName>,
+}
+
+impl Schedule {
+    pub(super) fn watch_workers(&mut self, watched: bool) {
+        self.watched = watched;
+    }
+
+    pub(super) fn forget_outstanding(&mut self) {
+        self.asking.clear();
+    }
+
+    fn ping_every(&self) -> Duration {
+        if self.watched {
+            PING_WATCHED_EVERY
+        } else {
+            PING_EVERY
+        }
+    }
+}
+
+/// A question on its way out.
+pub(super) struct Announcement {
+    request: Request,
+    /// Whose reach is to be told.
+    question: Option<Question>,
+}
+
+/// Sends questions one after the other, so that answers come in the order of the questions; ends with its line.
+pub(super) async fn announce(
+    link: Arc<dyn Link>,
+    mut line: mpsc::Receiver<Announcement>,
+    done: mpsc::Sender<Done>,
+) {
+    while let Some(Announcement { request, question }) = line.recv().await {
+        let reach = link.broadcast(request.encode()).await;
+        if let Some(question) = question {
+            let _ = done.send(Done::Reached(question, reach)).await;
+        }
+    }
+}
+
+impl Actor {
+    /// When something is due next.
+    pub(super) fn next_due(&self) -> Moment {
+        let now = self.now().mono;
+        let retries = [self.broker.retry_at(), self.backend.retry_at()];
+        let survey = self.survey.map(|survey| survey.ends(&self.cluster));
+        let polls = self.polls().then(|| self.next_poll());
+        let wakes = retries
+            .into_iter()
+            .chain([survey, polls, self.next_look()])
+            .flatten();
+        wakes
+            .min()
+            .unwrap_or(now.after(LONGEST))
+            .min(now.after(LONGEST))
+    }
+
+    /// Whether it goes on asking after the first round.
+    fn polls(&self) -> bool {
+        self.purpose == Purpose::Screen && self.broker.link().is_some()
+    }
+
+    /// A broker that is slow to answer is asked half as often.
+    fn pace(&self, every: Duration) -> Duration {
+        if self.broker.slow { every * 2 } else { every }
+    }
+
+    fn next_poll(&self) -> Moment {
+        let schedule = &self.schedule;
+        let ping = schedule.ping.after(self.pace(schedule.ping_every()));
+        let load = schedule.load.after(self.pace(LOAD_EVERY));
+        let tasks = schedule.tasks.after(self.pace(TASKS_EVERY));
+        let depth = schedule.depth.after(self.pace(DEPTH_EVERY));
+        ping.min(load).min(tasks).min(depth)
+    }
+
+    pub(super) async fn poll(&mut self, now: Now) {
+        if !self.polls() {
+            return;
+        }
+        if now.mono.since(self.schedule.tasks) >= self.pace(TASKS_EVERY) {
+            self.ask_tasks();
+        }
+        if now.mono.since(self.schedule.ping) >= self.pace(self.schedule.ping_every()) {
+            self.ask_ping().await;
+            self.measure(LinkName::Broker);
+            self.measure(LinkName::Backend);
+        }
+        if now.mono.since(self.schedule.load) >= self.pace(LOAD_EVERY) {
+            self.ask_load();
+        }
+        if now.mono.since(self.schedule.depth) >= self.pace(DEPTH_EVERY) {
+            self.schedule.depth = now.mono;
+            let queues: Vec<QueueName> = self.cluster.queues.keys().cloned().collect();
+            queues.into_iter().for_each(|queue| self.ask_depth(queue));
+        }
+    }
+
+    /// The user wants everything anew, now.
+    pub(super) async fn refresh(&mut self) {
+        self.redial_now().await;
+        if self.broker.link().is_some() {
+            self.ask_everything().await;
+            self.measure(LinkName::Broker);
+            self.measure(LinkName::Backend);
+        }
+    }
+
+    /// The first round of questions.
+    pub(super) async fn ask_everything(&mut self) {
+        self.ask_tasks();
+        self.ask(Method::Conf);
+        if self.purpose != Purpose::Tasks {
+            self.ask(Method::Report);
+        }
+        if matches!(self.purpose, Purpose::Workers | Purpose::Screen) {
+            self.ask_load();
+            self.ask_ping().await;
+        }
+        let queues: Vec<QueueName> = self.cluster.queues.keys().cloned().collect();
+        queues.into_iter().for_each(|queue| self.ask_depth(queue));
+    }
+
+    fn ask_tasks(&mut self) {
+        self.schedule.tasks = self.now().mono;
+        self.ask(Method::Registered {
+            item: None,
+            builtins: true,
+        });
+        self.ask(Method::Registered {
+            item: Some("queue".to_owned()),
+            builtins: true,
+        });
+        self.ask(Method::Registered {
+            item: Some("ignore_result".to_owned()),
+            builtins: true,
+        });
+        self.ask(Method::ActiveQueues);
+    }
+
+    fn ask_load(&mut self) {
+        self.schedule.load = self.now().mono;
+        self.ask(Method::Stats);
+        self.ask(Method::Active);
+        self.ask(Method::Reserved);
+    }
+
+    async fn ask_ping(&mut self) {
+        self.schedule.ping = self.now().mono;
+        // Told before it is sent: the first pong may come before the broker's confirm.
+        self.heard(Heard::Asked {
+            question: Question::Ping,
+            reach: Reach::Somebody,
+        })
+        .await;
+        self.ask(Method::Ping);
+    }
+
+    /// Hands a question to the outgoing line; questions keep their order.
+    pub(super) fn ask(&mut self, method: Method) {
+        let Some(link) = self.broker.link() else {
+            return;
+        };
+        let question = match method {
+            Method::Registered { item: None, .. } => Some(Question::Registered),
+            Method::Ping => Some(Question::Ping),
+            _ => None,
+        };
+        let request = self.request(method, &*link);
+        if let Some(line) = &self.line {
+            // A full line means a stalled broker: this round is skipped, the next one comes.
+            let _ = line.try_send(Announcement { request, question });
+        }
+    }
+
+    pub(super) fn request(&mut self, method: Method, link: &dyn Link) -> Request {
+        let now = self.now();
+        let ticket = self.replies.ask(method.clone(), now);
+        Request {
+            method,
+            destination: Vec::new(),
+            ticket,
+            reply_to: Some(link.reply_queue()),
+        }
+    }
+
+    pub(super) async fn reached(&mut self, question: Question, reach: Result<Reach, Error>) {
+        if let (Question::Registered, Ok(reach)) = (question, reach) {
+            self.heard(Heard::Asked { question, reach }).await;
+        }
+    }
+
+    pub(super) async fn answered(&mut self, heard: Heard) {
+        let known: BTreeSet<QueueName> = self.cluster.queues.keys().cloned().collect();
+        self.heard(heard).await;
+        let now = self.now().mono;
+        if let Some(survey) = &mut self.survey {
+            survey.heard(now);
+        }
+        let new: Vec<QueueName> = self
+            .cluster
+            .queues
+            .keys()
+            .filter(|queue| !known.contains(*queue))
+            .cloned()
+            .collect();
+        new.into_iter().for_each(|queue| self.ask_depth(queue));
+        let conf_told = self.cluster.conf().is_some();
+        let only_by_report = self
+            .cluster
+            .conf()
+            .is_some_and(|conf| conf.result_backend.is_none());
+        let report_told = self
+            .cluster
+            .workers
+            .values()
+            .any(|worker| worker.report.is_some());
+        if conf_told && (!only_by_report || report_told) {
+            self.choose_results().await;
+        }
+    }
+
+    /// One more queue to look at, now and from now on.
+    pub(super) fn look_at(&mut self, queue: QueueName) {
+        self.ask_depth(queue);
+    }
+
+    fn ask_depth(&mut self, queue: QueueName) {
+        let Some(link) = self.broker.link() else {
+            return;
+        };
+        if !self.schedule.asking.insert(queue.clone()) {
+            return;
+        }
+        let done = self.done.clone();
+        tokio::spawn(async move {
+            let depth = link.depth(&queue).await;
+            let _ = done.send(Done::Depth(queue, depth)).await;
+        });
+    }
+
+    pub(super) async fn depth(&mut self, queue: QueueName, depth: Result<Depth, Error>) {
+        self.schedule.asking.remove(&queue);
+        self.heard(Heard::Depth {
+            queue,
+            depth: depth.map_err(|error| error.message),
+        })
+        .await;
+        let now = self.now().mono;
+        if let Some(survey) = &mut self.survey {
+            survey.heard(now);
+        }
+    }
+
+    pub(super) async fn end_survey_if_due(&mut self, now: Now) {
+        let over = self
+            .survey
+            .is_some_and(|survey| now.mono >= survey.ends(&self.cluster));
+        if !over {
+            return;
+        }
+        self.survey = None;
+        if self.results.is_none() {
+            self.choose_results().await;
+        }
+        if self.results.is_none() && self.purpose != Purpose::Tasks {
+            self.set_results_for_now().await;
+        }
+        self.heard(Heard::Surveyed).await;
+    }
+
+    /// Nobody told: say so, and go on listening for an answer.
+    async fn set_results_for_now(&mut self) {
+        self.tell(crate::client::Event::Results(Results::Unknown))
+            .await;
+    }
+}

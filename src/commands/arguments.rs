@@ -1,0 +1,322 @@
+//! From the command line's words to a signature: ITEMs, `--args`, `--kwargs`, `--input`, files, stdin.
+
+use std::io::Read;
+
+use crate::cli::Call;
+use crate::cli::items::{self, Parsed, Source, Type};
+use crate::error::{Error, Kind, Result};
+use crate::protocol::{Json, Options, Signature, TaskId, json};
+
+/// The largest file that is read as an argument.
+const LARGEST_FILE: u64 = 64 << 20;
+
+/// Words that are understood as far as usage goes: what is wrong after this is wrong JSON, not a wrong command line.
+#[derive(Debug)]
+pub struct Words {
+    parsed: Vec<Parsed>,
+    rest: Vec<String>,
+}
+
+/// Checks the words without reading anything: unknown types, names given twice, stdin asked for twice.
+pub fn check(call: &Call) -> Result<Words> {
+    let parsed = call
+        .items
+        .iter()
+        .map(|item| items::parse(item))
+        .collect::<Result<Vec<_>>>()?;
+    let names: Vec<&str> = parsed
+        .iter()
+        .filter_map(|item| item.name.as_deref())
+        .collect();
+    if let Some(twice) = names
+        .iter()
+        .enumerate()
+        .find(|(index, name)| names[..*index].contains(name))
+    {
+        return Err(Error::new(
+            Kind::Usage,
+            format!("the keyword {:?} is given twice", twice.1),
+        ));
+    }
+    let stdin = |item: &&Parsed| matches!(&item.source, Source::TextFile(path) | Source::JsonFile(path) if path == "-");
+    if parsed.iter().filter(stdin).count() > 1 {
+        return Err(Error::new(Kind::Usage, "stdin (@-) can be read only once"));
+    }
+    if call.task.is_empty() {
+        return Err(Error::new(Kind::Usage, "the task's name is empty"));
+    }
+    if call
+        .task_id
+        .as_deref()
+        .is_some_and(|id| id.is_empty() || id.len() > 255)
+    {
+        return Err(Error::new(
+            Kind::Usage,
+            "--task-id wants 1 to 255 characters",
+        ));
+    }
+    if call
+        .queue
+        .as_deref()
+        .is_some_and(|queue| queue.is_empty() || queue.len() > 255)
+    {
+        return Err(Error::new(Kind::Usage, "--queue wants 1 to 255 bytes"));
+    }
+    Ok(Words {
+        parsed,
+        rest: call.rest.clone(),
+    })
+}
+
+/// The signature, and warnings about its values.
+pub fn signature(call: &Call, words: Words) -> Result<(Signature, Vec<String>)> {
+    let (mut args, mut kwargs) = given(call)?;
+    let mut warnings = Vec::new();
+    for Parsed { name, source } in words.parsed {
+        let (value, warning) = read(source)?.value(name.as_deref())?;
+        warnings.extend(warning);
+        match name {
+            None => args.push(value),
+            Some(name) if kwargs.iter().any(|(known, _)| *known == name) => {
+                return Err(Error::new(
+                    Kind::Usage,
+                    format!("the keyword {name:?} is given twice: as an ITEM and in --kwargs"),
+                ));
+            }
+            Some(name) => kwargs.push((name, value)),
+        }
+    }
+    for text in words.rest {
+        let (value, warning) = Source::Auto(text).value(None)?;
+        warnings.extend(warning);
+        args.push(value);
+    }
+    if args
+        .iter()
+        .chain(kwargs.iter().map(|(_, value)| value))
+        .any(Json::has_non_finite)
+    {
+        warnings.push(
+            "NaN or Infinity is sent as Python writes it; strict JSON readers refuse it".to_owned(),
+        );
+    }
+    let options = Options {
+        queue: call.queue.clone().map(Into::into),
+        expires: call.expires.and_then(|expires| expires.0),
+        ignore_result: None,
+    };
+    let id = call.task_id.clone().map_or_else(TaskId::random, TaskId);
+    Ok((
+        Signature {
+            task: call.task.as_str().into(),
+            id,
+            args,
+            kwargs,
+            options,
+        },
+        warnings,
+    ))
+}
+
+type Arguments = (Vec<Json>, Vec<(String, Json)>);
+
+/// `--args` and `--kwargs`, or `--input`.
+fn given(call: &Call) -> Result<Arguments> {
+    if let Some(path) = &call.input {
+        let text = read_file(path)?;
+        return input(&parse(&text, &format!("--input {path}"))?);
+    }
+    let args = match &call.args {
+        None => Vec::new(),
+        Some(text) => match parse(text, "--args")? {
+            Json::List(items) => items,
+            _ => return Err(invalid("--args is not a JSON array").hint("--args '[1, 2]'")),
+        },
+    };
+    let kwargs = match &call.kwargs {
+        None => Vec::new(),
+        Some(text) => match parse(text, "--kwargs")? {
+            Json::Object(entries) => unique(entries, "--kwargs")?,
+            _ => return Err(invalid("--kwargs is not a JSON object").hint("--kwargs '{\"x\": 1}'")),
+        },
+    };
+    Ok((args, kwargs))
+}
+
+/// The document that `--input` and the form's raw mode take: `{"args": [], "kwargs": {}}`.
+pub fn input(document: &Json) -> Result<Arguments> {
+    const SHAPE: &str = "it looks like {\"args\": [1], \"kwargs\": {\"x\": 2}}";
+    let Json::Object(entries) = document else {
+        return Err(invalid("the arguments are not a JSON object").hint(SHAPE));
+    };
+    if let Some((key, _)) = entries
+        .iter()
+        .find(|(key, _)| key != "args" && key != "kwargs")
+    {
+        return Err(invalid(format!("the arguments have an unknown key {key:?}")).hint(SHAPE));
+    }
+    let args = match document.get("args") {
+        None => Vec::new(),
+        Some(Json::List(items)) => items.clone(),
+        Some(_) => return Err(invalid("\"args\" is not an array").hint(SHAPE)),
+    };
+    let kwargs = match document.get("kwargs") {
+        None => Vec::new(),
+        Some(Json::Object(entries)) => unique(entries.clone(), "\"kwargs\"")?,
+        Some(_) => return Err(invalid("\"kwargs\" is not an object").hint(SHAPE)),
+    };
+    Ok((args, kwargs))
+}
+
+fn unique(entries: Vec<(String, Json)>, place: &str) -> Result<Vec<(String, Json)>> {
+    let twice = entries
+        .iter()
+        .enumerate()
+        .find(|(index, (name, _))| entries[..*index].iter().any(|(known, _)| known == name));
+    match twice {
+        Some((_, (name, _))) => Err(invalid(format!(
+            "{place}: the keyword {name:?} is given twice"
+        ))),
+        None => Ok(entries),
+    }
+}
+
+fn parse(text: &str, place: &str) -> Result<Json> {
+    Json::parse_strict(text).map_err(|error| {
+        invalid(format!("{place} is not valid JSON: {error}")).hint(caret(text, &error))
+    })
+}
+
+/// The line with the mistake, and a caret under its place.
+fn caret(text: &str, error: &json::JsonError) -> String {
+    let line = text
+        .lines()
+        .nth(error.line.saturating_sub(1))
+        .unwrap_or_default();
+    let from = error.column.saturating_sub(30);
+    let shown: String = line.chars().skip(from).take(60).collect();
+    let before: String = line
+        .chars()
+        .skip(from)
+        .take(error.column.saturating_sub(1) - from.min(error.column.saturating_sub(1)))
+        .collect();
+    format!(
+        "{shown}\n        {}^",
+        " ".repeat(crate::text::width::cells(&before))
+    )
+}
+
+fn invalid(message: impl Into<String>) -> Error {
+    Error::new(Kind::InvalidArguments, message)
+}
+
+/// Replaces a file by its content.
+fn read(source: Source) -> Result<Source> {
+    Ok(match source {
+        Source::TextFile(path) => Source::Typed(Type::Str, read_file(&path)?),
+        Source::JsonFile(path) => Source::Json(read_file(&path)?),
+        other => other,
+    })
+}
+
+fn read_file(path: &str) -> Result<String> {
+    let mut bytes = Vec::new();
+    let outcome = if path == "-" {
+        std::io::stdin()
+            .lock()
+            .take(LARGEST_FILE + 1)
+            .read_to_end(&mut bytes)
+    } else {
+        std::fs::File::open(path)
+            .and_then(|file| file.take(LARGEST_FILE + 1).read_to_end(&mut bytes))
+    };
+    let name = if path == "-" { "stdin" } else { path };
+    outcome.map_err(|error| invalid(format!("{name} cannot be read: {error}")))?;
+    if bytes.len() as u64 > LARGEST_FILE {
+        return Err(invalid(format!("{name} is larger than 64 MiB")));
+    }
+    String::from_utf8(bytes).map_err(|error| {
+        let error = invalid(format!(
+            "{name} is not UTF-8 text (byte {})",
+            error.utf8_error().valid_up_to()
+        ));
+        error.hint("binary data travels as name:bytes=base64:…")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use rstest::rstest;
+
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn call(words: &[&str]) -> Call {
+        let all = ["umbel", "call", "t"]
+            .into_iter()
+            .chain(words.iter().copied());
+        match Cli::try_parse_from(all).unwrap().command {
+            Some(Command::Call(call)) => *call,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn made(words: &[&str]) -> Result<Signature> {
+        let call = call(words);
+        signature(&call, check(&call)?).map(|(signature, _)| signature)
+    }
+
+    fn shown(signature: &Signature) -> String {
+        format!(
+            "{} {}",
+            Json::List(signature.args.clone()).to_wire(),
+            Json::Object(signature.kwargs.clone()).to_wire()
+        )
+    }
+
+    #[rstest]
+    #[case(&["1", "x=2"], "[1] {\"x\":2}")]
+    #[case(&["--args", "[1]", "2", "--kwargs", "{\"a\":1}", "b=2"], "[1,2] {\"a\":1,\"b\":2}")]
+    #[case(&["1", "--", "x=2"], "[1,\"x=2\"] {}")]
+    #[case(&[], "[] {}")]
+    fn items_flags_and_the_rest_make_one_signature(#[case] words: &[&str], #[case] expected: &str) {
+        assert_eq!(
+            shown(&made(words).unwrap())
+                .replace(", ", ",")
+                .replace(": ", ":"),
+            expected
+        );
+    }
+
+    #[rstest]
+    #[case(&["x=1", "x=2"], Kind::Usage)]
+    #[case(&["x=1", "--kwargs", "{\"x\":2}"], Kind::Usage)]
+    #[case(&["a=@-", "b=@-"], Kind::Usage)]
+    #[case(&["x:money=1"], Kind::Usage)]
+    #[case(&["--args", "{}"], Kind::InvalidArguments)]
+    #[case(&["--args", "[1"], Kind::InvalidArguments)]
+    #[case(&["--kwargs", "{\"x\":1,\"x\":2}"], Kind::InvalidArguments)]
+    #[case(&["x:=nope"], Kind::InvalidArguments)]
+    #[case(&["x=@/no/such/file"], Kind::InvalidArguments)]
+    fn what_cannot_be_sent_is_refused_with_its_kind(#[case] words: &[&str], #[case] kind: Kind) {
+        assert_eq!(made(words).unwrap_err().kind, kind);
+    }
+
+    #[test]
+    fn a_mistake_in_json_is_shown_with_a_caret() {
+        let error = made(&["--args", "[1, x]"]).unwrap_err();
+        assert!(
+            error.message.contains("line 1, column 5"),
+            "{}",
+            error.message
+        );
+        assert!(error.hint.unwrap().contains('^'));
+    }
+
+    #[test]
+    fn an_unknown_key_of_the_input_document_is_refused() {
+        let document = Json::parse_strict(r#"{"arg": []}"#).unwrap();
+        assert_eq!(input(&document).unwrap_err().kind, Kind::InvalidArguments);
+    }
+}

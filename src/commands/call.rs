@@ -1,0 +1,264 @@
+//! `umbel call`: look first, send once, wait for the result.
+
+use std::future::Future;
+use std::pin::pin;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::output::Form;
+use super::{Session, progress};
+use crate::backend::Results;
+use crate::call::document::{CallDocument, exit_code};
+use crate::call::preflight::preflight;
+use crate::call::{Call, CallState, Fact};
+use crate::cli;
+use crate::client::{Command, Event, LinkName, LinkState, Order};
+use crate::cluster::Cluster;
+use crate::error::{Error, Kind};
+use crate::protocol::message::{Properties, Sender};
+use crate::protocol::{Json, QueueName, Signature};
+
+/// How long the depth of a queue that no worker named is waited for.
+const DEPTH_PATIENCE: Duration = Duration::from_secs(1);
+/// How often the progress line moves.
+const FRAME: Duration = Duration::from_millis(100);
+
+/// The document `umbel.message/1`.
+#[derive(Serialize)]
+struct MessageDocument {
+    schema: &'static str,
+    exchange: &'static str,
+    routing_key: Option<QueueName>,
+    properties: Properties,
+    headers: Json,
+    body: Json,
+}
+
+/// Prints the message that would be sent, without any network.
+pub fn dry_run(
+    session_output: super::Output,
+    signature: &Signature,
+    sender: &Sender,
+    warnings: &[String],
+) -> Result<u8, Error> {
+    let message = signature
+        .encode(sender)
+        .map_err(|error| Error::new(Kind::InvalidArguments, error.to_string()))?;
+    let body = Json::parse(&message.body, crate::protocol::json::Limits::default());
+    let body = body.map_err(|error| Error::new(Kind::Internal, error.to_string()))?;
+    session_output.warnings(warnings);
+    session_output.document(&MessageDocument {
+        schema: "umbel.message/1",
+        exchange: "",
+        routing_key: signature.options.queue.clone(),
+        properties: message.properties,
+        headers: Json::Object(message.headers),
+        body,
+    });
+    Ok(0)
+}
+
+/// What the links and the workers told so far.
+#[derive(Default)]
+struct Known {
+    cluster: Cluster,
+    results: Option<Results>,
+    broker_up: bool,
+    backend_up: bool,
+}
+
+/// Why the waiting ended.
+enum End {
+    /// The call ended, or its time is over.
+    Done,
+    /// The user stopped it (exit 130), or the system (143).
+    Stopped(u8),
+}
+
+/// Sends `signature` and waits; prints the outcome; returns the exit code. `stop` resolves with an exit code when the user wants to leave.
+pub async fn run(
+    session: &mut Session,
+    wanted: &cli::Call,
+    signature: Signature,
+    timeout: Duration,
+    warnings: Vec<String>,
+    stop: impl Future<Output = u8>,
+) -> u8 {
+    let mut call = Call::new(signature, timeout, session.clock.now());
+    call.queue = call.signature.options.queue.clone();
+    call.warnings = warnings;
+    let mut stop = pin!(stop);
+    let end = tokio::select! {
+        end = conduct(session, &mut call, wanted.no_preflight) => end,
+        code = &mut stop => End::Stopped(code),
+    };
+    report(session, &call, &end)
+}
+
+async fn conduct(session: &mut Session, call: &mut Call, no_preflight: bool) -> End {
+    let mut known = Known::default();
+    if let Err(error) = ready(session, call, &mut known, no_preflight).await {
+        call.apply(Fact::Unsent(error), session.clock.now());
+        return End::Done;
+    }
+    let no_result = match choose(call, &known, no_preflight) {
+        Ok(no_result) => no_result,
+        Err(error) => {
+            call.apply(Fact::Unsent(error), session.clock.now());
+            return End::Done;
+        }
+    };
+    if session.output.form == Form::Human {
+        session.output.warnings(&call.warnings);
+    }
+    let queue = call.queue.clone().unwrap_or_else(|| "celery".into());
+    session
+        .client
+        .send(Command::Call(Box::new(Order {
+            signature: call.signature.clone(),
+            queue,
+            no_result,
+        })))
+        .await;
+    wait(session, call, no_result).await;
+    session.output.progress("");
+    End::Done
+}
+
+/// Waits until both links are up and the survey is over, or says why that cannot be.
+async fn ready(
+    session: &mut Session,
+    call: &Call,
+    known: &mut Known,
+    no_preflight: bool,
+) -> Result<(), Error> {
+    let mut give_up_depth = None;
+    loop {
+        if known.ready(
+            call,
+            no_preflight,
+            give_up_depth.is_some_and(|at| session.clock.now().mono >= at),
+        ) {
+            return Ok(());
+        }
+        if known.cluster.surveyed && give_up_depth.is_none() {
+            give_up_depth = Some(session.clock.now().mono.after(DEPTH_PATIENCE));
+            let (queue, _) = crate::call::preflight::choose_queue(&known.cluster, &call.signature);
+            session.client.send(Command::Queue(queue)).await;
+        }
+        let Ok(event) = tokio::time::timeout(FRAME, session.events.recv()).await else {
+            continue;
+        };
+        known
+            .hear(event.ok_or_else(|| Error::new(Kind::Internal, "the client ended by itself"))?)?;
+    }
+}
+
+impl Known {
+    fn hear(&mut self, event: Event) -> Result<(), Error> {
+        match event {
+            Event::Link(LinkName::Broker, LinkState::Waiting { reason, .. }) => return Err(reason),
+            Event::Link(LinkName::Backend, LinkState::Waiting { reason, .. }) => {
+                return Err(reason);
+            }
+            Event::Link(LinkName::Broker, LinkState::Up { .. }) => self.broker_up = true,
+            Event::Link(LinkName::Backend, LinkState::Up { .. }) => self.backend_up = true,
+            Event::Results(results) => self.results = Some(results),
+            Event::ResultsTrouble(error) => return Err(error),
+            Event::Heard(heard, at) => {
+                self.cluster.apply(heard, at);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Whether the call can be sent: links up, results known, and the look around over (or not wanted, where nothing has to be asked).
+    fn ready(&self, call: &Call, no_preflight: bool, depth_given_up: bool) -> bool {
+        let links = self.broker_up
+            && match &self.results {
+                Some(Results::Stored(_)) => self.backend_up,
+                Some(_) => true,
+                None => false,
+            };
+        let nothing_to_ask = no_preflight && call.signature.options.queue.is_some();
+        let (queue, _) = crate::call::preflight::choose_queue(&self.cluster, &call.signature);
+        let depth = no_preflight || depth_given_up || self.cluster.queues.contains_key(&queue);
+        links && (nothing_to_ask || (self.cluster.surveyed && depth))
+    }
+}
+
+/// Chooses the queue; refuses on proof. Returns whether no result is to be waited for.
+fn choose(call: &mut Call, known: &Known, no_preflight: bool) -> Result<bool, Error> {
+    let results = known.results.clone().unwrap_or(Results::Unknown);
+    let preflight = preflight(&known.cluster, &call.signature, &results);
+    call.queue = Some(preflight.queue);
+    if let Some(refusal) = preflight.refusal.filter(|_| !no_preflight) {
+        return Err(refusal);
+    }
+    call.warnings.extend(preflight.warnings);
+    Ok(preflight.no_result)
+}
+
+/// Follows the call to its end or its deadline.
+async fn wait(session: &mut Session, call: &mut Call, no_result: bool) {
+    loop {
+        let now = session.clock.now();
+        let over = call.tick(now)
+            || call.state().is_final()
+            || call.state() == CallState::Draft && call.trouble.is_some();
+        if over {
+            return;
+        }
+        if call.timeline.published.is_some() {
+            session.output.progress(&progress::line(call, now));
+        }
+        let until_deadline = call.left(now).unwrap_or(FRAME);
+        let wake = if session.output.stderr_terminal {
+            until_deadline.min(FRAME)
+        } else {
+            until_deadline
+        };
+        match tokio::time::timeout(wake, session.events.recv()).await {
+            Ok(Some(Event::Call(id, fact, at))) if id == *call.id() => {
+                let confirmed = matches!(fact, Fact::Confirmed);
+                call.apply(fact, at);
+                if confirmed && no_result {
+                    call.apply(Fact::NoResult, at);
+                }
+            }
+            Ok(Some(_)) | Err(_) => {}
+            Ok(None) => return,
+        }
+    }
+}
+
+fn report(session: &Session, call: &Call, end: &End) -> u8 {
+    let now = session.clock.now();
+    let interrupted = matches!(end, End::Stopped(_));
+    let output = session.output;
+    output.progress("");
+    let exit = match end {
+        End::Stopped(code) if !call.result_known() => *code,
+        _ => exit_code(call, call.final_word(), interrupted),
+    };
+    match output.form {
+        Form::Json => {
+            let mut document = CallDocument::new(call, interrupted, now);
+            document.exit = exit;
+            output.document(&document);
+        }
+        Form::Human | Form::Plain => {
+            if let Some(value) = call.value() {
+                output.data(&if output.form == Form::Human && output.stdout_terminal {
+                    value.to_pretty()
+                } else {
+                    value.to_wire()
+                });
+            }
+            output.note(&progress::closing(call, interrupted, now));
+        }
+    }
+    exit
+}

@@ -1,0 +1,193 @@
+//! What `call` says on stderr: the progress line, and the closing words.
+
+use std::fmt::Write;
+
+use crate::call::{Call, CallState};
+use crate::clock::Now;
+use crate::text::human;
+
+/// Frames of the spinner.
+const SPINNER: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
+/// Lines of a traceback's own frames that are shown.
+const FRAMES: usize = 3;
+
+/// The line shown while waiting: `⠙ RUN on w2@stg-4   3.2s of 10s`.
+pub fn line(call: &Call, now: Now) -> String {
+    let frame = SPINNER[usize::try_from(now.mono.0.as_millis() / 100).unwrap_or(0) % SPINNER.len()];
+    let place = call
+        .worker
+        .as_ref()
+        .map_or_else(String::new, |worker| format!(" on {worker}"));
+    let custom = call
+        .custom
+        .as_ref()
+        .map_or_else(String::new, |(word, meta)| {
+            format!("  {word} {}", meta.to_wire())
+        });
+    let elapsed = call.elapsed(now).unwrap_or_default();
+    let lost = call
+        .backend_lost
+        .as_ref()
+        .map_or("", |_| "  result backend DOWN");
+    let text = format!(
+        "{frame} {}{place}   {} of {}{custom}{lost}",
+        call.state().word(),
+        human::countdown(elapsed),
+        human::duration(call.timeout)
+    );
+    crate::text::width::cut(&crate::text::sanitise::show(&text), 79, "…")
+}
+
+/// The closing words of a call, for people.
+pub fn closing(call: &Call, interrupted: bool, now: Now) -> String {
+    match call.final_word() {
+        CallState::Ok | CallState::LateOk => headline(call, now),
+        CallState::Fail | CallState::LateFail | CallState::NoTask => failure(call, now),
+        CallState::Expired | CallState::Revoked | CallState::Killed => {
+            format!(
+                "{}\n{}",
+                headline(call, now),
+                call.headline().unwrap_or_default()
+            )
+        }
+        CallState::NoResult => format!(
+            "NO RESULT  {}  id {}  sent; nothing is waited for",
+            call.signature.task,
+            call.id()
+        ),
+        CallState::Unsent | CallState::Draft => unsent(call),
+        state if interrupted => format!(
+            "{}  {}  id {}  stopped waiting; the task goes on",
+            state.word(),
+            call.signature.task,
+            call.id()
+        ),
+        CallState::UnknownDelivery => {
+            let reason = call
+                .trouble
+                .as_ref()
+                .map_or_else(String::new, |error| error.message.clone());
+            format!(
+                "SENT?  {}  id {}  unknown whether it was queued: {reason}\n  it is not sent a second time",
+                call.signature.task,
+                call.id()
+            )
+        }
+        _ => timeout(call, now),
+    }
+}
+
+/// `OK 212ms  (queued 11ms, ran 196ms)  w2@stg-4  id c7c0ffee-…`.
+fn headline(call: &Call, _now: Now) -> String {
+    let total = call
+        .timeline
+        .total()
+        .map_or_else(String::new, |total| format!(" {}", human::duration(total)));
+    let mut text = format!("{}{total}", call.state().word());
+    if let (Some(queued), Some(ran)) = (call.timeline.queued(), call.timeline.ran()) {
+        let _ = write!(
+            text,
+            "  (queued {}, ran {})",
+            human::duration(queued),
+            human::duration(ran)
+        );
+    }
+    if let Some(worker) = &call.worker {
+        let _ = write!(text, "  {worker}");
+    }
+    let _ = write!(text, "  id {}", call.id());
+    text
+}
+
+fn failure(call: &Call, now: Now) -> String {
+    let mut text = headline(call, now);
+    let _ = write!(text, "\n{}", call.headline().unwrap_or_default());
+    if call.state() == CallState::NoTask {
+        let _ = write!(
+            text,
+            "\n  the worker does not know the task {}; `umbel tasks` lists what is registered",
+            call.signature.task
+        );
+    }
+    let traceback = call
+        .result
+        .as_ref()
+        .and_then(|result| result.traceback.as_deref())
+        .unwrap_or_default();
+    let frames: Vec<String> = traceback.lines().filter_map(frame).collect();
+    let (library, own): (Vec<String>, Vec<String>) =
+        frames.into_iter().partition(|frame| is_library(frame));
+    for frame in own.iter().rev().take(FRAMES).rev() {
+        let _ = write!(text, "\n  {frame}");
+    }
+    if !library.is_empty() {
+        let _ = write!(
+            text,
+            "\n  ({} library frames; --json has the whole traceback)",
+            library.len()
+        );
+    }
+    text
+}
+
+/// `File "shop/tasks.py", line 42, in refund` as `shop/tasks.py:42 in refund`.
+fn frame(line: &str) -> Option<String> {
+    let rest = line.trim_start().strip_prefix("File \"")?;
+    let (file, rest) = rest.split_once("\", line ")?;
+    let (number, function) = rest.split_once(", in ").unwrap_or((rest, "?"));
+    Some(format!("{file}:{number} in {function}"))
+}
+
+fn is_library(frame: &str) -> bool {
+    frame.contains("site-packages/")
+        || frame.contains("/lib/python")
+        || frame.contains("dist-packages/")
+}
+
+fn unsent(call: &Call) -> String {
+    let (message, hint) = match &call.trouble {
+        Some(error) => (error.message.as_str(), error.hint.as_deref()),
+        None => ("it was not sent", None),
+    };
+    let hint = hint.map_or_else(String::new, |hint| format!("\n  hint: {hint}"));
+    format!("{}  {message}{hint}\nnothing was sent", call.state().word())
+}
+
+fn timeout(call: &Call, now: Now) -> String {
+    let waited = human::duration(call.timeout);
+    let mut text = format!(
+        "TIMEOUT {waited}  {}  id {}   outcome unknown, task not cancelled",
+        call.signature.task,
+        call.id()
+    );
+    if let Some(reason) = &call.backend_lost {
+        let _ = write!(
+            text,
+            "\n  the result backend was lost and did not come back: {reason}"
+        );
+    }
+    match (&call.trouble, call.whereabouts()) {
+        (Some(trouble), _) => {
+            let _ = write!(text, "\n  {}", trouble.message);
+        }
+        (None, Some(CallState::Sent)) => {
+            text.push_str("\n  now: SENT, no worker was seen to hold it")
+        }
+        (None, Some(place)) => {
+            let worker = call
+                .worker
+                .as_ref()
+                .map_or_else(|| "?".to_owned(), ToString::to_string);
+            let pid = call
+                .pid
+                .map_or_else(String::new, |pid| format!(" pid {pid}"));
+            let since = call.timeline.started.or(call.timeline.received);
+            let since = since.map_or_else(String::new, |since| {
+                format!(" since {}", human::duration(now.mono.since(since.mono)))
+            });
+            let _ = write!(text, "\n  now: {} on {worker}{pid}{since}", place.word());
+        }
+        (None, None) => {}
+    }
+    text
+}

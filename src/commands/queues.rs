@@ -1,0 +1,129 @@
+//! `umbel queues`: depth and consumers of the queues that workers consume.
+
+use serde::Serialize;
+
+use super::Session;
+use super::output::{self, Form, Output};
+use super::survey::{doubts, nobody};
+use crate::call::document::rfc3339;
+use crate::cli::Queues;
+use crate::cluster::{Cluster, Queue, QueueTrouble};
+use crate::error::{Kind, Result};
+use crate::protocol::QueueName;
+use crate::text::human;
+
+/// The document `umbel.queues/1`.
+#[derive(Serialize)]
+struct Document {
+    schema: &'static str,
+    at: String,
+    queues: Vec<Entry>,
+}
+
+/// One queue. Rates and held messages need more than AMQP tells: `null`.
+#[derive(Serialize)]
+struct Entry {
+    name: QueueName,
+    ready: Option<u64>,
+    held: Option<u64>,
+    consumers: Option<u64>,
+    in_per_s: Option<f64>,
+    out_per_s: Option<f64>,
+    wait_ms: Option<u64>,
+    trouble: Option<String>,
+    note: Option<String>,
+}
+
+/// Runs it; returns the exit code.
+pub async fn run(session: &mut Session, wanted: &Queues) -> Result<u8> {
+    let name = wanted.name.clone().map(QueueName);
+    let cluster = session.survey(name.as_ref()).await?;
+    let queues = cluster
+        .queues_by_trouble()
+        .into_iter()
+        .filter(|queue| name.as_ref().is_none_or(|name| *name == queue.name));
+    let entries: Vec<Entry> = queues.map(|queue| entry(&cluster, queue)).collect();
+    let empty = entries.is_empty();
+    print(&session.output, session.clock.now().wall, entries);
+    if empty {
+        if session.output.form != Form::Json {
+            session.output.explain(&nobody(&cluster));
+        }
+        return Ok(Kind::NoWorker.exit_code());
+    }
+    session.output.warnings(&doubts(&cluster));
+    Ok(0)
+}
+
+fn entry(cluster: &Cluster, queue: &Queue) -> Entry {
+    let trouble = queue.trouble();
+    Entry {
+        name: queue.name.clone(),
+        ready: queue.ready,
+        held: queue.held,
+        consumers: queue.consumers,
+        in_per_s: None,
+        out_per_s: None,
+        wait_ms: None,
+        trouble: (trouble != QueueTrouble::Fine).then(|| trouble.to_string()),
+        note: note(cluster, queue),
+    }
+}
+
+fn note(cluster: &Cluster, queue: &Queue) -> Option<String> {
+    if let Some(reason) = &queue.unknown_because {
+        return Some(reason.clone());
+    }
+    let readers = cluster.readers(&queue.name);
+    match (queue.consumers, readers.as_slice()) {
+        (Some(0), _) => Some("nobody reads it".to_owned()),
+        (_, [only]) => Some(format!("consumed only by {only}")),
+        _ => None,
+    }
+}
+
+fn print(output: &Output, at: jiff::Timestamp, entries: Vec<Entry>) {
+    if output.form == Form::Json {
+        return output.document(&Document {
+            schema: "umbel.queues/1",
+            at: rfc3339(at),
+            queues: entries,
+        });
+    }
+    let number = |value: Option<u64>| {
+        value.map_or_else(
+            || "?".to_owned(),
+            |value| {
+                if output.form == Form::Plain {
+                    value.to_string()
+                } else {
+                    human::count(value)
+                }
+            },
+        )
+    };
+    let cells = |entry: Entry| {
+        let note = entry.note.unwrap_or_default();
+        vec![
+            entry.name.0,
+            number(entry.ready),
+            number(entry.held),
+            number(entry.consumers),
+            entry.trouble.unwrap_or_default(),
+            note,
+        ]
+    };
+    let rows: Vec<Vec<String>> = entries.into_iter().map(cells).collect();
+    match output.form {
+        Form::Plain => output.data(&output::tabbed(
+            &["name", "ready", "held", "consumers", "trouble", "note"],
+            &rows,
+        )),
+        _ if rows.is_empty() => {}
+        _ => output.data(&output::table(
+            &["QUEUE", "READY", "HELD", "CONSUMERS", "TROUBLE", "NOTE"],
+            &[1, 2, 3],
+            &rows,
+        )),
+    }
+}

@@ -1,0 +1,96 @@
+//! The harness of the tests that need more than memory: real servers, real Celery workers, the binary as a user runs it.
+//!
+//! A test file takes it in with
+//!
+//! ```ignore
+//! #[path = "support/support.rs"]
+//! mod support;
+//! ```
+//!
+//! and a test that needs the servers of `tests/run` begins with
+//!
+//! ```ignore
+//! let Some(rig) = support::rig() else { return };
+//! ```
+//!
+//! Nothing here sleeps for a guessed time: everything waits for a condition and has a deadline, and says what it saw when
+//! the deadline passes. Nothing is left running: every server and worker is on a leash (`leash`) held by this process.
+#![allow(
+    dead_code,
+    unused_imports,
+    reason = "each test target uses its own part of the harness"
+)]
+
+mod cli;
+mod management;
+mod private;
+mod process;
+mod proxy;
+mod pty;
+mod services;
+mod worker;
+
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+
+pub use cli::{Outcome, Running, Sandbox, cli};
+pub use management::Management;
+pub use private::{PrivateRabbit, PrivateRedis};
+pub use process::{Leashed, signal};
+pub use proxy::{AMQP_ACK, Proxy};
+pub use pty::{Pty, key};
+pub use services::{Rabbit, RedisDb, Rig, Vhost, rig};
+pub use worker::{Worker, WorkerOptions, celery, python};
+
+/// Long enough for anything that works on a busy machine; a test that waits this long has failed.
+pub const PATIENCE: Duration = Duration::from_mins(1);
+
+/// How often a condition is looked at.
+const POLL: Duration = Duration::from_millis(20);
+
+/// Waits until `condition` holds; panics with `what` when it does not within `deadline`.
+#[track_caller]
+pub fn eventually(deadline: Duration, what: &str, mut condition: impl FnMut() -> bool) {
+    eventually_some(deadline, what, || condition().then_some(()));
+}
+
+/// Waits until `attempt` gives a value, and returns it; panics with `what` when it does not within `deadline`.
+#[track_caller]
+pub fn eventually_some<T>(
+    deadline: Duration,
+    what: &str,
+    mut attempt: impl FnMut() -> Option<T>,
+) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(value) = attempt() {
+            return value;
+        }
+        assert!(
+            start.elapsed() < deadline,
+            "not within {deadline:?}: {what}"
+        );
+        thread::sleep(POLL);
+    }
+}
+
+/// Whether the slow tests are wanted too (`tests/run --soak`).
+pub fn soak() -> bool {
+    std::env::var_os("UMBEL_TEST_SOAK").is_some()
+}
+
+/// The repository's `tests` directory.
+pub fn tests_dir() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests")
+}
+
+/// A new directory that disappears with its value; below the directory of `tests/run`, which sweeps up after a killed test.
+pub fn temporary_directory(prefix: &str) -> tempfile::TempDir {
+    let root =
+        std::env::var_os("UMBEL_TEST_RUN_DIR").map_or_else(std::env::temp_dir, PathBuf::from);
+    tempfile::Builder::new()
+        .prefix(prefix)
+        .tempdir_in(root)
+        .expect("a temporary directory")
+}
