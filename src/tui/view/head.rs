@@ -10,11 +10,11 @@ use ratatui::text::{Line, Span};
 use crate::backend::Results;
 use crate::client::LinkName;
 use crate::clock::Now;
-use crate::cluster::{Cluster, Queue, QueueTrouble, Worker, WorkerState};
+use crate::cluster::{Queue, QueueTrouble, Worker, WorkerState};
 use crate::text::human::{duration, short_count};
 use crate::text::width::{cells, cut, pad};
 use crate::tui::keymap::{Action, Context};
-use crate::tui::panes::{key, queues, remote, workers};
+use crate::tui::panes::{key, missing, queues, remote, workers};
 use crate::tui::state::links::{Link, Word};
 use crate::tui::state::{Shared, State};
 use crate::tui::theme::{Role, Theme};
@@ -103,18 +103,10 @@ fn worker_count(shared: &Shared, theme: Theme) -> Vec<Span<'static>> {
     let answering = cluster.answering().count();
     let role = if answering == 0 { Role::Fail } else { Role::Fg };
     spans.push(theme.span(role, answering.to_string()));
-    match silent(cluster) {
-        0 => {}
-        silent => spans.push(theme.span(Role::Warn, format!(", {silent} silent"))),
+    if let Some(missing) = missing(cluster) {
+        spans.push(theme.span(Role::Warn, format!(", {missing}")));
     }
     spans
-}
-
-fn silent(cluster: &Cluster) -> usize {
-    let workers = cluster.workers.values();
-    workers
-        .filter(|worker| worker.state() == WorkerState::Silent)
-        .count()
 }
 
 /// `⠙ 2 running` at the right end, if there is room.
