@@ -361,16 +361,15 @@ impl Draft {
 fn row_problems(rows: &[Row]) -> Vec<(Spot, String)> {
     let mut problems = Vec::new();
     for (place, row) in rows.iter().enumerate() {
-        match &row.item {
-            Err(error) => problems.push((Spot::Row(place), error.message.clone())),
-            Ok(_) => {
-                let earlier = rows[..place].iter().filter_map(Row::name);
-                if let Some(name) = row
-                    .name()
-                    .filter(|name| earlier.clone().any(|it| it == *name))
-                {
-                    problems.push((Spot::Row(place), format!("{name} is given twice")));
-                }
+        if let Err(error) = &row.item {
+            problems.push((Spot::Row(place), error.message.clone()))
+        } else {
+            let earlier = rows[..place].iter().filter_map(Row::name);
+            if let Some(name) = row
+                .name()
+                .filter(|name| earlier.clone().any(|it| it == *name))
+            {
+                problems.push((Spot::Row(place), format!("{name} is given twice")));
             }
         }
     }
