@@ -241,6 +241,12 @@ pub static TABLE: &[Row] = &[
         Action::Refresh,
     )
     .help("Everywhere", "ask again now, reconnect"),
+    row(
+        &[Tasks, CallNav, Queues, Workers],
+        &[typed('y')],
+        Action::Copy,
+    )
+    .help("Everywhere", "copy the name, or the call"),
     row(PANES, &[typed('!')], Action::OpenNotice)
         .help("Everywhere", "open what the notice is about"),
     row(PANES, &[plain(KeyCode::Esc)], Action::Back).help("Everywhere", "back one level"),
