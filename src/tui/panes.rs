@@ -240,10 +240,10 @@ pub fn key(context: Context, action: Action) -> String {
     key.map_or_else(|| "?".to_owned(), ToString::to_string)
 }
 
-/// The first hints of a context, as far as they fit: `Enter open form  / filter`.
+/// The first two hints of a context, as far as they fit: `Enter open form  / filter`.
 pub fn hint(context: Context, width: usize) -> String {
     let mut text = String::new();
-    for (key, word) in keymap::hints(context) {
+    for (key, word) in keymap::hints(context).into_iter().take(2) {
         let gap = if text.is_empty() { "" } else { "  " };
         let next = format!("{text}{gap}{key} {word}");
         if cells(&next) > width {

@@ -39,14 +39,17 @@ pub fn header(state: &State, area: Rect, buf: &mut Buffer, now: Now) {
     } else {
         Role::Accent
     };
-    let mut spans = vec![
-        Span::raw(" "),
-        theme.span(role, name),
+    let mut facts = vec![
         Span::raw("  broker "),
         word(shared.links.broker.word(), theme),
     ];
-    spans.extend(results(shared, theme));
-    spans.extend(worker_count(shared, theme));
+    facts.extend(results(shared, theme));
+    facts.extend(worker_count(shared, theme));
+    // Where room is short the address gives way to what is known of it.
+    let room = usize::from(area.width).saturating_sub(wide(&facts) + 2);
+    let name = cut(&name, room.max(8), theme.glyphs().ellipsis);
+    let mut spans = vec![Span::raw(" "), theme.span(role, name)];
+    spans.extend(facts);
     let mut line = fit(Line::from(spans), usize::from(area.width), theme);
     line.spans.extend(running(state, area.width, &line, now));
     buf.set_line(area.x, area.y, &line, area.width);
