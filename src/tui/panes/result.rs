@@ -9,10 +9,14 @@ pub mod view;
 use super::{Ask, Pane, step};
 use crate::call::{Call, CallState};
 use crate::protocol::{Json, TaskId};
+use crate::text::human;
 use crate::tui::keymap::{Action, Context};
 use crate::tui::state::Shared;
 
 pub use document::{Body, Document};
+
+/// A result larger than this is not even written out to be copied.
+const LARGE: usize = 1_000_000;
 
 /// What the pane remembers.
 #[derive(Debug, Default)]
@@ -121,6 +125,10 @@ impl State {
 fn copy(call: &Call) -> Ask {
     let result = call.result.as_ref().filter(|_| call.result_known());
     match result {
+        Some(result) if result.size > LARGE => Ask::say(format!(
+            "the result is too large for the clipboard ({}); umbel call ... --json prints it",
+            human::bytes(result.size)
+        )),
         Some(result) => match (&result.traceback, &result.value) {
             (Some(traceback), _) => Ask::Copy(traceback.clone(), "the traceback"),
             (None, Json::Text(text)) => Ask::Copy(text.clone(), "the result"),

@@ -103,7 +103,12 @@ impl State {
             self.tree,
         );
         let gone = if self.chosen {
-            self.cursor.take_if(|name| !self.list.knows(name))
+            let told = |name: &TaskName| {
+                let mut workers = around.cluster.workers.values();
+                workers.any(|worker| worker.knows(name) == Some(true))
+            };
+            let cursor = &mut self.cursor;
+            cursor.take_if(|name| !self.typed.contains(name) && !told(name))
         } else {
             self.cursor = self.first();
             None
