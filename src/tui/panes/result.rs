@@ -6,7 +6,7 @@ pub mod timeline;
 pub mod traceback;
 pub mod view;
 
-use super::{Ask, Pane, step};
+use super::{Ask, Pane, Patience, step};
 use crate::call::{Call, CallState};
 use crate::protocol::{Json, TaskId};
 use crate::text::human;
@@ -88,8 +88,8 @@ impl State {
             return Some(Ask::say("no call yet"));
         };
         match action {
-            Action::Longer => Some(Ask::Wait(call.id().clone(), true)),
-            Action::Shorter => Some(Ask::Wait(call.id().clone(), false)),
+            Action::Longer => Some(Ask::Wait(call.id().clone(), Patience::Longer)),
+            Action::Shorter => Some(Ask::Wait(call.id().clone(), Patience::Shorter)),
             Action::Detach => Some(Ask::Detach(call.id().clone())),
             Action::Revoke => Some(Ask::Revoke(call.id().clone())),
             Action::Copy => Some(copy(call)),

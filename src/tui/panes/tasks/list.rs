@@ -31,6 +31,19 @@ pub enum Row {
     Task(Entry),
 }
 
+/// What is to be listed, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// Names typed by hand.
+    pub typed: &'a BTreeSet<TaskName>,
+    /// The filter, empty for none.
+    pub filter: &'a str,
+    /// Celery's own tasks too.
+    pub builtins: bool,
+    /// Under their dotted parents.
+    pub tree: bool,
+}
+
 /// The list as it is shown.
 #[derive(Debug, Default)]
 pub struct List {
@@ -45,14 +58,14 @@ pub struct List {
 }
 
 impl List {
-    /// The tasks of `cluster` and those typed by hand that match `filter`.
-    pub fn new(
-        cluster: &Cluster,
-        typed: &BTreeSet<TaskName>,
-        filter: &str,
-        builtins: bool,
-        tree: bool,
-    ) -> Self {
+    /// The tasks of `cluster` and those typed by hand that match the filter.
+    pub fn new(cluster: &Cluster, wanted: &Wanted<'_>) -> Self {
+        let Wanted {
+            typed,
+            filter,
+            builtins,
+            tree,
+        } = *wanted;
         let counts = cluster.registered_counts();
         let told = cluster.workers.values().flat_map(|worker| &worker.tasks);
         let names: BTreeSet<&TaskName> = told.flatten().chain(typed).collect();
