@@ -88,6 +88,9 @@ pub async fn run(
     let mut call = Call::new(signature, timeout, session.clock.now());
     call.queue = call.signature.options.queue.clone();
     call.warnings = warnings;
+    if session.output.form != Form::Json {
+        session.output.warnings(&call.warnings);
+    }
     let mut stop = pin!(stop);
     let end = tokio::select! {
         end = conduct(session, &mut call, wanted.no_preflight) => end,
@@ -102,6 +105,7 @@ async fn conduct(session: &mut Session, call: &mut Call, no_preflight: bool) -> 
         call.apply(Fact::Unsent(error), session.clock.now());
         return End::Done;
     }
+    let said = call.warnings.len();
     let no_result = match choose(call, &known, no_preflight) {
         Ok(no_result) => no_result,
         Err(error) => {
@@ -109,8 +113,8 @@ async fn conduct(session: &mut Session, call: &mut Call, no_preflight: bool) -> 
             return End::Done;
         }
     };
-    if session.output.form == Form::Human {
-        session.output.warnings(&call.warnings);
+    if session.output.form != Form::Json {
+        session.output.warnings(&call.warnings[said..]);
     }
     let queue = call.queue.clone().unwrap_or_else(|| "celery".into());
     session

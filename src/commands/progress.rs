@@ -55,7 +55,17 @@ pub fn closing(call: &Call, interrupted: bool, now: Now) -> String {
             call.signature.task,
             call.id()
         ),
+        CallState::Draft if interrupted && call.trouble.is_none() => format!(
+            "STOPPED  {}  id {}\nnothing was sent",
+            call.signature.task,
+            call.id()
+        ),
         CallState::Unsent | CallState::Draft => unsent(call),
+        CallState::Send if interrupted => format!(
+            "SENT?  {}  id {}  stopped while it was being sent: unknown whether it was queued",
+            call.signature.task,
+            call.id()
+        ),
         state if interrupted => format!(
             "{}  {}  id {}  stopped waiting; the task goes on",
             state.word(),
