@@ -270,6 +270,7 @@ fn timed_out(call: &Call, error: ErrorDocument) -> ErrorDocument {
         },
         (None, Some(trouble)) => ErrorDocument {
             message: trouble.message.clone(),
+            hint: trouble.hint.clone(),
             retry_safe: Some(false),
             ..error
         },

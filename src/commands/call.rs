@@ -21,6 +21,8 @@ use crate::protocol::{Json, QueueName, Signature};
 
 /// How long the depth of a queue that no worker named is waited for.
 const DEPTH_PATIENCE: Duration = Duration::from_secs(1);
+/// How long the confirm of a message is awaited after the user stopped.
+const SETTLING: Duration = Duration::from_millis(100);
 /// How often the progress line moves.
 const FRAME: Duration = Duration::from_millis(100);
 
@@ -96,6 +98,9 @@ pub async fn run(
         end = conduct(session, &mut call, wanted.no_preflight) => end,
         code = &mut stop => End::Stopped(code),
     };
+    if matches!(end, End::Stopped(_)) {
+        settle(session, &mut call).await;
+    }
     report(session, &call, &end)
 }
 
@@ -234,6 +239,21 @@ async fn wait(session: &mut Session, call: &mut Call, no_result: bool) {
             }
             Ok(Some(_)) | Err(_) => {}
             Ok(None) => return,
+        }
+    }
+}
+
+/// Learns, for a moment, what became of a message that was under way when the user stopped.
+async fn settle(session: &mut Session, call: &mut Call) {
+    let until = session.clock.now().mono.after(SETTLING);
+    while call.state() == CallState::Send {
+        let left = until.since(session.clock.now().mono);
+        match tokio::time::timeout(left, session.events.recv()).await {
+            Ok(Some(Event::Call(id, fact, at))) if id == *call.id() => {
+                call.apply(fact, at);
+            }
+            Ok(Some(_)) => {}
+            Ok(None) | Err(_) => return,
         }
     }
 }

@@ -179,6 +179,9 @@ fn timeout(call: &Call, now: Now) -> String {
     match (&call.trouble, call.whereabouts()) {
         (Some(trouble), _) => {
             let _ = write!(text, "\n  {}", trouble.message);
+            if let Some(hint) = &trouble.hint {
+                let _ = write!(text, "\n  hint: {hint}");
+            }
         }
         (None, Some(CallState::Sent)) => {
             text.push_str("\n  now: SENT, no worker was seen to hold it")

@@ -240,6 +240,26 @@ fn the_backend_is_learned_from_the_workers(#[values(RedisPrefork, RpcPrefork)] k
 }
 
 #[test]
+fn a_backend_from_a_worker_s_environment_wins_as_it_does_in_celery() {
+    let Some(rig) = rig() else { return };
+    let (vhost, db) = (rig.vhost(), rig.redis_db());
+    let options = WorkerOptions {
+        broker: vhost.url.clone(),
+        backend: "rpc://".to_owned(),
+        pool: "solo".to_owned(),
+        env: vec![("CELERY_RESULT_BACKEND".to_owned(), db.url.clone())],
+        ..WorkerOptions::default()
+    };
+    let _worker = crate::support::Worker::start("shop.tasks", &options);
+    let sandbox = Sandbox::new().env("CELERY_BROKER_URL", &vhost.url);
+    let document = sandbox
+        .cli(&["call", "shop.tasks.add", "2", "3", "--json"])
+        .expect_code(0)
+        .json();
+    assert_eq!(document["result"], json!(5));
+}
+
+#[test]
 fn an_application_without_a_result_backend_is_not_waited_for() {
     let Some(rig) = rig() else { return };
     let vhost = rig.vhost();
@@ -265,8 +285,7 @@ fn an_application_without_a_result_backend_is_not_waited_for() {
 
 #[rstest]
 #[case::pickle("pickle")]
-#[case::yaml("yaml")]
-fn a_result_in_a_form_that_umbel_cannot_read_is_told_at_once(
+fn a_result_in_a_form_that_umbel_cannot_read_is_told_with_the_way_to_it(
     #[case] serializer: &str,
     #[values(RedisPrefork, RpcPrefork)] kind: Kind,
 ) {
@@ -286,6 +305,12 @@ fn a_result_in_a_form_that_umbel_cannot_read_is_told_at_once(
     let message = document["error"]["message"].as_str().unwrap_or_default();
     assert!(
         message.contains(serializer) || message.contains("read"),
+        "{document}"
+    );
+    assert!(
+        document["error"]["hint"]
+            .to_string()
+            .contains("AsyncResult"),
         "{document}"
     );
     assert_eq!(document["error"]["retry_safe"], false);
