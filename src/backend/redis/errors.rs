@@ -17,6 +17,11 @@ pub(super) fn told(url: &RedisUrl, error: &RedisError) -> Error {
     backend(url, &what, hint)
 }
 
+/// Whether the server's access rules forbid it.
+pub(super) fn is_denied(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm)
+}
+
 /// Nothing was heard in time.
 pub(super) fn silent(url: &RedisUrl) -> Error {
     let hint = if url.tls {
@@ -70,7 +75,7 @@ fn explained(url: &RedisUrl, error: &RedisError) -> (String, Option<String>) {
         ErrorKind::Server(ServerErrorKind::NoPerm) => (
             remote(error),
             hint(
-                "umbel needs the commands GET, STRLEN, GETRANGE, PING and SUBSCRIBE on celery-task-meta-*",
+                "umbel needs GET, PING, SUBSCRIBE and UNSUBSCRIBE for celery-task-meta-* (STRLEN and GETRANGE make it faster)",
             ),
         ),
         ErrorKind::Server(ServerErrorKind::BusyLoading) => (

@@ -7,10 +7,11 @@ use lapin::BasicProperties;
 use lapin::message::Delivery;
 use lapin::types::{AMQPValue, FieldArray, FieldTable, LongString, ShortString};
 
+use super::dial::FRAME_MAX;
 use crate::protocol::{Json, Message, Properties};
 
-/// Headers travel in one frame, and RabbitMQ's frames hold 128 KiB unless configured otherwise; a larger one kills the connection.
-const MAX_HEADERS: usize = 120 * 1024;
+/// Headers travel in one frame, together with the properties; a larger frame than agreed kills the connection.
+const MAX_HEADERS: usize = FRAME_MAX as usize - 4096;
 
 /// Tables inside tables: what we send and what we read.
 const MAX_DEPTH: usize = 32;

@@ -80,40 +80,63 @@ pub(super) fn connecting(endpoint: &Endpoint, failure: &Failure) -> Error {
 
 /// A connection that was up and is gone.
 pub(super) fn lost(endpoint: &Endpoint, failure: &Failure) -> Error {
-    let what = match failure {
-        Failure::Amqp { error, .. } => match error.kind() {
-            ErrorKind::MissingHeartbeatError => "nothing heard for 10 s".to_owned(),
-            ErrorKind::IOError(cause) if cause.kind() == io::ErrorKind::ConnectionAborted => {
-                "the broker closed it".to_owned()
-            }
-            ErrorKind::IOError(cause) => lower(&cause.to_string()),
-            ErrorKind::ProtocolError(remote) => cut(remote.get_message().as_str()),
-            _ => cut(&error.to_string()),
-        },
-        Failure::UnknownHost | Failure::Silence { .. } => "nothing heard in time".to_owned(),
-    };
-    told(endpoint, &format!("connection lost: {what}"), None)
+    let what = format!("connection lost: {}", cause(failure));
+    told(endpoint, &what, None)
 }
 
-/// A step on a living connection that failed; `step` completes the sentence "it refused …".
+/// A message that was written, or begun to be written, and whose confirm did not come.
+pub(super) fn unconfirmed(endpoint: &Endpoint, failure: &Failure) -> Error {
+    let what = format!("the message was not confirmed: {}", cause(failure));
+    let mut error = told(endpoint, &what, None);
+    error.kind = Kind::UnknownDelivery;
+    error.hint("it may be queued and run; it is not sent again")
+}
+
+/// A step on a living connection that failed.
 pub(super) fn step(endpoint: &Endpoint, step: &str, failure: &Failure) -> Error {
-    let what = match failure {
-        Failure::Amqp { error, .. } => match error.kind() {
-            ErrorKind::ProtocolError(remote) => {
-                format!("it refused {step}: {}", cut(remote.get_message().as_str()))
-            }
-            _ => format!("{step} failed: {}", cut(&error.to_string())),
-        },
-        Failure::UnknownHost | Failure::Silence { .. } => format!("{step}: no answer in time"),
-    };
+    let refused = remote(failure).is_some();
+    let verb = if refused { "was refused" } else { "failed" };
     let denied = matches!(failure, Failure::Amqp { error, .. } if code(error) == Some(403));
     let hint = denied.then(|| {
         format!(
-            "user {} lacks a permission on this vhost: rabbitmqctl list_user_permissions {}",
-            endpoint.user, endpoint.user
+            "user {0} lacks a permission on this vhost: rabbitmqctl list_user_permissions {0}",
+            endpoint.user
         )
     });
+    let what = format!("{step} {verb}: {}", cause(failure));
     told(endpoint, &what, hint)
+}
+
+/// Why, in a few words.
+fn cause(failure: &Failure) -> String {
+    if let Some(text) = remote(failure) {
+        return cut(text);
+    }
+    let Failure::Amqp { error, .. } = failure else {
+        return "nothing heard in time".to_owned();
+    };
+    match error.kind() {
+        ErrorKind::MissingHeartbeatError => "nothing heard for 10 s".to_owned(),
+        ErrorKind::IOError(cause) if cause.kind() == io::ErrorKind::ConnectionAborted => {
+            "the broker hung up".to_owned()
+        }
+        ErrorKind::IOError(cause) => cut(&lower(&cause.to_string())),
+        ErrorKind::InvalidChannelState(..) | ErrorKind::InvalidConnectionState(_) => {
+            "the connection or its channel is gone".to_owned()
+        }
+        _ => cut(&error.to_string()),
+    }
+}
+
+/// What the broker itself said.
+fn remote(failure: &Failure) -> Option<&str> {
+    match failure {
+        Failure::Amqp { error, .. } => match error.kind() {
+            ErrorKind::ProtocolError(remote) => Some(remote.get_message().as_str()),
+            _ => None,
+        },
+        Failure::UnknownHost | Failure::Silence { .. } => None,
+    }
 }
 
 /// `broker amqp://localhost:5672/: …`
@@ -277,7 +300,7 @@ mod tests {
         io::Error::new(kind, text.to_owned()).into()
     }
 
-    fn remote(kind: AMQPErrorKind, text: &str) -> lapin::Error {
+    fn told_by_broker(kind: AMQPErrorKind, text: &str) -> lapin::Error {
         ErrorKind::ProtocolError(AMQPError::new(kind, text.into())).into()
     }
 
@@ -301,13 +324,13 @@ mod tests {
         Failure::Silence { reached: true },
         "broker amqp://h:5672/: it was reached, but did not answer in AMQP in time", "a Redis")]
     #[case::wrong_password(
-        reached(remote(AMQPSoftError::ACCESSREFUSED.into(), "ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN.")),
+        reached(told_by_broker(AMQPSoftError::ACCESSREFUSED.into(), "ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN.")),
         "broker amqp://h:5672/: login refused: wrong password, or there is no user joe", "percent-encoded")]
     #[case::vhost_missing(
-        reached(remote(AMQPHardError::NOTALLOWED.into(), "NOT_ALLOWED - vhost nosuch not found")),
+        reached(told_by_broker(AMQPHardError::NOTALLOWED.into(), "NOT_ALLOWED - vhost nosuch not found")),
         "broker amqp://h:5672/: there is no vhost /", "list_vhosts")]
     #[case::no_permission(
-        reached(remote(AMQPHardError::NOTALLOWED.into(), "NOT_ALLOWED - access to vhost '/' refused for user 'joe'")),
+        reached(told_by_broker(AMQPHardError::NOTALLOWED.into(), "NOT_ALLOWED - access to vhost '/' refused for user 'joe'")),
         "broker amqp://h:5672/: user joe has no permission on the vhost /", "set_permissions")]
     #[case::http_port(
         reached(io_error(io::ErrorKind::ConnectionAborted, "connection aborted")),
@@ -342,7 +365,7 @@ mod tests {
 
     #[test]
     fn guest_is_told_that_it_may_log_in_only_locally() {
-        let refused = reached(remote(
+        let refused = reached(told_by_broker(
             AMQPSoftError::ACCESSREFUSED.into(),
             "ACCESS_REFUSED",
         ));
@@ -363,7 +386,7 @@ mod tests {
     #[case::heartbeat(ErrorKind::MissingHeartbeatError.into(), "nothing heard for 10 s")]
     #[case::cut(
         io_error(io::ErrorKind::ConnectionAborted, "x"),
-        "the broker closed it"
+        "the broker hung up"
     )]
     #[case::reset(
         io_error(
@@ -373,7 +396,7 @@ mod tests {
         "connection reset by peer"
     )]
     #[case::shutdown(
-        remote(AMQPHardError::CONNECTIONFORCED.into(), "CONNECTION_FORCED - broker forced connection closure with reason 'shutdown'"),
+        told_by_broker(AMQPHardError::CONNECTIONFORCED.into(), "CONNECTION_FORCED - broker forced connection closure with reason 'shutdown'"),
         "CONNECTION_FORCED - broker forced connection closure with reason 'shutdown'")]
     fn a_lost_connection_says_why(#[case] error: lapin::Error, #[case] why: &str) {
         let told = lost(&endpoint("amqp://h/shop"), &error.into());
@@ -384,8 +407,25 @@ mod tests {
     }
 
     #[test]
+    fn a_missing_confirm_is_a_kind_of_its_own() {
+        let gone = ErrorKind::InvalidChannelState(lapin::ChannelState::Error, "confirm");
+        let told = unconfirmed(&endpoint("amqp://h"), &lapin::Error::from(gone).into());
+        assert_eq!(told.kind, Kind::UnknownDelivery);
+        assert!(
+            told.message
+                .ends_with("not confirmed: the connection or its channel is gone")
+        );
+        let told = unconfirmed(&endpoint("amqp://h"), &Failure::Silence { reached: true });
+        assert!(
+            told.message
+                .ends_with("not confirmed: nothing heard in time")
+        );
+        assert!(told.hint.unwrap().contains("not sent again"));
+    }
+
+    #[test]
     fn remote_text_is_bounded() {
-        let long = remote(AMQPHardError::INTERNALERROR.into(), &"x".repeat(255));
+        let long = told_by_broker(AMQPHardError::INTERNALERROR.into(), &"x".repeat(255));
         assert!(
             connecting(&endpoint("amqp://h"), &long.into())
                 .message
@@ -397,12 +437,12 @@ mod tests {
 
     #[test]
     fn a_denied_step_names_the_permission() {
-        let denied = reached(remote(
+        let denied = reached(told_by_broker(
             AMQPSoftError::ACCESSREFUSED.into(),
             "ACCESS_REFUSED - access to exchange 'celery.pidbox' in vhost '/' refused for user 'joe'",
         ));
         let error = step(&endpoint("amqp://joe:pw@h/"), "a control request", &denied);
-        assert!(error.message.contains("it refused a control request"));
+        assert!(error.message.contains("a control request was refused"));
         assert!(error.hint.unwrap().contains("list_user_permissions joe"));
     }
 }

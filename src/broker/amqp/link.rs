@@ -160,11 +160,21 @@ impl AmqpLink {
             Trouble::Busy => Error::new(
                 Kind::Unsent,
                 format!(
-                    "broker {address}: {what} was not sent, others still wait for their confirm"
+                    "broker {address}: {what} was not sent: others still wait for their confirm"
                 ),
             ),
             Trouble::Failure(failure) => errors::step(&self.endpoint, what, failure),
         }
+    }
+
+    /// A Nack: the queue has a limit and is full, or the broker failed inside.
+    fn refused(&self, what: &str) -> Error {
+        let address = self.endpoint.short();
+        Error::new(
+            Kind::Unsent,
+            format!("broker {address}: {what} was not taken"),
+        )
+        .hint("is the queue full (x-max-length with x-overflow reject-publish)?")
     }
 
     fn unsendable(&self, reason: &convert::Unsendable) -> Error {
@@ -200,18 +210,10 @@ impl Link for AmqpLink {
         match self.tasks.publish(parcel, deadline).await {
             Fate::Routed => Delivery::Confirmed,
             Fate::Returned(text) => Delivery::Returned(text),
-            Fate::Nacked => Delivery::Unsent(Error::new(
-                Kind::Unsent,
-                format!(
-                    "broker {}: it refused the message (queue {queue} is full, or a limit of it is reached)",
-                    self.endpoint.short()
-                ),
-            )),
+            Fate::Nacked => Delivery::Unsent(self.refused("the message")),
             Fate::Unsent(trouble) => Delivery::Unsent(self.trouble("the message", &trouble)),
-            Fate::Unknown(trouble) => {
-                let mut error = self.trouble("the confirm of the message", &trouble);
-                error.kind = Kind::UnknownDelivery;
-                Delivery::Unknown(error)
+            Fate::Unknown(failure) => {
+                Delivery::Unknown(errors::unconfirmed(&self.endpoint, &failure))
             }
         }
     }
@@ -228,9 +230,10 @@ impl Link for AmqpLink {
                 // No such exchange: no worker has connected since the broker started.
                 Ok(Reach::Nobody)
             }
-            Fate::Nacked => Err(self.trouble("a control request", &Trouble::Busy)),
-            Fate::Unsent(trouble) | Fate::Unknown(trouble) => {
-                Err(self.trouble("a control request", &trouble))
+            Fate::Nacked => Err(self.refused("a control request")),
+            Fate::Unsent(trouble) => Err(self.trouble("a control request", &trouble)),
+            Fate::Unknown(failure) => {
+                Err(errors::step(&self.endpoint, "a control request", &failure))
             }
         }
     }
