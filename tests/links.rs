@@ -283,6 +283,32 @@ async fn a_publish_whose_confirm_is_lost_is_unknown_and_told_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_publish_that_nobody_waits_for_any_more_confuses_no_other() {
+    let Some(rig) = support::rig() else { return };
+    let vhost = rig.vhost();
+    vhost.declare_queue("shop");
+    let proxy = Proxy::to(&vhost.url);
+    let (link, _incoming) = dial(&broker(proxy.url())).await;
+    proxy.freeze();
+    for _ in 0..3 {
+        let (_, message) = task("shop.tasks.add", &["1", "2"], None);
+        let nosuch = queue("nosuch");
+        let publish = link.publish(&nosuch, message);
+        let waited = timeout(Duration::from_millis(50), publish).await;
+        assert!(waited.is_err(), "the broker cannot have answered");
+    }
+    proxy.thaw();
+    for _ in 0..20 {
+        let (_, message) = task("shop.tasks.add", &["1", "2"], None);
+        assert_eq!(
+            link.publish(&queue("shop"), message).await,
+            Delivery::Confirmed
+        );
+    }
+    link.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_user_who_may_not_publish_is_told_so_and_the_message_is_unsent() {
     let Some(rig) = support::rig() else { return };
     let vhost = rig.vhost();
@@ -592,6 +618,12 @@ async fn an_alarm_blocks_and_a_killed_broker_is_lost() {
     };
     assert!(error.message.contains("alarm"), "{error}");
     assert!(link.depth(&queue("shop")).await.is_ok(), "questions go on");
+    let control = link.broadcast(ping("nobody").encode()).await;
+    assert!(control.is_err(), "a control request is a publish too");
+    assert!(
+        link.ping().await.is_ok(),
+        "and did not block its connection"
+    );
     watermark("0.4");
     let Incoming::Blocked(None) = next(&mut incoming).await else {
         panic!("not unblocked");

@@ -253,12 +253,13 @@ async fn carry(
     Some("the server closed it".to_owned())
 }
 
-/// The channel is the key (protocol.md 2.2).
+/// The channel is the key (protocol.md 2.2). What is beyond our limit is left to [`Link::fetch`], which says so.
 fn result(stem: &str, message: &Msg) -> Option<Incoming> {
     let id = message.get_channel_name().strip_prefix(stem)?;
-    Some(Incoming::Result {
+    let payload = message.get_payload_bytes();
+    (payload.len() as u64 <= MAX_RESULT).then(|| Incoming::Result {
         id: TaskId::from(id),
-        payload: message.get_payload_bytes().to_vec(),
+        payload: payload.to_vec(),
     })
 }
 

@@ -224,7 +224,7 @@ fn hung_up(endpoint: &Endpoint, cause: &io::Error) -> (String, Option<String>) {
     if text.contains("certificate") || text.contains("Certificate") || text.contains("UnknownCA") {
         return (
             format!("TLS: {}", cut(&text)),
-            Some("the certificate is checked against the authorities that this system trusts; an own CA is not supported yet".to_owned()),
+            Some("the certificate is checked against the authorities that this system trusts; for an own one set SSL_CERT_FILE to its PEM file".to_owned()),
         );
     }
     (
@@ -257,6 +257,7 @@ fn not_amqp(endpoint: &Endpoint) -> String {
         6379 | 6380 => "that port is usually a Redis; AMQP is 5672".to_owned(),
         80 | 443 | 8080 => "that port is usually a web server; AMQP is 5672".to_owned(),
         5671 if !endpoint.tls => "that port usually speaks TLS: try amqps://".to_owned(),
+        5672 => "something other than a RabbitMQ listens on that port".to_owned(),
         port => format!(
             "is {port} the AMQP port (usually 5672), and not a web page, a Redis or a TLS port (amqps://)?"
         ),
@@ -311,30 +312,30 @@ mod tests {
     #[rstest]
     #[case::refused(
         Failure::Amqp { error: io_error(io::ErrorKind::ConnectionRefused, "x"), reached: false },
-        "broker amqp://h:5672/: connection refused", "does RabbitMQ run on h, and is 5672 its port?")]
+        "broker amqp://h:5673/: connection refused", "does RabbitMQ run on h, and is 5673 its port?")]
     #[case::unknown_host(
         Failure::UnknownHost,
-        "broker amqp://h:5672/: the host name h is not known",
+        "broker amqp://h:5673/: the host name h is not known",
         "check its spelling"
     )]
     #[case::firewall(
         Failure::Silence { reached: false },
-        "broker amqp://h:5672/: no connection in time", "firewall")]
+        "broker amqp://h:5673/: no connection in time", "firewall")]
     #[case::redis_port(
         Failure::Silence { reached: true },
-        "broker amqp://h:5672/: it was reached, but did not answer in AMQP in time", "a Redis")]
+        "broker amqp://h:5673/: it was reached, but did not answer in AMQP in time", "a Redis")]
     #[case::wrong_password(
         reached(told_by_broker(AMQPSoftError::ACCESSREFUSED.into(), "ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN.")),
-        "broker amqp://h:5672/: login refused: wrong password, or there is no user joe", "percent-encoded")]
+        "broker amqp://h:5673/: login refused: wrong password, or there is no user joe", "percent-encoded")]
     #[case::vhost_missing(
         reached(told_by_broker(AMQPHardError::NOTALLOWED.into(), "NOT_ALLOWED - vhost nosuch not found")),
-        "broker amqp://h:5672/: there is no vhost /", "list_vhosts")]
+        "broker amqp://h:5673/: there is no vhost /", "list_vhosts")]
     #[case::no_permission(
         reached(told_by_broker(AMQPHardError::NOTALLOWED.into(), "NOT_ALLOWED - access to vhost '/' refused for user 'joe'")),
-        "broker amqp://h:5672/: user joe has no permission on the vhost /", "set_permissions")]
+        "broker amqp://h:5673/: user joe has no permission on the vhost /", "set_permissions")]
     #[case::http_port(
         reached(io_error(io::ErrorKind::ConnectionAborted, "connection aborted")),
-        "broker amqp://h:5672/: it closed the connection instead of answering in AMQP",
+        "broker amqp://h:5673/: it closed the connection instead of answering in AMQP",
         "web page"
     )]
     #[case::tls_to_a_plain_port(
@@ -342,12 +343,12 @@ mod tests {
             io::ErrorKind::InvalidData,
             "received corrupt message of type InvalidContentType"
         )),
-        "broker amqp://h:5672/: it does not speak TLS",
+        "broker amqp://h:5673/: it does not speak TLS",
         "amqps://"
     )]
     #[case::unknown_authority(
         reached(io_error(io::ErrorKind::InvalidData, "invalid peer certificate: UnknownIssuer")),
-        "broker amqp://h:5672/: TLS: invalid peer certificate: UnknownIssuer",
+        "broker amqp://h:5673/: TLS: invalid peer certificate: UnknownIssuer",
         "trusts"
     )]
     fn a_failed_connect_says_what_happened_and_what_to_check(
@@ -355,7 +356,7 @@ mod tests {
         #[case] message: &str,
         #[case] hint: &str,
     ) {
-        let error = connecting(&endpoint("amqp://joe:s3cret@h:5672/"), &failure);
+        let error = connecting(&endpoint("amqp://joe:s3cret@h:5673/"), &failure);
         assert_eq!(error.kind, Kind::Unsent);
         assert_eq!(error.message, message);
         let told = error.hint.unwrap();
@@ -384,10 +385,7 @@ mod tests {
 
     #[rstest]
     #[case::heartbeat(ErrorKind::MissingHeartbeatError.into(), "nothing heard for 10 s")]
-    #[case::cut(
-        io_error(io::ErrorKind::ConnectionAborted, "x"),
-        "the broker hung up"
-    )]
+    #[case::cut(io_error(io::ErrorKind::ConnectionAborted, "x"), "the broker hung up")]
     #[case::reset(
         io_error(
             io::ErrorKind::ConnectionReset,

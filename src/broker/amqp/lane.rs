@@ -85,9 +85,6 @@ impl Lanes {
     /// Publishes with `mandatory` and waits for the confirm until `deadline`. When the wait ends early (deadline, or the
     /// caller is gone), the channel is not used again before its confirm has come.
     pub(super) async fn publish(self: &Arc<Self>, parcel: Parcel, deadline: Instant) -> Fate {
-        if self.wire.is_blocked() {
-            return Fate::Unsent(Trouble::Blocked);
-        }
         let lane = match timeout_at(deadline, self.lane()).await {
             Ok(Ok(lane)) => lane,
             Ok(Err(error)) => return Fate::Unsent(Trouble::Failure(error.into())),

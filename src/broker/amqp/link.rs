@@ -149,6 +149,11 @@ impl AmqpLink {
         }
     }
 
+    /// An alarm holds for the whole broker: a publish would only block the other connection too.
+    fn is_blocked(&self) -> bool {
+        self.publishing.is_blocked() || self.control.is_blocked()
+    }
+
     fn trouble(&self, what: &str, trouble: &Trouble) -> Error {
         let address = self.endpoint.short();
         match trouble {
@@ -203,6 +208,9 @@ impl Link for AmqpLink {
 
     async fn publish(&self, queue: &QueueName, message: Message) -> Delivery {
         let deadline = Instant::now() + STEP;
+        if self.is_blocked() {
+            return Delivery::Unsent(self.trouble("the message", &Trouble::Blocked));
+        }
         let parcel = match parcel("", queue.as_str(), message, 2) {
             Ok(parcel) => parcel,
             Err(reason) => return Delivery::Unsent(self.unsendable(&reason)),
@@ -219,6 +227,9 @@ impl Link for AmqpLink {
     }
 
     async fn broadcast(&self, request: Message) -> Result<Reach, Error> {
+        if self.is_blocked() {
+            return Err(self.trouble("a control request", &Trouble::Blocked));
+        }
         let parcel =
             parcel(control::EXCHANGE, "", request, 1).map_err(|reason| self.unsendable(&reason))?;
         match self.broadcasts.publish(parcel, Instant::now() + STEP).await {
