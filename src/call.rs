@@ -4,6 +4,9 @@
 
 pub mod document;
 pub mod preflight;
+pub mod state;
+#[cfg(test)]
+mod tests;
 pub mod timeline;
 
 use std::time::Duration;
@@ -13,111 +16,11 @@ use crate::error::Error;
 use crate::protocol::control::{HeldTask, Place};
 use crate::protocol::{Json, NodeName, QueueName, Signature, State, TaskId, TaskResult};
 
+pub use state::CallState;
 pub use timeline::Timeline;
 
 /// What `none` and `0` mean as a timeout.
-pub const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// The state of a call in one word; names for documents are the variants in `snake_case` (ux.md 0.1, ruling 22), words for the screen are [`CallState::word`].
-#[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, strum::Display, strum::IntoStaticStr, strum::EnumIter,
-)]
-#[strum(serialize_all = "snake_case")]
-pub enum CallState {
-    /// Not sent.
-    Draft,
-    /// Being published.
-    Send,
-    /// The broker refused or returned it, or was not reached: certainly not queued.
-    Unsent,
-    /// The broker has it; nothing heard since.
-    Sent,
-    /// A worker holds it, not started.
-    Recv,
-    /// Running.
-    Run,
-    /// Failed, and will run again.
-    Retry,
-    /// Returned in time.
-    Ok,
-    /// Raised, in time.
-    Fail,
-    /// We stopped waiting; the outcome is unknown; still listening.
-    Timeout,
-    /// Returned after our timeout.
-    LateOk,
-    /// Raised after our timeout.
-    LateFail,
-    /// The user stopped waiting; still listening.
-    Detached,
-    /// A worker dropped it unstarted.
-    Expired,
-    /// Revoked before it ran.
-    Revoked,
-    /// Terminated while it ran.
-    Killed,
-    /// The worker does not know the task.
-    NoTask,
-    /// The task ignores its result: nothing is waited for.
-    NoResult,
-    /// No trace anywhere.
-    Lost,
-    /// The connection broke while publishing.
-    UnknownDelivery,
-}
-
-impl CallState {
-    /// The word on the screen.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Draft => "DRAFT",
-            Self::Send => "SEND",
-            Self::Unsent => "UNSENT",
-            Self::Sent => "SENT",
-            Self::Recv => "RECV",
-            Self::Run => "RUN",
-            Self::Retry => "RETRY",
-            Self::Ok => "OK",
-            Self::Fail => "FAIL",
-            Self::Timeout => "TIMEOUT",
-            Self::LateOk => "LATE OK",
-            Self::LateFail => "LATE FAIL",
-            Self::Detached => "DETACHED",
-            Self::Expired => "EXPIRED",
-            Self::Revoked => "REVOKED",
-            Self::Killed => "KILLED",
-            Self::NoTask => "NO TASK",
-            Self::NoResult => "NO RESULT",
-            Self::Lost => "LOST?",
-            Self::UnknownDelivery => "SENT?",
-        }
-    }
-
-    /// Whether nothing more is expected.
-    pub fn is_final(self) -> bool {
-        matches!(
-            self,
-            Self::Unsent
-                | Self::Ok
-                | Self::Fail
-                | Self::LateOk
-                | Self::LateFail
-                | Self::Expired
-                | Self::Revoked
-                | Self::Killed
-                | Self::NoTask
-                | Self::NoResult
-        )
-    }
-
-    /// Whether the caller is still waiting, with a countdown.
-    pub fn is_waiting(self) -> bool {
-        matches!(
-            self,
-            Self::Send | Self::Sent | Self::Recv | Self::Run | Self::Retry | Self::UnknownDelivery
-        )
-    }
-}
+pub const LONGEST_WAIT: Duration = Duration::from_hours(24);
 
 /// Something that became known about a call.
 #[derive(Clone, Debug, PartialEq)]
@@ -341,13 +244,11 @@ impl Call {
     /// Time waited so far, or in all once it ended or was given up.
     pub fn elapsed(&self, now: Now) -> Option<Duration> {
         let start = self.timeline.waiting_since()?;
-        let end = self.timeline.done.map_or_else(
-            || match self.waiting {
-                Waiting::Yes => now,
-                Waiting::TimedOut(at) | Waiting::Detached(at) => at,
-            },
-            |done| done,
-        );
+        let given_up = match self.waiting {
+            Waiting::Yes => now,
+            Waiting::TimedOut(at) | Waiting::Detached(at) => at,
+        };
+        let end = self.timeline.done.unwrap_or(given_up);
         Some(end.mono.since(start.mono))
     }
 
@@ -539,14 +440,16 @@ fn outcome(result: &TaskResult) -> Outcome {
     let exception = result.exception.as_ref();
     match result.state {
         State::Success => Outcome::Ok,
-        State::Revoked if exception.is_some_and(|exception| exception.is_expired()) => {
+        State::Revoked if exception.is_some_and(super::protocol::result::Exception::is_expired) => {
             Outcome::Expired
         }
-        State::Revoked if exception.is_some_and(|exception| exception.is_terminated()) => {
+        State::Revoked
+            if exception.is_some_and(super::protocol::result::Exception::is_terminated) =>
+        {
             Outcome::Killed
         }
         State::Revoked => Outcome::Revoked,
-        _ if exception.is_some_and(|exception| exception.is_not_registered())
+        _ if exception.is_some_and(super::protocol::result::Exception::is_not_registered)
             && result.traceback.is_none() =>
         {
             Outcome::NoTask

@@ -22,18 +22,22 @@ pub struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-Exit codes: 0 success; 1 the task failed; 2 wrong usage; 3 no result within the timeout (the task may still run);
-4 broker or result backend unreachable, nothing sent; 5 result backend lost after sending; 6 no worker reads the queue,
-knows the task or answers; 7 revoked, expired or killed; 8 arguments cannot be encoded; 9 refused; 11 configuration;
-12 unknown whether it was sent; 70 a bug in umbel; 130, 143 interrupted.
+Exit codes:
+  0 success                          6 no worker reads the queue, knows the task, or answers
+  1 the task failed                  7 revoked, expired or killed
+  2 wrong usage                      8 the arguments cannot be encoded
+  3 no result in time; it may run    9 refused (confirmation or permission)
+  4 unreachable; nothing was sent   11 configuration
+  5 result backend lost afterwards  12 unknown whether it was sent
+  70 a bug in umbel                130, 143 interrupted; the task goes on
 
-Environment: UMBEL_BROKER, CELERY_BROKER_URL, UMBEL_BACKEND, CELERY_RESULT_BACKEND, UMBEL_TIMEOUT, UMBEL_LOG,
-UMBEL_GLYPHS, UMBEL_AMBIGUOUS, NO_COLOR.";
+Environment: UMBEL_BROKER CELERY_BROKER_URL UMBEL_BACKEND CELERY_RESULT_BACKEND
+  UMBEL_TIMEOUT UMBEL_LOG UMBEL_GLYPHS UMBEL_AMBIGUOUS NO_COLOR";
 
 /// Flags that go anywhere.
 #[derive(Debug, Args)]
 pub struct Global {
-    /// Broker URL: amqp://user:password@host:5672/vhost (a password here is visible to others in ps; prefer CELERY_BROKER_URL)
+    /// Broker URL: <amqp://user:password@host:5672/vhost> (a password here is visible to others in ps; prefer `CELERY_BROKER_URL`)
     #[arg(
         long,
         global = true,
@@ -41,7 +45,7 @@ pub struct Global {
         help_heading = "Global options"
     )]
     pub broker: Option<String>,
-    /// Result backend URL: redis://host:6379/0 or rpc://; else the workers are asked
+    /// Result backend URL: <redis://host:6379/0> or rpc://; else the workers are asked
     #[arg(
         long,
         global = true,

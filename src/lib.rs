@@ -81,12 +81,12 @@ fn usage(error: &clap::Error, words: &[OsString]) -> u8 {
         .any(|word| word == "--json");
     if json {
         let text = error.render().to_string();
-        let message = text
+        let said: Vec<&str> = text
             .lines()
-            .next()
-            .unwrap_or_default()
-            .trim_start_matches("error: ")
-            .to_owned();
+            .map(str::trim)
+            .take_while(|line| !line.is_empty())
+            .collect();
+        let message = said.join(" ").trim_start_matches("error: ").to_owned();
         return Output::detect(Form::Json)
             .failure(&Error::new(Kind::Usage, message).hint("umbel --help"));
     }
@@ -176,7 +176,7 @@ async fn call(
     if wanted.dry_run {
         let sender = Sender {
             origin: origin(),
-            reply_to: None,
+            reply_to: Some(format!("umbel.{}", protocol::TaskId::random())),
             now: Clock::default().now().wall,
         };
         return commands::call::dry_run(output, &signature, &sender, &warnings);
@@ -245,7 +245,7 @@ async fn screen(global: &Global, target: Option<Target>) -> Result<u8> {
         look,
     })
     .await
-    .map(|()| 0)
+    .map(tui::runtime::Ended::exit_code)
 }
 
 fn session(target: Option<Target>, purpose: Purpose, output: Output) -> Result<Session> {

@@ -47,7 +47,7 @@ pub struct Target {
     pub demo: bool,
 }
 
-/// Runs the screen until the user quits. The terminal is left as it was found, whatever happens.
-pub async fn run(setup: Setup) -> Result<()> {
+/// Runs the screen until the user quits or a signal comes; how it ended decides the exit code. The terminal is left as it was found, whatever happens.
+pub async fn run(setup: Setup) -> Result<runtime::Ended> {
     runtime::run(setup).await
 }

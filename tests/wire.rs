@@ -122,7 +122,7 @@ fn our_message_is_the_one_that_celerys_own_client_sends() {
 fn expires_and_reprs_are_written_as_celery_writes_them() {
     let celery = message(fixture("task_amqp_options.json").get("message").unwrap());
     let (mut signature, sender) = like(&celery);
-    signature.options.expires = Some(Duration::from_secs(120));
+    signature.options.expires = Some(Duration::from_mins(2));
     let ours = signature.encode(&sender).unwrap();
     for name in ["expires", "argsrepr", "kwargsrepr"] {
         assert_eq!(header(&ours, name), header(&celery, name), "{name}");
@@ -456,24 +456,15 @@ fn an_item_may_hold_brackets_and_line_breaks() {
 fn results(captured: &Json) -> Vec<(String, Vec<TaskResult>)> {
     let cases = captured.get("cases").unwrap().as_object().unwrap();
     let read = |(name, case): &(String, Json)| {
-        let redis = case
-            .get("published_on_channel")
-            .map(|texts| texts.as_list().unwrap().to_vec());
-        let results = match redis {
-            Some(texts) => texts.iter().map(|text| stored(text)).collect(),
-            None => {
-                let messages = case
-                    .get("messages_on_reply_queue")
-                    .unwrap()
-                    .as_list()
-                    .unwrap();
-                messages
-                    .iter()
-                    .map(|captured| sent(&message(captured)))
-                    .collect()
-            }
+        let list = |key| {
+            case.get(key)
+                .and_then(Json::as_list)
+                .unwrap_or_default()
+                .iter()
         };
-        (name.clone(), results)
+        let redis = list("published_on_channel").map(stored);
+        let rpc = list("messages_on_reply_queue").map(|captured| sent(&message(captured)));
+        (name.clone(), redis.chain(rpc).collect())
     };
     cases.iter().map(read).collect()
 }

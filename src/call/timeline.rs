@@ -34,10 +34,11 @@ impl Timeline {
         }
     }
 
-    /// Where the caller's timeout counts from: the confirm.
+    /// Where the caller's timeout counts from: the confirm, or the publishing if the end was heard before the confirm.
     pub fn waiting_since(&self) -> Option<Now> {
-        self.confirmed
-            .or(self.published.filter(|_| self.done.is_some()))
+        let in_time = |confirmed: &Now| self.done.is_none_or(|done| confirmed.mono <= done.mono);
+        let published = self.published.filter(|_| self.done.is_some());
+        self.confirmed.filter(in_time).or(published)
     }
 
     /// Time from publishing to the confirm.

@@ -222,3 +222,150 @@ fn outcome(value: Json) -> Result<Json, String> {
         _ => Ok(value),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::TaskName;
+    use super::super::json::arbitrary;
+    use super::*;
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    fn reply(headers: Vec<(String, Json)>, body: &str) -> Message {
+        Message {
+            headers,
+            body: body.into(),
+            ..Message::default()
+        }
+    }
+
+    fn ticket() -> Vec<(String, Json)> {
+        vec![("ticket".to_owned(), "t-1".into())]
+    }
+
+    #[rstest]
+    #[case(Method::Ping, "ping", "{}")]
+    #[case(Method::Registered { item: None, builtins: true }, "registered", r#"{"taskinfoitems":["zz"],"builtins":true}"#)]
+    #[case(Method::ActiveQueues, "active_queues", "{}")]
+    #[case(Method::Stats, "stats", "{}")]
+    #[case(Method::Active, "active", r#"{"safe":true}"#)]
+    #[case(Method::Reserved, "reserved", "{}")]
+    #[case(Method::Conf, "conf", r#"{"with_defaults":false}"#)]
+    #[case(Method::Report, "report", "{}")]
+    #[case(Method::QueryTask(vec!["a".into(), "b".into()]), "query_task", r#"{"ids":["a","b"]}"#)]
+    #[case(Method::Revoke { id: "a".into(), terminate: false }, "revoke", r#"{"task_id":"a","terminate":false,"signal":"SIGTERM"}"#)]
+    fn a_request_has_its_method_and_arguments(
+        #[case] method: Method,
+        #[case] name: &str,
+        #[case] arguments: &str,
+    ) {
+        let destination = vec![NodeName::from("w1@host1")];
+        let request = Request {
+            method,
+            destination,
+            ticket: "t-1".to_owned(),
+            reply_to: Some("q".to_owned()),
+        };
+        let body = format!(
+            r#"{{"method":"{name}","arguments":{arguments},"destination":["w1@host1"],"pattern":null,"matcher":null,"ticket":"t-1","reply_to":{{"exchange":"","routing_key":"q"}}}}"#
+        );
+        assert_eq!(String::from_utf8(request.encode().body).unwrap(), body);
+    }
+
+    #[test]
+    fn a_refusal_is_an_object_with_nothing_but_an_error() {
+        let value = |body: &str| Reply::parse(&reply(ticket(), body)).unwrap().value;
+        assert_eq!(
+            value(r#"{"w@h": {"error": "unknown task"}}"#),
+            Err("unknown task".to_owned())
+        );
+        assert_eq!(value(r#"{"w@h": {"error": [1]}}"#), Err("[1]".to_owned()));
+        assert!(value(r#"{"w@h": {"error": "x", "ok": 1}}"#).is_ok());
+        assert_eq!(value(r#"{"w@h": null}"#), Ok(Json::Null));
+    }
+
+    #[rstest]
+    #[case(vec![], r#"{"w@h": 1}"#, "control reply has no ticket")]
+    #[case(vec![("ticket".to_owned(), Json::from(1))], r#"{"w@h": 1}"#, "control reply has no ticket")]
+    #[case(ticket(), "[]", "control reply has no node")]
+    #[case(ticket(), "{}", "control reply has no node")]
+    #[case(
+        ticket(),
+        "{",
+        "control reply is not readable: expected a key in double quotes, found the end at line 1, column 2"
+    )]
+    fn what_is_no_reply_says_why(
+        #[case] headers: Vec<(String, Json)>,
+        #[case] body: &str,
+        #[case] expected: &str,
+    ) {
+        assert_eq!(
+            Reply::parse(&reply(headers, body)).unwrap_err().to_string(),
+            expected
+        );
+    }
+
+    #[test]
+    fn a_reply_in_another_serializer_is_named() {
+        let mut message = reply(ticket(), "\u{81}");
+        message.properties.content_type = Some("application/x-msgpack".to_owned());
+        let error = Reply::parse(&message).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the worker answers in msgpack, which is not read yet"
+        );
+    }
+
+    /// Documents with the field names that the answers are read from.
+    fn hostile() -> impl Strategy<Value = Json> {
+        let names = [
+            "id",
+            "name",
+            "exchange",
+            "pool",
+            "processes",
+            "implementation",
+            "total",
+            "ok",
+            "queue",
+            "max-concurrency",
+            "task_routes",
+            "result_backend",
+            "result_backend_transport_options",
+            "global_keyprefix",
+        ];
+        let field = (prop::sample::select(names.to_vec()), arbitrary::lenient());
+        let object = prop::collection::vec(field, 0..6).prop_map(|fields| {
+            Json::Object(
+                fields
+                    .into_iter()
+                    .map(|(name, value)| (name.to_owned(), value))
+                    .collect(),
+            )
+        });
+        let list = prop::collection::vec(object.clone(), 0..4).prop_map(Json::List);
+        prop_oneof![arbitrary::lenient(), object, list]
+    }
+
+    proptest! {
+        #[test]
+        fn answers_of_any_shape_are_read_or_skipped(answer in hostile(), name in any::<String>()) {
+            let names = registered_names(&answer);
+            let _ = registered_item(&names, &name, &answer);
+            let _ = (active_queues(&answer), held_tasks(&answer), places(&answer));
+            let _ = (stats(&answer), conf(&answer), report(&answer));
+        }
+
+        #[test]
+        fn any_body_is_a_reply_or_an_error(body in any::<Vec<u8>>()) {
+            let _ = Reply::parse(&Message { headers: ticket(), body, ..Message::default() });
+        }
+
+        #[test]
+        fn an_item_is_read_back_whatever_it_holds(value in any::<String>(), name in "[a-z.]{1,12}") {
+            let names = [TaskName::from("other"), TaskName::from(name.as_str())];
+            let answer = Json::List(vec!["other".into(), Json::Text(format!("{name} [doc={value}]"))]);
+            prop_assert_eq!(registered_item(&names, "doc", &answer), Some(vec![None, Some(value)]));
+        }
+    }
+}

@@ -220,3 +220,192 @@ fn embed() -> Json {
     let names = ["callbacks", "errbacks", "chain", "chord"];
     Json::Object(names.map(|name| (name.to_owned(), Json::Null)).into())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::json::{Limits, arbitrary};
+    use super::*;
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    fn sender() -> Sender {
+        Sender {
+            origin: "gen1@host".to_owned(),
+            reply_to: Some("umbel.q".to_owned()),
+            now: Timestamp::UNIX_EPOCH,
+        }
+    }
+
+    fn signature(args: Vec<Json>, kwargs: Vec<(String, Json)>) -> Signature {
+        Signature {
+            task: "shop.tasks.add".into(),
+            id: "id-1".into(),
+            args,
+            kwargs,
+            options: Options::default(),
+        }
+    }
+
+    fn header<'a>(message: &'a Message, name: &str) -> &'a Json {
+        let found = message.headers.iter().find(|(key, _)| key == name);
+        &found.unwrap().1
+    }
+
+    fn read(text: &str) -> Json {
+        Json::parse_strict(text).unwrap()
+    }
+
+    fn keywords(names: &[&str]) -> Vec<(String, Json)> {
+        names
+            .iter()
+            .map(|name| ((*name).to_owned(), Json::from(1)))
+            .collect()
+    }
+
+    #[rstest]
+    #[case(None, Json::Null)]
+    #[case(Some(true), Json::Bool(true))]
+    #[case(Some(false), Json::Bool(false))]
+    fn the_task_decides_about_its_result_unless_told(
+        #[case] option: Option<bool>,
+        #[case] expected: Json,
+    ) {
+        let mut call = signature(vec![], vec![]);
+        call.options.ignore_result = option;
+        let message = call.encode(&sender()).unwrap();
+        assert_eq!(*header(&message, "ignore_result"), expected);
+    }
+
+    #[test]
+    fn expires_is_an_absolute_time_in_utc_with_microseconds() {
+        let mut call = signature(vec![], vec![]);
+        call.options.expires = Some(Duration::from_millis(1500));
+        let message = call.encode(&sender()).unwrap();
+        assert_eq!(
+            header(&message, "expires").as_str(),
+            Some("1970-01-01T00:00:01.500000+00:00")
+        );
+        call.options.expires = Some(Duration::MAX);
+        let message = call.encode(&sender()).unwrap();
+        assert!(
+            header(&message, "expires")
+                .as_str()
+                .unwrap()
+                .starts_with("9999-")
+        );
+    }
+
+    #[test]
+    fn what_no_worker_can_read_is_not_sent() {
+        let refused = |call: Signature| call.encode(&sender()).unwrap_err();
+        let nameless = Signature {
+            task: "".into(),
+            ..signature(vec![], vec![])
+        };
+        assert_eq!(refused(nameless), EncodeError::NoTask);
+        let long = Signature {
+            id: "x".repeat(256).into(),
+            ..signature(vec![], vec![])
+        };
+        assert_eq!(refused(long), EncodeError::LongId(256));
+        let twice = signature(vec![], keywords(&["a", "b", "a"]));
+        assert_eq!(
+            refused(twice),
+            EncodeError::DuplicateKeyword("a".to_owned())
+        );
+        let money = read(r#"[{"__type__": "money", "__value__": 1}]"#);
+        let unknown = EncodeError::UnknownType("money".to_owned());
+        assert_eq!(refused(signature(vec![money.clone()], vec![])), unknown);
+        assert_eq!(
+            refused(signature(vec![], vec![("a".to_owned(), money)])),
+            unknown
+        );
+        let broken = read(r#"{"__type__": "decimal", "__value__": "x"}"#);
+        assert!(matches!(
+            refused(signature(vec![broken], vec![])),
+            EncodeError::Undecodable(_)
+        ));
+    }
+
+    #[test]
+    fn keywords_that_would_turn_into_a_value_are_not_sent() {
+        let kwargs = |kind: &str| {
+            let text = |text: &str| Json::from(text);
+            vec![
+                ("__type__".to_owned(), text(kind)),
+                ("__value__".to_owned(), text("1")),
+            ]
+        };
+        let known = signature(vec![], kwargs("decimal")).encode(&sender());
+        assert!(matches!(known, Err(EncodeError::Undecodable(_))));
+        let unknown = signature(vec![], kwargs("money")).encode(&sender());
+        assert_eq!(unknown, Err(EncodeError::UnknownType("money".to_owned())));
+    }
+
+    #[test]
+    fn more_than_64_mib_are_not_sent() {
+        let text = Json::Text("x".repeat(LARGEST));
+        let result = signature(vec![text], vec![]).encode(&sender());
+        assert!(matches!(result, Err(EncodeError::TooLarge(size)) if size > LARGEST));
+    }
+
+    const HEADERS: [&str; 19] = [
+        "lang",
+        "task",
+        "id",
+        "shadow",
+        "eta",
+        "expires",
+        "group",
+        "group_index",
+        "retries",
+        "timelimit",
+        "root_id",
+        "parent_id",
+        "argsrepr",
+        "kwargsrepr",
+        "origin",
+        "ignore_result",
+        "replaced_task_nesting",
+        "stamped_headers",
+        "stamps",
+    ];
+
+    /// Any arguments, numbers with any text among them.
+    fn arguments() -> impl Strategy<Value = Vec<Json>> {
+        let number = any::<String>().prop_map(Json::Number);
+        let value = prop_oneof![4 => arbitrary::lenient(), 1 => number];
+        prop::collection::vec(value, 0..5)
+    }
+
+    proptest! {
+        #[test]
+        fn a_message_has_the_one_shape_that_kills_no_worker(
+            args in arguments(),
+            names in prop::collection::hash_set(arbitrary::text(), 0..5),
+            id in "\\PC{0,40}",
+        ) {
+            let kwargs: Vec<_> = names.into_iter().zip(args.iter().rev().cloned()).collect();
+            let call = Signature { id: id.clone().into(), ..signature(args.clone(), kwargs.clone()) };
+            let message = match call.encode(&sender()) {
+                Ok(message) => message,
+                Err(error) => {
+                    let honest = matches!(error, EncodeError::UnknownType(_) | EncodeError::Undecodable(_));
+                    prop_assert!(honest, "{error}");
+                    return Ok(());
+                }
+            };
+            let names: Vec<&str> = message.headers.iter().map(|(name, _)| name.as_str()).collect();
+            prop_assert_eq!(names, HEADERS);
+            prop_assert_eq!(header(&message, "id").as_str(), Some(id.as_str()));
+            prop_assert_eq!(header(&message, "timelimit").to_wire(), "[null,null]");
+            prop_assert_eq!(message.properties.content_type.as_deref(), Some("application/json"));
+            let body = Json::parse(&message.body, Limits::default()).unwrap();
+            let parts = body.as_list().unwrap();
+            prop_assert_eq!(parts.len(), 3);
+            prop_assert_eq!(parts[0].as_list().unwrap().len(), args.len());
+            prop_assert_eq!(parts[1].as_object().unwrap().len(), kwargs.len());
+            prop_assert_eq!(parts[2].as_object().unwrap().len(), 4);
+        }
+    }
+}

@@ -239,3 +239,129 @@ fn is_printable(char: char) -> bool {
     pair.push(char);
     pair.escape_debug().nth(1) == Some(char)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::json::arbitrary;
+    use super::*;
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    fn read(text: &str) -> Json {
+        Json::parse(text.as_bytes(), super::super::json::Limits::default()).unwrap()
+    }
+
+    #[rstest]
+    #[case("null", "None")]
+    #[case("[true, false, 1.10, []]", "[True, False, 1.10, []]")]
+    #[case(
+        "[NaN, Infinity, -Infinity]",
+        "[float('nan'), float('inf'), float('-inf')]"
+    )]
+    #[case(r#"{"a": {"b": "c"}}"#, "{'a': {'b': 'c'}}")]
+    #[case(r#"{"__type__": "decimal", "__value__": "12.50"}"#, "Decimal('12.50')")]
+    #[case(r#"{"__type__": "bytes", "__value__": "a'ž"}"#, r#"b"a'\xc5\xbe""#)]
+    #[case(r#"{"__type__": "base64", "__value__": "/wA="}"#, r"b'\xff\x00'")]
+    #[case(r#"{"__type__": "base64", "__value__": "?"}"#, "b64decode('?')")]
+    #[case(
+        r#"{"__type__": "money", "__value__": 1}"#,
+        "{'__type__': 'money', '__value__': 1}"
+    )]
+    fn values_are_written_as_python_source(#[case] text: &str, #[case] expected: &str) {
+        assert_eq!(repr(&read(text)), expected);
+    }
+
+    #[rstest]
+    #[case("it's", r#""it's""#)]
+    #[case("\"", r#"'"'"#)]
+    #[case("'\"", r#"'\'"'"#)]
+    #[case("a\\b", r"'a\\b'")]
+    #[case("\n\r\t\u{0}\u{7f}", r"'\n\r\t\x00\x7f'")]
+    #[case("\u{85}\u{a0}\u{ad}", r"'\x85\xa0\xad'")]
+    #[case("\u{202e}\u{2028}\u{3000}", r"'\u202e\u2028\u3000'")]
+    #[case("\u{e0001}\u{f0000}", r"'\U000e0001\U000f0000'")]
+    #[case("ž😀e\u{301}\u{301}", "'ž😀e\u{301}\u{301}'")]
+    #[case("\u{301}", "'\u{301}'")]
+    fn strings_are_quoted_as_python_quotes_them(#[case] text: &str, #[case] expected: &str) {
+        assert_eq!(repr(&Json::from(text)), expected);
+    }
+
+    fn pairs(names: &[&str]) -> Vec<(String, Json)> {
+        names
+            .iter()
+            .map(|name| ((*name).to_owned(), Json::from(1)))
+            .collect()
+    }
+
+    #[test]
+    fn a_call_shows_odd_keywords_as_a_dict() {
+        let args = [Json::from(42)];
+        assert_eq!(
+            call("refund", &args, &pairs(&["note"])),
+            "refund(42, note=1)"
+        );
+        assert_eq!(call("refund", &[], &[]), "refund()");
+        let odd = pairs(&["class", "a", "x-y"]);
+        assert_eq!(
+            call("f", &args, &odd),
+            "f(42, a=1, **{'class': 1, 'x-y': 1})"
+        );
+        assert_eq!(call("f", &[], &pairs(&["in"])), "f(**{'in': 1})");
+    }
+
+    #[test]
+    fn argument_headers_are_a_tuple_and_a_dict() {
+        assert_eq!(tuple(&[], 99), "()");
+        assert_eq!(tuple(&[Json::from(1)], 99), "(1,)");
+        assert_eq!(tuple(&[Json::from(1), Json::from(2)], 99), "(1, 2)");
+        assert_eq!(dict(&pairs(&["y"]), 99), "{'y': 1}");
+        let long = [Json::Text("ž".repeat(10_000_000))];
+        assert_eq!(tuple(&long, 8), "('žžž...");
+    }
+
+    #[rstest]
+    #[case("x", true)]
+    #[case("_", true)]
+    #[case("数量2", true)]
+    #[case("print", true)]
+    #[case("match", true)]
+    #[case("", false)]
+    #[case("2x", false)]
+    #[case("x-y", false)]
+    #[case("http://h/?a", false)]
+    #[case("class", false)]
+    #[case("None", false)]
+    fn identifiers_are_pythons(#[case] name: &str, #[case] expected: bool) {
+        assert_eq!(is_identifier(name), expected);
+    }
+
+    #[rstest]
+    #[case("abcdef", 6, "abcdef")]
+    #[case("abcdefg", 6, "abc...")]
+    #[case("žžžžž", 4, "ž...")]
+    #[case("žžžž", 4, "žžžž")]
+    #[case("abc", 2, "..")]
+    #[case("abc", 0, "")]
+    fn dots_count_among_the_characters(
+        #[case] text: &str,
+        #[case] limit: usize,
+        #[case] expected: &str,
+    ) {
+        assert_eq!(shorten(text, limit), expected);
+    }
+
+    proptest! {
+        #[test]
+        fn source_is_one_line_without_controls(value in arbitrary::lenient()) {
+            prop_assert!(!repr(&value).contains(char::is_control));
+        }
+
+        #[test]
+        fn headers_are_the_start_of_the_whole(value in arbitrary::lenient(), limit in 3_usize..60) {
+            let args = [value];
+            let (whole, cut) = (tuple(&args, usize::MAX), tuple(&args, limit));
+            prop_assert!(cut.chars().count() <= limit);
+            prop_assert!(whole == cut || whole.starts_with(cut.strip_suffix("...").unwrap()));
+        }
+    }
+}

@@ -259,3 +259,194 @@ pub fn headline_from_traceback(traceback: &str) -> Option<String> {
 fn after_last<'a>(text: &'a str, mark: &str) -> Option<&'a str> {
     text.rfind(mark).map(|at| &text[at + mark.len()..])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    fn parse(text: &str) -> Result<TaskResult, ResultError> {
+        TaskResult::parse(text.as_bytes(), None, &TaskId::from("asked"))
+    }
+
+    fn exception(text: &str) -> Exception {
+        let document = format!(r#"{{"status": "FAILURE", "result": {text}}}"#);
+        parse(&document).unwrap().exception.unwrap()
+    }
+
+    #[rstest]
+    #[case("PENDING", State::Pending)]
+    #[case("STARTED", State::Started)]
+    #[case("RETRY", State::Retry)]
+    #[case("SUCCESS", State::Success)]
+    #[case("FAILURE", State::Failure)]
+    #[case("REVOKED", State::Revoked)]
+    #[case("RECEIVED", State::Custom("RECEIVED".to_owned()))]
+    fn states_have_celerys_words(#[case] word: &str, #[case] state: State) {
+        assert_eq!(State::from_word(word), state);
+        assert_eq!(state.as_str(), word);
+    }
+
+    #[test]
+    fn an_expired_task_is_told_from_a_killed_one() {
+        let revoked = |why: &str| {
+            exception(&format!(
+                r#"{{"exc_type": "TaskRevokedError", "exc_message": ["{why}"]}}"#
+            ))
+        };
+        assert!(revoked("expired").is_expired() && !revoked("expired").is_terminated());
+        assert!(revoked("terminated").is_terminated() && !revoked("revoked").is_terminated());
+        assert!(exception(r#"{"exc_type": "NotRegistered"}"#).is_not_registered());
+    }
+
+    #[rstest]
+    #[case(
+        r#"{"exc_type": "ValueError", "exc_message": ["boom", 42, null]}"#,
+        "ValueError: boom, 42, None"
+    )]
+    #[case(r#"{"exc_type": "Old", "exc_message": "just text"}"#, "Old: just text")]
+    #[case(
+        r#"{"exc_type": "ValidationError", "exc_message": []}"#,
+        "ValidationError"
+    )]
+    #[case(r#"{"exc_type": "E", "exc_message": null}"#, "E")]
+    #[case(r#"{"exc_type": "E"}"#, "E")]
+    #[case(
+        r#"{"exc_type": "E", "exc_message": {"__type__": "decimal", "__value__": "1"}}"#,
+        "E: Decimal('1')"
+    )]
+    #[case(r#""only text""#, "Exception: only text")]
+    fn the_headline_is_what_python_prints(#[case] stored: &str, #[case] expected: &str) {
+        assert_eq!(exception(stored).headline(), expected);
+    }
+
+    #[test]
+    fn an_exception_may_be_missing_and_a_return_value_may_look_like_one() {
+        assert_eq!(
+            parse(r#"{"status": "REVOKED", "result": null}"#)
+                .unwrap()
+                .exception,
+            None
+        );
+        let value = r#"{"status": "SUCCESS", "result": {"exc_type": "E", "pid": 5}}"#;
+        let result = parse(value).unwrap();
+        assert_eq!((result.exception, result.pid), (None, None));
+    }
+
+    #[test]
+    fn a_document_without_id_is_of_the_task_that_was_asked_for() {
+        assert_eq!(
+            parse(r#"{"status": "SUCCESS"}"#).unwrap().id,
+            TaskId::from("asked")
+        );
+        let named = parse(r#"{"status": "SUCCESS", "task_id": "own"}"#).unwrap();
+        assert_eq!(
+            (named.id, named.value, named.size),
+            (TaskId::from("own"), Json::Null, 39)
+        );
+    }
+
+    #[rstest]
+    #[case("\"2026-11-22T10:52:37.067195\"", Some("2026-11-22T10:52:37.067195Z"))]
+    #[case("\"2026-11-22T10:52:37+00:00\"", Some("2026-11-22T10:52:37Z"))]
+    #[case("\"2026-11-22T05:52:37-05:00\"", Some("2026-11-22T10:52:37Z"))]
+    #[case(
+        r#"{"__type__": "datetime", "__value__": "2026-11-22T10:52:37"}"#,
+        Some("2026-11-22T10:52:37Z")
+    )]
+    #[case("\"soon\"", None)]
+    #[case("17", None)]
+    #[case("null", None)]
+    fn a_time_without_offset_is_utc(#[case] done: &str, #[case] expected: Option<&str>) {
+        let result = parse(&format!(r#"{{"status": "SUCCESS", "date_done": {done}}}"#)).unwrap();
+        assert_eq!(result.done_at, expected.map(|text| text.parse().unwrap()));
+    }
+
+    #[rstest]
+    #[case(
+        "",
+        "the result is not readable JSON: expected a value, found the end at line 1, column 1"
+    )]
+    #[case("[1]", "the result has no fields")]
+    #[case("{}", "the result has no status")]
+    #[case(r#"{"status": 1}"#, "the result has no status")]
+    #[case(r#"{"status": ""}"#, "the result has no status")]
+    #[case(
+        "children: []\nstatus: SUCCESS\n",
+        "the result is yaml (29 bytes), which is not read yet"
+    )]
+    fn what_is_no_result_says_why(#[case] text: &str, #[case] expected: &str) {
+        assert_eq!(parse(text).unwrap_err().to_string(), expected);
+    }
+
+    #[rstest]
+    #[case(b"\x80\x04\x95abc", None, "pickled (6 bytes)")]
+    #[case(b"\x86\xa6status", None, "msgpack (8 bytes)")]
+    #[case(b"{}", Some("application/x-python-serialize"), "pickled (2 bytes)")]
+    #[case(b"{}", Some("application/x-msgpack"), "msgpack (2 bytes)")]
+    #[case(b"{}", Some("application/x-yaml"), "yaml (2 bytes)")]
+    #[case(b"{}", Some("text/odd"), "of type text/odd (2 bytes)")]
+    fn other_serializers_are_named_and_never_decoded(
+        #[case] payload: &[u8],
+        #[case] content_type: Option<&str>,
+        #[case] expected: &str,
+    ) {
+        let result = TaskResult::parse(payload, content_type, &TaskId::default());
+        assert_eq!(result, Err(ResultError::Serializer(expected.to_owned())));
+    }
+
+    #[test]
+    fn pydantics_error_has_its_headline_in_the_traceback() {
+        let traceback = "Traceback (most recent call last):\n  File \"x.py\", line 1, in f\n    Order()\n\
+            pydantic_core.ValidationError: 1 validation error for Order\namount\n  Field required\n";
+        let headline = headline_from_traceback(traceback);
+        assert_eq!(
+            headline.as_deref(),
+            Some("pydantic_core.ValidationError: 1 validation error for Order")
+        );
+    }
+
+    #[rstest]
+    #[case("", None)]
+    #[case("   \n\n", None)]
+    #[case("ValueError: x", Some("ValueError: x"))]
+    #[case(
+        "Traceback (most recent call last):\n  File\nA: 1\n\nDuring handling of the above exception, another exception occurred:\n\nTraceback (most recent call last):\n  File\nB: 2\n",
+        Some("B: 2")
+    )]
+    #[case(
+        "  + Exception Group Traceback (most recent call last):\n  |   File\n  | ExceptionGroup: two (2 sub-exceptions)\n  +-+---------------- 1 ----------------\n    | Traceback (most recent call last):\n    |   File\n    | ValueError: 1\n    +------------------------------------\n",
+        Some("ExceptionGroup: two (2 sub-exceptions)")
+    )]
+    fn the_last_exception_of_a_traceback_is_the_headline(
+        #[case] traceback: &str,
+        #[case] expected: Option<&str>,
+    ) {
+        assert_eq!(headline_from_traceback(traceback).as_deref(), expected);
+    }
+
+    proptest! {
+        #[test]
+        fn any_payload_is_a_result_or_an_error(payload in any::<Vec<u8>>(), told in any::<Option<String>>()) {
+            let _ = TaskResult::parse(&payload, told.as_deref(), &TaskId::default());
+        }
+
+        #[test]
+        fn any_fields_are_a_result(value in super::super::json::arbitrary::lenient()) {
+            let fields = ["result", "traceback", "date_done", "task_id", "worker", "retries"];
+            let entries = fields.map(|field| (field.to_owned(), value.clone()));
+            for word in ["FAILURE", "STARTED", "SUCCESS"] {
+                let mut document = vec![("status".to_owned(), Json::from(word))];
+                document.extend(entries.clone());
+                let result = parse(&Json::Object(document).to_wire()).unwrap();
+                prop_assert_eq!(result.value, value.clone());
+            }
+        }
+
+        #[test]
+        fn any_traceback_has_a_headline_or_none(text in any::<String>()) {
+            let _ = headline_from_traceback(&text);
+        }
+    }
+}

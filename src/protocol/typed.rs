@@ -176,3 +176,95 @@ pub fn plain(typed: &Typed<'_>) -> String {
 fn hyphenated(hex: &str) -> String {
     uuid::Uuid::parse_str(hex).map_or_else(|_| hex.to_owned(), |uuid| uuid.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+    use strum::IntoEnumIterator;
+
+    fn read(text: &str) -> Json {
+        Json::parse_strict(text).unwrap()
+    }
+
+    #[test]
+    fn kinds_have_kombus_names() {
+        let names: Vec<String> = Kind::iter().map(|kind| kind.to_string()).collect();
+        let kombu = [
+            "datetime", "date", "time", "decimal", "uuid", "bytes", "base64",
+        ];
+        assert_eq!(names, kombu);
+    }
+
+    #[rstest]
+    #[case(r#"{"__type__": "decimal", "__value__": "1.10"}"#, Some(("1.10", Kind::Decimal)))]
+    #[case(r#"{"__value__": "ab", "__type__": "bytes"}"#, Some(("ab", Kind::Bytes)))]
+    #[case(r#"{"__type__": "uuid", "__value__": {"hex": "ff", "version": 4}}"#, Some(("ff", Kind::Uuid)))]
+    #[case(r#"{"__type__": "x", "__type__": "date", "__value__": "d"}"#, Some(("d", Kind::Date)))]
+    #[case(r#"{"__type__": "decimal", "__value__": "1", "more": 1}"#, None)]
+    #[case(r#"{"__type__": "decimal"}"#, None)]
+    #[case(r#"{"__type__": "Decimal", "__value__": "1"}"#, None)]
+    #[case(r#"{"__type__": "decimal", "__value__": 1}"#, None)]
+    #[case(r#"{"__type__": "uuid", "__value__": "ff"}"#, None)]
+    #[case("{}", None)]
+    fn a_typed_value_has_exactly_two_keys_and_a_known_type(
+        #[case] text: &str,
+        #[case] expected: Option<(&str, Kind)>,
+    ) {
+        let value = read(text);
+        let found = recognise(&value).map(|typed| (typed.text, typed.kind));
+        assert_eq!(found, expected);
+    }
+
+    #[rstest]
+    #[case(r#"[1, {"a": {"__type__": "money", "__value__": 1}}]"#, Some("money"))]
+    #[case(r#"{"__type__": 5, "__value__": 1}"#, Some("5"))]
+    #[case(
+        r#"{"__type__": "decimal", "__value__": {"__type__": "x", "__value__": 1}}"#,
+        Some("x")
+    )]
+    #[case(r#"{"__type__": "decimal", "__value__": "1"}"#, None)]
+    #[case(r#"{"__type__": "money", "__value__": 1, "more": 1}"#, None)]
+    fn an_unknown_type_is_found_anywhere(#[case] text: &str, #[case] expected: Option<&str>) {
+        assert_eq!(unknown_marker(&read(text)).as_deref(), expected);
+    }
+
+    #[rstest]
+    #[case(r#"{"__type__": "decimal", "__value__": "12,5"}"#, false)]
+    #[case(r#"{"__type__": "decimal", "__value__": [1]}"#, false)]
+    #[case(
+        r#"{"__type__": "uuid", "__value__": "12345678123456781234567812345678"}"#,
+        false
+    )]
+    #[case(
+        r#"{"__type__": "uuid", "__value__": {"hex": "12345678123456781234567812345678"}}"#,
+        true
+    )]
+    #[case(r#"{"__type__": "uuid", "__value__": {"hex": "12345678123456781234567812345678", "int": 1}}"#, false)]
+    #[case(r#"{"__type__": "datetime", "__value__": "yesterday"}"#, false)]
+    #[case(r#"{"__type__": "base64", "__value__": "/wA"}"#, false)]
+    #[case(r#"{"__type__": "base64", "__value__": "/wA="}"#, true)]
+    #[case(r#"{"__type__": "bytes", "__value__": ""}"#, true)]
+    #[case("[1e400, 0.1, {}]", true)]
+    fn what_a_worker_cannot_decode_is_found(#[case] text: &str, #[case] fits: bool) {
+        assert_eq!(undecodable(&read(text)).is_none(), fits);
+    }
+
+    #[test]
+    fn whole_numbers_are_as_long_as_python_reads_them() {
+        let number = |digits: usize| Json::Number(format!("-{}", "7".repeat(digits)));
+        assert_eq!(undecodable(&number(4300)), None);
+        let told = undecodable(&Json::List(vec![number(4301)])).unwrap();
+        assert!(told.contains("4301 digits"), "{told}");
+        let float = Json::Number(format!("{}.5", "7".repeat(5000)));
+        assert_eq!(undecodable(&float), None);
+    }
+
+    #[test]
+    fn flat_documents_have_plain_strings_for_typed_values() {
+        let text = r#"[{"a": {"__type__": "decimal", "__value__": "1.10"}},
+            {"__type__": "uuid", "__value__": {"hex": "12345678123456781234567812345678"}}, 1]"#;
+        let flat = r#"[{"a":"1.10"},"12345678-1234-5678-1234-567812345678",1]"#;
+        assert_eq!(flatten(&read(text)).to_wire(), flat);
+    }
+}

@@ -23,3 +23,20 @@ pub struct Outcome {
     /// What to do, in order.
     pub effects: Vec<Effect>,
 }
+
+impl Outcome {
+    /// Something that can be seen may have changed; nothing is to be done.
+    pub fn redraw() -> Self {
+        Self {
+            redraw: true,
+            effects: Vec::new(),
+        }
+    }
+
+    /// The same, and this is to be done.
+    #[must_use]
+    pub fn and(mut self, effect: Effect) -> Self {
+        self.effects.push(effect);
+        self
+    }
+}

@@ -1,7 +1,7 @@
 //! Everything that can happen to the screen's state.
 
 use super::input::Input;
-use crate::client::Event;
+use crate::client::{Command, Event};
 
 /// One thing that happened; handed to [`super::update::update`] with the time it happened.
 #[derive(Debug)]
@@ -10,6 +10,8 @@ pub enum Message {
     Input(Input),
     /// The client tells something.
     Client(Box<Event>),
+    /// The client was too busy for this command, or is gone: it was not done, and will not be.
+    CommandRefused(Box<Command>),
     /// Time passed: at least every second, every 100 ms while [`super::state::State::animating`].
     Tick,
 }

@@ -1,6 +1,665 @@
-//! The event loop.
-/// To come.
-pub async fn run(setup: super::Setup) -> crate::error::Result<()> {
-    let _ = setup;
-    unimplemented!()
+//! The event loop: one place where keys, the client's events and time meet the state. Input is drained before anything else,
+//! events are taken in batches, frames are drawn only when something changed and the last one was written. The loop never waits for a terminal.
+//!
+//! It is generic over screen, input and clock, so tests run the real loop with a recorded screen and scripted keys ([`testing`]).
+
+pub mod pace;
+pub mod reader;
+pub mod screen;
+pub mod testing;
+
+use std::time::Duration;
+
+use futures_util::{FutureExt, Stream, StreamExt};
+use ratatui::Frame;
+use tokio::sync::mpsc;
+use tokio::time::{sleep, timeout};
+
+use super::effect::Outcome;
+use super::input::{Arrival, Guard, Input};
+use super::keymap::{self, Context};
+use super::message::Message;
+use super::perform::perform;
+use super::state::State;
+use super::{Setup, terminal};
+use crate::client::{Client, Command, Event};
+use crate::clock::{Clock, Moment, Now};
+use crate::error::{Error, Kind, Result};
+
+pub use pace::Pace;
+pub use screen::Screen;
+
+/// Ticks while something moves by itself, and else.
+const FAST: Duration = Duration::from_millis(100);
+const SLOW: Duration = Duration::from_secs(1);
+
+/// Inputs and events taken at once, before anything else gets its turn.
+const BATCH: usize = 256;
+
+/// How long leaving may take to remove what is ours on the broker: after the user quit, and after a signal.
+const CLOSE_QUIT: Duration = Duration::from_millis(250);
+const CLOSE_SIGNAL: Duration = Duration::from_secs(1);
+
+/// Why the screen ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// The user quit.
+    Quit,
+    /// SIGINT from outside.
+    Interrupted,
+    /// SIGTERM.
+    Terminated,
+    /// SIGHUP, or the terminal is gone.
+    HungUp,
+}
+
+impl Ended {
+    /// The exit code of the program: 128 and the signal's number.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Quit => 0,
+            Self::HungUp => 129,
+            Self::Interrupted => 130,
+            Self::Terminated => 143,
+        }
+    }
+}
+
+/// What the loop drives. [`State`] is the one that matters.
+pub trait Model {
+    /// Something happened.
+    fn update(&mut self, message: Message, now: Now) -> Outcome;
+    /// Draws everything.
+    fn view(&self, frame: &mut Frame, now: Now);
+    /// Whether something moves by itself.
+    fn animating(&self) -> bool;
+    /// Where the focus is, as far as keys are concerned.
+    fn context(&self) -> Context;
+}
+
+impl Model for State {
+    fn update(&mut self, message: Message, now: Now) -> Outcome {
+        super::update::update(self, message, now)
+    }
+
+    fn view(&self, frame: &mut Frame, now: Now) {
+        super::view::view(frame, self, now);
+    }
+
+    fn animating(&self) -> bool {
+        Self::animating(self)
+    }
+
+    fn context(&self) -> Context {
+        Self::context(self)
+    }
+}
+
+/// Runs the screen on the real terminal until the user quits or a signal comes. The terminal is left as it was found, whatever happens.
+pub async fn run(setup: Setup) -> Result<Ended> {
+    let clock = Clock::default();
+    let mut state = State::new(&setup, clock.now());
+    let signals = terminal::signals::ended().map_err(|error| unusable(&error))?;
+    let (client, events) = setup.connection.unzip();
+    let guard = terminal::enter().map_err(|error| unusable(&error))?;
+    let screen = screen::Tty::new().map_err(|error| unusable(&error))?;
+    terminal::test_panic_later();
+    let mut running = Loop::new(screen, reader::spawn(clock), move || clock.now());
+    if let (Some(client), Some(events)) = (client, events) {
+        running = running.connected(client, events);
+    }
+    let ended = running.run(&mut state, signals).await;
+    drop(guard);
+    running.close(ended).await;
+    Ok(ended)
+}
+
+fn unusable(error: &std::io::Error) -> Error {
+    Error::new(
+        Kind::Config,
+        format!("the terminal cannot be used: {error}"),
+    )
+    .hint("the screen needs a terminal; the commands do not: umbel --help")
+}
+
+/// The loop and what it stands between.
+#[derive(Debug)]
+pub struct Loop<S, I, C> {
+    screen: S,
+    inputs: I,
+    clock: C,
+    client: Option<Client>,
+    events: Option<mpsc::Receiver<Event>>,
+    guard: Guard,
+    pace: Pace,
+    dirty: Dirty,
+    ticked: Moment,
+}
+
+/// Whether and how soon a frame is wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Dirty {
+    No,
+    /// Something came from outside.
+    Soon,
+    /// The user did something.
+    Now,
+}
+
+impl<S, I, C> Loop<S, I, C>
+where
+    S: Screen,
+    I: Stream<Item = Arrival> + Unpin,
+    C: Fn() -> Now,
+{
+    /// A loop between `screen` and `inputs`, without a client. When `inputs` end, the terminal is gone.
+    pub fn new(screen: S, inputs: I, clock: C) -> Self {
+        Self {
+            screen,
+            inputs,
+            clock,
+            client: None,
+            events: None,
+            guard: Guard::default(),
+            pace: Pace::default(),
+            dirty: Dirty::Now,
+            ticked: Moment::default(),
+        }
+    }
+
+    /// The same loop with a client to command and to hear.
+    #[must_use]
+    pub fn connected(mut self, client: Client, events: mpsc::Receiver<Event>) -> Self {
+        self.client = Some(client);
+        self.events = Some(events);
+        self
+    }
+
+    /// The screen, for tests to look at.
+    pub fn screen(&self) -> &S {
+        &self.screen
+    }
+
+    /// Runs until the user quits, `stop` says so, or the terminal is gone.
+    pub async fn run(
+        &mut self,
+        model: &mut impl Model,
+        stop: impl Future<Output = Ended>,
+    ) -> Ended {
+        tokio::pin!(stop);
+        self.ticked = self.now();
+        loop {
+            if let Some(ended) = self.timers(model) {
+                return ended;
+            }
+            let wait = self.next_timer(model).since(self.now());
+            let blocked = self.dirty > Dirty::No && !self.screen.is_free();
+            let happened = tokio::select! {
+                biased;
+                ended = &mut stop => Happened::Ended(ended),
+                arrival = self.inputs.next() => Happened::Input(arrival),
+                alive = self.screen.freed(), if blocked => Happened::Freed(alive),
+                () = sleep(wait) => Happened::Time,
+                event = heard(&mut self.events) => Happened::Event(event),
+            };
+            if let Some(ended) = self.handle(model, happened) {
+                return ended;
+            }
+        }
+    }
+
+    fn handle(&mut self, model: &mut impl Model, happened: Happened) -> Option<Ended> {
+        match happened {
+            Happened::Ended(ended) => Some(ended),
+            Happened::Input(None) | Happened::Freed(false) => Some(Ended::HungUp),
+            Happened::Input(Some(arrival)) => self.drain_inputs(model, arrival),
+            Happened::Event(event) => self.drain_events(model, event),
+            Happened::Freed(true) | Happened::Time => None,
+        }
+    }
+
+    fn now(&self) -> Moment {
+        (self.clock)().mono
+    }
+
+    /// Does what is due: the held key, a tick, a frame.
+    fn timers(&mut self, model: &mut impl Model) -> Option<Ended> {
+        if let Some(input) = self.guard.release(self.now(), false)
+            && let Some(ended) = self.tell(model, Message::Input(input))
+        {
+            return Some(ended);
+        }
+        if self.now() >= self.tick_due(model) {
+            self.ticked = self.now();
+            if let Some(ended) = self.tell(model, Message::Tick) {
+                return Some(ended);
+            }
+        }
+        if self.frame_due().is_some_and(|due| self.now() >= due) {
+            return self.draw(model);
+        }
+        None
+    }
+
+    fn next_timer(&self, model: &impl Model) -> Moment {
+        let due = [self.guard.due(), self.frame_due()];
+        let due = due.into_iter().flatten().min();
+        let tick = self.tick_due(model);
+        due.map_or(tick, |due| due.min(tick))
+    }
+
+    fn tick_due(&self, model: &impl Model) -> Moment {
+        let period = if model.animating() { FAST } else { SLOW };
+        self.ticked.after(period)
+    }
+
+    /// When the next frame may be drawn; `None` if none is wanted, or the last one is not written yet.
+    fn frame_due(&self) -> Option<Moment> {
+        match self.dirty {
+            _ if !self.screen.is_free() => None,
+            Dirty::No => None,
+            Dirty::Soon => Some(self.pace.relaxed()),
+            Dirty::Now => Some(self.pace.urgent()),
+        }
+    }
+
+    fn draw(&mut self, model: &impl Model) -> Option<Ended> {
+        let now = (self.clock)();
+        self.pace.drawn(now.mono);
+        self.dirty = Dirty::No;
+        let drawn = self.screen.draw(&mut |frame| model.view(frame, now));
+        drawn.is_err().then_some(Ended::HungUp)
+    }
+
+    /// Takes `arrival` and all input that came with it.
+    fn drain_inputs(&mut self, model: &mut impl Model, arrival: Arrival) -> Option<Ended> {
+        let mut next = Some(arrival);
+        for _ in 0..BATCH {
+            let Some(arrival) = next else { break };
+            if let Some(ended) = self.arrived(model, arrival) {
+                return Some(ended);
+            }
+            next = self.inputs.next().now_or_never().flatten();
+        }
+        next.and_then(|arrival| self.arrived(model, arrival))
+    }
+
+    fn arrived(&mut self, model: &mut impl Model, arrival: Arrival) -> Option<Ended> {
+        if let Some(held) = self.guard.release(arrival.at, true)
+            && let Some(ended) = self.tell(model, Message::Input(held))
+        {
+            return Some(ended);
+        }
+        let context = model.context();
+        let hold = |key| keymap::guarded(context, key);
+        let input = self.guard.take(arrival, hold)?;
+        if matches!(input, Input::Resize { .. }) {
+            self.dirty = Dirty::Now;
+        }
+        self.tell(model, Message::Input(input))
+    }
+
+    /// Takes `event` and what came with it, but lets input through after a batch.
+    fn drain_events(&mut self, model: &mut impl Model, event: Option<Event>) -> Option<Ended> {
+        let mut next = event;
+        for _ in 0..BATCH {
+            let Some(event) = next else {
+                break;
+            };
+            if let Some(ended) = self.tell(model, Message::Client(Box::new(event))) {
+                return Some(ended);
+            }
+            next = self
+                .events
+                .as_mut()
+                .and_then(|events| events.try_recv().ok());
+        }
+        if self
+            .events
+            .as_ref()
+            .is_some_and(|events| events.is_closed() && events.is_empty())
+        {
+            self.events = None;
+        }
+        let event = next?;
+        self.tell(model, Message::Client(Box::new(event)))
+    }
+
+    /// Tells the model, performs what it asks for, and tells it what came of that.
+    fn tell(&mut self, model: &mut impl Model, message: Message) -> Option<Ended> {
+        let wanted = match message {
+            Message::Input(_) => Dirty::Now,
+            _ => Dirty::Soon,
+        };
+        let outcome = model.update(message, (self.clock)());
+        if outcome.redraw {
+            self.dirty = self.dirty.max(wanted);
+        }
+        let performed = perform(outcome.effects, self.client.as_ref(), &mut self.screen);
+        if self.screen.wants_frame() {
+            self.dirty = Dirty::Now;
+        }
+        if performed.quit {
+            return Some(Ended::Quit);
+        }
+        let mut messages = performed.messages.into_iter();
+        messages.find_map(|message| self.tell(model, message))
+    }
+
+    /// Lets the client remove what is ours, for a moment at most. The terminal is restored before.
+    pub async fn close(self, ended: Ended) {
+        let (Some(client), Some(mut events)) = (self.client, self.events) else {
+            return;
+        };
+        let patience = match ended {
+            Ended::Quit => CLOSE_QUIT,
+            _ => CLOSE_SIGNAL,
+        };
+        let closing = async {
+            if client.send(Command::Close).await {
+                while !matches!(events.recv().await, None | Some(Event::Closed)) {}
+            }
+        };
+        // Too slow: what is left expires by itself at the broker.
+        let _ = timeout(patience, closing).await;
+    }
+}
+
+/// What ended a wait.
+enum Happened {
+    Ended(Ended),
+    Input(Option<Arrival>),
+    Freed(bool),
+    Time,
+    Event(Option<Event>),
+}
+
+/// The next event; never, once there are none.
+async fn heard(events: &mut Option<mpsc::Receiver<Event>>) -> Option<Event> {
+    match events {
+        Some(receiver) => receiver.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+    use futures_util::stream;
+    use ratatui::widgets::Paragraph;
+    use tokio::time::Instant;
+
+    use super::testing::Recorder;
+    use super::*;
+    use crate::tui::effect::Effect;
+
+    /// A model that writes down what it hears.
+    #[derive(Debug, Default)]
+    struct Diary {
+        text: String,
+        bursts: usize,
+        ticks: usize,
+        events: usize,
+        refused: usize,
+        animating: bool,
+        /// After how many events keys were handled.
+        at: Vec<usize>,
+        typing: bool,
+    }
+
+    impl Model for Diary {
+        fn update(&mut self, message: Message, _: Now) -> Outcome {
+            let mut effects = Vec::new();
+            match message {
+                Message::Input(Input::Key { key, burst }) => {
+                    self.bursts += usize::from(burst);
+                    self.at.push(self.events);
+                    match key.code {
+                        KeyCode::Char('q') if !burst => effects.push(Effect::Quit),
+                        KeyCode::Char('r') => effects.push(Effect::Client(Command::Refresh)),
+                        KeyCode::Char('y') => effects.push(Effect::Copy("a".to_owned())),
+                        KeyCode::Char(char) => self.text.push(char),
+                        _ => {}
+                    }
+                }
+                Message::Input(Input::Paste(text)) => self.text.push_str(&text),
+                Message::Input(Input::Resize { .. }) => {}
+                Message::Client(_) => self.events += 1,
+                Message::CommandRefused(_) => self.refused += 1,
+                Message::Tick => self.ticks += 1,
+            }
+            Outcome {
+                redraw: self.refused > 0 || !self.text.is_empty(),
+                effects,
+            }
+        }
+
+        fn view(&self, frame: &mut Frame, _: Now) {
+            frame.render_widget(Paragraph::new(self.text.as_str()), frame.area());
+        }
+
+        fn animating(&self) -> bool {
+            self.animating
+        }
+
+        fn context(&self) -> Context {
+            if self.typing {
+                Context::CallEdit
+            } else {
+                Context::Tasks
+            }
+        }
+    }
+
+    fn clock() -> impl Fn() -> Now {
+        let start = Instant::now();
+        move || Now::fixed(start.elapsed())
+    }
+
+    /// Keys, each at its time in milliseconds, then nothing more.
+    fn keys(keys: &str, gap: u64) -> impl Stream<Item = Arrival> + Unpin + use<> {
+        let keys: Vec<char> = keys.chars().collect();
+        let start = Instant::now();
+        let arrivals =
+            stream::iter(keys.into_iter().enumerate()).then(move |(index, char)| async move {
+                let at = Duration::from_millis(gap * u64::try_from(index).unwrap());
+                tokio::time::sleep_until(start + at).await;
+                let input = Input::key(KeyEvent::new(KeyCode::Char(char), KeyModifiers::NONE));
+                Arrival {
+                    input,
+                    at: Moment(at),
+                }
+            });
+        Box::pin(arrivals.chain(stream::pending()))
+    }
+
+    fn recorder() -> Recorder {
+        Recorder::new(40, 3)
+    }
+
+    async fn never() -> Ended {
+        std::future::pending().await
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn keys_change_the_screen_until_the_user_quits() {
+        let mut diary = Diary::default();
+        let mut running = Loop::new(recorder(), keys("abq", 100), clock());
+        assert_eq!(running.run(&mut diary, never()).await, Ended::Quit);
+        assert_eq!((diary.text.as_str(), diary.bursts), ("ab", 0));
+        assert!(running.screen().watch().borrow().text.starts_with("ab "));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pasted_keys_are_told_as_a_burst_and_do_not_quit() {
+        let mut diary = Diary::default();
+        let mut running = Loop::new(recorder(), keys("qX.cY", 1), clock());
+        let stop = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Ended::Terminated
+        };
+        assert_eq!(running.run(&mut diary, stop).await, Ended::Terminated);
+        assert_eq!((diary.text.as_str(), diary.bursts), ("qX.cY", 5));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn typed_text_is_not_held() {
+        let mut diary = Diary {
+            typing: true,
+            ..Diary::default()
+        };
+        let mut running = Loop::new(recorder(), keys("ab", 5), clock());
+        let stop = async {
+            tokio::time::sleep(Duration::from_millis(6)).await;
+            Ended::Terminated
+        };
+        running.run(&mut diary, stop).await;
+        assert_eq!(diary.text, "ab");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn time_is_told_every_second_and_faster_while_something_moves() {
+        for (animating, ticks) in [(false, 10), (true, 100)] {
+            let mut diary = Diary {
+                animating,
+                ..Diary::default()
+            };
+            let mut running = Loop::new(recorder(), keys("", 1), clock());
+            let stop = async {
+                tokio::time::sleep(Duration::from_millis(10_050)).await;
+                Ended::HungUp
+            };
+            running.run(&mut diary, stop).await;
+            assert_eq!(diary.ticks, ticks);
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn nothing_is_drawn_when_nothing_changed() {
+        let mut diary = Diary::default();
+        let mut running = Loop::new(recorder(), keys("", 1), clock());
+        let stop = async {
+            tokio::time::sleep(Duration::from_mins(1)).await;
+            Ended::HungUp
+        };
+        running.run(&mut diary, stop).await;
+        assert_eq!(running.screen().frames, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_of_events_starves_no_key_and_draws_no_more_than_it_may() {
+        let (sender, events) = mpsc::channel(100_000);
+        for _ in 0..100_000 {
+            sender.try_send(Event::Closed).unwrap();
+        }
+        let (commands, _kept) = mpsc::channel(1);
+        let mut diary = Diary {
+            text: "x".to_owned(),
+            typing: true,
+            ..Diary::default()
+        };
+        let mut running =
+            Loop::new(recorder(), keys("k", 1), clock()).connected(Client::new(commands), events);
+        let stop = async {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            Ended::HungUp
+        };
+        running.run(&mut diary, stop).await;
+        assert_eq!(diary.events, 100_000);
+        assert!(diary.at[0] <= 2 * BATCH + 2, "{:?}", diary.at);
+        assert!(running.screen().frames <= 32, "{}", running.screen().frames);
+        drop(sender);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_command_without_a_client_is_told_as_refused() {
+        let mut diary = Diary::default();
+        let mut running = Loop::new(recorder(), keys("rq", 100), clock());
+        running.run(&mut diary, never()).await;
+        assert_eq!(diary.refused, 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_copy_goes_to_the_terminal() {
+        let mut diary = Diary::default();
+        let mut running = Loop::new(recorder(), keys("yq", 100), clock());
+        running.run(&mut diary, never()).await;
+        assert_eq!(running.screen().sent, b"\x1b]52;c;YQ==\x07");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn when_input_ends_the_terminal_is_gone() {
+        let mut diary = Diary::default();
+        let mut running = Loop::new(recorder(), stream::empty(), clock());
+        assert_eq!(running.run(&mut diary, never()).await, Ended::HungUp);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn closing_waits_for_the_client_but_not_for_ever() {
+        let (commands, mut asked) = mpsc::channel(1);
+        let (_events, heard) = mpsc::channel(1);
+        let inputs = keys("", 1);
+        let running =
+            Loop::new(recorder(), inputs, clock()).connected(Client::new(commands), heard);
+        let start = Instant::now();
+        running.close(Ended::Terminated).await;
+        assert_eq!(start.elapsed(), CLOSE_SIGNAL);
+        assert!(matches!(asked.recv().await, Some(Command::Close)));
+    }
+
+    /// A terminal that takes nothing for a while.
+    struct Stuck {
+        until: Instant,
+        frames: usize,
+        blocked: bool,
+    }
+
+    impl Screen for Stuck {
+        fn is_free(&self) -> bool {
+            !self.blocked || Instant::now() >= self.until
+        }
+
+        async fn freed(&self) -> bool {
+            tokio::time::sleep_until(self.until).await;
+            true
+        }
+
+        fn draw(&mut self, _: &mut dyn FnMut(&mut Frame)) -> std::io::Result<()> {
+            assert!(self.is_free());
+            self.frames += 1;
+            self.blocked = true;
+            Ok(())
+        }
+
+        fn repaint(&mut self) {}
+
+        fn send(&mut self, _: &[u8]) {}
+
+        fn wants_frame(&self) -> bool {
+            false
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn while_the_terminal_takes_nothing_time_and_keys_go_on_and_nothing_is_drawn() {
+        let mut diary = Diary {
+            animating: true,
+            ..Diary::default()
+        };
+        let screen = Stuck {
+            until: Instant::now() + Duration::from_secs(20),
+            frames: 0,
+            blocked: false,
+        };
+        let mut running = Loop::new(screen, keys("abc", 100), clock());
+        let stop = async {
+            tokio::time::sleep(Duration::from_millis(20_060)).await;
+            Ended::HungUp
+        };
+        running.run(&mut diary, stop).await;
+        assert_eq!((diary.text.as_str(), diary.ticks), ("abc", 200));
+        assert_eq!(running.screen().frames, 2);
+    }
 }

@@ -1,21 +1,260 @@
-//! The state of the screen: a model of plain data.
+//! The state of the screen: a model of plain data. What all panes share is in [`Shared`]; a pane holds its own cursor, filter and folds, nothing else.
+//!
+//! Reads no clock (the time comes with each message) and does no IO.
 
-use super::Setup;
-use crate::clock::Now;
+pub mod calls;
+pub mod links;
+pub mod notices;
+
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use super::keymap::Context;
+use super::panes::{Pane, call, history, queues, result, tasks, workers};
+use super::popups::help;
+use super::theme::Theme;
+use super::{Setup, Target};
+use crate::backend::Results;
+use crate::clock::{Moment, Now};
+use crate::cluster::Cluster;
+use crate::error::Error;
+use crate::protocol::TaskId;
+
+pub use calls::Calls;
+pub use links::{Link, Links};
+pub use notices::{Notice, NoticeKind, Notices};
 
 /// Everything the screen knows.
 #[derive(Debug)]
-pub struct State {}
+pub struct State {
+    /// What all panes look at.
+    pub shared: Shared,
+    /// The pane that has the focus.
+    pub focus: Pane,
+    /// Which of Call, Result and History is shown where only one has room.
+    pub tab: Pane,
+    /// Whether the focused pane fills the screen.
+    pub full: bool,
+    /// What lies over the panes.
+    pub overlay: Option<Overlay>,
+    /// Lines about what happened elsewhere.
+    pub notices: Notices,
+    /// The list of tasks.
+    pub tasks: tasks::State,
+    /// The call forms.
+    pub call: call::State,
+    /// The call that is looked at.
+    pub result: result::State,
+    /// The list of calls.
+    pub history: history::State,
+    /// The list of queues.
+    pub queues: queues::State,
+    /// The list of workers.
+    pub workers: workers::State,
+    /// Columns and rows of the terminal.
+    pub size: (u16, u16),
+    /// Until when the keys that send are deaf.
+    pub deaf_until: Moment,
+    /// When Ctrl-C was pressed last.
+    pub interrupted_at: Option<Moment>,
+    /// Where the ids of new calls come from.
+    pub ids: Ids,
+    /// How we leave: set once the user quit.
+    pub leaving: bool,
+}
+
+/// What all panes look at.
+#[derive(Debug)]
+pub struct Shared {
+    /// What the header says about the target.
+    pub target: Target,
+    /// Whether there is a broker to talk to; else the Welcome screen is shown.
+    pub connected: bool,
+    /// How to draw.
+    pub theme: Theme,
+    /// The time zone of times that are shown.
+    pub zone: TimeZone,
+    /// Timeout of new calls.
+    pub timeout: Duration,
+    /// When the screen started.
+    pub started: Now,
+    /// What has been heard of the cluster.
+    pub cluster: Cluster,
+    /// The two links.
+    pub links: Links,
+    /// Where results of this application are.
+    pub results: Results,
+    /// Why results cannot be read although it is known where they are.
+    pub results_trouble: Option<Error>,
+    /// The calls of this run.
+    pub calls: Calls,
+}
+
+/// What lies over the panes.
+#[derive(Debug)]
+pub enum Overlay {
+    /// The keys.
+    Help(help::State),
+    /// Shall this call be revoked? The id is the one it was asked for, whatever is selected now.
+    Revoke {
+        /// Which.
+        id: TaskId,
+        /// When the dialog opened.
+        since: Moment,
+    },
+    /// Calls are in the air: leave nevertheless?
+    Quit {
+        /// When the dialog opened.
+        since: Moment,
+    },
+}
+
+/// Where the ids of new calls come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ids {
+    /// Random UUIDs.
+    Random,
+    /// Numbered ids, for tests and fixed screens.
+    Counted(u64),
+}
+
+impl Ids {
+    /// The id of the next call.
+    pub fn next(&mut self) -> TaskId {
+        match self {
+            Self::Random => TaskId::random(),
+            Self::Counted(count) => {
+                *count += 1;
+                TaskId(format!("{count:08x}-0000-4000-8000-000000000000"))
+            }
+        }
+    }
+}
 
 impl State {
     /// The state at start.
     pub fn new(setup: &Setup, now: Now) -> Self {
-        let _ = (setup, now);
-        Self {}
+        Self {
+            shared: Shared::new(setup, now),
+            focus: Pane::Tasks,
+            tab: Pane::Call,
+            full: false,
+            overlay: None,
+            notices: Notices::default(),
+            tasks: tasks::State::new(setup.target.demo),
+            call: call::State::default(),
+            result: result::State::default(),
+            history: history::State::default(),
+            queues: queues::State::default(),
+            workers: workers::State::default(),
+            size: (80, 24),
+            deaf_until: Moment::default(),
+            interrupted_at: None,
+            ids: Ids::Random,
+            leaving: false,
+        }
     }
 
     /// Whether something on the screen moves by itself (countdown, spinner): ticks come every 100 ms then, else every second.
     pub fn animating(&self) -> bool {
-        false
+        self.shared.calls.waiting().next().is_some()
+    }
+
+    /// Where the focus is, as far as keys are concerned.
+    pub fn context(&self) -> Context {
+        match &self.overlay {
+            Some(Overlay::Help(_)) => return Context::Help,
+            Some(Overlay::Revoke { .. } | Overlay::Quit { .. }) => return Context::Confirm,
+            None => {}
+        }
+        if !self.shared.connected {
+            return Context::Welcome;
+        }
+        match self.focus {
+            Pane::Tasks => self.tasks.context(),
+            Pane::Call => self.call.context(),
+            Pane::Result => self.result.context(&self.shared),
+            Pane::History => Context::History,
+            Pane::Queues => Context::Queues,
+            Pane::Workers => Context::Workers,
+        }
+    }
+
+    /// Whether keys are text just now.
+    pub fn typing(&self) -> bool {
+        matches!(
+            self.context(),
+            Context::Filter | Context::TypeName | Context::CallEdit | Context::CallJson
+        )
+    }
+}
+
+impl Shared {
+    fn new(setup: &Setup, now: Now) -> Self {
+        Self {
+            target: setup.target.clone(),
+            connected: setup.connection.is_some(),
+            theme: Theme::new(setup.look),
+            zone: TimeZone::system(),
+            timeout: setup.timeout,
+            started: now,
+            cluster: Cluster::default(),
+            links: Links::default(),
+            results: Results::Unknown,
+            results_trouble: None,
+            calls: Calls::default(),
+        }
+    }
+
+    /// The time of day of `at`, `12:04:31`.
+    pub fn clock(&self, at: Now) -> String {
+        self.strftime(at.wall, "%H:%M:%S")
+    }
+
+    /// The time of day of `at` with milliseconds, `12:04:31.102`.
+    pub fn exact_clock(&self, at: Now) -> String {
+        self.strftime(at.wall, "%H:%M:%S%.3f")
+    }
+
+    /// The time of day of a worker's unix time; `None` if there is no such time.
+    pub fn unix_clock(&self, unix: f64) -> Option<String> {
+        let wall = std::time::Duration::try_from_secs_f64(unix).ok()?;
+        let wall = crate::clock::Timestamp::UNIX_EPOCH.checked_add(wall).ok()?;
+        Some(self.strftime(wall, "%H:%M:%S"))
+    }
+
+    fn strftime(&self, wall: crate::clock::Timestamp, format: &str) -> String {
+        let zoned = wall.to_zoned(self.zone.clone());
+        zoned.strftime(format).to_string()
+    }
+
+    /// Why nothing can be sent just now, whatever the form holds.
+    pub fn cannot_send(&self) -> Option<String> {
+        let broker = &self.links.broker;
+        if let crate::client::LinkState::Blocked(reason) = &broker.state {
+            return Some(format!(
+                "calls are not sent while the broker blocks publishers: {reason}"
+            ));
+        }
+        if !broker.is_up() {
+            return Some(match broker.word() {
+                links::Word::Connecting => {
+                    "calls are not sent before the broker is up (nothing is queued locally)"
+                        .to_owned()
+                }
+                _ => "calls are not sent while the broker is down (nothing is queued locally)"
+                    .to_owned(),
+            });
+        }
+        if let Some(trouble) = &self.results_trouble {
+            return Some(format!("not sent: {}", trouble.message));
+        }
+        let backend = self.links.backend.as_ref()?;
+        let stored = matches!(self.results, Results::Stored(_));
+        (stored && !backend.is_up()).then(|| {
+            "calls are not sent while the result backend is down: their results could not be read"
+                .to_owned()
+        })
     }
 }

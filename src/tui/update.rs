@@ -1,12 +1,51 @@
 //! How the state changes. Pure: no clock, no IO, no channel.
 
+pub mod calls;
+pub mod client;
+pub mod focus;
+pub mod keys;
+pub mod overlay;
+
 use super::effect::Outcome;
+use super::input::Input;
 use super::message::Message;
 use super::state::State;
 use crate::clock::Now;
 
 /// Changes `state` by what happened at `now`.
 pub fn update(state: &mut State, message: Message, now: Now) -> Outcome {
-    let _ = (state, message, now);
-    Outcome::default()
+    match message {
+        Message::Input(input) => heard(state, &input, now),
+        Message::Client(event) => client::heard(state, *event, now),
+        Message::CommandRefused(command) => client::refused(state, *command, now),
+        Message::Tick => tick(state, now),
+    }
+}
+
+fn heard(state: &mut State, input: &Input, now: Now) -> Outcome {
+    match input {
+        Input::Key { .. } => keys::key(state, input, now),
+        Input::Paste(text) => keys::paste(state, text, now),
+        Input::Resize { width, height } => {
+            state.size = (*width, *height);
+            focus::refresh(state, now);
+            Outcome::redraw()
+        }
+    }
+}
+
+/// Time passes.
+fn tick(state: &mut State, now: Now) -> Outcome {
+    let mut redraw = state.animating() || state.shared.links.any_down();
+    redraw |= calls::tick(state, now);
+    if state.shared.cluster.tick(now) {
+        focus::refresh(state, now);
+        redraw = true;
+    }
+    redraw |= state.notices.tick(now);
+    redraw |= state.call.tick(now);
+    Outcome {
+        redraw,
+        effects: Vec::new(),
+    }
 }

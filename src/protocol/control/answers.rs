@@ -207,3 +207,67 @@ fn list(reply: &Json) -> &[Json] {
 fn text<'a>(object: &'a Json, key: &str) -> Option<&'a str> {
     object.get(key)?.as_str().filter(|text| !text.is_empty())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Json {
+        Json::parse_strict(text).unwrap()
+    }
+
+    #[test]
+    fn names_are_texts_and_nothing_else() {
+        let names = registered_names(&read(r#"["a.b", 1, null, "", "c"]"#));
+        assert_eq!(names, ["a.b", "c"].map(TaskName::from));
+    }
+
+    #[test]
+    fn an_answer_of_another_task_list_is_asked_for_again() {
+        let names = ["a", "b"].map(TaskName::from);
+        let read_item = |text: &str| registered_item(&names, "x", &read(text));
+        assert_eq!(
+            read_item(r#"["a", "b [x=1]"]"#),
+            Some(vec![None, Some("1".to_owned())])
+        );
+        assert_eq!(read_item(r#"["a"]"#), None);
+        assert_eq!(read_item(r#"["a", "c [x=1]"]"#), None);
+        assert_eq!(read_item(r#"["a", "b [y=1]"]"#), None);
+        assert_eq!(read_item(r#"["a", "bb"]"#), None);
+        assert_eq!(read_item(r#"["a", 1]"#), None);
+        assert_eq!(read_item("null"), None);
+    }
+
+    #[test]
+    fn entries_of_another_shape_are_skipped() {
+        let queues = active_queues(&read(
+            r#"[1, {}, {"name": ""}, {"name": "q", "exchange": null}]"#,
+        ));
+        assert_eq!(queues.len(), 1);
+        assert_eq!(
+            (queues[0].exchange.as_str(), queues[0].routing_key.as_str()),
+            ("", "")
+        );
+        let tasks = held_tasks(&read(
+            r#"[{"name": "x"}, {"id": "a", "type": "t", "time_start": "soon"}]"#,
+        ));
+        assert_eq!(tasks.len(), 1);
+        assert_eq!((tasks[0].name.as_str(), tasks[0].started), ("t", None));
+        let places = places(&read(
+            r#"{"a": ["active"], "b": ["ready", {}], "c": ["active", null]}"#,
+        ));
+        assert_eq!(places.len(), 1);
+    }
+
+    #[test]
+    fn totals_are_summed_over_all_names() {
+        let stats = stats(&read(
+            r#"{"total": {"a": 2, "b": 3, "c": "x"}, "uptime": 9, "pool": {"max-concurrency": 4}}"#,
+        ));
+        assert_eq!(
+            (stats.total, stats.uptime, stats.slots),
+            (Some(5), Some(9), Some(4))
+        );
+        assert_eq!(stats.pool, None);
+    }
+}

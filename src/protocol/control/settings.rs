@@ -146,3 +146,67 @@ fn results(line: &str) -> Option<String> {
     let results = results.trim();
     (!results.is_empty()).then(|| results.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn read(text: &str) -> Json {
+        Json::parse_strict(text).unwrap()
+    }
+
+    #[rstest]
+    #[case(r#"{"result_backend": "rpc://"}"#)]
+    #[case(r#"{"CELERY_RESULT_BACKEND": "rpc://"}"#)]
+    #[case(r#"{"SHOP_RESULT_BACKEND": "rpc://", "my_result_backend_x": "no"}"#)]
+    #[case(r#"{"x_result_backend": "no", "result_backend": "rpc://"}"#)]
+    #[case(r#"{"result_backend": null, "CELERY_RESULT_BACKEND": "rpc://"}"#)]
+    fn a_setting_is_found_in_every_naming_style(#[case] text: &str) {
+        assert_eq!(conf(&read(text)).result_backend.as_deref(), Some("rpc://"));
+    }
+
+    #[test]
+    fn old_names_of_the_other_settings_are_known() {
+        let old = conf(&read(
+            r#"{"CELERY_DEFAULT_QUEUE": "q", "CELERY_IGNORE_RESULT": true, "CELERY_TRACK_STARTED": false,
+                "CELERY_ROUTES": {"a": "b"},
+                "CELERY_RESULT_BACKEND_TRANSPORT_OPTIONS": {"global_keyprefix": "kp_"}}"#,
+        ));
+        assert_eq!(old.default_queue.as_deref(), Some("q"));
+        assert_eq!(
+            (old.ignore_result, old.track_started),
+            (Some(true), Some(false))
+        );
+        assert_eq!(old.routes.len(), 1);
+        assert_eq!(old.result_keyprefix.as_deref(), Some("kp_"));
+    }
+
+    #[rstest]
+    #[case(r#"{"a.*": {"queue": "x"}, "b": "y"}"#, &[("a.*", "x"), ("b", "y")])]
+    #[case(r#"[{"a": {"queue": "x"}}, [["b.*", {"queue": "y"}], ["c", "z"]]]"#, &[("a", "x"), ("b.*", "y"), ("c", "z")])]
+    #[case(r#"[["a", {"queue": "x"}]]"#, &[("a", "x")])]
+    #[case(r#"["shop.Router", {"a": {"exchange": "e"}}, [1, 2], null]"#, &[])]
+    #[case(r#"{"a": {"queue": "<unbound Queue x -> <unbound Exchange x(direct)> -> x>"}}"#, &[])]
+    #[case(r#""shop.Router""#, &[])]
+    fn routes_are_read_in_order(#[case] routes: &str, #[case] expected: &[(&str, &str)]) {
+        let conf = conf(&read(&format!(r#"{{"task_routes": {routes}}}"#)));
+        let pair =
+            |(pattern, queue): &(&str, &str)| ((*pattern).to_owned(), QueueName::from(*queue));
+        assert_eq!(conf.routes, expected.iter().map(pair).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn a_report_is_read_with_or_without_its_wrapping() {
+        let text = "software -> celery:5.5.3 (immunity) kombu:5.5.4 py:3.11\nsettings -> transport:redis results:disabled\n";
+        let expected = Report {
+            celery: Some("5.5.3".to_owned()),
+            kombu: Some("5.5.4".to_owned()),
+            results: Some("disabled".to_owned()),
+        };
+        assert_eq!(report(&Json::from(text)), expected);
+        let wrapped = Json::Object(vec![("ok".to_owned(), text.into())]);
+        assert_eq!(report(&wrapped), expected);
+        assert_eq!(report(&Json::Null), Report::default());
+    }
+}

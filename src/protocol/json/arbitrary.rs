@@ -29,12 +29,12 @@ pub(in crate::protocol) fn strict() -> impl Strategy<Value = Json> {
 }
 
 /// A document that Python writes: also NaN and the infinities.
-pub(in crate::protocol) fn lenient() -> impl Strategy<Value = Json> {
+pub(in crate::protocol) fn lenient() -> impl Strategy<Value = Json> + Clone {
     let special = prop_oneof![Just("NaN"), Just("Infinity"), Just("-Infinity")];
     nested(prop_oneof![4 => number(), 1 => special.prop_map(str::to_owned)].boxed())
 }
 
-fn nested(number: BoxedStrategy<String>) -> impl Strategy<Value = Json> {
+fn nested(number: BoxedStrategy<String>) -> impl Strategy<Value = Json> + Clone {
     let scalar = prop_oneof![
         Just(Json::Null),
         any::<bool>().prop_map(Json::Bool),

@@ -541,7 +541,7 @@ mod tests {
             })
     }
 
-    /// serde_json drops duplicate keys; through it both sides do.
+    /// `serde_json` drops duplicate keys; through it both sides do.
     fn agree(text: &str) {
         let ours = Json::parse_strict(text);
         let theirs: Result<serde_json::Value, _> = serde_json::from_str(text);

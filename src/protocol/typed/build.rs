@@ -171,3 +171,101 @@ fn split_zone(text: &str) -> Option<(&str, String)> {
     let (hours, minutes) = (below(hours, 24)?, below(minutes, 60)?);
     Some((clock, format!("{sign}{hours:02}:{minutes:02}")))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{recognise, undecodable};
+    use super::*;
+    use proptest::prelude::*;
+    use rstest::rstest;
+    use strum::IntoEnumIterator;
+
+    #[rstest]
+    #[case(Kind::Datetime, "2026-11-22T10:00", "2026-11-22T10:00:00")]
+    #[case(Kind::Datetime, "2026-11-22 10:00:30.5", "2026-11-22T10:00:30.500000")]
+    #[case(Kind::Datetime, "2026-11-22T10:00Z", "2026-11-22T10:00:00+00:00")]
+    #[case(Kind::Datetime, "2026-11-22T10:00-0530", "2026-11-22T10:00:00-05:30")]
+    #[case(Kind::Datetime, "2026-11-22T10:00+01", "2026-11-22T10:00:00+01:00")]
+    #[case(Kind::Datetime, "2026-11-22", "2026-11-22T00:00:00")]
+    #[case(Kind::Date, "2024-02-29", "2024-02-29")]
+    #[case(Kind::Time, "01:02", "01:02:00")]
+    #[case(Kind::Time, "23:59:59.000001", "23:59:59.000001")]
+    #[case(Kind::Decimal, " 12.50 ", "12.50")]
+    #[case(Kind::Decimal, "-.5e-7", "-.5e-7")]
+    #[case(Kind::Decimal, "007", "007")]
+    #[case(Kind::Decimal, "NaN", "NaN")]
+    #[case(Kind::Bytes, "žabc", "žabc")]
+    #[case(Kind::Bytes, "base64:YWJj", "abc")]
+    #[case(Kind::Bytes, "hex:616263", "abc")]
+    #[case(Kind::Base64, "/wA", "/wA=")]
+    #[case(
+        Kind::Uuid,
+        "{12345678-1234-5678-1234-567812345678}",
+        "12345678123456781234567812345678"
+    )]
+    fn what_a_person_types_becomes_what_python_reads(
+        #[case] kind: Kind,
+        #[case] text: &str,
+        #[case] expected: &str,
+    ) {
+        let value = build(kind, text).unwrap();
+        let typed = recognise(&value).unwrap();
+        assert_eq!((typed.kind, typed.text), (kind, expected));
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_become_base64() {
+        for text in ["hex:ff00", "hex:FF00", "base64:/wA=", "base64:/wA"] {
+            let value = build(Kind::Bytes, text).unwrap();
+            let typed = recognise(&value).unwrap();
+            assert_eq!((typed.kind, typed.text), (Kind::Base64, "/wA="));
+        }
+    }
+
+    #[rstest]
+    #[case(Kind::Datetime, "22.11.2026", "2026-11-22T10:00:00+01:00")]
+    #[case(Kind::Datetime, "2026-11-22T25:00", "2026-11-22T10:00:00+01:00")]
+    #[case(Kind::Datetime, "2026-11-22T10:00+1", "2026-11-22T10:00:00+01:00")]
+    #[case(Kind::Datetime, "2026-11-22T10:00:00+0é0", "2026-11-22T10:00:00+01:00")]
+    #[case(Kind::Date, "2023-02-29", "2026-11-22")]
+    #[case(Kind::Date, "0000-01-01", "2026-11-22")]
+    #[case(Kind::Date, "2026-11-22T10:00", "2026-11-22")]
+    #[case(Kind::Time, "24:00", "10:00")]
+    #[case(Kind::Time, "10", "10:00")]
+    #[case(Kind::Time, "10:00:00.1234567", "10:00")]
+    #[case(Kind::Decimal, "12,50", "12.50")]
+    #[case(Kind::Decimal, "", "12.50")]
+    #[case(Kind::Decimal, ".", "12.50")]
+    #[case(Kind::Decimal, "1.2.3", "12.50")]
+    #[case(Kind::Decimal, "1e", "12.50")]
+    #[case(Kind::Uuid, "1234", "12345678-1234")]
+    #[case(Kind::Bytes, "hex:abc", "hex:ff00")]
+    #[case(Kind::Bytes, "base64:*", "base64:/wA=")]
+    fn a_refusal_says_what_it_should_look_like(
+        #[case] kind: Kind,
+        #[case] text: &str,
+        #[case] like: &str,
+    ) {
+        let error = build(kind, text).unwrap_err();
+        assert!(error.contains(like), "{error}");
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_built_can_be_decoded(text in "[-+0-9a-fT:.Zexinb=, /]{0,24}") {
+            for kind in Kind::iter() {
+                if let Ok(value) = build(kind, &text) {
+                    prop_assert!(recognise(&value).is_some());
+                    prop_assert_eq!(undecodable(&value), None);
+                }
+            }
+        }
+
+        #[test]
+        fn any_text_is_built_or_refused(text in any::<String>()) {
+            for kind in Kind::iter() {
+                let _ = build(kind, &text);
+            }
+        }
+    }
+}

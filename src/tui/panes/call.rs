@@ -1,0 +1,275 @@
+//! The call form: what to send, how, and what stands against it. A draft for each task, so that nothing typed is lost; sends nothing itself.
+
+pub mod check;
+pub mod draft;
+pub mod json;
+pub mod options;
+pub mod row;
+pub mod view;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::{Ask, Pane, Typed};
+use crate::client::Command;
+use crate::clock::{Moment, Now};
+use crate::protocol::TaskName;
+use crate::tui::keymap::{Action, Context};
+use crate::tui::state::{NoticeKind, Shared};
+
+pub use check::{Press, Ready};
+pub use draft::{Draft, Spot};
+
+/// How long the button is deaf after it got the cursor: an Enter may have been meant for the row before.
+const BUTTON_DEAF: Duration = Duration::from_millis(150);
+
+/// Rows that a page moves.
+const PAGE: isize = 8;
+
+/// What the pane remembers: the form of every task that was opened.
+#[derive(Debug, Default)]
+pub struct State {
+    drafts: BTreeMap<TaskName, Draft>,
+    open: Option<TaskName>,
+}
+
+/// What the pane looks at while it changes.
+#[derive(Clone, Copy, Debug)]
+pub struct Around<'a> {
+    /// What is known.
+    pub shared: &'a Shared,
+    /// When.
+    pub now: Now,
+    /// Until when the keys that send are deaf.
+    pub deaf_until: Moment,
+    /// Whether the key looks like part of a paste.
+    pub burst: bool,
+}
+
+impl State {
+    /// The form that is open.
+    pub fn draft(&self) -> Option<&Draft> {
+        self.drafts.get(self.open.as_ref()?)
+    }
+
+    fn draft_mut(&mut self) -> Option<&mut Draft> {
+        self.drafts.get_mut(self.open.as_ref()?)
+    }
+
+    /// What keys mean here.
+    pub fn context(&self) -> Context {
+        self.draft().map_or(Context::CallNav, Draft::context)
+    }
+
+    /// Opens the form of `task` and starts typing. The form that was open keeps what it holds.
+    pub fn open(&mut self, task: TaskName, shared: &Shared) -> Vec<Ask> {
+        self.stop_typing();
+        let draft = self
+            .drafts
+            .entry(task.clone())
+            .or_insert_with(|| Draft::new(task.clone(), shared.timeout));
+        draft.armed = None;
+        if draft.spot == Spot::Button {
+            draft.spot = Spot::Empty;
+        }
+        if !draft.start_typing() {
+            draft.spot = Spot::Empty;
+            draft.start_typing();
+        }
+        self.open = Some(task);
+        self.ask_for_queue(shared)
+    }
+
+    /// The user stops typing; what was typed stands. Returns whether he was typing.
+    pub fn stop_typing(&mut self) -> bool {
+        self.draft_mut().is_some_and(Draft::stop_typing)
+    }
+
+    /// Time passes: what a second press would have sent is not asked for any longer. Returns whether something changed.
+    pub fn tick(&mut self, now: Now) -> bool {
+        let over = |armed: &mut draft::Armed| now.mono.since(armed.at) > check::AGAIN_WITHIN;
+        self.draft_mut()
+            .is_some_and(|draft| draft.armed.take_if(over).is_some())
+    }
+
+    /// A key that is text, or a paste. A paste on a row starts typing. Returns whether it was taken.
+    pub fn text(&mut self, typed: Typed<'_>) -> bool {
+        let Some(draft) = self.draft_mut() else {
+            return false;
+        };
+        let is_paste = matches!(typed, Typed::Paste(_));
+        if draft.context() == Context::CallNav && !(is_paste && draft.start_typing()) {
+            return false;
+        }
+        draft.text(typed)
+    }
+
+    /// One action.
+    pub fn update(&mut self, action: Action, around: Around<'_>) -> Vec<Ask> {
+        let Some(draft) = self.draft_mut() else {
+            return match action {
+                Action::Back => vec![Ask::Focus(Pane::Tasks)],
+                _ => vec![Ask::say("no task is open: choose one in Tasks")],
+            };
+        };
+        if action == Action::Call {
+            return press(draft, around);
+        }
+        if action == Action::Json {
+            return toggle_json(draft);
+        }
+        let asks = match draft.context() {
+            Context::CallJson => in_json(draft, action, around.now.mono),
+            Context::CallEdit => while_typing(draft, action, around.now.mono),
+            _ => moving(draft, action, around),
+        };
+        let changed_queue = draft.spot == Spot::Button;
+        if asks.is_empty() && changed_queue {
+            return self.ask_for_queue(around.shared);
+        }
+        asks
+    }
+
+    /// The depth of the queue that the call would go to, if nobody has told it.
+    fn ask_for_queue(&self, shared: &Shared) -> Vec<Ask> {
+        let Some(draft) = self.draft() else {
+            return Vec::new();
+        };
+        let queue = check::preflight_of(draft, shared).queue;
+        if shared.cluster.queues.contains_key(&queue) || queue.as_str().is_empty() {
+            return Vec::new();
+        }
+        vec![Ask::Command(Command::Queue(queue))]
+    }
+}
+
+fn toggle_json(draft: &mut Draft) -> Vec<Ask> {
+    match draft.toggle_json() {
+        Ok(()) => Vec::new(),
+        Err(problem) => vec![Ask::say(problem)],
+    }
+}
+
+fn in_json(draft: &mut Draft, action: Action, now: Moment) -> Vec<Ask> {
+    match action {
+        Action::Back => {
+            draft.stop_typing();
+        }
+        Action::NextField => {
+            draft.stop_typing();
+            draft.go(Spot::Button, now);
+        }
+        _ => return vec![Ask::NotHere],
+    }
+    Vec::new()
+}
+
+/// EDIT: Enter and Tab commit and go on, Esc commits and stops.
+fn while_typing(draft: &mut Draft, action: Action, now: Moment) -> Vec<Ask> {
+    let empty = draft
+        .field
+        .as_ref()
+        .is_some_and(|field| field.text().trim().is_empty());
+    let last_row = draft.spot == Spot::Empty;
+    let option = matches!(draft.spot, Spot::Option(_));
+    match action {
+        Action::Back => {
+            draft.stop_typing();
+            return Vec::new();
+        }
+        Action::Enter if option || (last_row && empty) => draft.go(Spot::Button, now),
+        Action::Enter | Action::NextField | Action::Down if last_row && !empty => {
+            draft.go(Spot::Empty, now);
+        }
+        Action::Enter | Action::NextField | Action::Down => draft.go(draft.beside(1), now),
+        Action::PreviousField | Action::Up => draft.go(draft.beside(-1), now),
+        _ => return vec![Ask::NotHere],
+    }
+    draft.armed = None;
+    draft.start_typing();
+    Vec::new()
+}
+
+/// NAV.
+fn moving(draft: &mut Draft, action: Action, around: Around<'_>) -> Vec<Ask> {
+    let now = around.now.mono;
+    match action {
+        Action::Down => draft.go(draft.beside(1), now),
+        Action::Up => draft.go(draft.beside(-1), now),
+        Action::First => draft.go(Spot::Row(0), now),
+        Action::Last => draft.go(Spot::Button, now),
+        Action::PageDown | Action::HalfDown => draft.go(draft.beside(PAGE), now),
+        Action::PageUp | Action::HalfUp => draft.go(draft.beside(-PAGE), now),
+        Action::Enter if draft.spot == Spot::Button => return press_button(draft, around),
+        Action::Enter | Action::Edit => return start_typing(draft),
+        Action::Add => {
+            draft.go(Spot::Empty, now);
+            draft.start_typing();
+        }
+        Action::Remove => return remove(draft),
+        Action::Back => return vec![Ask::Focus(Pane::Tasks)],
+        Action::Copy => return vec![copy(draft)],
+        _ => return vec![Ask::NotHere],
+    }
+    Vec::new()
+}
+
+fn start_typing(draft: &mut Draft) -> Vec<Ask> {
+    if draft.start_typing() {
+        return Vec::new();
+    }
+    let text = match draft.spot {
+        Spot::Button => "nothing can be typed here",
+        _ => "this keyword is no Python name: it can only be edited as JSON",
+    };
+    vec![Ask::say(text)]
+}
+
+fn remove(draft: &mut Draft) -> Vec<Ask> {
+    if draft.json.is_some() || !draft.remove_here() {
+        return vec![Ask::say("nothing to remove here")];
+    }
+    Vec::new()
+}
+
+fn copy(draft: &Draft) -> Ask {
+    let signature = check::signature(draft);
+    let text =
+        crate::protocol::python::call(signature.task.as_str(), &signature.args, &signature.kwargs);
+    Ask::Copy(text, "the call as Python")
+}
+
+/// Enter on the button: deaf for a moment, and never by a paste.
+fn press_button(draft: &mut Draft, around: Around<'_>) -> Vec<Ask> {
+    if around.burst {
+        return vec![Ask::say("ignored: looked like a paste")];
+    }
+    if around.now.mono.since(draft.button_since) < BUTTON_DEAF {
+        return Vec::new();
+    }
+    press(draft, around)
+}
+
+fn press(draft: &mut Draft, around: Around<'_>) -> Vec<Ask> {
+    if around.now.mono < around.deaf_until {
+        return Vec::new();
+    }
+    match check::press(draft, around.shared, around.now) {
+        Press::Send(ready) => {
+            draft.stop_typing();
+            vec![Ask::Send(ready)]
+        }
+        Press::Wrong(spot, problem) => {
+            if let Some(problem) = draft.json_problem() {
+                draft.jump_to(&problem);
+            }
+            if let Some(spot) = spot.filter(|_| draft.json.is_none()) {
+                draft.go(spot, around.now.mono);
+                draft.start_typing();
+            }
+            vec![Ask::Deaf, Ask::say(format!("not sent: {problem}"))]
+        }
+        Press::Blocked(reason) => vec![Ask::Deaf, Ask::Say(NoticeKind::Done, reason)],
+        Press::Doubtful => vec![Ask::Deaf],
+    }
+}

@@ -1,0 +1,377 @@
+//! What has been typed for one task: rows, options, or a JSON document. Nothing typed is lost by moving about; nothing is sent from here.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use super::json::{self, Arguments, Document, Problem};
+use super::options::{Name, Texts};
+use super::row::{Row, RowKey};
+use crate::clock::Moment;
+use crate::protocol::TaskName;
+use crate::tui::keymap::Context;
+use crate::tui::panes::Typed;
+use crate::tui::widgets::{Editor, Field};
+
+/// A place of the form that the cursor can be on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spot {
+    /// A row, by its place.
+    Row(usize),
+    /// The ever-present empty row.
+    Empty,
+    /// An option.
+    Option(Name),
+    /// The button.
+    Button,
+}
+
+/// The form of one task.
+#[derive(Clone, Debug)]
+pub struct Draft {
+    /// Which task.
+    pub task: TaskName,
+    /// Its arguments, an ITEM each.
+    pub rows: Vec<Row>,
+    /// Where the cursor is.
+    pub spot: Spot,
+    /// What is being typed there.
+    pub field: Option<Field>,
+    /// How it is sent.
+    pub options: Texts,
+    /// The document, while the form is raw JSON.
+    pub json: Option<Raw>,
+    /// What a second press would send in spite of.
+    pub armed: Option<Armed>,
+    /// When the button got the cursor: it is deaf for a moment.
+    pub button_since: Moment,
+    /// Timeout of new calls.
+    pub timeout: Duration,
+    next_key: u64,
+}
+
+/// The form as raw JSON.
+#[derive(Clone, Debug)]
+pub struct Raw {
+    /// The document.
+    pub editor: Editor,
+    /// Whether keys are text.
+    pub typing: bool,
+    made_of: String,
+}
+
+/// Reasons not to send that have been shown; the same press again sends nevertheless.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Armed {
+    /// When they were shown.
+    pub at: Moment,
+    /// What was said.
+    pub why: Vec<String>,
+}
+
+impl Draft {
+    /// An empty form.
+    pub fn new(task: TaskName, timeout: Duration) -> Self {
+        Self {
+            task,
+            rows: Vec::new(),
+            spot: Spot::Empty,
+            field: None,
+            options: Texts::new(timeout),
+            json: None,
+            armed: None,
+            button_since: Moment::default(),
+            timeout,
+            next_key: 0,
+        }
+    }
+
+    /// What keys mean here.
+    pub fn context(&self) -> Context {
+        match (&self.field, &self.json) {
+            (Some(_), _) => Context::CallEdit,
+            (None, Some(raw)) if raw.typing => Context::CallJson,
+            _ => Context::CallNav,
+        }
+    }
+
+    /// All places of the form, in order. A document is one place, that of the empty row.
+    pub fn spots(&self) -> Vec<Spot> {
+        let rows = if self.json.is_some() {
+            0
+        } else {
+            self.rows.len()
+        };
+        let rows = (0..rows).map(Spot::Row);
+        let options = Name::ALL.into_iter().map(Spot::Option);
+        let rest = std::iter::once(Spot::Empty).chain(options);
+        rows.chain(rest).chain([Spot::Button]).collect()
+    }
+
+    /// The place `by` further; the ends hold.
+    pub fn beside(&self, by: isize) -> Spot {
+        let spots = self.spots();
+        let here = spots.iter().position(|spot| *spot == self.spot);
+        let to = here.unwrap_or_default().saturating_add_signed(by);
+        spots.get(to).copied().unwrap_or(Spot::Button)
+    }
+
+    /// The cursor goes to `spot`; what was being typed is kept.
+    pub fn go(&mut self, spot: Spot, now: Moment) {
+        self.commit();
+        self.spot = match spot {
+            Spot::Row(row) if row >= self.rows.len() => Spot::Empty,
+            spot => spot,
+        };
+        if spot == Spot::Button {
+            self.button_since = now;
+        }
+    }
+
+    /// Typing starts where the cursor is. False where nothing can be typed.
+    pub fn start_typing(&mut self) -> bool {
+        if let (Some(raw), Spot::Empty | Spot::Row(_)) = (&mut self.json, self.spot) {
+            raw.typing = true;
+            return true;
+        }
+        let text = match self.spot {
+            Spot::Row(row) => match self.rows.get(row) {
+                Some(row) if row.json_only => return false,
+                Some(row) => row.text.clone(),
+                None => String::new(),
+            },
+            Spot::Empty => String::new(),
+            Spot::Option(name) => self.options.get(name).to_owned(),
+            Spot::Button => return false,
+        };
+        self.field = Some(Field::new(text));
+        true
+    }
+
+    /// Typing ends; what was typed stands. Returns whether the user was typing.
+    pub fn stop_typing(&mut self) -> bool {
+        let raw = self.json.as_mut();
+        let in_json = raw.is_some_and(|raw| std::mem::take(&mut raw.typing));
+        self.commit() || in_json
+    }
+
+    /// What is being typed becomes a row or an option. An emptied row goes. Returns whether something was being typed.
+    pub fn commit(&mut self) -> bool {
+        let Some(mut field) = self.field.take() else {
+            return false;
+        };
+        let text = field.take();
+        let blank = text.trim().is_empty();
+        match self.spot {
+            Spot::Row(row) if blank => self.remove(row),
+            Spot::Row(row) => {
+                if let Some(row) = self.rows.get_mut(row).filter(|row| row.text != text) {
+                    *row = Row::typed(row.key, text);
+                }
+            }
+            Spot::Empty if blank => {}
+            Spot::Empty => {
+                let key = self.key();
+                self.rows.push(Row::typed(key, text));
+            }
+            Spot::Option(name) => self.options.set(name, &text, self.timeout),
+            Spot::Button => {}
+        }
+        true
+    }
+
+    fn remove(&mut self, row: usize) {
+        if row < self.rows.len() {
+            self.rows.remove(row);
+        }
+        if row >= self.rows.len() {
+            self.spot = Spot::Empty;
+        }
+    }
+
+    /// Removes the row under the cursor, or gives the option its default back. False where there is nothing to remove.
+    pub fn remove_here(&mut self) -> bool {
+        self.armed = None;
+        match self.spot {
+            Spot::Row(row) => self.remove(row),
+            Spot::Option(name) => self.options.set(name, "", self.timeout),
+            Spot::Empty | Spot::Button => return false,
+        }
+        true
+    }
+
+    /// A key that is text, or a paste. Returns whether it was taken.
+    pub fn text(&mut self, typed: Typed<'_>) -> bool {
+        self.armed = None;
+        match (&mut self.field, &mut self.json) {
+            (Some(field), _) => typed.into_field(field),
+            (None, Some(raw)) if raw.typing => typed.into_editor(&mut raw.editor),
+            _ => false,
+        }
+    }
+
+    fn key(&mut self) -> RowKey {
+        self.next_key += 1;
+        RowKey(self.next_key)
+    }
+
+    /// The rows with what is being typed just now.
+    pub fn rows_now(&self) -> Cow<'_, [Row]> {
+        let Some(field) = &self.field else {
+            return Cow::Borrowed(&self.rows);
+        };
+        let text = field.text();
+        let mut rows = self.rows.clone();
+        match self.spot {
+            Spot::Row(row) => {
+                if let Some(row) = rows.get_mut(row).filter(|row| row.text != text) {
+                    *row = Row::typed(row.key, text.to_owned());
+                }
+            }
+            Spot::Empty if !text.trim().is_empty() => {
+                rows.push(Row::typed(RowKey(0), text.to_owned()));
+            }
+            _ => {}
+        }
+        Cow::Owned(rows)
+    }
+
+    /// What is wrong, and where, in the order of the form.
+    pub fn problems(&self) -> Vec<(Spot, String)> {
+        let mut problems = Vec::new();
+        if let Some(problem) = self.document().and_then(Result::err) {
+            problems.push((self.spot, problem.text()));
+        } else if self.json.is_none() {
+            problems.extend(row_problems(&self.rows_now()));
+        }
+        for name in Name::ALL {
+            if let Some(problem) = self.options.problem(name) {
+                problems.push((Spot::Option(name), format!("{name}: {problem}")));
+            }
+        }
+        problems
+    }
+
+    /// Doubts that a second press sets aside.
+    pub fn doubts(&self) -> Vec<String> {
+        match self.document() {
+            Some(Ok(document)) if document.non_finite => {
+                vec!["NaN and Infinity are not JSON; Python reads them".to_owned()]
+            }
+            Some(_) => Vec::new(),
+            None => self.rows_now().iter().filter_map(Row::warning).collect(),
+        }
+    }
+
+    /// The arguments as far as they mean something: rows that mean nothing are left out.
+    pub fn arguments(&self) -> Arguments {
+        match self.document() {
+            Some(Ok(document)) => document.arguments,
+            Some(Err(_)) => Arguments::default(),
+            None => {
+                let items = |row: &Row| row.item.clone().ok();
+                let items = self.rows_now().iter().filter_map(items).collect::<Vec<_>>();
+                let (mut args, mut kwargs) = Arguments::default();
+                for item in items {
+                    match item.name {
+                        Some(name) => kwargs.push((name, item.value)),
+                        None => args.push(item.value),
+                    }
+                }
+                (args, kwargs)
+            }
+        }
+    }
+
+    fn document(&self) -> Option<Result<Document, Problem>> {
+        let raw = self.json.as_ref()?;
+        Some(json::read(&raw.editor.text()))
+    }
+
+    /// What is wrong with the document, while the form is one.
+    pub fn json_problem(&self) -> Option<Problem> {
+        self.document()?.err()
+    }
+
+    /// The form becomes a document, or rows again. The rows keep their text if the document was not changed. The error says why it stays as it is.
+    pub fn toggle_json(&mut self) -> Result<(), String> {
+        self.armed = None;
+        match self.json.take() {
+            None => self.become_json(),
+            Some(raw) => self.become_rows(raw),
+        }
+    }
+
+    fn become_json(&mut self) -> Result<(), String> {
+        self.commit();
+        if let Some((spot, problem)) = row_problems(&self.rows).into_iter().next() {
+            self.spot = spot;
+            return Err(format!("{problem}; JSON cannot hold it"));
+        }
+        let text = json::write(&self.arguments());
+        self.spot = Spot::Empty;
+        self.json = Some(Raw {
+            editor: Editor::new(&text),
+            typing: true,
+            made_of: text,
+        });
+        Ok(())
+    }
+
+    fn become_rows(&mut self, raw: Raw) -> Result<(), String> {
+        let text = raw.editor.text();
+        if text == raw.made_of {
+            return Ok(());
+        }
+        match json::read(&text) {
+            Ok(document) => {
+                self.fill(&document.arguments);
+                Ok(())
+            }
+            Err(problem) => {
+                self.json = Some(raw);
+                self.jump_to(&problem);
+                Err(problem.text())
+            }
+        }
+    }
+
+    /// The caret goes to the mistake.
+    pub fn jump_to(&mut self, problem: &Problem) {
+        if let (Some(raw), Some((line, column))) = (&mut self.json, problem.place) {
+            raw.editor.jump(line, column);
+        }
+    }
+
+    /// Rows that mean exactly these arguments.
+    fn fill(&mut self, (args, kwargs): &Arguments) {
+        let args = args.iter().map(|value| (None, value));
+        let kwargs = kwargs
+            .iter()
+            .map(|(name, value)| (Some(name.as_str()), value));
+        let mut rows = Vec::new();
+        for (name, value) in args.chain(kwargs) {
+            rows.push(Row::of(self.key(), name, value));
+        }
+        self.rows = rows;
+        self.spot = Spot::Empty;
+    }
+}
+
+/// Rows that mean nothing, and keywords that come a second time.
+fn row_problems(rows: &[Row]) -> Vec<(Spot, String)> {
+    let mut problems = Vec::new();
+    for (place, row) in rows.iter().enumerate() {
+        if let Err(error) = &row.item {
+            problems.push((Spot::Row(place), error.message.clone()))
+        } else {
+            let earlier = rows[..place].iter().filter_map(Row::name);
+            if let Some(name) = row
+                .name()
+                .filter(|name| earlier.clone().any(|it| it == *name))
+            {
+                problems.push((Spot::Row(place), format!("{name} is given twice")));
+            }
+        }
+    }
+    problems
+}

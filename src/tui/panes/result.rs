@@ -1,0 +1,141 @@
+//! Result: one call, from its countdown to its outcome. Shows the last call sent or the one opened from History; waits for nothing itself.
+
+pub mod document;
+pub mod lines;
+pub mod timeline;
+pub mod traceback;
+pub mod view;
+
+use super::{Ask, Pane, step};
+use crate::call::{Call, CallState};
+use crate::protocol::{Json, TaskId};
+use crate::tui::keymap::{Action, Context};
+use crate::tui::state::Shared;
+
+pub use document::{Body, Document};
+
+/// What the pane remembers.
+#[derive(Debug, Default)]
+pub struct State {
+    shown: Option<TaskId>,
+    document: Option<Document>,
+    made_of: Option<(TaskId, CallState)>,
+}
+
+/// What the pane looks at while it changes.
+#[derive(Clone, Copy, Debug)]
+pub struct Around<'a> {
+    /// What is known.
+    pub shared: &'a Shared,
+    /// Columns and rows inside the frame.
+    pub size: (u16, u16),
+}
+
+impl State {
+    /// The call that is shown.
+    pub fn shown<'a>(&self, shared: &'a Shared) -> Option<&'a Call> {
+        shared.calls.get(self.shown.as_ref()?)
+    }
+
+    /// Its id.
+    pub fn shown_id(&self) -> Option<&TaskId> {
+        self.shown.as_ref()
+    }
+
+    /// What it brought.
+    pub fn document(&self) -> Option<&Document> {
+        self.document.as_ref()
+    }
+
+    /// What keys mean here.
+    pub fn context(&self, shared: &Shared) -> Context {
+        match self.shown(shared) {
+            Some(call) if !call.state().is_final() => Context::Running,
+            _ => Context::Result,
+        }
+    }
+
+    /// Shows a call.
+    pub fn show(&mut self, id: TaskId, shared: &Shared) {
+        self.shown = Some(id);
+        self.refresh(shared);
+    }
+
+    /// The call may have changed: what it brought is made anew if so.
+    pub fn refresh(&mut self, shared: &Shared) {
+        let Some(call) = self.shown(shared) else {
+            return;
+        };
+        let key = (call.id().clone(), call.state());
+        if self.made_of.as_ref() == Some(&key) {
+            return;
+        }
+        self.document = Document::of(call);
+        self.made_of = Some(key);
+    }
+
+    /// One action.
+    pub fn update(&mut self, action: Action, around: Around<'_>) -> Option<Ask> {
+        if action == Action::Back {
+            return Some(Ask::Focus(Pane::Call));
+        }
+        let Some(call) = self.shown(around.shared) else {
+            return Some(Ask::say("no call yet"));
+        };
+        match action {
+            Action::Longer => Some(Ask::Wait(call.id().clone(), true)),
+            Action::Shorter => Some(Ask::Wait(call.id().clone(), false)),
+            Action::Detach => Some(Ask::Detach(call.id().clone())),
+            Action::Revoke => Some(Ask::Revoke(call.id().clone())),
+            Action::Copy => Some(copy(call)),
+            Action::Enter => {
+                let height = self.height(call, around);
+                self.fold(height);
+                None
+            }
+            action => self.scroll(action, around),
+        }
+    }
+
+    /// Rows that what it brought has.
+    fn height(&self, call: &Call, around: Around<'_>) -> u16 {
+        let (width, height) = around.size;
+        lines::Parts::of(call, self.document(), around.shared, width, height).body
+    }
+
+    fn fold(&mut self, height: u16) {
+        if let Some(Document {
+            body: Body::Tree(tree),
+            ..
+        }) = &mut self.document
+        {
+            tree.toggle(usize::from(height));
+        }
+    }
+
+    fn scroll(&mut self, action: Action, around: Around<'_>) -> Option<Ask> {
+        let Some(step) = step(action) else {
+            return Some(Ask::NotHere);
+        };
+        let call = self.shown(around.shared)?;
+        let height = self.height(call, around);
+        match &mut self.document.as_mut()?.body {
+            Body::Tree(tree) => tree.step(step, usize::from(height)),
+            Body::Text(text) => text.step(step, around.size.0, height),
+        }
+        None
+    }
+}
+
+/// The obvious thing: the result, the traceback, else the id.
+fn copy(call: &Call) -> Ask {
+    let result = call.result.as_ref().filter(|_| call.result_known());
+    match result {
+        Some(result) => match (&result.traceback, &result.value) {
+            (Some(traceback), _) => Ask::Copy(traceback.clone(), "the traceback"),
+            (None, Json::Text(text)) => Ask::Copy(text.clone(), "the result"),
+            (None, value) => Ask::Copy(value.to_pretty(), "the result as JSON"),
+        },
+        None => Ask::Copy(call.id().to_string(), "the task's id"),
+    }
+}

@@ -1,0 +1,494 @@
+//! What Result says about a call, line by line, state by state. The middle is left for what the call brought.
+
+use std::time::Duration;
+
+use ratatui::text::{Line, Span};
+
+use super::document::Document;
+use super::timeline::{self, Step};
+use crate::call::{Call, CallState, Waiting};
+use crate::clock::Now;
+use crate::protocol::{Json, python};
+use crate::text::human::{self, countdown, duration};
+use crate::text::width::{cells, cut, pad, wrap};
+use crate::tui::keymap::{Action, Context};
+use crate::tui::panes::{key, last_part, remote, role};
+use crate::tui::state::Shared;
+use crate::tui::theme::{Role, Theme};
+use crate::tui::widgets::bar;
+
+/// From this height on the whole timeline stands above what a call brought.
+const TALL: u16 = 14;
+
+/// The same for a failure: its traceback needs the room more.
+const TALL_FAILED: u16 = 24;
+
+/// The lines above and below what a call brought, and the room between.
+#[derive(Debug)]
+pub struct Parts {
+    /// Above.
+    pub head: Vec<Line<'static>>,
+    /// Rows left for what it brought.
+    pub body: u16,
+    /// Below.
+    pub foot: Vec<Line<'static>>,
+}
+
+/// What lines are made with.
+#[derive(Clone, Copy)]
+struct Pen<'a> {
+    call: &'a Call,
+    shared: &'a Shared,
+    theme: Theme,
+    width: usize,
+    height: u16,
+    now: Now,
+}
+
+impl Parts {
+    /// The parts of a call in a pane of this size. How much room is left does not depend on the time.
+    pub fn of(
+        call: &Call,
+        document: Option<&Document>,
+        shared: &Shared,
+        width: u16,
+        height: u16,
+    ) -> Self {
+        Self::at(call, document, shared, (width, height), shared.started)
+    }
+
+    /// The parts of a call at `now`.
+    pub fn at(
+        call: &Call,
+        document: Option<&Document>,
+        shared: &Shared,
+        (width, height): (u16, u16),
+        now: Now,
+    ) -> Self {
+        let pen = Pen {
+            call,
+            shared,
+            theme: shared.theme,
+            width: usize::from(width),
+            height,
+            now,
+        };
+        let mut head = vec![pen.title()];
+        head.extend(pen.above());
+        let mut foot = pen.below(document);
+        let room = usize::from(height);
+        head.truncate(room);
+        foot.truncate(room.saturating_sub(head.len()));
+        let body = room.saturating_sub(head.len() + foot.len());
+        Self {
+            head,
+            body: u16::try_from(body).unwrap_or(0),
+            foot,
+        }
+    }
+}
+
+impl Pen<'_> {
+    fn line(&self, role: Role, text: impl Into<String>) -> Line<'static> {
+        Line::from(self.theme.span(role, text.into()))
+    }
+
+    /// A text of ours or of others, wrapped, at most `most` lines.
+    fn wrapped(&self, role: Role, indent: usize, text: &str, most: usize) -> Vec<Line<'static>> {
+        let room = self.width.saturating_sub(indent).max(1);
+        let mut lines = wrap(&remote(text), room);
+        if lines.len() > most {
+            lines.truncate(most);
+            if let Some(last) = lines.last_mut() {
+                let ellipsis = self.theme.glyphs().ellipsis;
+                *last = cut(&format!("{last} {ellipsis}"), room, ellipsis);
+            }
+        }
+        let blank = " ".repeat(indent);
+        let lines = lines.into_iter();
+        lines
+            .map(|line| self.line(role, format!("{blank}{line}")))
+            .collect()
+    }
+
+    fn rule(&self) -> Line<'static> {
+        self.line(Role::Dim, self.theme.glyphs().rule.repeat(self.width))
+    }
+
+    /// `OK  shop.orders.refund ........ 212ms  c7 c0ffee`.
+    fn title(&self) -> Line<'static> {
+        let state = self.call.state();
+        let word = match (state, self.call.custom.as_ref()) {
+            (CallState::Run, Some((custom, _))) => format!("RUN {}", remote(custom)),
+            (CallState::Retry, _) => format!("RETRY {}", self.call.retries.unwrap_or(1)),
+            _ => state.word().to_owned(),
+        };
+        let took = match state {
+            CallState::Timeout => self.call.elapsed(self.now),
+            _ => self.call.timeline.total(),
+        };
+        let took = took.map(duration).unwrap_or_default();
+        let right = format!("{took}  {}", self.call.id().short());
+        let right = remote(right.trim_start());
+        let room = self
+            .width
+            .saturating_sub(cells(&word) + 2 + cells(&right) + 1);
+        let name = remote(self.call.signature.task.as_str());
+        let ellipsis = self.theme.glyphs().ellipsis;
+        Line::from(vec![
+            self.theme.span(role(state), word),
+            Span::raw("  "),
+            Span::raw(pad(&name, room, ellipsis)),
+            Span::raw(" "),
+            self.theme.span(Role::Dim, right),
+        ])
+    }
+
+    fn above(&self) -> Vec<Line<'static>> {
+        match self.call.state() {
+            CallState::Draft
+            | CallState::Send
+            | CallState::Sent
+            | CallState::Recv
+            | CallState::Run
+            | CallState::Retry
+            | CallState::UnknownDelivery => self.waiting(),
+            CallState::Timeout | CallState::Detached | CallState::Lost => self.not_waiting(),
+            CallState::Unsent => self.unsent(),
+            CallState::NoResult => self.no_result(),
+            _ => self.ended(),
+        }
+    }
+
+    fn waiting(&self) -> Vec<Line<'static>> {
+        let mut lines = vec![Line::default()];
+        lines.extend(self.countdown());
+        lines.push(Line::default());
+        lines.extend(self.timeline());
+        lines.extend(self.progress());
+        lines.extend(self.troubles());
+        lines.push(Line::default());
+        lines.extend(self.python());
+        lines
+    }
+
+    /// `3.2s of 10s ......... 6.8s left` and the bar.
+    fn countdown(&self) -> Vec<Line<'static>> {
+        let whole = self.call.timeout;
+        let (Some(elapsed), Some(left)) = (self.call.elapsed(self.now), self.call.left(self.now))
+        else {
+            let text = format!("   waits {} from the broker's confirm", duration(whole));
+            return vec![self.line(Role::Dim, text), Line::default()];
+        };
+        let role = if elapsed.as_secs_f64() >= 0.8 * whole.as_secs_f64() {
+            Role::Warn
+        } else {
+            Role::Fg
+        };
+        let indent = 3;
+        let inside = self.width.saturating_sub(2 * indent);
+        let elapsed = elapsed.min(whole);
+        let waited = format!("{} of {}", countdown(elapsed), duration(whole));
+        let left = format!("{} left", countdown(left));
+        let room = inside.saturating_sub(cells(&left));
+        let text = format!("{}{left}", pad(&waited, room, ""));
+        let mut bar = bar(elapsed, whole, inside, self.theme);
+        bar.spans.insert(0, Span::raw(" ".repeat(indent)));
+        vec![
+            self.line(role, format!("{}{text}", " ".repeat(indent))),
+            bar,
+        ]
+    }
+
+    fn timeline(&self) -> Vec<Line<'static>> {
+        let steps = timeline::steps(self.call, self.shared, self.now);
+        steps.into_iter().map(|step| self.step(&step)).collect()
+    }
+
+    fn step(&self, step: &Step) -> Line<'static> {
+        let ellipsis = self.theme.glyphs().ellipsis;
+        let indent = if self.call.timeline.done.is_some() {
+            0
+        } else {
+            3
+        };
+        let took = cells(&step.took);
+        let fixed = indent + 6 + 14;
+        let room = self.width.saturating_sub(fixed + took + 1 + indent);
+        let role = if step.known { Role::Fg } else { Role::Dim };
+        let text = format!(
+            "{}{}{}{} {}",
+            " ".repeat(indent),
+            pad(step.word, 6, ""),
+            pad(&step.time, 14, ""),
+            pad(&step.what, room, ellipsis),
+            step.took
+        );
+        self.line(role, text)
+    }
+
+    /// The application's own state and what it says.
+    fn progress(&self) -> Vec<Line<'static>> {
+        let Some((word, meta)) = &self.call.custom else {
+            return Vec::new();
+        };
+        let meta = python::shorten(&compact(meta), 400);
+        self.wrapped(Role::Run, 3, &format!("{word}  {meta}"), 2)
+    }
+
+    /// Why a result may not come, or cannot be read.
+    fn troubles(&self) -> Vec<Line<'static>> {
+        let mut lines = Vec::new();
+        if let Some(reason) = &self.call.backend_lost {
+            let text = format!(
+                "sent; its result cannot be read just now: {reason}. The task may run. Keeps trying."
+            );
+            lines.extend(self.wrapped(Role::Warn, 3, &text, 3));
+        }
+        if let Some(trouble) = &self.call.trouble {
+            lines.extend(self.wrapped(Role::Warn, 3, &trouble.message, 3));
+            if let Some(hint) = &trouble.hint {
+                lines.extend(self.wrapped(Role::Dim, 3, hint, 2));
+            }
+        }
+        for warning in &self.call.warnings {
+            lines.extend(self.wrapped(Role::Warn, 3, &format!("! {warning}"), 2));
+        }
+        lines
+    }
+
+    /// The call as Python would write it.
+    fn python(&self) -> Vec<Line<'static>> {
+        self.wrapped(Role::Dim, 3, &self.python_text(), 2)
+    }
+
+    /// TIMEOUT and DETACHED: the outcome is unknown, and we go on listening.
+    fn not_waiting(&self) -> Vec<Line<'static>> {
+        let timeout = duration(self.call.timeout);
+        let said = match self.call.waiting {
+            Waiting::TimedOut(_) => {
+                format!("No result within {timeout}: outcome unknown, still listening.")
+            }
+            _ => "You stopped waiting: outcome unknown, still listening.".to_owned(),
+        };
+        let mut lines = self.wrapped(role(self.call.state()), 0, &said, 2);
+        lines.push(Line::default());
+        lines.extend(self.timeline());
+        lines.extend(self.progress());
+        lines.push(Line::default());
+        lines.push(self.line(Role::Fg, "Where it is now"));
+        lines.extend(self.wrapped(Role::Fg, 2, &self.whereabouts(), 3));
+        lines.extend(self.troubles());
+        lines
+    }
+
+    /// As far as is known, in one sentence.
+    fn whereabouts(&self) -> String {
+        let call = self.call;
+        let worker = call.worker.as_ref().map(|worker| format!(" on {worker}"));
+        let worker = worker.unwrap_or_default();
+        let pid = call
+            .pid
+            .map(|pid| format!(" pid {pid}"))
+            .unwrap_or_default();
+        let acknowledged = match call.acknowledged {
+            Some(true) => ", acknowledged",
+            Some(false) => ", not acknowledged yet",
+            None => "",
+        };
+        match call.whereabouts() {
+            Some(CallState::Run) => {
+                format!("RUN{worker}{pid}{acknowledged}. It may still finish.")
+            }
+            Some(CallState::Recv) => {
+                format!("RECV{worker}{acknowledged}: held by the worker, not started.")
+            }
+            Some(CallState::Retry) => format!("RETRY{worker}: it failed and will run again."),
+            Some(CallState::UnknownDelivery) => {
+                "It may or may not be queued: the connection broke while sending.".to_owned()
+            }
+            _ => format!("SENT: queued in {}; no worker has told it.", self.queue()),
+        }
+    }
+
+    fn queue(&self) -> String {
+        let queue = self.call.queue.as_ref();
+        queue.map_or_else(|| "?".to_owned(), ToString::to_string)
+    }
+
+    fn unsent(&self) -> Vec<Line<'static>> {
+        let mut lines = vec![self.line(Role::Fg, "It was not sent: certainly not queued.")];
+        lines.push(Line::default());
+        if let Some(trouble) = &self.call.trouble {
+            lines.extend(self.wrapped(Role::Fail, 0, &trouble.message, 6));
+            if let Some(hint) = &trouble.hint {
+                lines.push(Line::default());
+                lines.extend(self.wrapped(Role::Fg, 0, hint, 4));
+            }
+        }
+        lines.push(Line::default());
+        lines.extend(self.python());
+        lines
+    }
+
+    fn no_result(&self) -> Vec<Line<'static>> {
+        let text = format!(
+            "Sent to {}. Its result is not kept anywhere, so nothing is waited for.",
+            self.queue()
+        );
+        let mut lines = self.wrapped(Role::Fg, 0, &text, 3);
+        lines.push(Line::default());
+        lines.extend(self.timeline());
+        lines.extend(self.troubles());
+        lines.push(Line::default());
+        lines.extend(self.python());
+        lines
+    }
+
+    /// OK, FAIL and the other ends.
+    fn ended(&self) -> Vec<Line<'static>> {
+        let mut lines = Vec::new();
+        if let Some(exception) = self
+            .call
+            .result
+            .as_ref()
+            .and_then(|it| it.exception.as_ref())
+        {
+            let role = role(self.call.state());
+            lines.extend(self.wrapped(role, 0, &self.headline(&exception.headline()), 3));
+        }
+        let failed = self
+            .call
+            .result
+            .as_ref()
+            .is_some_and(|it| it.exception.is_some());
+        if self.height >= if failed { TALL_FAILED } else { TALL } {
+            lines.extend(self.timeline());
+        } else {
+            let summary = timeline::summary(self.call, self.theme.glyphs().marker);
+            lines.push(self.line(Role::Fg, cut(&summary, self.width, "")));
+        }
+        lines.push(self.rule());
+        lines
+    }
+
+    /// What an end means, where the exception alone does not say it.
+    fn headline(&self, exception: &str) -> String {
+        match self.call.state() {
+            CallState::NoTask => {
+                format!("the worker does not know this task ({exception})")
+            }
+            CallState::Expired => "a worker got it too late and dropped it unstarted".to_owned(),
+            CallState::Revoked => format!("revoked before it started ({exception})"),
+            CallState::Killed => format!("killed while it ran ({exception})"),
+            _ => exception.to_owned(),
+        }
+    }
+
+    fn below(&self, document: Option<&Document>) -> Vec<Line<'static>> {
+        match (self.call.state(), document) {
+            (_, Some(document)) => self.about_document(document),
+            (CallState::Timeout | CallState::Detached | CallState::Lost, None) => self.choices(),
+            (state, None) if state.is_waiting() => self.keys(),
+            _ => Vec::new(),
+        }
+    }
+
+    /// What can be done while the call is waited for.
+    fn keys(&self) -> Vec<Line<'static>> {
+        let key = |action| key(Context::Running, action);
+        let change = format!("{} {}", key(Action::Longer), key(Action::Shorter));
+        let detach = key(Action::Detach);
+        let stop = key(Action::Interrupt);
+        let first = format!("{change}  10s   {detach} detach   {stop} stop waiting");
+        let second = format!("{}    revoke at the workers", key(Action::Revoke));
+        [first, second]
+            .map(|text| self.line(Role::Dim, text))
+            .into()
+    }
+
+    /// What can be done while nobody waits and the outcome is unknown.
+    fn choices(&self) -> Vec<Line<'static>> {
+        let key = |action| key(Context::Running, action);
+        let revoke = match self.call.whereabouts() {
+            Some(CallState::Run) => "revoke (started: it will go on)",
+            _ => "revoke it, if it has not started",
+        };
+        let lines = [
+            "  nothing: a late result is shown here and kept".to_owned(),
+            format!("  {}  wait 10s more", key(Action::Longer)),
+            format!("  {}  {revoke}", key(Action::Revoke)),
+        ];
+        let head = self.line(Role::Fg, "What you can do");
+        let lines = lines.map(|text| self.cut(Role::Dim, &text));
+        std::iter::once(head).chain(lines).collect()
+    }
+
+    /// Facts under what a call brought.
+    fn about_document(&self, document: &Document) -> Vec<Line<'static>> {
+        let mut lines = Vec::new();
+        let result = self.call.result.as_ref();
+        let size = result
+            .map(|result| human::bytes(result.size))
+            .unwrap_or_default();
+        if document.hidden > 0 {
+            lines.push(self.cut(Role::Warn, &hidden(document.hidden)));
+        }
+        if document.cut {
+            let text = format!("first 256 kB of {size}, all of it: umbel call ... --json");
+            lines.extend(self.wrapped(Role::Warn, 0, &text, 2));
+        }
+        let worker = self.call.worker.as_ref();
+        let facts = [
+            self.late(),
+            Some(size).filter(|_| result.is_some_and(|result| result.exception.is_none())),
+            worker.map(|worker| format!("worker {}", remote(worker.as_str()))),
+            self.call
+                .retries
+                .map(|retries| format!("retries {retries}")),
+        ];
+        let facts: Vec<String> = facts.into_iter().flatten().collect();
+        let dot = format!(" {} ", self.theme.glyphs().dot);
+        lines.push(self.cut(Role::Dim, &facts.join(&dot)));
+        lines.push(self.cut(Role::Dim, &self.python_text()));
+        lines
+    }
+
+    fn python_text(&self) -> String {
+        let signature = &self.call.signature;
+        let text = python::call(
+            last_part(signature.task.as_str()),
+            &signature.args,
+            &signature.kwargs,
+        );
+        remote(&python::shorten(&text, 600))
+    }
+
+    fn cut(&self, role: Role, text: &str) -> Line<'static> {
+        self.line(role, cut(text, self.width, self.theme.glyphs().ellipsis))
+    }
+
+    fn late(&self) -> Option<String> {
+        if !self.call.late() {
+            return None;
+        }
+        let waited = self.call.elapsed(self.now)?;
+        let over: Duration = waited.saturating_sub(self.call.timeout);
+        Some(format!("{} after its timeout", duration(over)))
+    }
+}
+
+fn hidden(count: usize) -> String {
+    match count {
+        1 => "1 control character is shown, not obeyed".to_owned(),
+        count => format!(
+            "{} control characters are shown, not obeyed",
+            human::count(count as u64)
+        ),
+    }
+}
+
+/// A small value on one line.
+fn compact(value: &Json) -> String {
+    python::repr(value)
+}

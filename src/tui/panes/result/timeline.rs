@@ -1,0 +1,140 @@
+//! The timeline of a call: SENT, RECV, RUN, back, each with its time and how long it took. What is not known says `?`.
+
+use std::time::Duration;
+
+use crate::call::{Call, CallState};
+use crate::clock::Now;
+use crate::text::human::{countdown, duration};
+use crate::tui::panes::remote;
+use crate::tui::state::Shared;
+
+/// One step of a call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// `SENT`, `RECV`, `RUN`, `...`, `back`.
+    pub word: &'static str,
+    /// Time of day, or `?`.
+    pub time: String,
+    /// Where, or why not.
+    pub what: String,
+    /// How long it took.
+    pub took: String,
+    /// Whether it happened.
+    pub known: bool,
+}
+
+/// The steps of `call`.
+pub fn steps(call: &Call, shared: &Shared, now: Now) -> Vec<Step> {
+    if call.timeline.published.is_none() {
+        return Vec::new();
+    }
+    let mut steps = vec![sent(call, shared)];
+    if call.state() != CallState::Unsent && call.state() != CallState::NoResult {
+        steps.extend([received(call, shared), started(call, shared)]);
+        steps.extend(ending(call, shared, now));
+    }
+    steps
+}
+
+fn step(word: &'static str, at: Option<Now>, shared: &Shared, what: String) -> Step {
+    Step {
+        word,
+        time: at.map_or_else(|| "?".to_owned(), |at| shared.exact_clock(at)),
+        what,
+        took: String::new(),
+        known: at.is_some(),
+    }
+}
+
+fn sent(call: &Call, shared: &Shared) -> Step {
+    let (what, took) = match (call.state(), call.timeline.confirm_took(), call.sent()) {
+        (CallState::Unsent, _, _) => ("not queued", None),
+        (_, _, None) if call.trouble.is_some() => ("not confirmed", None),
+        (_, Some(took), _) => ("broker confirmed", Some(took)),
+        (_, None, _) => ("waiting for the broker", None),
+    };
+    Step {
+        took: took.map(duration).unwrap_or_default(),
+        ..step("SENT", call.timeline.published, shared, what.to_owned())
+    }
+}
+
+fn since_sent(call: &Call, at: Option<Now>) -> Option<Duration> {
+    Some(at?.mono.since(call.timeline.published?.mono))
+}
+
+fn received(call: &Call, shared: &Shared) -> Step {
+    let at = call.timeline.received;
+    let worker = call.worker.as_ref().map(|worker| remote(worker.as_str()));
+    let what = match (at, worker) {
+        (_, Some(worker)) => worker,
+        (Some(_), None) => "at a worker".to_owned(),
+        (None, None) if call.result_known() => "not reported by this cluster".to_owned(),
+        (None, None) => "no worker told it yet".to_owned(),
+    };
+    Step {
+        took: since_sent(call, at).map(duration).unwrap_or_default(),
+        ..step("RECV", at, shared, what)
+    }
+}
+
+fn started(call: &Call, shared: &Shared) -> Step {
+    let at = call.timeline.started;
+    let mut what = match (at, call.pid) {
+        (_, Some(pid)) => format!("pid {pid}"),
+        (Some(_), None) => "started".to_owned(),
+        (None, None) if call.result_known() => "not reported by this cluster".to_owned(),
+        (None, None) => "not known to run".to_owned(),
+    };
+    if let Some(retries) = call.retries.filter(|retries| *retries > 0) {
+        what = format!("{what}, retry {retries}");
+    }
+    let queued = call.timeline.queued().map(duration);
+    Step {
+        took: queued
+            .map(|took| format!("queued {took}"))
+            .unwrap_or_default(),
+        ..step("RUN", at, shared, what)
+    }
+}
+
+fn ending(call: &Call, shared: &Shared, now: Now) -> Option<Step> {
+    if let Some(done) = call.timeline.done {
+        let ran = call.timeline.ran().map(duration);
+        let total = call.timeline.total().map(duration);
+        return Some(Step {
+            took: total
+                .map(|total| format!("in all {total}"))
+                .unwrap_or_default(),
+            ..step(
+                "back",
+                Some(done),
+                shared,
+                ran.map_or_else(|| "ran ?".to_owned(), |ran| format!("ran {ran}")),
+            )
+        });
+    }
+    let started = call.timeline.started?;
+    // Once nobody waits nothing ticks, so nothing that counts is shown.
+    let counting = call.state() == CallState::Run;
+    counting.then(|| Step {
+        word: "...",
+        time: String::new(),
+        what: format!("running {}", countdown(now.mono.since(started.mono))),
+        took: String::new(),
+        known: true,
+    })
+}
+
+/// All steps on one line: `sent 2ms ▸ queued 11ms ▸ ran 196ms ▸ 212ms in all`.
+pub fn summary(call: &Call, marker: &str) -> String {
+    let or_unknown = |value: Option<Duration>| value.map_or_else(|| "?".to_owned(), duration);
+    let timeline = &call.timeline;
+    let parts = [
+        format!("sent {}", or_unknown(timeline.confirm_took())),
+        format!("queued {}", or_unknown(timeline.queued())),
+        format!("ran {}", or_unknown(timeline.ran())),
+        format!("{} in all", or_unknown(timeline.total())),
+    ];
+    parts.join(&format!(" {marker} "))
+}

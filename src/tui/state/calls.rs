@@ -1,0 +1,77 @@
+//! The calls of this run, in the order in which they were made, found by id. Forgets none; knows no focus and no look.
+
+use std::collections::HashMap;
+
+use crate::call::Call;
+use crate::protocol::TaskId;
+
+/// All calls made since the program started.
+#[derive(Debug, Default)]
+pub struct Calls {
+    list: Vec<Call>,
+    places: HashMap<TaskId, usize>,
+}
+
+impl Calls {
+    /// Adds a call that was just made.
+    pub fn push(&mut self, call: Call) {
+        self.places.insert(call.id().clone(), self.list.len());
+        self.list.push(call);
+    }
+
+    /// The call with this id.
+    pub fn get(&self, id: &TaskId) -> Option<&Call> {
+        self.places.get(id).and_then(|place| self.list.get(*place))
+    }
+
+    /// The call with this id, to change it.
+    pub fn get_mut(&mut self, id: &TaskId) -> Option<&mut Call> {
+        let place = *self.places.get(id)?;
+        self.list.get_mut(place)
+    }
+
+    /// All, newest first: as History shows them.
+    pub fn newest_first(&self) -> impl DoubleEndedIterator<Item = &Call> + ExactSizeIterator {
+        self.list.iter().rev()
+    }
+
+    /// All, oldest first, to change them.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut Call> {
+        self.list.iter_mut()
+    }
+
+    /// How many were made.
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    /// Whether none was made.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Calls that are waited for, newest first.
+    pub fn waiting(&self) -> impl Iterator<Item = &Call> {
+        self.newest_first().filter(|call| call.state().is_waiting())
+    }
+
+    /// How many were sent and have no outcome yet, waited for or not.
+    pub fn in_the_air(&self) -> usize {
+        self.list
+            .iter()
+            .filter(|call| call.whereabouts().is_some())
+            .count()
+    }
+
+    /// Place of a call in [`Calls::newest_first`].
+    pub fn row(&self, id: &TaskId) -> Option<usize> {
+        self.places
+            .get(id)
+            .map(|place| self.list.len() - 1 - *place)
+    }
+
+    /// The call in a row of [`Calls::newest_first`].
+    pub fn at_row(&self, row: usize) -> Option<&Call> {
+        self.newest_first().nth(row)
+    }
+}

@@ -1,0 +1,221 @@
+//! What panes ask for, and what becomes of calls: sent, shown, waited for longer, given up, revoked.
+
+use std::time::Duration;
+
+use super::focus;
+use crate::call::{Call, CallState, Waiting};
+use crate::client::{Command, Order};
+use crate::clock::Now;
+use crate::protocol::TaskId;
+use crate::text::human::{bytes, duration};
+use crate::tui::effect::{Effect, Outcome};
+use crate::tui::panes::call::Ready;
+use crate::tui::panes::{Ask, Pane, last_part, remote_lines};
+use crate::tui::state::{NoticeKind, Overlay, State};
+use crate::tui::view::layout;
+
+/// How long the keys that send are deaf after a send or a warning.
+const DEAF: Duration = Duration::from_millis(400);
+/// By how much a timeout is changed.
+const STEP: Duration = Duration::from_secs(10);
+/// What terminals take by OSC 52.
+const CLIPBOARD: usize = 74_994;
+
+/// Does what a pane asks for.
+pub fn grant_all(state: &mut State, asks: Vec<Ask>, now: Now) -> Outcome {
+    let mut outcome = Outcome::redraw();
+    for ask in asks {
+        outcome.effects.extend(grant(state, ask, now).effects);
+    }
+    outcome
+}
+
+fn grant(state: &mut State, ask: Ask, now: Now) -> Outcome {
+    match ask {
+        Ask::Open(task) => {
+            let mut outcome = focus::go(state, Pane::Call);
+            let asks = state.call.open(task, &state.shared);
+            outcome.effects.extend(grant_all(state, asks, now).effects);
+            return outcome;
+        }
+        Ask::Show(id) => return show(state, id),
+        Ask::Focus(pane) => return focus::go(state, pane),
+        Ask::Send(ready) => return send(state, *ready, now),
+        Ask::Revoke(id) => ask_revoke(state, id, now),
+        Ask::Wait(id, longer) => wait(state, &id, longer, now),
+        Ask::Detach(id) => detach(state, &id, now),
+        Ask::Say(NoticeKind::Done, text) => state.notices.done(text, now),
+        Ask::Say(_, text) => state.notices.problem(text, now),
+        Ask::Copy(text, what) => return copy(state, &text, what, now),
+        Ask::Command(command) => return Outcome::redraw().and(Effect::Client(command)),
+        Ask::Deaf => state.deaf_until = now.mono.after(DEAF),
+        Ask::NotHere => state.notices.done("this key does nothing here", now),
+    }
+    Outcome::redraw()
+}
+
+/// Shows a call in Result.
+pub fn show(state: &mut State, id: TaskId) -> Outcome {
+    state.result.show(id, &state.shared);
+    focus::go(state, Pane::Result)
+}
+
+/// Sends once. The focus goes to Result, because the user asked for it.
+fn send(state: &mut State, ready: Ready, now: Now) -> Outcome {
+    let mut signature = ready.signature;
+    signature.id = state.ids.next();
+    let id = signature.id.clone();
+    let mut call = Call::new(signature.clone(), ready.timeout, now);
+    call.queue = Some(ready.queue.clone());
+    call.warnings = ready.warnings;
+    state.shared.calls.push(call);
+    state.deaf_until = now.mono.after(DEAF);
+    let order = Order {
+        signature,
+        queue: ready.queue,
+        no_result: ready.no_result,
+    };
+    let outcome = show(state, id);
+    outcome.and(Effect::Client(Command::Call(Box::new(order))))
+}
+
+fn ask_revoke(state: &mut State, id: TaskId, now: Now) {
+    let ended = state
+        .shared
+        .calls
+        .get(&id)
+        .is_none_or(|call| call.whereabouts().is_none());
+    if ended {
+        state.notices.done("nothing to revoke: it has ended", now);
+        return;
+    }
+    state.overlay = Some(Overlay::Revoke {
+        id,
+        since: now.mono,
+    });
+}
+
+/// Changes how long a call is waited for. A call that is not waited for is waited for again.
+fn wait(state: &mut State, id: &TaskId, longer: bool, now: Now) {
+    let Some(call) = state.shared.calls.get_mut(id) else {
+        return;
+    };
+    let waited = call.timeline.waiting_since();
+    let waited = waited.map_or(Duration::ZERO, |since| now.mono.since(since.mono));
+    let waiting = call.waiting == Waiting::Yes;
+    let text = match (call.state().is_final(), waiting, longer) {
+        (true, _, _) => "it has ended: there is nothing to wait for".to_owned(),
+        (_, false, false) => "nobody waits for it: there is nothing to shorten".to_owned(),
+        (_, true, true) => {
+            call.set_timeout(call.timeout + STEP, now);
+            format!("waits {} in all", duration(call.timeout))
+        }
+        (_, false, true) => {
+            call.set_timeout(waited + STEP, now);
+            format!("waits {} more", duration(STEP))
+        }
+        (_, true, false) => {
+            let least = waited + Duration::from_secs(1);
+            call.set_timeout(call.timeout.saturating_sub(STEP).max(least), now);
+            format!("waits {} in all", duration(call.timeout))
+        }
+    };
+    state.notices.done(text, now);
+    state.result.refresh(&state.shared);
+}
+
+/// Stops waiting for a call; we go on listening.
+pub fn detach(state: &mut State, id: &TaskId, now: Now) {
+    let Some(call) = state.shared.calls.get_mut(id) else {
+        return;
+    };
+    if call.state().is_waiting() {
+        call.detach(now);
+        let text = "not waited for any longer; its result will still be shown";
+        state.notices.done(text, now);
+    } else {
+        state.notices.done("it is not waited for", now);
+    }
+    state.result.refresh(&state.shared);
+}
+
+fn copy(state: &mut State, text: &str, what: &str, now: Now) -> Outcome {
+    let text = remote_lines(text);
+    let size = bytes(text.len());
+    if text.len() > CLIPBOARD {
+        let text = format!(
+            "{what} is too large for the clipboard ({size}); umbel call ... --json prints it"
+        );
+        state.notices.done(text, now);
+        return Outcome::redraw();
+    }
+    let said = format!("{what}: sent to the terminal's clipboard ({size})");
+    state.notices.done(said, now);
+    Outcome::redraw().and(Effect::Copy(text))
+}
+
+/// Time passes for all calls: a deadline ends the waiting, nothing else.
+pub fn tick(state: &mut State, now: Now) -> bool {
+    let over = |call: &mut Call| call.tick(now).then(|| call.id().clone());
+    let over: Vec<TaskId> = state.shared.calls.iter_mut().filter_map(over).collect();
+    for id in &over {
+        tell(state, id, now);
+    }
+    state.result.refresh(&state.shared);
+    !over.is_empty()
+}
+
+/// Says in the notice line what became of a call. Never moves the focus.
+pub fn tell(state: &mut State, id: &TaskId, now: Now) {
+    let Some(call) = state.shared.calls.get(id) else {
+        return;
+    };
+    let looking = state.focus == Pane::Result && state.result.shown_id() == Some(id);
+    let call_state = call.state();
+    let kind = match call_state {
+        CallState::LateOk | CallState::LateFail if !looking => NoticeKind::Late,
+        CallState::Ok | CallState::NoResult => NoticeKind::Done,
+        _ if looking => NoticeKind::Done,
+        _ => NoticeKind::Problem,
+    };
+    let text = sentence(call, now);
+    state.notices.about(kind, id.clone(), text, now);
+    let history = layout::rows(state, Pane::History);
+    state.history.refresh(&state.shared.calls, history);
+}
+
+fn sentence(call: &Call, now: Now) -> String {
+    let name = last_part(call.signature.task.as_str());
+    let word = call.state().word();
+    let took = call.timeline.total().or_else(|| call.elapsed(now));
+    let took = took.map(duration).unwrap_or_default();
+    let id = call.id().short();
+    match call.state() {
+        CallState::Ok => format!("OK {name} in {took}"),
+        CallState::Fail => {
+            let exception = call
+                .result
+                .as_ref()
+                .and_then(|result| result.exception.as_ref());
+            let kind = exception.map_or("", |exception| exception.kind.as_str());
+            format!("FAIL {name} {kind} after {took}")
+        }
+        CallState::Timeout => {
+            format!("TIMEOUT {name} after {took}: outcome unknown, still listening")
+        }
+        CallState::LateOk | CallState::LateFail => {
+            let over = call.elapsed(now).unwrap_or_default();
+            let over = duration(over.saturating_sub(call.timeout));
+            format!("{word}  {name} {id} finished {over} after its timeout.")
+        }
+        CallState::NoResult => format!("{name} was sent; nothing is waited for"),
+        CallState::Unsent => {
+            let why = call
+                .trouble
+                .as_ref()
+                .map_or("", |trouble| trouble.message.as_str());
+            format!("UNSENT {name}: {why}")
+        }
+        _ => format!("{word} {name} {id}"),
+    }
+}

@@ -1,0 +1,86 @@
+//! What lies over the panes: help, and the questions. Enter is never yes, and a question is deaf at first.
+
+use super::keys::leave;
+use crate::client::{Command, Confirmed};
+use crate::clock::{Moment, Now};
+use crate::protocol::TaskId;
+use crate::tui::effect::{Effect, Outcome};
+use crate::tui::input::Input;
+use crate::tui::keymap::{self, Action, Context};
+use crate::tui::popups::{confirm, help};
+use crate::tui::state::{Overlay, State};
+
+/// Opens the help of the place at hand.
+pub fn help(state: &mut State) {
+    let context = state.context();
+    state.overlay = Some(Overlay::Help(help::State::new(context)));
+}
+
+/// An action while something lies over the panes.
+pub fn act(state: &mut State, action: Action, now: Now) -> Outcome {
+    match &mut state.overlay {
+        Some(Overlay::Help(_)) => help_act(state, action),
+        Some(Overlay::Revoke { id, since }) => {
+            let (id, since) = (id.clone(), *since);
+            revoke_act(state, action, &id, since, now)
+        }
+        Some(Overlay::Quit { .. }) | None => Outcome::redraw(),
+    }
+}
+
+fn help_act(state: &mut State, action: Action) -> Outcome {
+    let closes = matches!(
+        action,
+        Action::Back | Action::Quit | Action::Help | Action::Enter
+    );
+    if closes {
+        state.overlay = None;
+        return Outcome::redraw();
+    }
+    let size = state.size;
+    let moved = match &mut state.overlay {
+        Some(Overlay::Help(help)) => help.act(action, size),
+        _ => false,
+    };
+    Outcome {
+        redraw: moved,
+        effects: Vec::new(),
+    }
+}
+
+/// Only the capital letter goes on, and not at once; every other key that means something here cancels.
+fn revoke_act(state: &mut State, action: Action, id: &TaskId, since: Moment, now: Now) -> Outcome {
+    if action == Action::Confirm && confirm::is_deaf(since, now.mono) {
+        return Outcome::default();
+    }
+    state.overlay = None;
+    if action != Action::Confirm {
+        state.notices.done("not revoked", now);
+        return Outcome::redraw();
+    }
+    let text = format!("revoke of {} sent to all workers", id.short());
+    state.notices.done(text, now);
+    Outcome::redraw().and(Effect::Client(Command::Revoke {
+        id: id.clone(),
+        terminate: false,
+        confirmed: Confirmed::by_person(),
+    }))
+}
+
+/// A key while the user is asked whether to leave calls in the air: the key that quits elsewhere quits, every other one stays.
+pub fn quit_key(state: &mut State, input: &Input, since: Moment, now: Now) -> Outcome {
+    let Input::Key { key, burst } = *input else {
+        return Outcome::default();
+    };
+    if keymap::lookup(Context::Confirm, key) == Some(Action::Interrupt) {
+        return leave(state);
+    }
+    let quits = keymap::lookup(Context::Welcome, key) == Some(Action::Quit);
+    if quits && !burst && !confirm::is_deaf(since, now.mono) {
+        return leave(state);
+    }
+    if !quits {
+        state.overlay = None;
+    }
+    Outcome::redraw()
+}

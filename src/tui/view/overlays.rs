@@ -1,0 +1,113 @@
+//! What lies over the panes: help, and the two questions.
+
+use ratatui::buffer::Buffer;
+use ratatui::layout::Rect;
+
+use crate::backend::Results;
+use crate::call::{Call, CallState};
+use crate::protocol::python;
+use crate::text::width::wrap;
+use crate::tui::keymap::{Action, Context};
+use crate::tui::panes::{key, remote};
+use crate::tui::popups::Confirm;
+use crate::tui::state::{Overlay, Shared, State};
+use crate::tui::theme::Role;
+use crate::tui::widgets::{Pane, center, overlay};
+
+/// Cells inside the question whether to leave.
+const WIDTH: u16 = 64;
+
+/// Draws what lies over the panes.
+pub fn view(state: &State, area: Rect, buf: &mut Buffer) {
+    let theme = state.shared.theme;
+    match &state.overlay {
+        Some(Overlay::Help(help)) => help.render(area, buf, theme),
+        Some(Overlay::Revoke { id, .. }) => {
+            if let Some(call) = state.shared.calls.get(id) {
+                revoke(call, &state.shared).render(area, buf, theme);
+            }
+        }
+        Some(Overlay::Quit { .. }) => quit(&state.shared, area, buf),
+        None => {}
+    }
+}
+
+/// What a revoke does depends on whether the task has started.
+fn revoke(call: &Call, shared: &Shared) -> Confirm {
+    let signature = &call.signature;
+    let task = remote(signature.task.as_str());
+    let python = python::call(&task, &signature.args, &signature.kwargs);
+    let state = call.whereabouts().map_or("?", CallState::word);
+    let worker = call.worker.as_ref();
+    let at = worker.map(|worker| format!(" on {}", remote(worker.as_str())));
+    let warning = match call.whereabouts() {
+        Some(CallState::Run) => {
+            "started: it will go on. A revoke without terminate does nothing to a started task; only a retry of it will not run."
+        }
+        Some(CallState::Recv) => {
+            "The worker that holds it drops it unstarted. This cannot be undone."
+        }
+        Some(CallState::Retry) => "Its next retry will not run. This cannot be undone.",
+        _ => {
+            "The worker that gets it drops it unstarted; if it has started meanwhile, it will go on. This cannot be undone."
+        }
+    };
+    Confirm {
+        title: format!("Revoke {task} ?"),
+        facts: vec![
+            ("call", remote(&python::shorten(&python, 300))),
+            ("id", remote(call.id().as_str())),
+            ("state", format!("{state}{}", at.unwrap_or_default())),
+            (
+                "tells",
+                format!("all workers at {}", remote(&shared.target.broker)),
+            ),
+        ],
+        warning: warning.to_owned(),
+        yes: "revoke it",
+    }
+}
+
+/// `2 calls still run. They go on at the workers; ...  [q] quit  [Esc] stay`.
+fn quit(shared: &Shared, area: Rect, buf: &mut Buffer) {
+    let theme = shared.theme;
+    let count = shared.calls.in_the_air();
+    let run = if count == 1 {
+        "1 call still runs. It goes on at the workers".to_owned()
+    } else {
+        format!("{count} calls still run. They go on at the workers")
+    };
+    let results = match shared.results {
+        Results::Rpc => "; rpc results die with this program.",
+        Results::Stored(_) => "; results are kept by the backend.",
+        _ => ".",
+    };
+    let [(quit, _), (stay, _)] = quit_keys();
+    let width = (WIDTH + 4).min(area.width);
+    let mut lines = vec![String::new()];
+    lines.extend(wrap(
+        &format!("{run}{results}"),
+        usize::from(width.saturating_sub(4)).max(1),
+    ));
+    lines.extend([String::new(), format!("[{quit}] quit   [{stay}] stay")]);
+    let height = u16::try_from(lines.len() + 3).unwrap_or(u16::MAX);
+    let frame = center(area, width, height);
+    overlay(frame, buf);
+    let inner = Pane::titled("Quit ?")
+        .focused(true)
+        .role(Role::Warn)
+        .render(frame, buf, theme);
+    for (y, line) in (inner.y..inner.bottom()).zip(&lines) {
+        let room = usize::from(inner.width.saturating_sub(1));
+        buf.set_stringn(inner.x + 1, y, line, room, theme.style(Role::Fg));
+    }
+}
+
+/// The keys of the question whether to leave.
+pub fn quit_keys() -> [(String, &'static str); 2] {
+    let quit = key(Context::Welcome, Action::Quit);
+    [
+        (quit, "quit"),
+        (key(Context::Confirm, Action::Back), "stay"),
+    ]
+}

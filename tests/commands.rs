@@ -1,0 +1,26 @@
+//! The command line as scripts and people meet it, on the demo and without any network: stdout, stderr, exit code.
+
+#[path = "commands/calls.rs"]
+mod calls;
+#[path = "commands/contract.rs"]
+mod contract;
+#[path = "commands/failures.rs"]
+mod failures;
+#[path = "commands/items.rs"]
+mod items;
+#[path = "commands/listings.rs"]
+mod listings;
+#[path = "commands/message.rs"]
+mod message;
+#[path = "commands/secrets.rs"]
+mod secrets;
+#[path = "commands/settings.rs"]
+mod settings;
+#[path = "commands/signals.rs"]
+mod signals;
+#[path = "commands/streams.rs"]
+mod streams;
+#[path = "support/support.rs"]
+mod support;
+#[path = "commands/terminal.rs"]
+mod terminal;
