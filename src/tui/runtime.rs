@@ -188,6 +188,11 @@ where
     ) -> Ended {
         tokio::pin!(stop);
         self.ticked = self.now();
+        let (width, height) = self.screen.size();
+        let size = Message::Input(Input::Resize { width, height });
+        if let Some(ended) = self.tell(model, size) {
+            return ended;
+        }
         loop {
             if let Some(ended) = self.timers(model) {
                 return ended;
@@ -617,6 +622,10 @@ mod tests {
     }
 
     impl Screen for Stuck {
+        fn size(&self) -> (u16, u16) {
+            (80, 24)
+        }
+
         fn is_free(&self) -> bool {
             !self.blocked || Instant::now() >= self.until
         }
