@@ -547,3 +547,31 @@ fn a_paste_into_a_question_confirms_nothing() {
     assert!(!pty.text().contains("REVOKED"), "{}", pty.text());
     assert!(!pty.text().contains("KILLED"), "{}", pty.text());
 }
+
+// ---- a network that says nothing -------------------------------------------------------------------
+
+#[test]
+fn a_broker_that_says_nothing_holds_up_neither_help_nor_leaving() {
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("amqp://127.0.0.1:{}//", silent.local_addr().unwrap().port());
+    let mut pty = sandbox().pty(24, 80, &["--broker", &url]);
+    pty.wait_for("1 Tasks");
+    let start = Instant::now();
+    pty.keys("?");
+    pty.wait_for("Help: Tasks");
+    assert!(
+        start.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        start.elapsed()
+    );
+    press(&mut pty, key::ESCAPE);
+    let start = Instant::now();
+    press(&mut pty, "q");
+    assert_eq!(pty.wait_exit().exit_code(), 0);
+    assert!(
+        start.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        start.elapsed()
+    );
+    assert_left_clean(&pty.bytes());
+}

@@ -246,9 +246,8 @@ pub static TABLE: &[Row] = &[
         &[typed('y')],
         Action::Copy,
     )
-    .help("Everywhere", "copy the name, or the call"),
-    row(PANES, &[typed('!')], Action::OpenNotice)
-        .help("Everywhere", "open what the notice is about"),
+    .help("Everywhere", "copy name or call"),
+    row(PANES, &[typed('!')], Action::OpenNotice).help("Everywhere", "open the notice"),
     row(PANES, &[plain(KeyCode::Esc)], Action::Back).help("Everywhere", "back one level"),
     row(PANES, &[typed('q')], Action::Quit)
         .hint(120, "quit")
