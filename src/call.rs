@@ -319,7 +319,11 @@ impl Call {
             }
             Fact::Result(result) => self.heard(*result, now),
             Fact::Unreadable(reason) => {
-                self.trouble = Some(Error::new(crate::error::Kind::Internal, reason));
+                let hint = format!(
+                    "a worker has answered, only its answer is out of reach here; Celery itself reads it: AsyncResult('{}')",
+                    self.id()
+                );
+                self.trouble = Some(Error::new(crate::error::Kind::Internal, reason).hint(hint));
             }
             Fact::Seen { place, node, task } => self.seen(place, node, &task, now),
             Fact::BackendLost(reason) => self.backend_lost = Some(reason),

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::error::{Error, Kind, Result};
+
 /// umbel calls Celery tasks and shows what your workers are doing.
 ///
 /// Without a command it opens the screen.
@@ -67,11 +69,10 @@ pub struct Global {
     /// Stable plain text: tab-separated listings, compact results
     #[arg(long, global = true, help_heading = "Global options")]
     pub plain: bool,
-    /// Write a log to FILE (no arguments, results or passwords in it)
+    /// Write a log to FILE (no arguments, results or passwords in it) [env: UMBEL_LOG]
     #[arg(
         long,
         global = true,
-        env = "UMBEL_LOG",
         value_name = "FILE",
         help_heading = "Global options"
     )]
@@ -92,9 +93,37 @@ pub struct Global {
         help_heading = "Global options"
     )]
     pub glyphs: Option<crate::tui::theme::Glyphs>,
-    /// How long a call is waited for: 500ms, 10s, 2m, 1.5, none
-    #[arg(long, global = true, value_name = "DUR", env = "UMBEL_TIMEOUT", default_value = "10s", value_parser = timeout, help_heading = "Global options")]
-    pub timeout: Duration,
+    /// How long a call is waited for: 500ms, 10s, 2m, 1.5, none [env: UMBEL_TIMEOUT] [default: 10s]
+    #[arg(long, global = true, value_name = "DUR", value_parser = timeout, help_heading = "Global options")]
+    pub timeout: Option<Duration>,
+}
+
+impl Global {
+    /// Refuses flags that contradict each other; clap sees it only where they stand on the same side of the command.
+    pub fn check(&self) -> Result<()> {
+        let contradiction = match self {
+            Self {
+                json: true,
+                plain: true,
+                ..
+            } => "--json and --plain",
+            Self {
+                demo: true,
+                broker: Some(_),
+                ..
+            } => "--demo and --broker",
+            Self {
+                demo: true,
+                backend: Some(_),
+                ..
+            } => "--demo and --backend",
+            _ => return Ok(()),
+        };
+        Err(Error::new(
+            Kind::Usage,
+            format!("{contradiction} cannot be used together"),
+        ))
+    }
 }
 
 /// A command.
@@ -188,7 +217,7 @@ pub struct Workers {
 }
 
 /// `none` and `0` mean as long as we ever wait (24 h; ux.md 0.1, ruling 17).
-fn timeout(text: &str) -> Result<Duration, String> {
+pub fn timeout(text: &str) -> Result<Duration, String> {
     match text {
         "none" | "0" => Ok(crate::call::LONGEST_WAIT),
         _ => {

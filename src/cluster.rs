@@ -243,16 +243,17 @@ impl Cluster {
             .find_map(|worker| worker.conf.as_ref())
     }
 
-    /// The result backend as workers tell it: `conf` first, then `report` (protocol.md 2.4).
+    /// The result backend as workers tell it: `report` first, then `conf`. The report names the one in use; `conf` keeps quiet
+    /// about a worker's environment, whose `CELERY_RESULT_BACKEND` wins over the application's setting (protocol.md 2.4).
     pub fn result_backend(&self) -> Option<&str> {
-        let conf = self
+        let report = self
             .workers
             .values()
-            .find_map(|worker| worker.conf.as_ref()?.result_backend.as_deref());
-        conf.or_else(|| {
+            .find_map(|worker| worker.report.as_ref()?.results.as_deref());
+        report.or_else(|| {
             self.workers
                 .values()
-                .find_map(|worker| worker.report.as_ref()?.results.as_deref())
+                .find_map(|worker| worker.conf.as_ref()?.result_backend.as_deref())
         })
     }
 

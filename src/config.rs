@@ -1,13 +1,20 @@
 //! Where to connect, and who said so. Reads the environment through a function that is handed in; knows no profile yet.
 
+use std::path::PathBuf;
+use std::time::Duration;
+
 use secrecy::ExposeSecret;
 
-use crate::broker::url::{self as broker_url, BrokerUrl};
-use crate::cli::Global;
+use crate::backend::Results;
+use crate::broker::url::{self as broker_url, BrokerUrl, Endpoint};
+use crate::cli::{self, Global};
 use crate::error::{Error, Kind, Result};
 
 /// Reads an environment variable; empty counts as not set.
 pub type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
+
+/// How long a call is waited for when nobody says.
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The cluster to talk to.
 #[derive(Debug)]
@@ -45,23 +52,56 @@ pub fn target(global: &Global, env: Env<'_>) -> Result<Option<Target>> {
         &["UMBEL_BACKEND", "CELERY_RESULT_BACKEND"],
         env,
     );
-    if let Some((source, text)) = &backend {
-        crate::backend::url::parse(text, None).map_err(|error| located(error, source))?;
-    }
-    let mut warnings = Vec::new();
-    if global.broker.is_some()
-        && urls
-            .endpoints()
-            .iter()
-            .any(|endpoint| endpoint.password.expose_secret() != "guest")
-    {
-        warnings.push("the password in --broker is visible to others in ps; CELERY_BROKER_URL keeps it out of there".to_owned());
-    }
+    let results = backend
+        .as_ref()
+        .map(|(source, text)| {
+            crate::backend::url::parse(text, None).map_err(|error| located(error, source))
+        })
+        .transpose()?;
+    let warnings = exposed(global, &urls, results.as_ref());
     Ok(Some(Target::Broker {
         urls,
         backend: backend.map(|(_, text)| text),
         warnings,
     }))
+}
+
+/// Warnings about passwords among the flags. Everybody knows `guest`, and the empty one is none.
+fn exposed(global: &Global, urls: &BrokerUrl, results: Option<&Results>) -> Vec<String> {
+    let secret = |endpoint: &Endpoint| !matches!(endpoint.password.expose_secret(), "guest" | "");
+    let broker = global.broker.is_some() && urls.endpoints().iter().any(secret);
+    let backend = global.backend.is_some()
+        && results.is_some_and(|results| results.address().contains(":***@"));
+    [
+        (broker, "--broker", "CELERY_BROKER_URL"),
+        (backend, "--backend", "CELERY_RESULT_BACKEND"),
+    ]
+    .into_iter()
+    .filter(|(exposed, ..)| *exposed)
+    .map(|(_, flag, variable)| {
+        format!(
+            "the password in {flag} is visible to others in ps; {variable} keeps it out of there"
+        )
+    })
+    .collect()
+}
+
+/// How long a call is waited for: flag, then `UMBEL_TIMEOUT`, then 10 s.
+pub fn timeout(global: &Global, env: Env<'_>) -> Result<Duration> {
+    if let Some(timeout) = global.timeout {
+        return Ok(timeout);
+    }
+    match env("UMBEL_TIMEOUT").filter(|text| !text.is_empty()) {
+        None => Ok(TIMEOUT),
+        Some(text) => cli::timeout(&text)
+            .map_err(|reason| Error::new(Kind::Config, format!("UMBEL_TIMEOUT: {reason}"))),
+    }
+}
+
+/// Where the log is wanted: flag, then `UMBEL_LOG`.
+pub fn log(global: &Global, env: Env<'_>) -> Option<PathBuf> {
+    let from_env = || env("UMBEL_LOG").filter(|text| !text.is_empty());
+    global.log.clone().or_else(|| from_env().map(PathBuf::from))
 }
 
 /// The error for a command that needs a broker when nobody named one.

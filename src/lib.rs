@@ -30,6 +30,7 @@ pub mod tui;
 use std::ffi::OsString;
 use std::io::IsTerminal;
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::{CommandFactory, Parser};
 
@@ -95,22 +96,24 @@ fn usage(error: &clap::Error, words: &[OsString]) -> u8 {
 }
 
 fn start(cli: Cli, output: Output) -> Result<u8> {
+    cli.global.check()?;
     if cli.command.is_none() && !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal())
     {
-        output.note(&Cli::command().render_help().to_string());
-        return Ok(Kind::Usage.exit_code());
+        return Ok(no_terminal(output));
     }
-    if let Some(path) = &cli.global.log {
-        logging::start(path)?;
+    let env = |name: &str| std::env::var(name).ok();
+    if let Some(path) = config::log(&cli.global, &env) {
+        logging::start(&path)?;
     }
     let words = match &cli.command {
         Some(Command::Call(call)) => Some(arguments::check(call)?),
         _ => None,
     };
-    let env = |name: &str| std::env::var(name).ok();
+    let timeout = config::timeout(&cli.global, &env)?;
     let target = config::target(&cli.global, &env)?;
+    // One thread for the links, so that no message changes threads on its way; this one for the command or the screen.
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(1)
         .enable_all()
         .build();
     let runtime = runtime.map_err(|error| {
@@ -122,31 +125,22 @@ fn start(cli: Cli, output: Output) -> Result<u8> {
     let Cli { global, command } = cli;
     let code = runtime.block_on(async {
         match command {
-            None => screen(&global, target).await,
-            Some(Command::Call(wanted)) => call(&global, target, *wanted, words, output).await,
+            None => screen(&global, target, timeout).await,
+            Some(Command::Call(wanted)) => call(target, *wanted, words, timeout, output).await,
             Some(Command::Tasks(wanted)) => {
-                let mut session = session(target, Purpose::Tasks, output)?;
-                closing(
-                    commands::tasks::run(&mut session, &wanted).await,
-                    &mut session,
-                )
-                .await
+                let run =
+                    async |session: &mut Session| commands::tasks::run(session, &wanted).await;
+                listing(target, Purpose::Tasks, output, run).await
             }
             Some(Command::Queues(wanted)) => {
-                let mut session = session(target, Purpose::Tasks, output)?;
-                closing(
-                    commands::queues::run(&mut session, &wanted).await,
-                    &mut session,
-                )
-                .await
+                let run =
+                    async |session: &mut Session| commands::queues::run(session, &wanted).await;
+                listing(target, Purpose::Tasks, output, run).await
             }
             Some(Command::Workers(wanted)) => {
-                let mut session = session(target, Purpose::Workers, output)?;
-                closing(
-                    commands::workers::run(&mut session, &wanted).await,
-                    &mut session,
-                )
-                .await
+                let run =
+                    async |session: &mut Session| commands::workers::run(session, &wanted).await;
+                listing(target, Purpose::Workers, output, run).await
             }
         }
     });
@@ -155,17 +149,44 @@ fn start(cli: Cli, output: Output) -> Result<u8> {
     code
 }
 
-/// Removes what is ours on the broker, whatever came of the command.
-async fn closing(outcome: Result<u8>, session: &mut Session) -> Result<u8> {
+/// The screen is never drawn into a pipe: short help instead, or the document that was asked for.
+fn no_terminal(output: Output) -> u8 {
+    if output.form == Form::Json {
+        let error = Error::new(
+            Kind::Usage,
+            "the screen needs a terminal, and no command was given",
+        );
+        return output.failure(&error.hint("umbel --help"));
+    }
+    output.note(&Cli::command().render_help().to_string());
+    Kind::Usage.exit_code()
+}
+
+/// Runs a command that asks and prints, until it is done or stopped; then removes what is ours on the broker.
+async fn listing(
+    target: Option<Target>,
+    purpose: Purpose,
+    output: Output,
+    run: impl AsyncFnOnce(&mut Session) -> Result<u8>,
+) -> Result<u8> {
+    if let Some(Target::Broker { warnings, .. }) = &target {
+        output.warnings(warnings);
+    }
+    let stop = stopped();
+    let mut session = session(target, purpose, output)?;
+    let outcome = tokio::select! {
+        outcome = run(&mut session) => outcome,
+        code = stop => Ok(output.stopped(code)),
+    };
     session.close().await;
     outcome
 }
 
 async fn call(
-    global: &Global,
     target: Option<Target>,
     wanted: cli::Call,
     words: Option<arguments::Words>,
+    timeout: Duration,
     output: Output,
 ) -> Result<u8> {
     let words = words.ok_or_else(|| Error::new(Kind::Internal, "the words were not checked"))?;
@@ -184,36 +205,36 @@ async fn call(
     if let Some(Target::Broker { warnings: more, .. }) = &target {
         warnings.extend(more.iter().cloned());
     }
+    let stop = stopped();
     let mut session = session(target, Purpose::Call, output)?;
-    let code = commands::call::run(
-        &mut session,
-        &wanted,
-        signature,
-        global.timeout,
-        warnings,
-        stopped(),
-    )
-    .await;
+    let code = commands::call::run(&mut session, &wanted, signature, timeout, warnings, stop).await;
     session.close().await;
     Ok(code)
 }
 
-/// Resolves with the exit code when the user (SIGINT) or the system (SIGTERM) wants to stop.
-async fn stopped() -> u8 {
-    #[cfg(unix)]
-    if let Ok(mut terminate) =
-        tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())
-    {
-        return tokio::select! {
-            _ = tokio::signal::ctrl_c() => 130,
-            _ = terminate.recv() => 143,
-        };
+/// Resolves with the exit code when the user (SIGINT) or the system (SIGTERM) wants to stop; listens from the moment it is called.
+fn stopped() -> impl Future<Output = u8> {
+    use tokio::signal::unix::{Signal, SignalKind, signal};
+
+    let listen = |kind: SignalKind| signal(kind).ok();
+    let heard = async |signal: Option<Signal>| match signal {
+        Some(mut signal) => signal.recv().await,
+        // Not listened to: the signal ends the program by itself.
+        None => std::future::pending().await,
+    };
+    let (interrupt, terminate) = (
+        listen(SignalKind::interrupt()),
+        listen(SignalKind::terminate()),
+    );
+    async move {
+        tokio::select! {
+            _ = heard(interrupt) => 130,
+            _ = heard(terminate) => 143,
+        }
     }
-    let _ = tokio::signal::ctrl_c().await;
-    130
 }
 
-async fn screen(global: &Global, target: Option<Target>) -> Result<u8> {
+async fn screen(global: &Global, target: Option<Target>, timeout: Duration) -> Result<u8> {
     let demo = matches!(target, Some(Target::Demo));
     let mut header = tui::Target {
         demo,
@@ -241,7 +262,7 @@ async fn screen(global: &Global, target: Option<Target>) -> Result<u8> {
     tui::run(tui::Setup {
         connection,
         target: header,
-        timeout: global.timeout,
+        timeout,
         look,
     })
     .await

@@ -130,10 +130,18 @@ impl<'a> CallDocument<'a> {
             ran_ms: ms(timeline.ran()),
             total_ms: ms(timeline.total().filter(|_| call.result_known())),
             late: call.late(),
-            warnings: call.warnings.clone(),
+            warnings: warnings(call),
             diagnosis: diagnosis(call, state, now),
         }
     }
+}
+
+/// What was said before sending, and what the result makes us say.
+fn warnings(call: &Call) -> Vec<String> {
+    let strange = call.value().is_some_and(Json::has_non_finite).then(|| {
+        "the result holds NaN or Infinity, which JSON cannot say: they are strings here".to_owned()
+    });
+    call.warnings.iter().cloned().chain(strange).collect()
 }
 
 fn whole_ms(duration: std::time::Duration) -> u64 {
@@ -212,6 +220,11 @@ fn error(call: &Call, state: CallState, interrupted: bool) -> Option<ErrorDocume
         CallState::NoTask => failed(call, known(Kind::NotRegistered)),
         CallState::Expired => failed(call, known(Kind::Expired)),
         CallState::Revoked | CallState::Killed => failed(call, known(Kind::Revoked)),
+        CallState::Draft if interrupted && call.trouble.is_none() => ErrorDocument {
+            message: "stopped before it was sent".to_owned(),
+            retry_safe: Some(true),
+            ..known(Kind::Interrupted)
+        },
         CallState::Draft | CallState::Unsent => {
             let trouble = call
                 .trouble
@@ -223,7 +236,11 @@ fn error(call: &Call, state: CallState, interrupted: bool) -> Option<ErrorDocume
             }
         }
         _ if interrupted => ErrorDocument {
-            message: "stopped waiting; the task goes on".to_owned(),
+            message: if call.sent().is_some() {
+                "stopped waiting; the task goes on".to_owned()
+            } else {
+                "stopped while it was being sent: unknown whether it was queued".to_owned()
+            },
             retry_safe: Some(false),
             ..known(Kind::Interrupted)
         },
@@ -253,6 +270,7 @@ fn timed_out(call: &Call, error: ErrorDocument) -> ErrorDocument {
         },
         (None, Some(trouble)) => ErrorDocument {
             message: trouble.message.clone(),
+            hint: trouble.hint.clone(),
             retry_safe: Some(false),
             ..error
         },

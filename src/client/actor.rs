@@ -26,6 +26,8 @@ use crate::protocol::{QueueName, TaskId};
 
 /// Commands that may wait for the actor, outcomes that may wait for it, and events that may wait for their reader.
 const ROOM: usize = 1024;
+/// How long a connection that is being made is awaited at the end.
+const DIALLING: Duration = Duration::from_millis(150);
 /// Deliveries of a link that may wait for the actor.
 const INCOMING: usize = 1024;
 
@@ -146,6 +148,7 @@ impl Actor {
             self.dial_backend().await;
         }
         while self.step(&mut inbox).await {}
+        self.await_dial(&mut inbox).await;
         self.close().await;
     }
 
@@ -236,6 +239,25 @@ impl Actor {
         let now = self.now();
         self.cluster.apply(heard.clone(), now);
         self.tell(Event::Heard(heard, now)).await;
+    }
+
+    /// A connection that is being made may have declared our queues already: it gets a moment to come up, so that they can be removed.
+    async fn await_dial(&mut self, inbox: &mut Inbox) {
+        if !self.broker.is_dialling() {
+            return;
+        }
+        let connected = async {
+            while let Some(done) = inbox.done.recv().await {
+                if let Done::Broker(connected) = done {
+                    return connected.ok();
+                }
+            }
+            None
+        };
+        let connected = tokio::time::timeout(DIALLING, connected).await;
+        if let Ok(Some(Connected { link, .. })) = connected {
+            link.close().await;
+        }
     }
 
     /// Removes what is ours and says good-bye, in bounded time.

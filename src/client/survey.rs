@@ -47,14 +47,7 @@ impl Purpose {
             && worker.conf.is_some();
         match self {
             Self::Tasks => tasks,
-            Self::Call => {
-                tasks
-                    && (worker.report.is_some()
-                        || worker
-                            .conf
-                            .as_ref()
-                            .is_some_and(|conf| conf.result_backend.is_some()))
-            }
+            Self::Call => tasks && worker.report.is_some(),
             Self::Workers | Self::Screen => {
                 tasks
                     && worker.stats.is_some()

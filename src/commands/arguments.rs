@@ -1,5 +1,6 @@
 //! From the command line's words to a signature: ITEMs, `--args`, `--kwargs`, `--input`, files, stdin.
 
+use std::collections::HashSet;
 use std::io::Read;
 
 use crate::cli::Call;
@@ -91,11 +92,13 @@ pub fn signature(call: &Call, words: Words) -> Result<(Signature, Vec<String>)> 
         warnings.extend(warning);
         args.push(value);
     }
-    if args
-        .iter()
-        .chain(kwargs.iter().map(|(_, value)| value))
-        .any(Json::has_non_finite)
-    {
+    let values = || args.iter().chain(kwargs.iter().map(|(_, value)| value));
+    warnings.extend(
+        values().find_map(twice).map(|key| {
+            format!("the key {key:?} is given twice in one object: Python keeps the last")
+        }),
+    );
+    if values().any(Json::has_non_finite) {
         warnings.push(
             "NaN or Infinity is sent as Python writes it; strict JSON readers refuse it".to_owned(),
         );
@@ -116,6 +119,21 @@ pub fn signature(call: &Call, words: Words) -> Result<(Signature, Vec<String>)> 
         },
         warnings,
     ))
+}
+
+/// A key that an object in `value` has twice.
+fn twice(value: &Json) -> Option<&str> {
+    match value {
+        Json::List(items) => items.iter().find_map(twice),
+        Json::Object(entries) => {
+            let mut seen = HashSet::new();
+            let again = entries.iter().find(|(key, _)| !seen.insert(key));
+            again
+                .map(|(key, _)| key.as_str())
+                .or_else(|| entries.iter().find_map(|(_, value)| twice(value)))
+        }
+        _ => None,
+    }
 }
 
 type Arguments = (Vec<Json>, Vec<(String, Json)>);

@@ -21,6 +21,8 @@ use crate::protocol::{Json, QueueName, Signature};
 
 /// How long the depth of a queue that no worker named is waited for.
 const DEPTH_PATIENCE: Duration = Duration::from_secs(1);
+/// How long the confirm of a message is awaited after the user stopped.
+const SETTLING: Duration = Duration::from_millis(100);
 /// How often the progress line moves.
 const FRAME: Duration = Duration::from_millis(100);
 
@@ -88,11 +90,17 @@ pub async fn run(
     let mut call = Call::new(signature, timeout, session.clock.now());
     call.queue = call.signature.options.queue.clone();
     call.warnings = warnings;
+    if session.output.form != Form::Json {
+        session.output.warnings(&call.warnings);
+    }
     let mut stop = pin!(stop);
     let end = tokio::select! {
         end = conduct(session, &mut call, wanted.no_preflight) => end,
         code = &mut stop => End::Stopped(code),
     };
+    if matches!(end, End::Stopped(_)) {
+        settle(session, &mut call).await;
+    }
     report(session, &call, &end)
 }
 
@@ -102,6 +110,7 @@ async fn conduct(session: &mut Session, call: &mut Call, no_preflight: bool) -> 
         call.apply(Fact::Unsent(error), session.clock.now());
         return End::Done;
     }
+    let said = call.warnings.len();
     let no_result = match choose(call, &known, no_preflight) {
         Ok(no_result) => no_result,
         Err(error) => {
@@ -109,8 +118,8 @@ async fn conduct(session: &mut Session, call: &mut Call, no_preflight: bool) -> 
             return End::Done;
         }
     };
-    if session.output.form == Form::Human {
-        session.output.warnings(&call.warnings);
+    if session.output.form != Form::Json {
+        session.output.warnings(&call.warnings[said..]);
     }
     let queue = call.queue.clone().unwrap_or_else(|| "celery".into());
     session
@@ -230,6 +239,21 @@ async fn wait(session: &mut Session, call: &mut Call, no_result: bool) {
             }
             Ok(Some(_)) | Err(_) => {}
             Ok(None) => return,
+        }
+    }
+}
+
+/// Learns, for a moment, what became of a message that was under way when the user stopped.
+async fn settle(session: &mut Session, call: &mut Call) {
+    let until = session.clock.now().mono.after(SETTLING);
+    while call.state() == CallState::Send {
+        let left = until.since(session.clock.now().mono);
+        match tokio::time::timeout(left, session.events.recv()).await {
+            Ok(Some(Event::Call(id, fact, at))) if id == *call.id() => {
+                call.apply(fact, at);
+            }
+            Ok(Some(_)) => {}
+            Ok(None) | Err(_) => return,
         }
     }
 }

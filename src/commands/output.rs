@@ -5,7 +5,7 @@ use std::io::{IsTerminal, Write};
 use serde::Serialize;
 
 use crate::call::document::ErrorDocument;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::text::sanitise;
 
 /// The form of the answer.
@@ -94,7 +94,18 @@ impl Output {
 
     /// A failure that has no document of its own. Returns its exit code.
     pub fn failure(&self, error: &Error) -> u8 {
-        let exit = error.kind.exit_code();
+        self.failure_with(error, error.kind.exit_code())
+    }
+
+    /// A listing that the user (130) or the system (143) stopped. Returns the exit code.
+    pub fn stopped(&self, exit: u8) -> u8 {
+        self.failure_with(
+            &Error::new(Kind::Interrupted, "stopped before the answer was complete"),
+            exit,
+        )
+    }
+
+    fn failure_with(&self, error: &Error, exit: u8) -> u8 {
         if self.form == Form::Json {
             let short = ErrorDocument::from(error);
             let error = Short {

@@ -55,7 +55,17 @@ pub fn closing(call: &Call, interrupted: bool, now: Now) -> String {
             call.signature.task,
             call.id()
         ),
+        CallState::Draft if interrupted && call.trouble.is_none() => format!(
+            "STOPPED  {}  id {}\nnothing was sent",
+            call.signature.task,
+            call.id()
+        ),
         CallState::Unsent | CallState::Draft => unsent(call),
+        CallState::Send if interrupted => format!(
+            "SENT?  {}  id {}  stopped while it was being sent: unknown whether it was queued",
+            call.signature.task,
+            call.id()
+        ),
         state if interrupted => format!(
             "{}  {}  id {}  stopped waiting; the task goes on",
             state.word(),
@@ -169,6 +179,9 @@ fn timeout(call: &Call, now: Now) -> String {
     match (&call.trouble, call.whereabouts()) {
         (Some(trouble), _) => {
             let _ = write!(text, "\n  {}", trouble.message);
+            if let Some(hint) = &trouble.hint {
+                let _ = write!(text, "\n  hint: {hint}");
+            }
         }
         (None, Some(CallState::Sent)) => {
             text.push_str("\n  now: SENT, no worker was seen to hold it");

@@ -18,6 +18,8 @@ const CLOSED: &str = "amqp://guest:guest@127.0.0.1:1//";
 #[case::no_task(&["call"])]
 #[case::two_forms(&["tasks", "--plain"])]
 #[case::two_targets(&["tasks", "--demo", "--broker", CLOSED])]
+#[case::two_targets_around_the_command(&["--demo", "tasks", "--broker", CLOSED])]
+#[case::demo_with_a_backend(&["--demo", "tasks", "--backend", "rpc://"])]
 #[case::bad_duration(&["tasks", "--timeout", "soon"])]
 #[case::bad_colour(&["tasks", "--color", "pink"])]
 #[case::too_many_words(&["queues", "a", "b"])]
@@ -30,6 +32,7 @@ fn a_wrong_command_line_is_exit_2_also_as_a_document(#[case] words: &[&str]) {
     let outcome = cli(&with_json);
     contract::failure(&outcome, 2, "usage");
     assert_eq!(outcome.stderr, "");
+    // Without --json there is nothing wrong with --plain.
     if words != ["tasks", "--plain"] {
         let outcome = cli(words).expect_code(2);
         assert_eq!(outcome.stdout, "");
@@ -127,8 +130,8 @@ fn a_broker_that_cannot_be_used_is_a_configuration_error_in_words(
 }
 
 #[rstest]
-#[case::amqp("amqp://localhost//")]
-#[case::database("db+postgresql://localhost/x")]
+#[case::unknown("nonsense://localhost")]
+#[case::not_yet("sentinel://localhost")]
 #[case::no_scheme("localhost:6379")]
 #[case::bad_database("redis://localhost/x")]
 fn a_result_backend_that_cannot_be_used_is_a_configuration_error(#[case] url: &str) {

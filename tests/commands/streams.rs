@@ -6,7 +6,8 @@ use crate::support::{PATIENCE, Sandbox};
 
 /// Runs a script in bash whose streams are pipes; the binary is `$UMBEL`. Returns the screen's text once it said `over`.
 fn script(text: &str) -> String {
-    let pty = Sandbox::new().shell_in_pty(50, 200, &format!("{text}\necho over"));
+    let sandbox = Sandbox::new();
+    let pty = sandbox.shell_in_pty(50, 200, &format!("{text}\necho over"));
     pty.wait_until(PATIENCE, "the script ends", |screen| {
         screen.contents().lines().any(|line| line.trim() == "over")
     });
@@ -48,7 +49,8 @@ fn help_into_a_closed_pipe_is_quiet() {
 #[test]
 fn standard_input_is_not_read_unless_asked() {
     // Nobody types, and the terminal stays open.
-    let mut pty = Sandbox::new().pty(24, 100, &["--demo", "call", "demo.math.add", "40", "2"]);
+    let sandbox = Sandbox::new();
+    let mut pty = sandbox.pty(24, 100, &["--demo", "call", "demo.math.add", "40", "2"]);
     assert!(pty.wait_exit().success());
     assert!(pty.text().contains("42"), "{}", pty.text());
 }

@@ -91,10 +91,7 @@ fn without_colours_there_are_none(#[case] words: &[&str]) {
 #[case::help(&["--help"])]
 #[case::failure(&["--demo", "call", "demo.fail.always"])]
 fn outside_a_terminal_there_are_no_colours_and_no_progress(#[case] words: &[&str]) {
-    let outcome = Sandbox::new()
-        .env("TERM", "xterm-256color")
-        .env("CLICOLOR_FORCE", "0")
-        .cli(words);
+    let outcome = Sandbox::new().env("TERM", "xterm-256color").cli(words);
     assert!(
         !outcome.stdout.contains('\u{1b}') && !outcome.stderr.contains('\u{1b}'),
         "{}",

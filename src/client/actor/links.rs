@@ -57,6 +57,11 @@ impl<L: ?Sized> Slot<L> {
         }
     }
 
+    /// Whether a connection is being made.
+    pub(super) fn is_dialling(&self) -> bool {
+        matches!(self.phase, Phase::Dialling)
+    }
+
     /// When it has to be dialled again.
     pub(super) fn retry_at(&self) -> Option<Moment> {
         match self.phase {

@@ -249,17 +249,12 @@ impl Actor {
         for queue in new {
             self.ask_depth(queue);
         }
-        let conf_told = self.cluster.conf().is_some();
-        let only_by_report = self
-            .cluster
-            .conf()
-            .is_some_and(|conf| conf.result_backend.is_none());
         let report_told = self
             .cluster
             .workers
             .values()
             .any(|worker| worker.report.is_some());
-        if conf_told && (!only_by_report || report_told) {
+        if report_told {
             self.choose_results().await;
         }
     }

@@ -1,5 +1,6 @@
 //! The call form: what to send, how, and what stands against it. A draft for each task, so that nothing typed is lost; sends nothing itself.
 
+mod below;
 pub mod check;
 pub mod draft;
 pub mod json;

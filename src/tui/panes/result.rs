@@ -77,7 +77,8 @@ impl State {
     /// One action.
     pub fn update(&mut self, action: Action, around: Around<'_>) -> Option<Ask> {
         if action == Action::Back {
-            return Some(Ask::Focus(Pane::Call));
+            let read = self.document.as_mut().is_some_and(Document::stop_reading);
+            return (!read).then_some(Ask::Focus(Pane::Call));
         }
         let Some(call) = self.shown(around.shared) else {
             return Some(Ask::say("no call yet"));
@@ -90,7 +91,9 @@ impl State {
             Action::Copy => Some(copy(call)),
             Action::Enter => {
                 let height = self.height(call, around);
-                self.fold(height);
+                if let Some(document) = &mut self.document {
+                    document.enter(around.size.0, height);
+                }
                 None
             }
             action => self.scroll(action, around),
@@ -103,26 +106,13 @@ impl State {
         lines::Parts::of(call, self.document(), around.shared, width, height).body
     }
 
-    fn fold(&mut self, height: u16) {
-        if let Some(Document {
-            body: Body::Tree(tree),
-            ..
-        }) = &mut self.document
-        {
-            tree.toggle(usize::from(height));
-        }
-    }
-
     fn scroll(&mut self, action: Action, around: Around<'_>) -> Option<Ask> {
         let Some(step) = step(action) else {
             return Some(Ask::NotHere);
         };
         let call = self.shown(around.shared)?;
         let height = self.height(call, around);
-        match &mut self.document.as_mut()?.body {
-            Body::Tree(tree) => tree.step(step, usize::from(height)),
-            Body::Text(text) => text.step(step, around.size.0, height),
-        }
+        self.document.as_mut()?.step(step, around.size.0, height);
         None
     }
 }

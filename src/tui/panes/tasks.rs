@@ -36,7 +36,7 @@ pub struct State {
     mode: Mode,
     chosen: bool,
     typed: BTreeSet<TaskName>,
-    demo: bool,
+    opens_on: Option<TaskName>,
 }
 
 /// What the pane looks at while it changes.
@@ -69,7 +69,7 @@ impl State {
             mode: Mode::List,
             chosen: false,
             typed: BTreeSet::new(),
-            demo,
+            opens_on: demo.then(|| TaskName::from(DEMO_FIRST)),
         }
     }
 
@@ -116,11 +116,9 @@ impl State {
     }
 
     fn first(&self) -> Option<TaskName> {
-        let demo = TaskName::from(DEMO_FIRST);
-        if self.demo && self.list.row(&demo).is_some() {
-            return Some(demo);
-        }
-        self.list.first().map(|entry| entry.name.clone())
+        let wanted = self.opens_on.clone();
+        let wanted = wanted.filter(|name| self.list.row(name).is_some());
+        wanted.or_else(|| self.list.first().map(|entry| entry.name.clone()))
     }
 
     /// The list stands so that the cursor is seen in `height` rows.

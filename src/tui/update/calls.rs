@@ -10,7 +10,7 @@ use crate::protocol::TaskId;
 use crate::text::human::{bytes, duration};
 use crate::tui::effect::{Effect, Outcome};
 use crate::tui::panes::call::Ready;
-use crate::tui::panes::{Ask, Pane, last_part, remote_lines};
+use crate::tui::panes::{self, Ask, Pane, last_part, remote_lines};
 use crate::tui::state::{NoticeKind, Overlay, State};
 use crate::tui::view::layout;
 
@@ -63,7 +63,7 @@ pub fn show(state: &mut State, id: TaskId) -> Outcome {
 /// Sends once. The focus goes to Result, because the user asked for it.
 fn send(state: &mut State, ready: Ready, now: Now) -> Outcome {
     let mut signature = ready.signature;
-    signature.id = state.ids.next();
+    signature.id = state.ids.issue();
     let id = signature.id.clone();
     let mut call = Call::new(signature.clone(), ready.timeout, now);
     call.queue = Some(ready.queue.clone());
@@ -191,7 +191,7 @@ fn sentence(call: &Call, now: Now) -> String {
     let name = last_part(call.signature.task.as_str());
     let word = call.state().word();
     let took = call.timeline.total().or_else(|| call.elapsed(now));
-    let took = took.map(duration).unwrap_or_default();
+    let took = took.map(panes::took).unwrap_or_default();
     let id = call.id().short();
     match call.state() {
         CallState::Ok => format!("OK {name} in {took}"),

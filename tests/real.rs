@@ -1,0 +1,20 @@
+//! The main job on the real thing: RabbitMQ, Redis, and Celery 5.7 workers of both pools and both result backends.
+
+#[path = "real/large.rs"]
+mod large;
+#[path = "real/leftovers.rs"]
+mod leftovers;
+#[path = "real/listings.rs"]
+mod listings;
+#[path = "real/outcomes.rs"]
+mod outcomes;
+#[path = "real/refusals.rs"]
+mod refusals;
+#[path = "real/results.rs"]
+mod results;
+#[path = "real/routing.rs"]
+mod routing;
+#[path = "support/support.rs"]
+mod support;
+#[path = "real/world.rs"]
+mod world;
