@@ -20,7 +20,7 @@ pub use state::CallState;
 pub use timeline::Timeline;
 
 /// What `none` and `0` mean as a timeout.
-pub const LONGEST_WAIT: Duration = Duration::from_secs(24 * 60 * 60);
+pub const LONGEST_WAIT: Duration = Duration::from_hours(24);
 
 /// Something that became known about a call.
 #[derive(Clone, Debug, PartialEq)]
@@ -244,13 +244,11 @@ impl Call {
     /// Time waited so far, or in all once it ended or was given up.
     pub fn elapsed(&self, now: Now) -> Option<Duration> {
         let start = self.timeline.waiting_since()?;
-        let end = self.timeline.done.map_or_else(
-            || match self.waiting {
-                Waiting::Yes => now,
-                Waiting::TimedOut(at) | Waiting::Detached(at) => at,
-            },
-            |done| done,
-        );
+        let given_up = match self.waiting {
+            Waiting::Yes => now,
+            Waiting::TimedOut(at) | Waiting::Detached(at) => at,
+        };
+        let end = self.timeline.done.unwrap_or(given_up);
         Some(end.mono.since(start.mono))
     }
 
@@ -446,14 +444,16 @@ fn outcome(result: &TaskResult) -> Outcome {
     let exception = result.exception.as_ref();
     match result.state {
         State::Success => Outcome::Ok,
-        State::Revoked if exception.is_some_and(|exception| exception.is_expired()) => {
+        State::Revoked if exception.is_some_and(super::protocol::result::Exception::is_expired) => {
             Outcome::Expired
         }
-        State::Revoked if exception.is_some_and(|exception| exception.is_terminated()) => {
+        State::Revoked
+            if exception.is_some_and(super::protocol::result::Exception::is_terminated) =>
+        {
             Outcome::Killed
         }
         State::Revoked => Outcome::Revoked,
-        _ if exception.is_some_and(|exception| exception.is_not_registered())
+        _ if exception.is_some_and(super::protocol::result::Exception::is_not_registered)
             && result.traceback.is_none() =>
         {
             Outcome::NoTask

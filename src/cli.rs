@@ -39,7 +39,7 @@ Environment: UMBEL_BROKER CELERY_BROKER_URL UMBEL_BACKEND CELERY_RESULT_BACKEND
 /// Flags that go anywhere.
 #[derive(Debug, Args)]
 pub struct Global {
-    /// Broker URL: amqp://user:password@host:5672/vhost (a password here is visible to others in ps; prefer CELERY_BROKER_URL)
+    /// Broker URL: <amqp://user:password@host:5672/vhost> (a password here is visible to others in ps; prefer `CELERY_BROKER_URL`)
     #[arg(
         long,
         global = true,
@@ -47,7 +47,7 @@ pub struct Global {
         help_heading = "Global options"
     )]
     pub broker: Option<String>,
-    /// Result backend URL: redis://host:6379/0 or rpc://; else the workers are asked
+    /// Result backend URL: <redis://host:6379/0> or rpc://; else the workers are asked
     #[arg(
         long,
         global = true,

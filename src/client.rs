@@ -6,6 +6,8 @@ pub mod event;
 pub mod guard;
 pub mod replies;
 pub mod survey;
+#[cfg(test)]
+mod tests;
 
 use tokio::sync::mpsc;
 

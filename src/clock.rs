@@ -16,6 +16,7 @@ impl Moment {
     }
 
     /// The moment `by` after this one.
+    #[must_use]
     pub fn after(self, by: Duration) -> Self {
         Self(self.0.saturating_add(by))
     }

@@ -2,6 +2,8 @@
 
 pub mod queue;
 pub mod tasks;
+#[cfg(test)]
+mod tests;
 pub mod worker;
 
 use std::collections::BTreeMap;

@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use redis::Commands;
 use support::{
-    AMQP_ACK, PATIENCE, PrivateRabbit, PrivateRedis, Proxy, Sandbox, Worker, WorkerOptions, celery,
-    eventually, key, python, rig,
+    AMQP_ACK, PATIENCE, PrivateRabbit, PrivateRedis, Proxy, Sandbox, Tmux, Worker, WorkerOptions,
+    celery, cli, eventually, key, python, rig,
 };
 
 // ---- without servers -------------------------------------------------------------------------
@@ -56,6 +56,58 @@ fn an_unread_terminal_holds_up_its_program() {
     pty.settle(Duration::from_millis(50));
     assert!(pty.bytes_written() > 500_000);
     assert!(pty.wait_exit().success());
+}
+
+#[test]
+fn a_run_of_the_binary_has_its_output_and_exit_code() {
+    let outcome = cli(&["--version"]).expect_code(0);
+    assert!(
+        outcome.stdout.starts_with("umbel "),
+        "{}",
+        outcome.account()
+    );
+    let outcome = Sandbox::new()
+        .stdin("{}")
+        .cli(&["--no-such-flag"])
+        .expect_code(2);
+    assert_eq!(outcome.stdout, "");
+    assert!(
+        outcome.stderr.contains("--no-such-flag"),
+        "{}",
+        outcome.account()
+    );
+}
+
+#[test]
+fn a_program_in_tmux_is_typed_to_pasted_to_and_resized() {
+    let sandbox = Sandbox::new();
+    let script = r#"test -x "$UMBEL" && echo ready; read -r line; echo "heard <$line>"; read -r line; echo "then <$line>"; stty size; exit 4"#;
+    let tmux = Tmux::start(&sandbox, 24, 80, &["/bin/bash", "-c", script]);
+    tmux.wait_for("ready");
+    tmux.text("Enter");
+    tmux.keys(&["Enter"]);
+    tmux.wait_for("heard <Enter>");
+    assert_eq!(tmux.ask("cursor_x"), "0");
+    tmux.resize(30, 100);
+    tmux.paste("不 one", &[]);
+    tmux.keys(&["Enter"]);
+    tmux.wait_for("then <不 one>");
+    tmux.wait_for("30 100");
+    assert_eq!(tmux.wait_exit(), 4);
+}
+
+#[test]
+fn a_terminal_in_which_a_program_is_stopped_returns_to_its_shell() {
+    let mut pty = Sandbox::new().interactive_shell(24, 80);
+    pty.wait_for("prompt> ");
+    pty.keys("sleep 100\r");
+    pty.wait_until(PATIENCE, "the command runs", |screen| {
+        !screen.contents().ends_with("prompt> ")
+    });
+    eventually(PATIENCE, "the shell gets its terminal back", || {
+        pty.keys(key::CTRL_Z);
+        pty.text().contains("Stopped")
+    });
 }
 
 #[test]
@@ -179,7 +231,7 @@ fn a_proxy_swallows_the_answer_to_a_question_and_then_cuts() {
     assert_is_reset(&mut socket);
     eventually(PATIENCE, "the plan has worked", || proxy.fired());
     assert_eq!(heard.join().unwrap(), b"hello;question!");
-    assert_eq!(proxy.open(), 0);
+    eventually(PATIENCE, "a cut link is gone", || proxy.open() == 0);
 }
 
 /// A server that answers with what it hears.
@@ -375,6 +427,7 @@ fn a_private_rabbitmq_keeps_durable_things_over_a_kill_and_a_restart() {
     let mut node = PrivateRabbit::shared();
     let vhost = node.rabbit().vhost();
     vhost.declare_queue("durable");
+    node.flush();
     node.kill();
     assert!(TcpStream::connect(("127.0.0.1", node.rabbit().port)).is_err());
     node.restart();

@@ -269,3 +269,128 @@ fn masked(url: &RedisUrl) -> Error {
         "give --backend {example} or set CELERY_RESULT_BACKEND"
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    fn address(results: Result<Results>) -> String {
+        results.unwrap().address()
+    }
+
+    #[rstest]
+    #[case("redis://", "redis://localhost:6379/0")]
+    #[case("redis", "redis://localhost:6379/0")]
+    #[case("redis://h", "redis://h:6379/0")]
+    #[case("redis://h/", "redis://h:6379/0")]
+    #[case("redis://h/3", "redis://h:6379/3")]
+    #[case("redis://h/3/", "redis://h:6379/3")]
+    #[case("redis://:pw@h:6380/2", "redis://:***@h:6380/2")]
+    #[case("redis://joe:pw@h/2", "redis://joe:***@h:6379/2")]
+    #[case("redis://joe@h", "redis://joe@h:6379/0")]
+    #[case("rediss://h?ssl_cert_reqs=required", "rediss://h:6379/0")]
+    #[case("redis://[::1]:7/1", "redis://[::1]:7/1")]
+    #[case("rpc://", "rpc://")]
+    #[case("rpc", "rpc://")]
+    #[case("amqp://", "rpc://")]
+    #[case("", "disabled")]
+    #[case("None", "disabled")]
+    #[case("disabled", "disabled")]
+    #[case("disabled://", "disabled")]
+    #[case("db+postgresql://u:pw@h/db", "db+postgresql:// (not readable)")]
+    #[case("cache+memcached://h", "cache+memcached:// (not readable)")]
+    #[case("file:///var/results", "file:// (not readable)")]
+    #[case("mongodb://h", "mongodb:// (not readable)")]
+    fn a_backend_is_recognised_whoever_names_it(#[case] text: &str, #[case] expected: &str) {
+        assert_eq!(address(parse(text, None)), expected);
+        assert_eq!(address(parse_told(text, None)), expected);
+    }
+
+    #[rstest]
+    #[case::password_0("redis://:**@h:6379/1", "redis://:PASSWORD@h:6379/1")]
+    #[case::password_5_7("redis://:********@h:6379/1", "redis://:PASSWORD@h:6379/1")]
+    #[case::encoded("redis://:%2A%2A@h:6379/1", "redis://:PASSWORD@h:6379/1")]
+    #[case::user("rediss://joe:********@h/0", "rediss://joe:PASSWORD@h:6379/0")]
+    fn a_masked_password_is_asked_for(#[case] text: &str, #[case] example: &str) {
+        let error = parse_told(text, None).unwrap_err();
+        assert_eq!(error.kind, Kind::Config);
+        assert!(error.message.contains("masked"), "{error}");
+        assert!(error.message.ends_with('?'));
+        let hint = error.hint.unwrap();
+        assert!(hint.contains(example), "{hint}");
+        assert!(hint.contains("CELERY_RESULT_BACKEND"));
+        assert!(parse(text, None).is_ok(), "a user's own password may be **");
+    }
+
+    #[rstest]
+    #[case("sentinel://h:26379/0")]
+    #[case("redis+socket:///run/redis.sock")]
+    fn what_is_still_to_come_is_an_error_for_the_user_and_a_fact_from_workers(#[case] text: &str) {
+        let error = parse(text, None).unwrap_err();
+        assert_eq!(error.kind, Kind::Config);
+        assert!(error.message.contains("not supported yet"), "{error}");
+        assert!(matches!(parse_told(text, None), Ok(Results::Unreadable(_))));
+    }
+
+    #[test]
+    fn a_scheme_that_celery_has_not_is_an_error_for_the_user_and_a_fact_from_workers() {
+        let error = parse("redsi://h", None).unwrap_err();
+        assert_eq!(
+            error.message,
+            "redsi:// is not a result backend that umbel knows"
+        );
+        assert!(matches!(
+            parse_told("shop.backends.Own://h", None),
+            Ok(Results::Unreadable(scheme)) if scheme == "shop.backends.own"
+        ));
+    }
+
+    #[rstest]
+    #[case("localhost:6379", "does not begin with a scheme")]
+    #[case("redis://h/x", "database number")]
+    #[case("redis://h/-1", "database number")]
+    #[case("redis://h:x", "the port is not a number")]
+    #[case("redis://:12/34@h", "%2F")]
+    fn a_malformed_url_is_told_what_is_wrong_with_it(#[case] text: &str, #[case] reason: &str) {
+        for error in [parse(text, None), parse_told(text, None)] {
+            let error = error.unwrap_err();
+            assert_eq!(error.kind, Kind::Config);
+            assert!(error.message.contains(reason), "{error}");
+        }
+    }
+
+    #[rstest]
+    #[case("rediss://h?ssl_cert_reqs=none", "ssl_cert_reqs")]
+    #[case(
+        "rediss://h/0?ssl_cert_reqs=CERT_REQUIRED&ssl_ca_certs=/ca.pem",
+        "ssl_ca_certs"
+    )]
+    fn tls_options_that_would_be_ignored_are_refused(#[case] text: &str, #[case] option: &str) {
+        let error = parse(text, None).unwrap_err();
+        assert!(error.message.contains(option), "{error}");
+        // The workers' files are not on this machine: theirs is tried with the system's authorities.
+        assert!(parse_told(text, None).is_ok());
+    }
+
+    proptest! {
+        #[test]
+        fn reading_never_panics(text in "\\PC{0,80}") {
+            drop(parse(&text, Some(&text)));
+            drop(parse_told(&format!("redis://{text}"), None));
+        }
+
+        #[test]
+        fn a_password_is_shown_nowhere(secret in "[A-Za-z0-9!$&*+,=._~:;/?#@\\[\\] %-]{0,12}") {
+            let text = format!("redis://joe:S3CRET{secret}S3CRET@h/0");
+            for results in [parse(&text, None), parse_told(&text, None)] {
+                let told = match results {
+                    Ok(results) => format!("{results:?} {}", results.address()),
+                    Err(error) => format!("{error} {error:?}"),
+                };
+                prop_assert!(!told.contains("S3CRET"), "{told}");
+            }
+        }
+    }
+}

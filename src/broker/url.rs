@@ -321,3 +321,210 @@ fn unsupported(scheme: &str) -> Error {
             .hint(format!("supported are amqp://, pyamqp:// and amqps://: {EXAMPLE}")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use rstest::rstest;
+    use secrecy::ExposeSecret;
+
+    fn one(text: &str) -> Endpoint {
+        let url = parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
+        let [endpoint] = url.endpoints() else {
+            panic!("not one address");
+        };
+        endpoint.clone()
+    }
+
+    fn refused(text: &str) -> Error {
+        match parse(text) {
+            Ok(url) => panic!("{text} became {url}"),
+            Err(error) => error,
+        }
+    }
+
+    #[rstest]
+    #[case("amqp://h", "/")]
+    #[case("amqp://h/", "/")]
+    #[case("amqp://h//", "/")]
+    #[case("amqp://h/%2F", "/")]
+    #[case("amqp://h/%2f", "/")]
+    #[case("amqp://h/foo", "foo")]
+    #[case("amqp://h//foo", "/foo")]
+    #[case("amqp://h/a%20b", "a b")]
+    #[case("amqp://h/a%40b", "a@b")]
+    #[case("amqp://h/žluť", "žluť")]
+    #[case("amqp://h/foo?heartbeat=30", "foo")]
+    fn a_vhost_is_what_kombu_makes_of_it(#[case] text: &str, #[case] vhost: &str) {
+        assert_eq!(one(text).vhost, vhost);
+    }
+
+    #[rstest]
+    #[case("amqp://", "localhost", 5672)]
+    #[case("pyamqp://", "localhost", 5672)]
+    #[case("AMQP://Host.Example", "host.example", 5672)]
+    #[case("amqp://h:", "h", 5672)]
+    #[case("amqp://h:0", "h", 5672)]
+    #[case("amqp://h:5673", "h", 5673)]
+    #[case("amqps://h", "h", 5671)]
+    #[case("amqp://[::1]", "::1", 5672)]
+    #[case("amqp://[2001:db8::1]:99/v", "2001:db8::1", 99)]
+    #[case("amqp://u:p@/v", "localhost", 5672)]
+    fn host_and_port_have_kombus_defaults(
+        #[case] text: &str,
+        #[case] host: &str,
+        #[case] port: u16,
+    ) {
+        let endpoint = one(text);
+        assert_eq!((&*endpoint.host, endpoint.port), (host, port));
+    }
+
+    #[rstest]
+    #[case("amqp://h", "guest", "guest")]
+    #[case("amqp://joe:pw@h", "joe", "pw")]
+    #[case("amqp://joe@h", "joe", "")]
+    #[case("amqp://joe:@h", "joe", "")]
+    #[case("amqp://j%40e:p%2Fw%3A%25@h", "j@e", "p/w:%")]
+    #[case("amqp://joe:p:w@h", "joe", "p:w")]
+    #[case("amqp://joe:p@w@h", "joe", "p@w")]
+    #[case("amqp://joe:100%@h", "joe", "100%")]
+    fn user_and_password_are_decoded(
+        #[case] text: &str,
+        #[case] user: &str,
+        #[case] password: &str,
+    ) {
+        let endpoint = one(text);
+        assert_eq!(endpoint.user, user);
+        assert_eq!(endpoint.password.expose_secret(), password);
+    }
+
+    #[rstest]
+    #[case(
+        "amqp://localhost",
+        "amqp://guest:***@localhost:5672//",
+        "amqp://localhost:5672/"
+    )]
+    #[case(
+        "amqp://joe:pw@h/shop",
+        "amqp://joe:***@h:5672/shop",
+        "amqp://h:5672/shop"
+    )]
+    #[case(
+        "amqps://joe:pw@h//shop",
+        "amqps://joe:***@h:5671//shop",
+        "amqps://h:5671//shop"
+    )]
+    #[case(
+        "amqp://[::1]/a%3Fb",
+        "amqp://guest:***@[::1]:5672/a%3Fb",
+        "amqp://[::1]:5672/a%3Fb"
+    )]
+    fn people_see_it_masked_or_short(
+        #[case] text: &str,
+        #[case] masked: &str,
+        #[case] short: &str,
+    ) {
+        let url = parse(text).unwrap();
+        assert_eq!(url.masked(), masked);
+        assert_eq!(url.short(), short);
+        assert_eq!(format!("{url}"), masked);
+        assert_eq!(
+            one(masked).short(),
+            short,
+            "what is shown can be read again"
+        );
+    }
+
+    #[rstest]
+    #[case::empty("", "is empty")]
+    #[case::blank("  ", "is empty")]
+    #[case::no_scheme("localhost:5672", "does not begin with amqp://")]
+    #[case::only_separators(";;", "no address")]
+    #[case::port_too_large("amqp://h:65536", "the port is not a number")]
+    #[case::unclosed("amqp://[::1", "not closed")]
+    #[case::after_bracket("amqp://[::1]x", "between the ]")]
+    #[case::bare_ipv6("amqp://::1/", "in brackets")]
+    #[case::space("amqp://h h/", "a space")]
+    #[case::second_has_no_scheme("amqp://h;other", "does not begin with amqp://")]
+    fn a_malformed_url_is_told_what_is_wrong_with_it(#[case] text: &str, #[case] reason: &str) {
+        let error = refused(text);
+        assert_eq!(error.kind, Kind::Config);
+        assert!(error.message.contains(reason), "{error}");
+        assert!(error.hint.unwrap().contains("amqp://user:password@host"));
+    }
+
+    #[rstest]
+    #[case("redis://h/0")]
+    #[case("rediss://h/0")]
+    #[case("sentinel://h:26379")]
+    fn a_redis_broker_is_not_supported_yet_but_may_be_the_backend(#[case] text: &str) {
+        let error = refused(text);
+        assert!(error.message.contains("not supported yet"), "{error}");
+        assert!(error.hint.unwrap().contains("result backend"));
+    }
+
+    #[test]
+    fn other_schemes_are_answered_with_the_ones_that_work() {
+        let error = refused("sqs://");
+        assert_eq!(error.message, "sqs:// as a broker is not supported");
+        assert!(error.hint.unwrap().contains("amqps://"));
+    }
+
+    #[test]
+    fn several_addresses_are_kept_in_order() {
+        let url = parse("amqp://a;amqps://u:pw@b/v ; ").unwrap();
+        let shorts: Vec<_> = url.endpoints().iter().map(Endpoint::short).collect();
+        assert_eq!(shorts, ["amqp://a:5672/", "amqps://b:5671/v"]);
+        assert_eq!(
+            url.masked(),
+            "amqp://guest:***@a:5672//;amqps://u:***@b:5671/v"
+        );
+    }
+
+    #[rstest]
+    #[case("amqp://joe:12/34@h/")]
+    #[case("amqp://joe:12?34@h/")]
+    #[case("amqp://joe:12#34@h/")]
+    #[case("amqp://joe:a@1/34@h/")]
+    fn a_password_that_breaks_the_url_is_explained_and_not_shown(#[case] text: &str) {
+        let error = refused(text);
+        assert!(error.message.contains("%2F"), "{error}");
+        assert!(!format!("{error:?}").contains("34"));
+    }
+
+    proptest! {
+        #[test]
+        fn reading_never_panics(text in "\\PC{0,80}") {
+            drop(parse(&text));
+            drop(parse(&format!("amqp://{text}")));
+        }
+
+        #[test]
+        fn a_password_is_shown_nowhere(
+            secret in "[A-Za-z0-9!$&*+,=._~:;/?#@\\[\\] %-]{0,12}",
+            vhost in "[a-z/]{0,5}",
+        ) {
+            // A mark on both ends, so that no part of it can be shown by accident.
+            let secret = format!("S3CRET{secret}S3CRET");
+            for password in [secret.clone(), readable(&secret, false)] {
+                let text = format!("amqp://joe:{password}@h/{vhost}");
+                let told = match parse(&text) {
+                    Ok(url) => format!("{url} {url:?} {:?} {}", url.endpoints(), url.short()),
+                    Err(error) => format!("{error} {error:?}"),
+                };
+                prop_assert!(!told.contains("S3CRET"), "{told}");
+            }
+        }
+
+        #[test]
+        fn an_encoded_password_arrives_whole(secret in "\\PC{1,20}") {
+            let endpoint = one(&format!("amqp://joe:{}@h/", encoded(&secret)));
+            prop_assert_eq!(endpoint.password.expose_secret(), &secret);
+        }
+    }
+
+    fn encoded(text: &str) -> String {
+        percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
+    }
+}

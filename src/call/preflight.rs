@@ -2,6 +2,9 @@
 //!
 //! It refuses only on proof (ux.md 0.1, ruling 20); whatever is merely doubtful is sent with a warning.
 
+#[cfg(test)]
+mod tests;
+
 use globset::GlobBuilder;
 
 use crate::backend::Results;

@@ -86,7 +86,8 @@ pub fn parse(text: &str) -> Result<Parsed> {
         None => (head, None),
     };
     let named = python::is_identifier(name);
-    if !named && !(name.is_empty() && kind.is_some()) {
+    let positional = name.is_empty() && kind.is_some();
+    if !(named || positional) {
         return Ok(auto());
     }
     let name = named.then(|| name.to_owned());
@@ -256,9 +257,10 @@ fn float(text: &str) -> Option<Json> {
         "nan" => "NaN",
         "inf" | "+inf" | "infinity" | "+infinity" => "Infinity",
         "-inf" | "-infinity" => "-Infinity",
-        _ => match Json::parse_strict(text) {
-            Ok(Json::Number(_)) => text,
-            _ => {
+        _ => {
+            if let Ok(Json::Number(_)) = Json::parse_strict(text) {
+                text
+            } else {
                 let value: f64 = text
                     .replace('_', "")
                     .parse()
@@ -266,7 +268,7 @@ fn float(text: &str) -> Option<Json> {
                     .filter(|value: &f64| value.is_finite())?;
                 return Some(Json::Number(format!("{value:?}")));
             }
-        },
+        }
     };
     Some(Json::Number(number.trim().to_owned()))
 }

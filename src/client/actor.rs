@@ -159,19 +159,13 @@ impl Actor {
             biased;
             // First, so that a call is known to be published before its result is read.
             Some(done) = inbox.done.recv() => self.done(done, inbox).await,
-            incoming = next(&mut inbox.broker) => match incoming {
-                Some(incoming) => self.broker_says(incoming).await,
-                None => {
-                    inbox.broker = None;
-                    self.broker_lost(ended("broker")).await;
-                }
+            incoming = next(&mut inbox.broker) => if let Some(incoming) = incoming { self.broker_says(incoming).await } else {
+                inbox.broker = None;
+                self.broker_lost(ended("broker")).await;
             },
-            incoming = next(&mut inbox.backend) => match incoming {
-                Some(incoming) => self.backend_says(incoming).await,
-                None => {
-                    inbox.backend = None;
-                    self.backend_lost(ended("result backend")).await;
-                }
+            incoming = next(&mut inbox.backend) => if let Some(incoming) = incoming { self.backend_says(incoming).await } else {
+                inbox.backend = None;
+                self.backend_lost(ended("result backend")).await;
             },
             command = inbox.commands.recv() => match command {
                 None | Some(Command::Close) => return false,
@@ -226,7 +220,7 @@ impl Actor {
         self.redial_if_due(now).await;
         self.cluster.tick(now);
         self.poll(now).await;
-        self.follow_calls(now).await;
+        self.follow_calls(now);
         self.end_survey_if_due(now).await;
     }
 

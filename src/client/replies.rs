@@ -9,7 +9,7 @@ use crate::protocol::control::{self, HeldTask, Method, Place, Reply};
 use crate::protocol::{Json, NodeName, TaskId, TaskName};
 
 /// How long an answer is still expected: a solo worker answers only when its task ends.
-const REMEMBERED: Duration = Duration::from_secs(600);
+const REMEMBERED: Duration = Duration::from_mins(10);
 
 /// A question whose answers are awaited.
 #[derive(Clone, Debug)]

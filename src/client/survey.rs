@@ -161,6 +161,7 @@ mod tests {
                 values: vec![],
             },
             Answer::Queues(vec![queue]),
+            Answer::Conf(crate::protocol::control::Conf::default()),
         ] {
             cluster.apply(
                 Heard::Answer {

@@ -1,9 +1,4 @@
 //! Where answers go: data on stdout, words on stderr. The only place that prints.
-#![expect(
-    clippy::print_stdout,
-    clippy::print_stderr,
-    reason = "this is the one place that prints"
-)]
 
 use std::io::{IsTerminal, Write};
 

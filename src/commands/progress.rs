@@ -184,7 +184,7 @@ fn timeout(call: &Call, now: Now) -> String {
             }
         }
         (None, Some(CallState::Sent)) => {
-            text.push_str("\n  now: SENT, no worker was seen to hold it")
+            text.push_str("\n  now: SENT, no worker was seen to hold it");
         }
         (None, Some(place)) => {
             let worker = call

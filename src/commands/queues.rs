@@ -44,7 +44,7 @@ pub async fn run(session: &mut Session, wanted: &Queues) -> Result<u8> {
         .filter(|queue| name.as_ref().is_none_or(|name| *name == queue.name));
     let entries: Vec<Entry> = queues.map(|queue| entry(&cluster, queue)).collect();
     let empty = entries.is_empty();
-    print(&session.output, session.clock.now().wall, entries);
+    print(session.output, session.clock.now().wall, entries);
     if empty {
         if session.output.form != Form::Json {
             session.output.explain(&nobody(&cluster));
@@ -82,7 +82,7 @@ fn note(cluster: &Cluster, queue: &Queue) -> Option<String> {
     }
 }
 
-fn print(output: &Output, at: jiff::Timestamp, entries: Vec<Entry>) {
+fn print(output: Output, at: jiff::Timestamp, entries: Vec<Entry>) {
     if output.form == Form::Json {
         return output.document(&Document {
             schema: "umbel.queues/1",

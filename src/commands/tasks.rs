@@ -40,7 +40,7 @@ pub async fn run(session: &mut Session, wanted: &Tasks) -> Result<u8> {
         .into_iter()
         .filter(|row| (wanted.builtins || !row.builtin()) && matches(row.name.as_str()))
         .collect();
-    print(&session.output, &cluster, &rows);
+    print(session.output, &cluster, &rows);
     if cluster.told_tasks() == 0 {
         if session.output.form != Form::Json {
             session.output.explain(&nobody(&cluster));
@@ -65,8 +65,11 @@ fn empty(cluster: &Cluster, wanted: &Tasks) -> String {
     }
 }
 
+/// Whether a name is wanted.
+type Matcher = Box<dyn Fn(&str) -> bool>;
+
 /// A substring, or a glob where the pattern has one of `*?[`.
-fn matcher(pattern: Option<&str>) -> Result<Box<dyn Fn(&str) -> bool>> {
+fn matcher(pattern: Option<&str>) -> Result<Matcher> {
     let Some(pattern) = pattern.map(str::to_owned) else {
         return Ok(Box::new(|_| true));
     };
@@ -98,7 +101,7 @@ fn queue(cluster: &Cluster, task: &TaskName) -> Option<QueueName> {
     (source != QueueSource::Celery || cluster.conf().is_some()).then_some(queue)
 }
 
-fn print(output: &Output, cluster: &Cluster, rows: &[TaskRow]) {
+fn print(output: Output, cluster: &Cluster, rows: &[TaskRow]) {
     let replied = cluster.told_tasks();
     if output.form == Form::Json {
         let entry = |row| entry(cluster, row);

@@ -53,7 +53,7 @@ pub async fn run(session: &mut Session, wanted: &Workers) -> Result<u8> {
         .filter(named)
         .map(entry)
         .collect();
-    print(&session.output, session.clock.now().wall, &cluster, workers);
+    print(session.output, session.clock.now().wall, &cluster, workers);
     if cluster.workers.is_empty() {
         if session.output.form != Form::Json {
             session.output.explain(&nobody(&cluster));
@@ -90,7 +90,7 @@ fn entry(worker: &Worker) -> Entry<'_> {
     }
 }
 
-fn print(output: &Output, at: jiff::Timestamp, cluster: &Cluster, workers: Vec<Entry<'_>>) {
+fn print(output: Output, at: jiff::Timestamp, cluster: &Cluster, workers: Vec<Entry<'_>>) {
     if output.form == Form::Json {
         let (workers_replied, workers_known) = (cluster.workers.len(), workers_known(cluster));
         return output.document(&Document {

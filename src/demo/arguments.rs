@@ -99,13 +99,13 @@ impl Parameters {
         format!("{}() takes {takes} but {given} {were} given", self.function)
     }
 
-    fn check_missing(&self, named: &[Option<Json>]) -> Result<(), String> {
-        let required = self.names.iter().zip(named).take(self.required);
+    fn check_missing(&self, given: &[Option<Json>]) -> Result<(), String> {
+        let required = self.names.iter().zip(given).take(self.required);
         let missing: Vec<String> = required
             .filter(|(_, value)| value.is_none())
             .map(|(name, _)| format!("'{name}'"))
             .collect();
-        let names = match missing.as_slice() {
+        let listed = match missing.as_slice() {
             [] => return Ok(()),
             [one] => one.clone(),
             [one, two] => format!("{one} and {two}"),
@@ -113,7 +113,7 @@ impl Parameters {
         };
         let (function, count) = (self.function, missing.len());
         Err(format!(
-            "{function}() missing {count} required positional argument{}: {names}",
+            "{function}() missing {count} required positional argument{}: {listed}",
             plural(count)
         ))
     }

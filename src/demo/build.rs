@@ -1,5 +1,7 @@
 //! Short ways to write JSON documents down. Never reads any.
 
+use std::fmt::Display;
+
 use crate::protocol::Json;
 
 /// An object with these entries.
@@ -13,7 +15,7 @@ pub(super) fn texts<'a>(texts: impl IntoIterator<Item = &'a str>) -> Json {
 }
 
 /// A number as it is written.
-pub(super) fn number(number: impl ToString) -> Json {
+pub(super) fn number(number: impl Display) -> Json {
     Json::Number(number.to_string())
 }
 

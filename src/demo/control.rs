@@ -2,6 +2,7 @@
 
 use super::build::{object, text_or_null, texts};
 use super::worker::Worker;
+use super::{inspect, settings};
 use crate::protocol::json::Limits;
 use crate::protocol::{Json, Message, Properties, QueueName, TaskId, python};
 
@@ -69,11 +70,11 @@ impl Worker {
         match method {
             "ping" => ok("pong"),
             "clock" => object([("clock", Json::from(self.desk.clock))]),
-            "report" => ok(&self.report()),
-            "conf" | "dump_conf" => self.conf(arguments),
+            "report" => ok(&settings::report()),
+            "conf" | "dump_conf" => settings::conf(arguments),
             "stats" => self.stats(),
             "active_queues" => self.active_queues(),
-            "registered" | "dump_tasks" => self.registered(arguments),
+            "registered" | "dump_tasks" => inspect::registered(arguments),
             "active" | "dump_active" => self.active(arguments),
             "reserved" | "dump_reserved" => self.reserved(),
             "scheduled" | "dump_schedule" => self.scheduled(),

@@ -8,24 +8,23 @@ use super::time;
 use super::worker::{Active, Held, Worker};
 use crate::protocol::Json;
 
-impl Worker {
-    /// `name`, or `name [item=value …]` with the items that the task has (protocol.md 3.5).
-    #[expect(clippy::unused_self, reason = "each worker answers for itself")]
-    pub(super) fn registered(&self, arguments: &Json) -> Json {
-        let wanted = arguments.get("taskinfoitems").and_then(Json::as_list);
-        let items: Vec<&str> = match wanted {
-            Some(items) if !items.is_empty() => items.iter().filter_map(Json::as_str).collect(),
-            _ => vec!["exchange", "routing_key", "rate_limit"],
-        };
-        let builtins = arguments.get("builtins").and_then(Json::as_bool) == Some(true);
-        let tasks = TASKS.iter().filter(|task| builtins || !task.builtin());
-        Json::List(
-            tasks
-                .map(|task| Json::Text(described(task, &items)))
-                .collect(),
-        )
-    }
+/// `name`, or `name [item=value …]` with the items that the task has (protocol.md 3.5).
+pub(super) fn registered(arguments: &Json) -> Json {
+    let wanted = arguments.get("taskinfoitems").and_then(Json::as_list);
+    let items: Vec<&str> = match wanted {
+        Some(items) if !items.is_empty() => items.iter().filter_map(Json::as_str).collect(),
+        _ => vec!["exchange", "routing_key", "rate_limit"],
+    };
+    let builtins = arguments.get("builtins").and_then(Json::as_bool) == Some(true);
+    let tasks = TASKS.iter().filter(|task| builtins || !task.builtin());
+    Json::List(
+        tasks
+            .map(|task| Json::Text(described(task, &items)))
+            .collect(),
+    )
+}
 
+impl Worker {
     pub(super) fn active_queues(&self) -> Json {
         Json::List(vec![consumed_queue(self.profile.queue)])
     }

@@ -1,5 +1,7 @@
 //! What a worker sends about a task: the result document of each state (protocol.md 2.1), to the caller's reply queue (2.3).
 
+use std::fmt::Write;
+
 use super::build::{number, object, text_or_null};
 use super::raised::Raised;
 use super::request::Request;
@@ -53,22 +55,22 @@ impl Outbox {
     /// A process of the pool has it.
     pub(super) fn started(&self, request: &Request, pid: u64) {
         let meta = object([("pid", number(pid)), ("hostname", self.node.into())]);
-        self.send(request, &Report::new("STARTED", meta.to_wire()));
+        self.send(request, Report::new("STARTED", meta.to_wire()));
     }
 
     /// A state of the task's own.
     pub(super) fn custom(&self, request: &Request, state: &str, meta: &Json) {
-        self.send(request, &Report::new(state, meta.to_wire()));
+        self.send(request, Report::new(state, meta.to_wire()));
     }
 
     /// It returned; `result` is JSON.
     pub(super) fn succeeded(&self, request: &Request, result: String) {
-        self.send(request, &Report::new("SUCCESS", result).done());
+        self.send(request, Report::new("SUCCESS", result).done());
     }
 
     /// It raised, or nobody knows it.
     pub(super) fn failed(&self, request: &Request, raised: &Raised) {
-        self.send(request, &Report::raised("FAILURE", raised).done());
+        self.send(request, Report::raised("FAILURE", raised).done());
     }
 
     /// It will run again.
@@ -79,17 +81,17 @@ impl Outbox {
             children,
             ..Report::raised("RETRY", raised)
         };
-        self.send(request, &report);
+        self.send(request, report);
     }
 
     /// It will not run (`revoked`, `expired`), or was killed (`terminated`).
     pub(super) fn revoked(&self, request: &Request, reason: &str) {
         let kind = ("celery.exceptions", "TaskRevokedError");
         let raised = Raised::bare(kind, vec![reason.into()]);
-        self.send(request, &Report::raised("REVOKED", &raised).done());
+        self.send(request, Report::raised("REVOKED", &raised).done());
     }
 
-    fn send(&self, request: &Request, report: &Report<'_>) {
+    fn send(&self, request: &Request, report: Report<'_>) {
         let Some(reply_to) = request.reply_to() else {
             return;
         };
@@ -109,24 +111,26 @@ impl Outbox {
     }
 }
 
-fn document(request: &Request, report: &Report<'_>, now: Timestamp) -> String {
+fn document(request: &Request, report: Report<'_>, now: Timestamp) -> String {
     let done = report.done.then(|| time::iso(now));
     let mut fields = vec![
-        ("status", Json::from(report.status).to_wire()),
-        ("result", report.result.clone()),
-        ("traceback", text_or_null(report.traceback).to_wire()),
-        ("children", report.children.to_wire()),
-        ("date_done", text_or_null(done.as_deref()).to_wire()),
+        ("traceback", text_or_null(report.traceback)),
+        ("children", report.children),
+        ("date_done", text_or_null(done.as_deref())),
     ];
     for (field, header) in [("group_id", "group"), ("parent_id", "parent_id")] {
         if let Some(id) = request.text(header) {
-            fields.push((field, Json::from(id).to_wire()));
+            fields.push((field, id.into()));
         }
     }
-    fields.push(("task_id", Json::from(request.id.as_str()).to_wire()));
-    let fields: Vec<String> = fields
-        .into_iter()
-        .map(|(name, value)| format!("\"{name}\": {value}"))
-        .collect();
-    format!("{{{}}}", fields.join(", "))
+    fields.push(("task_id", request.id.as_str().into()));
+    let status = Json::from(report.status).to_wire();
+    let mut document = format!("{{\"status\": {status}, \"result\": ");
+    document.push_str(&report.result);
+    for (name, value) in fields {
+        // Writing to a String never fails.
+        let _ = write!(document, ", \"{name}\": {}", value.to_wire());
+    }
+    document.push('}');
+    document
 }

@@ -2,42 +2,42 @@
 
 use super::build::{number, object, texts};
 use super::worker::{Pool, Worker};
-use crate::protocol::{Json, NodeName};
+use crate::protocol::Json;
 
 const BROKER: &str = "memory://demo//";
 const BACKEND: &str = "rpc://";
 const MODULES: [&str; 2] = ["celery.app.builtins", "demo.tasks"];
 
+/// The settings that differ from the defaults; with `with_defaults`, some of those too.
+pub(super) fn conf(arguments: &Json) -> Json {
+    let mut settings = changed();
+    if arguments.get("with_defaults").and_then(Json::as_bool) == Some(true) {
+        settings.extend(defaults());
+    }
+    let named = |(name, value): (&str, Json)| (name.to_owned(), value);
+    Json::Object(settings.into_iter().map(named).collect())
+}
+
+/// Versions, transport and result backend in words.
+pub(super) fn report() -> String {
+    format!(
+        "\nsoftware -> celery:5.7.0 (collider) kombu:5.7.0 py:3.11.7\n\
+         \x20           billiard:4.3.2 memory:N/A\n\
+         platform -> system:Linux arch:64bit, ELF\n\
+         \x20           kernel version:6.1.0-generic imp:CPython\n\
+         loader   -> celery.loaders.app.AppLoader\n\
+         settings -> transport:memory results:{BACKEND}\n\
+         \n\
+         broker_url: '{BROKER}'\n\
+         result_backend: '{BACKEND}'\n\
+         deprecated_settings: None\n\
+         task_track_started: True\n\
+         include: \n    ('{}', '{}')\n",
+        MODULES[0], MODULES[1],
+    )
+}
+
 impl Worker {
-    #[expect(clippy::unused_self, reason = "each worker answers for itself")]
-    pub(super) fn conf(&self, arguments: &Json) -> Json {
-        let mut settings = changed();
-        if arguments.get("with_defaults").and_then(Json::as_bool) == Some(true) {
-            settings.extend(defaults());
-        }
-        let named = |(name, value): (&str, Json)| (name.to_owned(), value);
-        Json::Object(settings.into_iter().map(named).collect())
-    }
-
-    #[expect(clippy::unused_self, reason = "each worker answers for itself")]
-    pub(super) fn report(&self) -> String {
-        format!(
-            "\nsoftware -> celery:5.7.0 (collider) kombu:5.7.0 py:3.11.7\n\
-             \x20           billiard:4.3.2 memory:N/A\n\
-             platform -> system:Linux arch:64bit, ELF\n\
-             \x20           kernel version:6.1.0-generic imp:CPython\n\
-             loader   -> celery.loaders.app.AppLoader\n\
-             settings -> transport:memory results:{BACKEND}\n\
-             \n\
-             broker_url: '{BROKER}'\n\
-             result_backend: '{BACKEND}'\n\
-             deprecated_settings: None\n\
-             task_track_started: True\n\
-             include: \n    ('{}', '{}')\n",
-            MODULES[0], MODULES[1],
-        )
-    }
-
     pub(super) fn stats(&self) -> Json {
         let totals = self.desk.totals.iter();
         let totals = totals.map(|(task, count)| (task.0.clone(), Json::from(*count)));
@@ -47,7 +47,7 @@ impl Worker {
             ("clock", Json::Text(self.desk.clock.to_string())),
             ("uptime", Json::from(self.outbox.time.uptime().as_secs())),
             ("pool", self.pool()),
-            ("broker", broker(&NodeName::from(self.profile.node))),
+            ("broker", broker()),
             ("prefetch_count", number(self.prefetch())),
             ("rusage", object([("maxrss", Json::from(66_636))])),
         ])
@@ -80,7 +80,7 @@ impl Worker {
     }
 }
 
-fn broker(node: &NodeName) -> Json {
+fn broker() -> Json {
     object([
         ("hostname", "demo".into()),
         ("userid", Json::Null),
@@ -88,10 +88,7 @@ fn broker(node: &NodeName) -> Json {
         ("port", Json::Null),
         ("ssl", Json::Bool(false)),
         ("transport", "memory".into()),
-        (
-            "transport_options",
-            object([("client", node.as_str().into())]),
-        ),
+        ("transport_options", object([])),
         ("heartbeat", number("0.0")),
     ])
 }

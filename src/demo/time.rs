@@ -56,10 +56,6 @@ pub(super) fn parse(text: &str) -> Option<Timestamp> {
 }
 
 /// Seconds since 1970, as Python's `time.time()`.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "Python's clock is a float as well"
-)]
 pub(super) fn unix(at: Timestamp) -> f64 {
     at.as_microsecond() as f64 / 1e6
 }

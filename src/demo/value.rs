@@ -19,15 +19,10 @@ fn dict(entries: Vec<(String, Json)>) -> Vec<(String, Json)> {
     let mut places = std::collections::HashMap::new();
     for (key, value) in entries {
         let value = seen(value);
-        match places
-            .get(&key)
-            .and_then(|place: &usize| dict.get_mut(*place))
-        {
+        let place = *places.entry(key.clone()).or_insert(dict.len());
+        match dict.get_mut(place) {
             Some((_, old)) => *old = value,
-            None => {
-                places.insert(key.clone(), dict.len());
-                dict.push((key, value));
-            }
+            None => dict.push((key, value)),
         }
     }
     dict

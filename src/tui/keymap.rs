@@ -232,6 +232,13 @@ pub type Section = (String, Vec<(String, &'static str)>);
 
 /// Help: the bindings of `context` first, then those of the others; grouped by heading.
 pub fn help(context: Context) -> Vec<Section> {
+    let mut sections = help_here(context);
+    sections.extend(help_elsewhere(context));
+    sections
+}
+
+/// The part of [`help`] that holds in `context`: what is only about it first.
+pub fn help_here(context: Context) -> Vec<Section> {
     let here = table::rows(context).filter(|row| !matches!(row.action, Action::Planned(_)));
     let mut rows: Vec<&Row> = here.collect();
     rows.sort_by_key(|row| row.contexts.len() > table::SHARED);
@@ -239,12 +246,11 @@ pub fn help(context: Context) -> Vec<Section> {
     if context.is_text() {
         sections.push(editing::section());
     }
-    sections.extend(others(context));
     sections
 }
 
-/// What can be done elsewhere: every row that is not bound here, under its own heading.
-fn others(context: Context) -> Vec<Section> {
+/// The rest of [`help`]: every row that is not bound in `context`, under its own heading.
+pub fn help_elsewhere(context: Context) -> Vec<Section> {
     let elsewhere = table::TABLE.iter().filter(|row| {
         !row.contexts.contains(&context) && !matches!(row.action, Action::Planned(_))
     });
@@ -255,24 +261,19 @@ fn others(context: Context) -> Vec<Section> {
     sections
 }
 
+/// Entries under a heading while they are gathered.
+type Gathered = (&'static str, Vec<(Vec<Key>, &'static str)>);
+
 /// Rows with the same sentence under the same heading are one entry.
-fn sections<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Vec<Section> {
-    let mut sections: Vec<(&str, Vec<(Vec<Key>, &'static str)>)> = Vec::new();
+fn sections(rows: impl IntoIterator<Item = &'static Row>) -> Vec<Section> {
+    let mut sections: Vec<Gathered> = Vec::new();
     for row in rows {
-        let section = match sections
-            .iter()
-            .position(|(heading, _)| *heading == row.heading)
+        match sections
+            .iter_mut()
+            .find(|(heading, _)| *heading == row.heading)
         {
-            Some(index) => index,
-            None => {
-                sections.push((row.heading, Vec::new()));
-                sections.len() - 1
-            }
-        };
-        let entries = &mut sections[section].1;
-        match entries.iter_mut().find(|(_, help)| *help == row.help) {
-            Some((keys, _)) => keys.extend_from_slice(row.keys),
-            None => entries.push((row.keys.to_vec(), row.help)),
+            Some((_, entries)) => gather(entries, row),
+            None => sections.push((row.heading, vec![(row.keys.to_vec(), row.help)])),
         }
     }
     let named = |(keys, help): (Vec<Key>, &'static str)| (key::names(&keys), help);
@@ -280,4 +281,210 @@ fn sections<'a>(rows: impl IntoIterator<Item = &'a Row>) -> Vec<Section> {
         .into_iter()
         .map(|(heading, entries)| (heading.to_owned(), entries.into_iter().map(named).collect()))
         .collect()
+}
+
+fn gather(entries: &mut Vec<(Vec<Key>, &'static str)>, row: &Row) {
+    match entries.iter_mut().find(|(_, help)| *help == row.help) {
+        Some((keys, _)) => keys.extend_from_slice(row.keys),
+        None => entries.push((row.keys.to_vec(), row.help)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use crossterm::event::{KeyCode, KeyModifiers};
+    use proptest::prelude::*;
+    use rstest::rstest;
+    use strum::IntoEnumIterator;
+
+    use super::*;
+
+    #[test]
+    fn no_two_actions_share_a_key_in_one_context() {
+        for context in Context::iter() {
+            let mut seen = HashSet::new();
+            for key in table::rows(context).flat_map(|row| row.keys) {
+                assert!(seen.insert(*key), "{context} binds {key} twice");
+            }
+        }
+    }
+
+    #[test]
+    fn every_key_of_the_table_triggers_its_action_wherever_it_holds() {
+        for row in table::TABLE {
+            for context in row.contexts {
+                for key in row.keys {
+                    assert_eq!(
+                        lookup(*context, key.event()),
+                        Some(row.action),
+                        "{context} {key}"
+                    );
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_key_that_a_hint_shows_triggers_the_action_it_is_about() {
+        for context in Context::iter() {
+            for (keys, word) in hints(context) {
+                for shown in keys.split('/').filter(|shown| !shown.is_empty()) {
+                    let row = table::rows(context)
+                        .find(|row| row.keys[0].to_string() == shown)
+                        .unwrap_or_else(|| panic!("{context} hints at {shown}"));
+                    assert_eq!(row.hint.map(|hint| hint.word), Some(word));
+                    assert_eq!(lookup(context, row.keys[0].event()), Some(row.action));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn hints_fit_in_a_line_of_80_cells_beside_the_mode_word() {
+        for context in Context::iter() {
+            let hints = hints(context);
+            let width = context.mode().to_string().len() + 2 + cells_of(&hints);
+            assert!(width <= 80, "{context}: {width} {hints:?}");
+            assert_eq!(footer(context, 80), hints);
+        }
+    }
+
+    #[test]
+    fn help_is_the_last_hint_and_never_cut() {
+        for context in Context::iter().filter(|context| *context != Context::Confirm) {
+            for width in 0..90 {
+                let (_, word) = footer(context, width).pop().unwrap();
+                assert!(word.contains("help"), "{context} at {width}");
+            }
+        }
+    }
+
+    #[test]
+    fn help_tells_every_key_once_in_every_context() {
+        for context in Context::iter() {
+            let sections = help(context);
+            let headings: HashSet<&String> = sections.iter().map(|(heading, _)| heading).collect();
+            assert!(headings.len() >= 6, "{context}");
+            let text = format!("{sections:?}");
+            for row in table::TABLE {
+                if matches!(row.action, Action::Planned(_)) {
+                    continue;
+                }
+                assert!(text.contains(row.help), "{context}: {}", row.help);
+                assert!(!row.help.is_empty() && !row.heading.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn help_begins_with_what_is_about_the_context() {
+        let first = |context| help(context)[0].0.clone();
+        assert_eq!(first(Context::Tasks), "Tasks");
+        assert_eq!(first(Context::CallNav), "Call form");
+        assert_eq!(first(Context::Running), "Call under way");
+        assert_eq!(first(Context::Filter), "Filter");
+    }
+
+    #[test]
+    fn rows_with_the_same_sentence_are_one_entry() {
+        let sections = help(Context::Tasks);
+        let (_, entries) = sections
+            .iter()
+            .find(|(heading, _)| heading == "Move")
+            .unwrap();
+        assert!(entries.contains(&("j Down k Up".to_owned(), "down, up")));
+        assert!(entries.contains(&("1..6".to_owned(), "pane by number")));
+    }
+
+    #[rstest]
+    #[case(Context::Tasks, 'q', Some(Action::Quit))]
+    #[case(Context::CallNav, 'c', Some(Action::Call))]
+    #[case(Context::Tasks, 'c', None)]
+    #[case(Context::Confirm, 'y', None)]
+    #[case(Context::Confirm, 'Y', Some(Action::Confirm))]
+    #[case(Context::Confirm, 'n', Some(Action::Back))]
+    #[case(Context::Running, '+', Some(Action::Longer))]
+    #[case(Context::History, '3', Some(Action::Pane(3)))]
+    fn characters_mean_what_the_specification_says(
+        #[case] context: Context,
+        #[case] char: char,
+        #[case] action: Option<Action>,
+    ) {
+        for modifiers in [KeyModifiers::NONE, KeyModifiers::SHIFT] {
+            let key = KeyEvent::new(KeyCode::Char(char), modifiers);
+            assert_eq!(lookup(context, key), action);
+        }
+    }
+
+    #[test]
+    fn sending_works_from_everywhere_in_the_form_and_from_nowhere_else() {
+        let form = [Context::CallNav, Context::CallEdit, Context::CallJson];
+        for context in Context::iter() {
+            for key in [
+                KeyEvent::new(KeyCode::F(5), KeyModifiers::NONE),
+                KeyEvent::new(KeyCode::Enter, KeyModifiers::ALT),
+            ] {
+                let sends = lookup(context, key) == Some(Action::Call);
+                assert_eq!(sends, form.contains(&context), "{context}");
+            }
+        }
+    }
+
+    #[test]
+    fn ctrl_j_sends_nowhere_and_commands_nothing() {
+        let key = KeyEvent::new(KeyCode::Char('j'), KeyModifiers::CONTROL);
+        for context in Context::iter() {
+            assert_eq!(lookup(context, key), None);
+        }
+    }
+
+    #[test]
+    fn ctrl_c_stops_and_ctrl_l_repaints_everywhere() {
+        let ctrl = |char| KeyEvent::new(KeyCode::Char(char), KeyModifiers::CONTROL);
+        for context in Context::iter() {
+            assert_eq!(
+                lookup(context, ctrl('c')),
+                Some(Action::Interrupt),
+                "{context}"
+            );
+            assert_eq!(
+                lookup(context, ctrl('l')),
+                Some(Action::Repaint),
+                "{context}"
+            );
+        }
+    }
+
+    #[test]
+    fn help_can_be_asked_for_everywhere_but_in_a_question() {
+        let key = KeyEvent::new(KeyCode::F(1), KeyModifiers::NONE);
+        for context in Context::iter().filter(|context| *context != Context::Confirm) {
+            assert_eq!(lookup(context, key), Some(Action::Help), "{context}");
+        }
+    }
+
+    #[test]
+    fn only_commands_are_guarded_against_pastes() {
+        let key = |code| KeyEvent::new(code, KeyModifiers::NONE);
+        assert!(guarded(Context::CallNav, key(KeyCode::Enter)));
+        assert!(guarded(Context::Tasks, key(KeyCode::Char('q'))));
+        assert!(guarded(Context::Confirm, key(KeyCode::Char('Y'))));
+        assert!(!guarded(Context::Tasks, key(KeyCode::Char('j'))));
+        assert!(!guarded(Context::CallNav, key(KeyCode::F(5))));
+        assert!(!guarded(Context::CallEdit, key(KeyCode::Enter)));
+        assert!(!guarded(Context::Filter, key(KeyCode::Char('q'))));
+    }
+
+    proptest! {
+        #[test]
+        fn where_keys_are_text_no_character_is_a_command(char: char) {
+            let key = KeyEvent::new(KeyCode::Char(char), KeyModifiers::NONE);
+            for context in Context::iter().filter(|context| context.is_text()) {
+                prop_assert_eq!(lookup(context, key), None);
+                prop_assert_eq!(edit(key), Some(crate::tui::widgets::Edit::Insert(char)));
+            }
+        }
+    }
 }

@@ -21,7 +21,7 @@ use crate::client::Command;
 use crate::clock::Now;
 use crate::protocol::{TaskId, TaskName};
 use crate::text::sanitise;
-use crate::text::width::wrap;
+use crate::text::width::{cells, wrap};
 
 /// A pane, in the order of its number.
 #[derive(
@@ -156,7 +156,14 @@ impl Scene<'_> {
         let at = cluster
             .lost_at
             .map(|lost| cluster.heard_at.unwrap_or(lost))?;
-        Some(format!("as of {}", self.shared.clock(at)))
+        let exact = self.shared.clock(at);
+        // Beside a narrow title there is room for hours and minutes only.
+        let shown = if self.large {
+            exact.as_str()
+        } else {
+            exact.get(..5).unwrap_or(&exact)
+        };
+        Some(format!("as of {shown}"))
     }
 }
 
@@ -211,10 +218,16 @@ pub fn key(context: Context, action: Action) -> String {
 
 /// The first hints of a context, as far as they fit: `Enter open form  / filter`.
 pub fn hint(context: Context, width: usize) -> String {
-    let hints = keymap::footer(context, width);
-    let hints = hints.into_iter().filter(|(_, word)| *word != "help");
-    let hints = hints.map(|(key, word)| format!("{key} {word}"));
-    hints.collect::<Vec<_>>().join("  ")
+    let mut text = String::new();
+    for (key, word) in keymap::hints(context) {
+        let gap = if text.is_empty() { "" } else { "  " };
+        let next = format!("{text}{gap}{key} {word}");
+        if cells(&next) > width {
+            break;
+        }
+        text = next;
+    }
+    text
 }
 
 /// Text of ours, wrapped into an area.

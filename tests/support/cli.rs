@@ -135,13 +135,19 @@ impl Sandbox {
         self.program_in_pty(rows, columns, "/bin/bash", &["--noprofile", "--norc", "-i"])
     }
 
-    fn program_in_pty(&self, rows: u16, columns: u16, program: &str, args: &[&str]) -> Pty {
+    /// The environment of a program in a terminal.
+    pub(super) fn terminal_environment(&self) -> BTreeMap<String, String> {
         let mut environment = self.environment.clone();
         environment
             .entry("TERM".to_owned())
             .or_insert_with(|| "xterm-256color".to_owned());
         environment.insert("UMBEL".to_owned(), UMBEL.to_owned());
         environment.insert("PS1".to_owned(), "prompt> ".to_owned());
+        environment
+    }
+
+    fn program_in_pty(&self, rows: u16, columns: u16, program: &str, args: &[&str]) -> Pty {
+        let environment = self.terminal_environment();
         Pty::start(rows, columns, program, args, &environment, self.home())
     }
 }

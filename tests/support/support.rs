@@ -28,6 +28,7 @@ mod process;
 mod proxy;
 mod pty;
 mod services;
+mod tmux;
 mod worker;
 
 use std::path::PathBuf;
@@ -41,6 +42,7 @@ pub use process::{Leashed, signal};
 pub use proxy::{AMQP_ACK, Proxy};
 pub use pty::{Pty, key};
 pub use services::{Rabbit, RedisDb, Rig, Vhost, rig};
+pub use tmux::Tmux;
 pub use worker::{Worker, WorkerOptions, celery, python};
 
 /// Long enough for anything that works on a busy machine; a test that waits this long has failed.

@@ -151,3 +151,105 @@ fn cut(text: &str) -> String {
     }
     text.chars().take(MAX_REMOTE).chain(['…']).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+    use std::io;
+
+    fn redis_url() -> RedisUrl {
+        RedisUrl {
+            tls: false,
+            user: None,
+            password: Some("s3cret".into()),
+            host: "h".to_owned(),
+            port: 6379,
+            db: 17,
+        }
+    }
+
+    fn io_error(kind: io::ErrorKind, text: &str) -> RedisError {
+        io::Error::new(kind, text.to_owned()).into()
+    }
+
+    fn server(code: &str, detail: &str) -> RedisError {
+        redis::make_extension_error(code.to_owned(), Some(detail.to_owned()))
+    }
+
+    #[rstest]
+    #[case::refused(
+        io_error(io::ErrorKind::ConnectionRefused, "Connection refused (os error 111)"),
+        "connection refused",
+        "is 6379 its port?"
+    )]
+    #[case::unknown_host(
+        io_error(
+            io::ErrorKind::Other,
+            "failed to lookup address information: Name or service not known"
+        ),
+        "the host name h is not known",
+        "spelling"
+    )]
+    #[case::dropped(
+        io_error(io::ErrorKind::BrokenPipe, "broken pipe"),
+        "broken pipe",
+        "limit of clients"
+    )]
+    #[case::tls(
+        io_error(io::ErrorKind::InvalidData, "invalid peer certificate: UnknownIssuer"),
+        "TLS: invalid peer certificate: UnknownIssuer",
+        "trusts"
+    )]
+    #[case::no_password(
+        server("NOAUTH", "Authentication required."),
+        "it wants a password",
+        "redis://:password@host"
+    )]
+    #[case::wrong_password((ErrorKind::AuthenticationFailed, "Password authentication failed").into(),
+        "login refused: wrong password or unknown user", "percent-encoded")]
+    #[case::not_a_redis((ErrorKind::Parse, "Parse error").into(),
+        "what answered is not a Redis", "usually 6379")]
+    #[case::no_permission((ErrorKind::Server(ServerErrorKind::NoPerm), "x", "this user has no permissions to run the 'get' command".to_owned()).into(),
+        "this user has no permissions to run the 'get' command", "SUBSCRIBE")]
+    #[case::database((ErrorKind::Server(ServerErrorKind::ResponseError), "Redis server refused to switch database", "DB index is out of range".to_owned()).into(),
+        "there is no database 17", "last slash")]
+    fn a_failure_says_what_happened_and_what_to_check(
+        #[case] error: RedisError,
+        #[case] what: &str,
+        #[case] hint: &str,
+    ) {
+        let told = told(&redis_url(), &error);
+        assert_eq!(told.kind, Kind::BackendUnreachable);
+        assert_eq!(
+            told.message,
+            format!("result backend redis://h:6379/17: {what}")
+        );
+        let next = told.hint.unwrap();
+        assert!(next.contains(hint), "{next}");
+        assert!(!next.contains("s3cret"));
+    }
+
+    #[test]
+    fn other_words_of_the_server_are_passed_on_and_bounded() {
+        let full = told(
+            &redis_url(),
+            &server("OOM", "command not allowed when used memory > 'maxmemory'."),
+        );
+        assert!(
+            full.message.ends_with("used memory > 'maxmemory'."),
+            "{full}"
+        );
+        let long = told(&redis_url(), &server("X", &"y".repeat(5000)));
+        assert!(long.message.len() < 400);
+    }
+
+    #[test]
+    fn a_silent_tls_port_is_asked_about() {
+        let url = RedisUrl {
+            tls: true,
+            ..redis_url()
+        };
+        assert!(silent(&url).hint.unwrap().contains("speak TLS"));
+    }
+}

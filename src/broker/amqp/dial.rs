@@ -3,9 +3,10 @@
 //! lapin's connect has no deadline of its own (a Redis port keeps it waiting for ever, protocol.md 11.3), and dropping its
 //! future leaves a thread behind that waits with it; so we keep a second handle of the socket and shut that down.
 
-use std::net::{Shutdown, TcpStream};
+use std::io;
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::AsFd;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use lapin::tcp::{AsyncTcpStream, OwnedTLSConfig};
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
@@ -23,11 +24,11 @@ const HEARTBEAT: u16 = 5;
 /// A connection that is cut when dropped.
 pub(super) struct Wire {
     connection: Connection,
-    socket: Arc<Socket>,
+    fuse: Fuse,
 }
 
 impl Wire {
-    /// Connects and logs in. A TCP connection that answers too late is shut down.
+    /// Connects and logs in. A TCP connection that answers too late, or that nobody waits for any more, is shut down.
     pub(super) async fn dial(endpoint: &Endpoint, deadline: Instant) -> Result<Self, Failure> {
         let addresses: Vec<_> =
             match timeout_at(deadline, lookup_host((&*endpoint.host, endpoint.port))).await {
@@ -35,19 +36,13 @@ impl Wire {
                 Ok(Err(_)) => return Err(Failure::UnknownHost),
                 Err(_) => return Err(Failure::Silence { reached: false }),
             };
-        let socket = Arc::new(Socket::default());
-        let outcome = timeout_at(deadline, handshake(endpoint, addresses, &socket)).await;
-        let reached = socket.is_open();
+        let fuse = Fuse::default();
+        let outcome = timeout_at(deadline, handshake(endpoint, addresses, &fuse.0)).await;
+        let reached = fuse.0.is_open();
         match outcome {
-            Ok(Ok(connection)) => Ok(Self { connection, socket }),
-            Ok(Err(error)) => {
-                socket.cut();
-                Err(Failure::Amqp { error, reached })
-            }
-            Err(_) => {
-                socket.cut();
-                Err(Failure::Silence { reached })
-            }
+            Ok(Ok(connection)) => Ok(Self { connection, fuse }),
+            Ok(Err(error)) => Err(Failure::Amqp { error, reached }),
+            Err(_) => Err(Failure::Silence { reached }),
         }
     }
 
@@ -75,46 +70,63 @@ impl Wire {
 
     /// Ends the connection without a word; lapin's thread ends with it.
     pub(super) fn cut(&self) {
-        self.socket.cut();
+        self.fuse.0.cut();
     }
 }
 
-impl Drop for Wire {
-    fn drop(&mut self) {
-        self.socket.cut();
-    }
-}
-
-/// A second handle of a connection's socket, once there is one.
+/// Cuts its connection when dropped, whatever state that is in.
 #[derive(Default)]
-struct Socket(Mutex<Option<TcpStream>>);
+struct Fuse(Arc<Socket>);
+
+impl Drop for Fuse {
+    fn drop(&mut self) {
+        self.0.cut();
+    }
+}
+
+/// A second handle of a connection's socket.
+#[derive(Default)]
+struct Socket(Mutex<Handle>);
+
+#[derive(Default)]
+enum Handle {
+    /// There is no TCP connection yet.
+    #[default]
+    Waiting,
+    Open(TcpStream),
+    Cut,
+}
 
 impl Socket {
-    fn keep(&self, stream: impl AsFd) -> std::io::Result<()> {
-        let handle = TcpStream::from(stream.as_fd().try_clone_to_owned()?);
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(handle);
+    fn lock(&self) -> MutexGuard<'_, Handle> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a handle of a new connection; refuses it when that was given up meanwhile.
+    fn keep(&self, stream: impl AsFd) -> io::Result<()> {
+        let mut handle = self.lock();
+        if matches!(*handle, Handle::Cut) {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        *handle = Handle::Open(TcpStream::from(stream.as_fd().try_clone_to_owned()?));
         Ok(())
     }
 
     fn is_open(&self) -> bool {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .is_some()
+        matches!(*self.lock(), Handle::Open(_))
     }
 
     fn cut(&self) {
-        let handle = self.0.lock().unwrap_or_else(PoisonError::into_inner).take();
-        if let Some(handle) = handle {
+        if let Handle::Open(stream) = std::mem::replace(&mut *self.lock(), Handle::Cut) {
             // The peer may have gone first; there is nothing left to do then.
-            let _ = handle.shutdown(Shutdown::Both);
+            let _ = stream.shutdown(Shutdown::Both);
         }
     }
 }
 
 async fn handshake(
     endpoint: &Endpoint,
-    addresses: Vec<std::net::SocketAddr>,
+    addresses: Vec<SocketAddr>,
     socket: &Arc<Socket>,
 ) -> lapin::Result<Connection> {
     let socket = socket.clone();

@@ -14,8 +14,9 @@ struct Client {
 }
 
 async fn within<T>(future: impl Future<Output = T>) -> T {
-    let deadline = Duration::from_secs(60);
-    timeout(deadline, future).await.expect("in time")
+    timeout(Duration::from_mins(1), future)
+        .await
+        .expect("in time")
 }
 
 impl Client {
@@ -393,4 +394,14 @@ async fn control_requests_that_nobody_reads_do_not_pile_up() {
         client.link.broadcast(message("?")).await.unwrap();
     }
     assert!(server.queue_depth("a@h.celery.pidbox").unwrap() <= 256);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_idle_broker_does_not_stir() {
+    let server = server();
+    let _client = Client::connect(&server.broker()).await;
+    let _worker = server.consume(&queue("celery"), 1);
+    let version = *server.inner.version.borrow();
+    tokio::time::sleep(Duration::from_hours(1)).await;
+    assert_eq!(*server.inner.version.borrow(), version);
 }

@@ -96,6 +96,7 @@ impl MemoryServer {
     }
 
     /// Falls silent: connections stay open, nothing is answered or delivered until [`MemoryServer::thaw`].
+    /// There is no heartbeat here: when a real link would notice, [`MemoryServer::cut`] says so.
     pub fn freeze(&self) {
         self.trouble(|state| state.trouble.frozen = true);
     }

@@ -188,7 +188,7 @@ impl Actor {
             }
             // A lost link is told by the link; anything else is about this document (too large, for one).
             Err(error) if self.backend.link().is_some() => {
-                self.fact(id, Fact::Unreadable(error.message)).await
+                self.fact(id, Fact::Unreadable(error.message)).await;
             }
             Err(_) => {}
         }
@@ -222,7 +222,7 @@ impl Actor {
     }
 
     /// Looks for calls that have not ended: at the workers (`query_task`) and in the backend.
-    pub(super) async fn follow_calls(&mut self, now: Now) {
+    pub(super) fn follow_calls(&mut self, now: Now) {
         let due: Vec<TaskId> = self.due(
             |tracked| tracked.published.is_some() && now.mono >= tracked.next_look,
             LOOKS,
@@ -314,7 +314,7 @@ impl Actor {
                 }
             }
             Meaning::Revoked(id, node, answer) => {
-                self.tell(Event::Revoked { id, node, answer }).await
+                self.tell(Event::Revoked { id, node, answer }).await;
             }
             Meaning::Nothing => {}
         }

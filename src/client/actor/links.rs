@@ -156,13 +156,13 @@ impl Actor {
 
     pub(super) async fn broker_up(&mut self, link: Arc<dyn broker::Link>) {
         let again = self.broker.since.is_some() && self.cluster.heard_at.is_some();
-        let (line, announcements) = mpsc::channel(INCOMING);
+        let (questions, announcements) = mpsc::channel(INCOMING);
         tokio::spawn(announce(
             Arc::clone(&link),
             announcements,
             self.done.clone(),
         ));
-        self.line = Some(line);
+        self.line = Some(questions);
         self.broker.up(link);
         self.tell(Event::Link(
             LinkName::Broker,

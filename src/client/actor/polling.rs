@@ -23,7 +23,7 @@ const PING_WATCHED_EVERY: Duration = Duration::from_secs(2);
 const LOAD_EVERY: Duration = Duration::from_secs(5);
 const TASKS_EVERY: Duration = Duration::from_secs(30);
 /// The longest the actor sleeps.
-const LONGEST: Duration = Duration::from_secs(3600);
+const LONGEST: Duration = Duration::from_hours(1);
 
 /// When what was asked last.
 #[derive(Debug, Default)]
@@ -65,10 +65,10 @@ pub(super) struct Announcement {
 /// Sends questions one after the other, so that answers come in the order of the questions; ends with its line.
 pub(super) async fn announce(
     link: Arc<dyn Link>,
-    mut line: mpsc::Receiver<Announcement>,
+    mut questions: mpsc::Receiver<Announcement>,
     done: mpsc::Sender<Done>,
 ) {
-    while let Some(Announcement { request, question }) = line.recv().await {
+    while let Some(Announcement { request, question }) = questions.recv().await {
         let reach = link.broadcast(request.encode()).await;
         if let Some(question) = question {
             let _ = done.send(Done::Reached(question, reach)).await;
@@ -130,7 +130,9 @@ impl Actor {
         if now.mono.since(self.schedule.depth) >= self.pace(DEPTH_EVERY) {
             self.schedule.depth = now.mono;
             let queues: Vec<QueueName> = self.cluster.queues.keys().cloned().collect();
-            queues.into_iter().for_each(|queue| self.ask_depth(queue));
+            for queue in queues {
+                self.ask_depth(queue);
+            }
         }
     }
 
@@ -156,7 +158,9 @@ impl Actor {
             self.ask_ping().await;
         }
         let queues: Vec<QueueName> = self.cluster.queues.keys().cloned().collect();
-        queues.into_iter().for_each(|queue| self.ask_depth(queue));
+        for queue in queues {
+            self.ask_depth(queue);
+        }
     }
 
     fn ask_tasks(&mut self) {
@@ -242,7 +246,9 @@ impl Actor {
             .filter(|queue| !known.contains(*queue))
             .cloned()
             .collect();
-        new.into_iter().for_each(|queue| self.ask_depth(queue));
+        for queue in new {
+            self.ask_depth(queue);
+        }
         let report_told = self
             .cluster
             .workers

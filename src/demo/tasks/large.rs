@@ -60,7 +60,7 @@ pub(super) async fn large(mut arguments: Arguments) -> Result<String, Raised> {
         // Writing to a String never fails.
         let _ = customer(&mut text, count);
         count += 1;
-        if count % STRETCH == 0 {
+        if count.is_multiple_of(STRETCH) {
             tokio::task::yield_now().await;
         }
     }
@@ -94,7 +94,7 @@ fn customer(text: &mut String, number: usize) -> std::fmt::Result {
         text,
         "{{\"id\": {}, \"name\": \"{name}\", \"active\": {}, \"referrer\": null, ",
         1000 + number,
-        number % 7 != 0,
+        !number.is_multiple_of(7),
     )?;
     write!(
         text,
@@ -104,7 +104,7 @@ fn customer(text: &mut String, number: usize) -> std::fmt::Result {
         number % 10,
         number % 9,
     )?;
-    for order in 0..number % 4 + 1 {
+    for order in 0..=number % 4 {
         let comma = if order > 0 { ", " } else { "" };
         let (item, price) = GOODS
             .get((number + order) % GOODS.len())

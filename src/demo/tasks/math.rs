@@ -6,7 +6,7 @@ use super::super::number;
 use super::super::raised::{Frame, Raised};
 use super::super::value::type_name;
 use crate::protocol::Json;
-use crate::protocol::typed::{self, Kind};
+use crate::protocol::typed::{self, Kind, Typed};
 
 const FRAME: Frame = Frame {
     file: "/srv/demo/math.py",
@@ -58,31 +58,39 @@ fn as_number(value: &Json) -> Option<&str> {
     }
 }
 
-/// Decimals add up; bytes would in Python, and are refused with the truth.
+/// Decimals add up; bytes would in Python, and are refused with the truth. `None`: neither is one of them.
 fn typed_sum(x: &Json, y: &Json) -> Option<Result<Json, Refusal>> {
-    let is_bytes =
-        |value| matches!(typed::recognise(value)?.kind, Kind::Bytes | Kind::Base64).then_some(());
-    if is_bytes(x).is_some() && is_bytes(y).is_some() {
-        let text = "this demo does not add bytes".to_owned();
-        return Some(Err(("NotImplementedError", text)));
-    }
-    let decimal = |value| typed::recognise(value).filter(|typed| typed.kind == Kind::Decimal);
-    let sum = match (decimal(x), decimal(y)) {
-        (Some(x), Some(y)) => number::decimal_sum(x.text, y.text),
-        (Some(x), None) => number::decimal_sum(x.text, whole(y)?),
-        (None, Some(y)) => number::decimal_sum(whole(x)?, y.text),
-        (None, None) => return None,
+    let refused = |what: &str| {
+        Some(Err((
+            "NotImplementedError",
+            format!("this demo does not add {what}"),
+        )))
     };
-    let text = "this demo adds decimals of plain digits only".to_owned();
-    Some(
-        sum.map(|digits| {
-            object([
-                ("__type__", "decimal".into()),
-                ("__value__", digits.as_str().into()),
-            ])
-        })
-        .ok_or(("NotImplementedError", text)),
-    )
+    let digits = match (typed::recognise(x), typed::recognise(y)) {
+        (Some(x), Some(y)) if is_bytes(&x) && is_bytes(&y) => return refused("bytes"),
+        (Some(x), Some(y)) if is_decimal(&x) && is_decimal(&y) => {
+            number::decimal_sum(x.text, y.text)
+        }
+        (Some(x), None) if is_decimal(&x) => number::decimal_sum(x.text, whole(y)?),
+        (None, Some(y)) if is_decimal(&y) => number::decimal_sum(whole(x)?, y.text),
+        _ => return None,
+    };
+    let Some(digits) = digits else {
+        return refused("decimals with exponents");
+    };
+    let sum = [
+        ("__type__", "decimal".into()),
+        ("__value__", Json::Text(digits)),
+    ];
+    Some(Ok(object(sum)))
+}
+
+fn is_decimal(typed: &Typed<'_>) -> bool {
+    typed.kind == Kind::Decimal
+}
+
+fn is_bytes(typed: &Typed<'_>) -> bool {
+    matches!(typed.kind, Kind::Bytes | Kind::Base64)
 }
 
 fn whole(value: &Json) -> Option<&str> {

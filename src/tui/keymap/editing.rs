@@ -31,16 +31,8 @@ static TABLE: &[Row] = &[
     ),
     row(&[plain(KeyCode::Up)], Edit::Up, "up, down (JSON)"),
     row(&[plain(KeyCode::Down)], Edit::Down, "up, down (JSON)"),
-    row(
-        &[plain(KeyCode::PageUp)],
-        Edit::PageUp,
-        "lines up, down (JSON)",
-    ),
-    row(
-        &[plain(KeyCode::PageDown)],
-        Edit::PageDown,
-        "lines up, down (JSON)",
-    ),
+    row(&[plain(KeyCode::PageUp)], Edit::PageUp, "a page (JSON)"),
+    row(&[plain(KeyCode::PageDown)], Edit::PageDown, "a page (JSON)"),
     row(
         &[
             alt(KeyCode::Char('b')),
@@ -48,7 +40,7 @@ static TABLE: &[Row] = &[
             alt(KeyCode::Left),
         ],
         Edit::WordLeft,
-        "word left",
+        "a word left, right",
     ),
     row(
         &[
@@ -57,43 +49,43 @@ static TABLE: &[Row] = &[
             alt(KeyCode::Right),
         ],
         Edit::WordRight,
-        "word right",
+        "a word left, right",
     ),
     row(
         &[ctrl('a'), plain(KeyCode::Home)],
         Edit::Home,
-        "start of the line",
+        "start, end of the line",
     ),
     row(
         &[ctrl('e'), plain(KeyCode::End)],
         Edit::End,
-        "end of the line",
+        "start, end of the line",
     ),
     row(
         &[plain(KeyCode::Backspace), ctrl('h')],
         Edit::Backspace,
-        "remove before",
+        "remove before, after",
     ),
     row(
         &[plain(KeyCode::Delete), ctrl('d')],
         Edit::Delete,
-        "remove after",
+        "remove before, after",
     ),
     row(
         &[ctrl('w'), alt(KeyCode::Backspace)],
         Edit::KillWord,
-        "remove the word before",
+        "remove a word",
     ),
     row(
         &[alt(KeyCode::Char('d'))],
         Edit::KillNextWord,
-        "remove the word after",
+        "remove a word",
     ),
-    row(&[ctrl('u')], Edit::KillToStart, "remove up to the start"),
-    row(&[ctrl('k')], Edit::KillToEnd, "remove up to the end"),
-    row(&[ctrl('y')], Edit::Yank, "put back what was removed"),
-    row(&[ctrl('7'), ctrl('_'), ctrl('/')], Edit::Undo, "undo"),
-    row(&[ctrl('6'), ctrl('^')], Edit::Redo, "redo"),
+    row(&[ctrl('u')], Edit::KillToStart, "remove to start, end"),
+    row(&[ctrl('k')], Edit::KillToEnd, "remove to start, end"),
+    row(&[ctrl('y')], Edit::Yank, "put back the removed"),
+    row(&[ctrl('7'), ctrl('_'), ctrl('/')], Edit::Undo, "undo, redo"),
+    row(&[ctrl('6'), ctrl('^')], Edit::Redo, "undo, redo"),
     row(
         &[plain(KeyCode::Enter), ctrl('j')],
         Edit::Newline,
@@ -116,17 +108,11 @@ fn insertion(key: KeyEvent) -> Option<Edit> {
     }
 }
 
-/// The editing keys for the help.
+/// The editing keys for the help: the first of each way to edit; the others are what other terminals or habits send.
 pub fn section() -> Section {
     let mut entries: Vec<(Vec<Key>, &'static str)> = Vec::new();
     for row in TABLE {
-        // The last of three spellings is what other terminals send for the same key.
-        let shown = &row.keys[..row.keys.len().min(2)];
-        let shown = if row.edit == Edit::Undo || row.edit == Edit::Redo {
-            &shown[..1]
-        } else {
-            shown
-        };
+        let shown = &row.keys[..1];
         match entries.iter_mut().find(|(_, help)| *help == row.help) {
             Some((keys, _)) => keys.extend_from_slice(shown),
             None => entries.push((shown.to_vec(), row.help)),
@@ -134,4 +120,53 @@ pub fn section() -> Section {
     }
     let entries = entries.into_iter().map(|(keys, help)| (names(&keys), help));
     ("Edit text".to_owned(), entries.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use crossterm::event::KeyModifiers;
+    use strum::IntoEnumIterator;
+
+    use super::*;
+    use crate::tui::keymap::{Context, lookup};
+
+    #[test]
+    fn no_key_edits_in_two_ways() {
+        let mut seen = HashSet::new();
+        for key in TABLE.iter().flat_map(|row| row.keys) {
+            assert!(seen.insert(*key), "{key}");
+        }
+    }
+
+    #[test]
+    fn every_edit_has_a_key() {
+        for wanted in Edit::iter().filter(|edit| !matches!(edit, Edit::Insert(_))) {
+            assert!(TABLE.iter().any(|row| row.edit == wanted), "{wanted:?}");
+        }
+    }
+
+    #[test]
+    fn every_editing_key_edits_in_the_json_editor() {
+        for row in TABLE {
+            for key in row.keys {
+                assert_eq!(lookup(Context::CallJson, key.event()), None, "{key}");
+                assert_eq!(edit(key.event()), Some(row.edit), "{key}");
+            }
+        }
+    }
+
+    #[test]
+    fn control_and_alt_type_nothing() {
+        for modifiers in [KeyModifiers::CONTROL, KeyModifiers::ALT] {
+            assert_eq!(edit(KeyEvent::new(KeyCode::Char('x'), modifiers)), None);
+        }
+    }
+
+    #[test]
+    fn shift_types_what_the_terminal_says() {
+        let key = KeyEvent::new(KeyCode::Char('Ä'), KeyModifiers::SHIFT);
+        assert_eq!(edit(key), Some(Edit::Insert('Ä')));
+    }
 }

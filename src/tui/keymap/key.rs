@@ -132,3 +132,41 @@ pub fn names(keys: &[Key]) -> String {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(typed('j'), "j")]
+    #[case(typed(' '), "Space")]
+    #[case(ctrl('c'), "^C")]
+    #[case(ctrl('7'), "^_")]
+    #[case(ctrl_code(KeyCode::Left), "Ctrl-Left")]
+    #[case(alt(KeyCode::Enter), "Alt-Enter")]
+    #[case(plain(KeyCode::F(5)), "F5")]
+    #[case(plain(KeyCode::Esc), "Esc")]
+    #[case(plain(KeyCode::BackTab), "S-Tab")]
+    #[case(plain(KeyCode::PageDown), "PgDn")]
+    #[case(plain(KeyCode::Delete), "Del")]
+    fn keys_have_short_names(#[case] key: Key, #[case] name: &str) {
+        assert_eq!(key.to_string(), name);
+    }
+
+    #[test]
+    fn what_terminals_send_for_one_key_is_one_key() {
+        let shifted = KeyEvent::new(KeyCode::Char('G'), KeyModifiers::SHIFT);
+        assert!(typed('G').is(shifted));
+        let capital = KeyEvent::new(
+            KeyCode::Char('C'),
+            KeyModifiers::CONTROL | KeyModifiers::SHIFT,
+        );
+        assert!(ctrl('c').is(capital));
+        let tab = KeyEvent::new(KeyCode::Tab, KeyModifiers::SHIFT);
+        assert!(plain(KeyCode::BackTab).is(tab));
+        let back = KeyEvent::new(KeyCode::BackTab, KeyModifiers::SHIFT);
+        assert!(plain(KeyCode::BackTab).is(back));
+    }
+}

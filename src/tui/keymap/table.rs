@@ -97,10 +97,10 @@ pub static TABLE: &[Row] = &[
         .hint(20, "filter")
         .help("Tasks", "filter by typing"),
     row(&[Tasks], &[typed('a')], Action::Add)
-        .hint(30, "type a name")
+        .hint(30, "name")
         .help("Tasks", "type a name that is not listed"),
     row(&[Tasks], &[typed('`')], Action::ToggleTree)
-        .hint(40, "tree/flat")
+        .hint(40, "tree")
         .help("Tasks", "tree or flat list"),
     row(&[Tasks], &[typed('b')], Action::Builtins)
         .hint(50, "built-ins")
@@ -231,9 +231,7 @@ pub static TABLE: &[Row] = &[
     row(PANES, &[typed('5')], Action::Pane(5)).help("Move", "pane by number"),
     row(PANES, &[typed('6')], Action::Pane(6)).help("Move", "pane by number"),
     // Everywhere
-    row(PANES, &[typed('f')], Action::Full)
-        .hint(100, "full")
-        .help("Everywhere", "full screen, and back"),
+    row(PANES, &[typed('f')], Action::Full).help("Everywhere", "full screen, and back"),
     row(LISTS, &[typed('r')], Action::Refresh)
         .hint(60, "refresh")
         .help("Everywhere", "ask again now, reconnect"),

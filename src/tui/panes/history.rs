@@ -86,7 +86,11 @@ impl State {
 /// The word at the right of the title.
 pub fn right(scene: &Scene<'_>) -> (Role, String) {
     match scene.shared.calls.waiting().count() {
-        0 => (Role::Dim, count(scene.shared.calls.len() as u64)),
+        0 if scene.shared.calls.is_empty() => (Role::Dim, String::new()),
+        0 => (
+            Role::Dim,
+            format!("{} this run", count(scene.shared.calls.len() as u64)),
+        ),
         running => (Role::Run, format!("{running} running")),
     }
 }

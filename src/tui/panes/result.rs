@@ -3,6 +3,7 @@
 pub mod document;
 pub mod lines;
 pub mod timeline;
+pub mod traceback;
 pub mod view;
 
 use super::{Ask, Pane, step};

@@ -252,7 +252,7 @@ impl State {
                 let taken = typed.into_field(&mut self.filter);
                 if self.filter.text() != before {
                     self.refresh(around);
-                    self.to_best(around.height);
+                    self.find_best(around.height);
                 }
                 taken
             }
@@ -261,7 +261,7 @@ impl State {
     }
 
     /// While a filter is typed the cursor is on the best match.
-    fn to_best(&mut self, height: usize) {
+    fn find_best(&mut self, height: usize) {
         if let Some(name) = self.list.best() {
             self.cursor = Some(name.clone());
             self.chosen = true;

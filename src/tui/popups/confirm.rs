@@ -111,3 +111,67 @@ fn key_of(action: Action) -> String {
 fn cancel_keys() -> String {
     format!("{} cancel", key_of(Action::Back))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::tui::widgets::testing::{rows, wide};
+
+    fn question() -> Confirm {
+        Confirm {
+            title: "Revoke shop.orders.refund ?".to_owned(),
+            facts: vec![
+                ("call", "c7 a31f09, RUN on w3@stg-7".to_owned()),
+                ("broker", "redis://stg-redis:6379/0".to_owned()),
+                ("note", "客戶要求退款".to_owned()),
+            ],
+            warning: "It runs already: its process is killed. This can not be undone.".to_owned(),
+            yes: "revoke it",
+        }
+    }
+
+    #[test]
+    fn a_question_says_what_where_and_how_to_get_out() {
+        let area = Rect::new(0, 0, 80, 24);
+        let mut buffer = wide(area);
+        question().render(area, &mut buffer, Theme::default());
+        let text = rows(&buffer).join("\n");
+        for part in [
+            "━ Revoke shop.orders.refund ? ━",
+            "call      c7 a31f09, RUN on w3@stg-7",
+            "This can not be undone.",
+            "▸ [ Cancel ]          Y revoke it (capital Y)",
+            "Esc Enter n q cancel",
+        ] {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
+    }
+
+    #[test]
+    fn a_small_screen_keeps_the_buttons() {
+        let area = Rect::new(0, 0, 60, 8);
+        let mut buffer = wide(area);
+        question().render(area, &mut buffer, Theme::default());
+        let text = rows(&buffer).join("\n");
+        assert!(text.contains("[ Cancel ]"), "{text}");
+    }
+
+    #[test]
+    fn a_question_is_deaf_for_400_ms() {
+        let at = |ms| Moment(Duration::from_millis(ms));
+        assert!(is_deaf(at(1_000), at(1_399)));
+        assert!(!is_deaf(at(1_000), at(1_400)));
+    }
+
+    proptest! {
+        #[test]
+        fn every_size_is_drawn_exactly(width in 0u16..300, height in 0u16..120) {
+            let area = Rect::new(0, 0, width, height);
+            let mut buffer = wide(area);
+            question().render(area, &mut buffer, Theme::default());
+            rows(&buffer);
+        }
+    }
+}

@@ -87,20 +87,28 @@ impl State {
         }
     }
 
+    /// What holds here, then the rest, then about the program.
     fn lines(&self, width: usize, theme: Theme) -> Vec<Line<'static>> {
-        let sections = keymap::help(self.context);
-        let mut lines = if width >= TWO_COLUMNS {
-            beside(&sections, width, theme)
-        } else {
-            let blocks = sections.iter().map(|section| block(section, width, theme));
-            blocks.flatten().map(Line::from).collect()
-        };
+        let mut lines = laid_out(&keymap::help_here(self.context), width, theme);
+        lines.extend(laid_out(
+            &keymap::help_elsewhere(self.context),
+            width,
+            theme,
+        ));
         for about in &self.about {
             let rows = wrap(about, width).into_iter();
             lines.extend(rows.map(|row| Line::from(theme.span(Role::Dim, row))));
         }
         lines
     }
+}
+
+fn laid_out(sections: &[Section], width: usize, theme: Theme) -> Vec<Line<'static>> {
+    if width >= TWO_COLUMNS {
+        return beside(sections, width, theme);
+    }
+    let blocks = sections.iter().map(|section| block(section, width, theme));
+    blocks.flatten().map(Line::from).collect()
 }
 
 /// The frame over `area`: centred, a margin where there is room for one.
@@ -130,16 +138,13 @@ fn beside(sections: &[Section], width: usize, theme: Theme) -> Vec<Line<'static>
         .iter()
         .map(|section| block(section, column, theme))
         .collect();
-    let total: usize = blocks.iter().map(Vec::len).sum();
-    let (mut left, mut right) = (Vec::new(), Vec::new());
-    for rows in blocks {
-        let side = if left.len() * 2 < total && right.is_empty() {
-            &mut left
-        } else {
-            &mut right
-        };
-        side.extend(rows);
-    }
+    let height = |blocks: &[Vec<_>]| blocks.iter().map(Vec::len).sum::<usize>();
+    let split = (0..=blocks.len())
+        .min_by_key(|split| height(&blocks[..*split]).max(height(&blocks[*split..])))
+        .unwrap_or_default();
+    let mut left = blocks;
+    let right: Vec<_> = left.split_off(split).into_iter().flatten().collect();
+    let left: Vec<_> = left.into_iter().flatten().collect();
     let rows = left.len().max(right.len());
     let (mut left, mut right) = (left.into_iter(), right.into_iter());
     let line = |_| {
@@ -178,4 +183,64 @@ fn entry(keys: &str, help: &str, width: usize, theme: Theme) -> Vec<Vec<Span<'st
         lead.clear();
     }
     rows
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use strum::IntoEnumIterator;
+
+    use super::*;
+    use crate::tui::widgets::testing::{rows, wide};
+
+    fn seen(state: &State, width: u16, height: u16) -> String {
+        let area = Rect::new(0, 0, width, height);
+        let mut buffer = wide(area);
+        state.render(area, &mut buffer, Theme::default());
+        rows(&buffer).join("\n")
+    }
+
+    #[test]
+    fn the_help_begins_with_the_keys_of_the_place() {
+        let text = seen(&State::new(Context::Running), 80, 24);
+        assert!(text.contains("━ Help: Running call ━"), "{text}");
+        assert!(text.contains("wait 10s longer"), "{text}");
+        assert!(text.contains("Esc close"), "{text}");
+    }
+
+    #[test]
+    fn everything_of_a_place_is_seen_at_80x24_without_scrolling() {
+        for context in Context::iter() {
+            let text = seen(&State::new(context), 80, 24);
+            let text: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
+            for (keys, help) in keymap::help_here(context)
+                .iter()
+                .flat_map(|section| &section.1)
+            {
+                assert!(text.contains(keys), "{context}: {keys} {help}\n{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn scrolling_reaches_the_last_line() {
+        let mut state = State::new(Context::Tasks).about("log ~/.local/state/umbel/umbel.log");
+        assert!(!state.act(Action::Up, (60, 16)));
+        assert!(state.act(Action::Last, (60, 16)));
+        assert!(seen(&state, 60, 16).contains("umbel.log"));
+        assert!(!state.act(Action::Down, (60, 16)));
+        assert!(state.act(Action::PageUp, (60, 16)));
+        assert!(!state.act(Action::Call, (60, 16)));
+    }
+
+    proptest! {
+        #[test]
+        fn every_size_is_drawn_exactly(width in 0u16..300, height in 0u16..120, down in 0usize..9) {
+            let mut state = State::new(Context::CallEdit);
+            for _ in 0..down {
+                state.act(Action::PageDown, (height, width));
+            }
+            seen(&state, width, height);
+        }
+    }
 }

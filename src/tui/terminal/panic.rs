@@ -33,7 +33,11 @@ fn report(info: &PanicHookInfo<'_>) -> String {
     )
 }
 
-/// Panics if `UMBEL_TEST_PANIC` asks for it at this place. Only in builds for debugging.
+/// The hook of the tests of all this.
+///
+/// # Panics
+///
+/// If `UMBEL_TEST_PANIC` asks for it at this `place`, in builds for debugging.
 pub fn test_panic(place: &str) {
     let wanted =
         cfg!(debug_assertions) && std::env::var("UMBEL_TEST_PANIC").is_ok_and(|name| name == place);

@@ -73,15 +73,17 @@ impl Look {
 
 /// The colour depth. `$TMUX` is not looked at: `COLORTERM` says what the terminal can do.
 pub fn depth(color: ColorWish, env: &Environment, tty: bool) -> Depth {
-    let unwanted = filled(env.no_color.as_deref());
-    let forced = forced(env);
+    let auto = || {
+        let incapable = !tty || env.term() == "dumb";
+        if filled(env.no_color.as_deref()) || (incapable && !forced(env)) {
+            return Depth::None;
+        }
+        supported(env)
+    };
     match color {
         ColorWish::Never => Depth::None,
         ColorWish::Always => supported(env),
-        ColorWish::Auto if unwanted => Depth::None,
-        ColorWish::Auto if forced => supported(env),
-        ColorWish::Auto if !tty || env.term() == "dumb" => Depth::None,
-        ColorWish::Auto => supported(env),
+        ColorWish::Auto => auto(),
     }
 }
 
@@ -132,5 +134,79 @@ pub fn tone(env: &Environment) -> Tone {
     match background {
         Some(7 | 15) => Tone::Light,
         _ => Tone::Dark,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    fn env(pairs: &[(&str, &str)]) -> Environment {
+        Environment::from_fn(|name| {
+            let pair = pairs.iter().find(|(key, _)| *key == name);
+            pair.map(|(_, value)| (*value).to_owned())
+        })
+    }
+
+    #[rstest]
+    #[case::never(ColorWish::Never, &[("COLORTERM", "truecolor")], true, Depth::None)]
+    #[case::no_color(ColorWish::Auto, &[("NO_COLOR", "1"), ("COLORTERM", "truecolor")], true, Depth::None)]
+    #[case::empty_no_color_is_none(ColorWish::Auto, &[("NO_COLOR", ""), ("COLORTERM", "truecolor")], true, Depth::True)]
+    #[case::a_flag_beats_no_color(ColorWish::Always, &[("NO_COLOR", "1"), ("TERM", "xterm")], false, Depth::Named)]
+    #[case::forced_into_a_pipe(ColorWish::Auto, &[("CLICOLOR_FORCE", "1"), ("TERM", "xterm-256color")], false, Depth::Indexed)]
+    #[case::not_forced(ColorWish::Auto, &[("CLICOLOR_FORCE", "0"), ("TERM", "xterm")], false, Depth::None)]
+    #[case::no_color_beats_force(ColorWish::Auto, &[("NO_COLOR", "1"), ("CLICOLOR_FORCE", "1")], true, Depth::None)]
+    #[case::pipe(ColorWish::Auto, &[("COLORTERM", "truecolor")], false, Depth::None)]
+    #[case::dumb(ColorWish::Auto, &[("TERM", "dumb")], true, Depth::None)]
+    #[case::bits(ColorWish::Auto, &[("COLORTERM", "24bit"), ("TERM", "screen-256color"), ("TMUX", "/x")], true, Depth::True)]
+    #[case::indexed(ColorWish::Auto, &[("TERM", "screen-256color")], true, Depth::Indexed)]
+    #[case::console(ColorWish::Auto, &[("TERM", "linux")], true, Depth::Named)]
+    fn depth_follows_flag_then_environment(
+        #[case] wish: ColorWish,
+        #[case] pairs: &[(&str, &str)],
+        #[case] tty: bool,
+        #[case] expected: Depth,
+    ) {
+        assert_eq!(depth(wish, &env(pairs), tty), expected);
+    }
+
+    #[rstest]
+    #[case::utf8(&[("LANG", "zh_TW.UTF-8"), ("TERM", "xterm")], Glyphs::Unicode)]
+    #[case::utf8_in_small(&[("LC_CTYPE", "C.utf8")], Glyphs::Unicode)]
+    #[case::lc_all_wins(&[("LC_ALL", "C"), ("LANG", "en_US.UTF-8")], Glyphs::Ascii)]
+    #[case::an_empty_lc_all_is_absent(&[("LC_ALL", ""), ("LANG", "en_US.UTF-8")], Glyphs::Unicode)]
+    #[case::no_locale(&[], Glyphs::Ascii)]
+    #[case::console(&[("LANG", "en_US.UTF-8"), ("TERM", "linux")], Glyphs::Ascii)]
+    #[case::wide_ambiguous(&[("LANG", "zh_TW.UTF-8"), ("UMBEL_AMBIGUOUS", "2")], Glyphs::Ascii)]
+    #[case::chosen(&[("LANG", "C"), ("UMBEL_GLYPHS", "unicode")], Glyphs::Unicode)]
+    #[case::chosen_ascii(&[("LANG", "C.UTF-8"), ("UMBEL_GLYPHS", "ascii")], Glyphs::Ascii)]
+    #[case::chosen_badly(&[("LANG", "C.UTF-8"), ("UMBEL_GLYPHS", "emoji")], Glyphs::Unicode)]
+    fn glyphs_follow_the_locale_and_the_terminal(
+        #[case] pairs: &[(&str, &str)],
+        #[case] expected: Glyphs,
+    ) {
+        assert_eq!(glyph_set(&env(pairs)), expected);
+    }
+
+    #[rstest]
+    #[case(&[("COLORFGBG", "0;15")], Tone::Light)]
+    #[case(&[("COLORFGBG", "0;default;7")], Tone::Light)]
+    #[case(&[("COLORFGBG", "15;0")], Tone::Dark)]
+    #[case(&[("COLORFGBG", "garbage")], Tone::Dark)]
+    #[case(&[], Tone::Dark)]
+    fn the_background_is_dark_unless_it_is_said_otherwise(
+        #[case] pairs: &[(&str, &str)],
+        #[case] expected: Tone,
+    ) {
+        assert_eq!(tone(&env(pairs)), expected);
+    }
+
+    #[test]
+    fn a_flag_decides_the_glyphs() {
+        let env = env(&[("LANG", "C.UTF-8"), ("UMBEL_AMBIGUOUS", "2")]);
+        let look = Look::detect(ColorWish::Never, Some(Glyphs::Unicode), &env, true);
+        assert_eq!((look.glyphs, look.depth), (Glyphs::Unicode, Depth::None));
     }
 }

@@ -112,8 +112,7 @@ fn attributes(depth: Depth, role: Role) -> Style {
     let modifier = match role {
         Role::Select => Modifier::REVERSED,
         Role::Match => Modifier::UNDERLINED,
-        Role::EnvProd if depth == Depth::Named => Modifier::BOLD,
-        Role::Fail if depth == Depth::Named => Modifier::BOLD,
+        Role::EnvProd | Role::Fail if depth == Depth::Named => Modifier::BOLD,
         Role::Dim if plain => Modifier::DIM,
         Role::Accent | Role::Warn | Role::Fail if plain => Modifier::BOLD,
         Role::Late if plain => Modifier::UNDERLINED,
@@ -123,4 +122,149 @@ fn attributes(depth: Depth, role: Role) -> Style {
         _ => Modifier::empty(),
     };
     Style::new().add_modifier(modifier)
+}
+
+#[cfg(test)]
+mod tests {
+    use strum::IntoEnumIterator;
+
+    use super::*;
+
+    type Linear = [f64; 3];
+
+    const STATES: [Role; 5] = [Role::Ok, Role::Run, Role::Warn, Role::Fail, Role::Late];
+
+    fn linear(color: Color) -> Linear {
+        let Color::Rgb(r, g, b) = color else {
+            panic!("{color:?} is not a true colour");
+        };
+        [r, g, b].map(|value| {
+            let value = f64::from(value) / 255.0;
+            if value <= 0.04045 {
+                value / 12.92
+            } else {
+                ((value + 0.055) / 1.055).powf(2.4)
+            }
+        })
+    }
+
+    fn of(tone: Tone, role: Role) -> Linear {
+        linear(style(Depth::True, tone, role).fg.unwrap())
+    }
+
+    fn apply(matrix: [[f64; 3]; 3], color: Linear) -> Linear {
+        matrix.map(|row| row.iter().zip(color).map(|(a, b)| a * b).sum())
+    }
+
+    fn lab(color: Linear) -> Linear {
+        let color = color.map(|value| value.clamp(0.0, 1.0));
+        let [x, y, z] = apply(
+            [
+                [0.412_456, 0.357_576, 0.180_437],
+                [0.212_673, 0.715_152, 0.072_175],
+                [0.019_334, 0.119_192, 0.950_304],
+            ],
+            color,
+        );
+        let root = |t: f64| {
+            if t > 0.008_856 {
+                t.cbrt()
+            } else {
+                7.787 * t + 16.0 / 116.0
+            }
+        };
+        let (x, y, z) = (root(x / 0.950_47), root(y), root(z / 1.088_83));
+        [116.0 * y - 16.0, 500.0 * (x - y), 200.0 * (y - z)]
+    }
+
+    /// Normal sight; protanopia and deuteranopia after Viénot 1999, tritanopia after Machado 2009.
+    const SIGHTS: [[[f64; 3]; 3]; 4] = [
+        [[1.0, 0.0, 0.0], [0.0, 1.0, 0.0], [0.0, 0.0, 1.0]],
+        [
+            [0.112_38, 0.887_62, 0.0],
+            [0.112_38, 0.887_62, 0.0],
+            [0.004_01, -0.004_01, 1.0],
+        ],
+        [
+            [0.292_75, 0.707_25, 0.0],
+            [0.292_75, 0.707_25, 0.0],
+            [-0.022_34, 0.022_34, 1.0],
+        ],
+        [
+            [1.255_528, -0.076_749, -0.178_779],
+            [-0.078_411, 0.930_809, 0.147_602],
+            [0.004_733, 0.691_367, 0.303_900],
+        ],
+    ];
+
+    fn distance(a: Linear, b: Linear) -> f64 {
+        let squares = lab(a).into_iter().zip(lab(b)).map(|(a, b)| (a - b).powi(2));
+        squares.sum::<f64>().sqrt()
+    }
+
+    fn contrast(a: Linear, b: Linear) -> f64 {
+        let light = |c: Linear| 0.2126 * c[0] + 0.7152 * c[1] + 0.0722 * c[2] + 0.05;
+        let (a, b) = (light(a), light(b));
+        a.max(b) / a.min(b)
+    }
+
+    #[test]
+    fn states_differ_for_colour_blind_eyes_too() {
+        for (tone, least) in [(Tone::Dark, 24.0), (Tone::Light, 19.0)] {
+            for sight in SIGHTS {
+                for (index, a) in STATES.iter().enumerate() {
+                    for b in &STATES[index + 1..] {
+                        let far = distance(apply(sight, of(tone, *a)), apply(sight, of(tone, *b)));
+                        assert!(far >= least, "{tone:?} {a:?} {b:?} {far:.1}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn states_can_be_read_on_usual_backgrounds() {
+        let dark = [0, 0x001e_1e2e, 0x0028_2c34].map(|value| (Tone::Dark, value));
+        let light = [0x00ff_ffff, 0x00fd_f6e3].map(|value| (Tone::Light, value));
+        for (tone, background) in dark.into_iter().chain(light) {
+            for role in STATES.into_iter().chain([Role::Dim, Role::Accent]) {
+                let ratio = contrast(of(tone, role), linear(rgb(background)));
+                assert!(
+                    ratio >= 4.6,
+                    "{tone:?} {role:?} on {background:06x}: {ratio:.2}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn without_colours_nothing_is_coloured() {
+        for role in Role::iter() {
+            for tone in Tone::iter() {
+                let style = style(Depth::None, tone, role);
+                assert_eq!((style.fg, style.bg), (None, None), "{role:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_environments_paint_a_background() {
+        for role in Role::iter() {
+            let painted = style(Depth::True, Tone::Dark, role).bg.is_some();
+            assert_eq!(painted, banner(Depth::True, role).is_some(), "{role:?}");
+        }
+    }
+
+    #[test]
+    fn sixteen_colours_are_the_users_own() {
+        for role in Role::iter() {
+            let style = style(Depth::Named, Tone::Dark, role);
+            for color in [style.fg, style.bg].into_iter().flatten() {
+                assert!(
+                    !matches!(color, Color::Rgb(..) | Color::Indexed(_)),
+                    "{role:?}"
+                );
+            }
+        }
+    }
 }

@@ -4,11 +4,12 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+use super::overlays;
 use crate::clock::Now;
 use crate::text::width::{cells, cut};
 use crate::tui::keymap::{self, Action, Context, Mode};
 use crate::tui::panes::{key, remote};
-use crate::tui::state::{NoticeKind, State};
+use crate::tui::state::{NoticeKind, Overlay, State};
 use crate::tui::theme::Role;
 
 /// The newest notice; without one, why nothing can be sent.
@@ -72,7 +73,11 @@ pub fn footer(state: &State, area: Rect, buf: &mut Buffer) {
     let width = usize::from(area.width);
     let room = width.saturating_sub(cells(&word) + 2);
     let mut spans = vec![theme.span(role, word), Span::raw("  ")];
-    for (key, word) in keymap::footer(context, room) {
+    let hints = match state.overlay {
+        Some(Overlay::Quit { .. }) => overlays::quit_keys().to_vec(),
+        _ => keymap::footer(context, room),
+    };
+    for (key, word) in hints {
         spans.push(theme.span(Role::Accent, key));
         spans.push(theme.span(Role::Dim, format!(" {word}  ")));
     }

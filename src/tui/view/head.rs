@@ -1,6 +1,7 @@
 //! The top of the screen: the header with both links, the strips of queues and workers, the banner of a lost link.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -19,6 +20,8 @@ use crate::tui::state::{Shared, State};
 use crate::tui::theme::{Role, Theme};
 use crate::tui::widgets::{spark, spinner};
 
+/// Below this width the banner says what matters first, and nothing else.
+const NARROW_BANNER: usize = 60;
 /// Cells of a sparkline in the strip.
 const SPARK: usize = 5;
 
@@ -228,6 +231,7 @@ fn queue_item(queue: &Queue, theme: Theme) -> Item {
     }
     if queue.trouble() != QueueTrouble::Fine || queue.missing {
         let word = queues::trouble_word(queue).unwrap_or_default();
+        let word = word.trim_start_matches("growing ");
         item.push(theme.span(role, format!(" {word}!")));
     }
     item
@@ -334,45 +338,59 @@ pub fn banner(state: &State, area: Rect, buf: &mut Buffer, now: Now) -> bool {
         LinkName::Broker => "BROKER",
         LinkName::Backend => "RESULTS",
     };
-    let ago = duration(whole_seconds(now.mono.since(down.since.mono)));
-    let lost = match link.was_up {
-        true => format!("!! {who} LOST {ago} ago  "),
-        false => format!("!! {who} NOT REACHED for {ago}  "),
+    let ago = whole_seconds(now.mono.since(down.since.mono));
+    let lost = if link.was_up {
+        format!("!! {who} LOST {ago} ago")
+    } else {
+        format!("!! {who} NOT REACHED for {ago}")
     };
-    let first = format!(" {lost}{}", remote(&down.reason.message));
-    let second = format!("    {}", then(state, name, link, now));
-    for (y, text) in (area.y..area.bottom()).zip([first, second]) {
+    let reason = remote(&down.reason.message);
+    let tries = tries(link, now);
+    let rows = if width < NARROW_BANNER {
+        [format!(" {lost}, {tries}"), format!("    {reason}")]
+    } else {
+        let then = consequence(state, name);
+        [format!(" {lost}  {reason}"), format!("    {tries}.{then}")]
+    };
+    for (y, text) in (area.y..area.bottom()).zip(rows) {
         let text = pad(&text, width, theme.glyphs().ellipsis);
         buf.set_stringn(area.x, y, &text, width, theme.style(Role::Fail));
     }
     true
 }
 
-fn whole_seconds(span: std::time::Duration) -> std::time::Duration {
-    std::time::Duration::from_secs(span.as_secs())
+/// `14s`, `9m12s`: what counts up by itself shows no fractions.
+fn whole_seconds(span: Duration) -> String {
+    match span.as_secs() {
+        seconds @ ..60 => format!("{seconds}s"),
+        seconds => duration(Duration::from_secs(seconds)),
+    }
 }
 
-/// `try 4 in 6s, r retries now. All below is as of 12:04:17.`
-fn then(state: &State, name: LinkName, link: &Link, now: Now) -> String {
-    let shared = &state.shared;
-    let tried = match link.next_try() {
+/// `try 4 in 6s, r retries now`.
+fn tries(link: &Link, now: Now) -> String {
+    let retries = key(Context::Tasks, Action::Refresh);
+    match link.next_try() {
         Some((at, attempt)) => {
             let left = at.mono.since(now.mono).as_millis().div_ceil(1000);
-            format!("try {attempt} in {left}s")
+            format!("try {attempt} in {left}s, {retries} retries now")
         }
         None => "connecting".to_owned(),
-    };
-    let retries = key(Context::Tasks, Action::Refresh);
-    let rest = match (name, shared.cluster.lost_at) {
-        (LinkName::Broker, Some(_)) if !shared.cluster.workers.is_empty() => {
-            let at = shared.cluster.heard_at.map(|at| shared.clock(at));
+    }
+}
+
+/// ` All below is as of 12:04:17.`
+fn consequence(state: &State, name: LinkName) -> String {
+    let cluster = &state.shared.cluster;
+    match name {
+        LinkName::Backend => " Results cannot be read; nothing is sent.".to_owned(),
+        LinkName::Broker if cluster.workers.is_empty() => String::new(),
+        LinkName::Broker => {
+            let at = cluster.heard_at.map(|at| state.shared.clock(at));
             format!(
                 " All below is as of {}.",
                 at.unwrap_or_else(|| "?".to_owned())
             )
         }
-        (LinkName::Broker, _) => String::new(),
-        (LinkName::Backend, _) => " Results cannot be read; nothing is sent.".to_owned(),
-    };
-    format!("{tried}, {retries} retries now.{rest}")
+    }
 }

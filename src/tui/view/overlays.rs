@@ -7,7 +7,7 @@ use crate::backend::Results;
 use crate::call::{Call, CallState};
 use crate::protocol::python;
 use crate::text::width::wrap;
-use crate::tui::keymap::{self, Action, Context};
+use crate::tui::keymap::{Action, Context};
 use crate::tui::panes::{key, remote};
 use crate::tui::popups::Confirm;
 use crate::tui::state::{Overlay, Shared, State};
@@ -82,9 +82,7 @@ fn quit(shared: &Shared, area: Rect, buf: &mut Buffer) {
         Results::Stored(_) => "; results are kept by the backend.",
         _ => ".",
     };
-    let quit = key(Context::Welcome, Action::Quit);
-    let hints = keymap::hints(Context::Confirm);
-    let stay = hints.first().map_or("Esc", |(key, _)| key.as_str());
+    let [(quit, _), (stay, _)] = quit_keys();
     let width = (WIDTH + 4).min(area.width);
     let mut lines = vec![String::new()];
     lines.extend(wrap(
@@ -103,4 +101,13 @@ fn quit(shared: &Shared, area: Rect, buf: &mut Buffer) {
         let room = usize::from(inner.width.saturating_sub(1));
         buf.set_stringn(inner.x + 1, y, line, room, theme.style(Role::Fg));
     }
+}
+
+/// The keys of the question whether to leave.
+pub fn quit_keys() -> [(String, &'static str); 2] {
+    let quit = key(Context::Welcome, Action::Quit);
+    [
+        (quit, "quit"),
+        (key(Context::Confirm, Action::Back), "stay"),
+    ]
 }

@@ -59,9 +59,10 @@ fn about(call: &Call, now: Now) -> Vec<(Role, String)> {
 fn health(state: &State) -> String {
     let shared = &state.shared;
     let broker = shared.links.broker.word().text();
-    let workers = match shared.links.broker.is_up() {
-        true => shared.cluster.answering().count().to_string(),
-        false => "?".to_owned(),
+    let workers = if shared.links.broker.is_up() {
+        shared.cluster.answering().count().to_string()
+    } else {
+        "?".to_owned()
     };
     let worst = shared.cluster.queues_by_trouble().into_iter().next();
     let worst = worst.map(|queue| {

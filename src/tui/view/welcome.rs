@@ -45,18 +45,13 @@ pub fn view(state: &State, area: Rect, buf: &mut Buffer) {
         ),
         (
             Role::Accent,
-            "  umbel --broker amqp://user:password@host:5672//   or set CELERY_BROKER_URL"
-                .to_owned(),
+            "  umbel --broker amqp://user:password@host:5672//  or CELERY_BROKER_URL".to_owned(),
         ),
         (
             Role::Accent,
-            "  umbel --demo                                     a pretend cluster, no network"
-                .to_owned(),
+            "  umbel --demo  for a pretend cluster: no broker, no network".to_owned(),
         ),
-        (
-            Role::Dim,
-            format!("  {quit}                                                quits"),
-        ),
+        (Role::Dim, format!("{quit} quits.")),
     ];
     let lines = lines.map(|(role, text)| Line::from(theme.span(role, text)));
     for (y, line) in (inner.y + 1.min(inner.height)..inner.bottom()).zip(&lines) {

@@ -31,3 +31,48 @@ fn share(done: Duration, whole: Duration) -> f64 {
     }
     (done.as_secs_f64() / whole.as_secs_f64()).min(1.0)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn text(done: u64, whole: u64, width: usize) -> String {
+        let seconds = Duration::from_secs;
+        bar(seconds(done), seconds(whole), width, Theme::default()).to_string()
+    }
+
+    #[test]
+    fn the_bar_fills_with_time() {
+        assert_eq!(text(0, 10, 12), "[----------]");
+        assert_eq!(text(3, 10, 12), "[###-------]");
+        assert_eq!(text(10, 10, 12), "[##########]");
+        assert_eq!(text(99, 10, 12), "[##########]");
+        assert_eq!(text(1, 0, 4), "[##]");
+    }
+
+    #[test]
+    fn the_bar_warns_from_80_percent_on() {
+        let theme = Theme::default();
+        let style = |done| {
+            bar(
+                Duration::from_millis(done),
+                Duration::from_secs(10),
+                9,
+                theme,
+            )
+            .spans[0]
+                .style
+        };
+        assert_eq!(style(7_999), theme.style(Role::Run));
+        assert_eq!(style(8_000), theme.style(Role::Warn));
+    }
+
+    proptest! {
+        #[test]
+        fn the_bar_is_exactly_as_wide_as_asked(done: u64, whole: u64, width in 0usize..300) {
+            prop_assert_eq!(text(done, whole, width).len(), width);
+        }
+    }
+}

@@ -185,12 +185,61 @@ fn widths(columns: &[Column], shown: &[bool], spare: usize) -> Vec<(Column, usiz
             0
         };
         if fills(index) {
-            let share = spare / sharers;
-            width += share;
-            spare -= share;
+            let extra = spare / sharers;
+            width += extra;
+            spare -= extra;
             sharers -= 1;
         }
         (columns[index], width)
     };
     (0..columns.len()).map(width).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::testing::TEXTS;
+    use super::*;
+
+    const COLUMNS: [Column; 4] = [
+        Column::new("when", Width::Fixed(8)),
+        Column::new("task", Width::Fill(6)),
+        Column::new("took", Width::Fixed(6)).right(),
+        Column::new("queue", Width::Fixed(7)).right().rank(1),
+    ];
+
+    fn row(width: u16) -> String {
+        let cells = ["12:04:31", "refund_orders", "30.4s", "0.8s"].map(Cell::from);
+        Columns::fit(&COLUMNS, width)
+            .row(cells, Theme::default())
+            .to_string()
+    }
+
+    #[test]
+    fn columns_are_padded_and_the_rest_goes_to_those_that_fill() {
+        assert_eq!(row(40), " 12:04:31 refund_orders    30.4s    0.8s");
+        let header = Columns::fit(&COLUMNS, 40)
+            .header(Theme::default())
+            .to_string();
+        assert_eq!(header, " when     task              took   queue");
+    }
+
+    #[test]
+    fn a_column_that_may_be_missing_goes_first_when_room_is_short() {
+        assert_eq!(row(28), " 12:04:31 refund_ord…  30.4s");
+        assert!(!Columns::fit(&COLUMNS, 28).shows("queue"));
+        assert!(Columns::fit(&COLUMNS, 28).shows("took"));
+    }
+
+    proptest! {
+        #[test]
+        fn every_row_is_exactly_as_wide_as_asked(width in 0u16..300, pick in prop::array::uniform4(0usize..8)) {
+            let columns = Columns::fit(&COLUMNS, width);
+            let row = columns.row(pick.map(|index| Cell::from(TEXTS[index])), Theme::default());
+            prop_assert_eq!(crate::text::width::cells(&row.to_string()), usize::from(width));
+            let header = columns.header(Theme::default()).to_string();
+            prop_assert_eq!(crate::text::width::cells(&header), usize::from(width));
+        }
+    }
 }

@@ -7,7 +7,7 @@ use tui_textarea::{CursorMove, TextArea};
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::edit::{Edit, Edited};
-use super::field::{drop_cells, skipped};
+use super::field::{drop_cells, end_of_word, skipped, start_of_word};
 use crate::text::sanitise::show;
 use crate::text::width::{cells, cut, pad_left};
 use crate::tui::theme::{Role, Theme};
@@ -19,6 +19,7 @@ const PAGE: usize = 10;
 #[derive(Clone, Debug)]
 pub struct Editor {
     area: TextArea<'static>,
+    killed: String,
 }
 
 impl Editor {
@@ -26,7 +27,10 @@ impl Editor {
     pub fn new(text: &str) -> Self {
         let mut area = TextArea::new(lines_of(text));
         area.set_max_histories(200);
-        Self { area }
+        Self {
+            area,
+            killed: String::new(),
+        }
     }
 
     /// What it holds; lines are joined with `\n`.
@@ -79,11 +83,9 @@ impl Editor {
             }
             Edit::Backspace => self.backspace(),
             Edit::Delete => self.delete(),
-            Edit::KillToEnd => self.area.delete_line_by_end(),
-            Edit::KillToStart => self.area.delete_line_by_head(),
-            Edit::KillWord => self.area.delete_word(),
-            Edit::KillNextWord => self.area.delete_next_word(),
-            Edit::Yank => self.area.paste(),
+            Edit::KillToEnd | Edit::KillNextWord => self.kill_after(edit),
+            Edit::KillToStart | Edit::KillWord => self.kill_before(edit),
+            Edit::Yank => !self.killed.is_empty() && self.area.insert_str(&self.killed),
             Edit::Undo => self.area.undo(),
             Edit::Redo => self.area.redo(),
             movement => {
@@ -112,6 +114,44 @@ impl Editor {
         let (row, chars) = self.caret();
         let next = tail(self.line(row), chars).graphemes(true).next();
         let count = next.map_or(1, |cluster| cluster.chars().count());
+        self.area.delete_str(count)
+    }
+
+    /// Removes up to the end of the line or of the next word; at the end of a line, the line break.
+    fn kill_after(&mut self, edit: Edit) -> bool {
+        let (row, chars) = self.caret();
+        let rest = tail(self.line(row), chars);
+        let end = match edit {
+            Edit::KillToEnd => rest.len(),
+            _ => end_of_word(rest),
+        };
+        let killed = rest[..end].to_owned();
+        if killed.is_empty() {
+            return self.area.delete_str(1);
+        }
+        self.kill(killed)
+    }
+
+    /// Removes up to the start of the line or of the word; at the start of a line, the line break before.
+    fn kill_before(&mut self, edit: Edit) -> bool {
+        let (row, chars) = self.caret();
+        let before = head(self.line(row), chars);
+        let start = match edit {
+            Edit::KillToStart => 0,
+            _ => start_of_word(before),
+        };
+        let killed = before[start..].to_owned();
+        if killed.is_empty() {
+            return self.area.delete_newline();
+        }
+        self.put(row, chars - killed.chars().count());
+        self.kill(killed)
+    }
+
+    /// Removes `killed`, which is behind the caret, and keeps it for a yank.
+    fn kill(&mut self, killed: String) -> bool {
+        let count = killed.chars().count();
+        self.killed = killed;
         self.area.delete_str(count)
     }
 
@@ -173,11 +213,21 @@ impl Editor {
         (cursor.0, cursor.1)
     }
 
+    /// Moves the caret. What is beyond the counting of the library is walked to.
     fn put(&mut self, row: usize, chars: usize) {
         let chars = chars.min(self.line(row).chars().count());
         let small = |value: usize| u16::try_from(value).unwrap_or(u16::MAX);
         self.area
             .move_cursor(CursorMove::Jump(small(row), small(chars)));
+        for _ in usize::from(u16::MAX)..row {
+            self.area.move_cursor(CursorMove::Down);
+        }
+        if chars > usize::from(u16::MAX) {
+            self.area.move_cursor(CursorMove::End);
+            for _ in chars..self.line(row).chars().count() {
+                self.area.move_cursor(CursorMove::Back);
+            }
+        }
     }
 
     fn line(&self, row: usize) -> &str {
@@ -249,4 +299,134 @@ fn head(line: &str, chars: usize) -> &str {
 
 fn tail(line: &str, chars: usize) -> &str {
     split_chars(line, chars).1
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use strum::IntoEnumIterator;
+
+    use super::super::testing::{blank, rows};
+    use super::*;
+
+    fn at_end(text: &str) -> Editor {
+        let mut editor = Editor::new(text);
+        editor.jump(usize::MAX, usize::MAX);
+        editor
+    }
+
+    #[test]
+    fn text_comes_out_as_it_went_in() {
+        let text = "{\n  \"note\": \"客戶要求退款\"\n}";
+        assert_eq!(Editor::new(text).text(), text);
+        assert_eq!(Editor::new("").text(), "");
+    }
+
+    #[test]
+    fn backspace_removes_one_grapheme_and_joins_lines() {
+        let mut editor = at_end("a\ne\u{301}");
+        editor.apply(Edit::Backspace);
+        assert_eq!(editor.text(), "a\n");
+        editor.apply(Edit::Backspace);
+        assert_eq!(editor.text(), "a");
+        assert_eq!(editor.apply(Edit::Backspace), Edited::Changed);
+        assert_eq!(editor.apply(Edit::Backspace), Edited::Nothing);
+    }
+
+    #[test]
+    fn delete_removes_one_grapheme_and_joins_lines() {
+        let mut editor = Editor::new("👩‍👩‍👧a\nb");
+        editor.apply(Edit::Delete);
+        assert_eq!(editor.text(), "a\nb");
+        editor.apply(Edit::End);
+        editor.apply(Edit::Delete);
+        assert_eq!(editor.text(), "ab");
+    }
+
+    #[test]
+    fn a_paste_of_many_lines_is_taken_and_undone_at_once() {
+        let mut editor = Editor::new("[]");
+        editor.apply(Edit::Right);
+        editor.paste("1,\r\n2,\n3");
+        assert_eq!(editor.text(), "[1,\n2,\n3]");
+        assert_eq!(editor.position(), (3, 2));
+        editor.apply(Edit::Undo);
+        assert_eq!(editor.text(), "[]");
+        editor.apply(Edit::Redo);
+        assert_eq!(editor.text(), "[1,\n2,\n3]");
+    }
+
+    #[test]
+    fn up_and_down_keep_the_cell() {
+        let mut editor = Editor::new("客戶客戶\nabcd\n客戶");
+        editor.jump(2, 4);
+        assert_eq!(editor.position(), (2, 4));
+        editor.apply(Edit::Up);
+        assert_eq!(editor.position(), (1, 2));
+        editor.apply(Edit::Down);
+        assert_eq!(editor.position(), (2, 3));
+        assert_eq!(editor.apply(Edit::Down), Edited::Moved);
+        assert_eq!(editor.apply(Edit::Down), Edited::Nothing);
+    }
+
+    #[test]
+    fn the_place_of_an_error_can_be_jumped_to() {
+        let mut editor = Editor::new("{\n  \"reason\": lost\n}");
+        editor.jump(2, 13);
+        assert_eq!(editor.position(), (2, 13));
+        editor.jump(99, 99);
+        assert_eq!(editor.position(), (3, 2));
+    }
+
+    #[test]
+    fn a_line_longer_than_a_terminal_can_count_is_edited_too() {
+        let mut editor = at_end(&"x".repeat(70_000));
+        assert_eq!(editor.position(), (1, 70_001));
+        editor.apply(Edit::Backspace);
+        assert_eq!(editor.text().len(), 69_999);
+        assert_eq!(editor.position(), (1, 70_000));
+    }
+
+    #[test]
+    fn lines_are_numbered_and_the_caret_is_told_by_cells() {
+        let mut buffer = blank(20, 3);
+        let mut editor = Editor::new("{\n  \"客\": 1\n}");
+        editor.jump(2, 5);
+        let caret = editor.render(buffer.area, &mut buffer, Theme::default());
+        assert_eq!(
+            rows(&buffer),
+            [
+                " 1 {                ",
+                " 2   \"客\": 1        ",
+                " 3 }                "
+            ]
+        );
+        assert_eq!(caret, Some(Position::new(3 + 5, 1)));
+    }
+
+    fn edits() -> impl Strategy<Value = Vec<Edit>> {
+        let all: Vec<Edit> = Edit::iter().collect();
+        let edit = prop_oneof![
+            2 => any::<char>().prop_map(Edit::Insert),
+            1 => prop::sample::select(vec!['\u{301}', '退', '\t', 'a', ' ', '\u{1b}']).prop_map(Edit::Insert),
+            4 => prop::sample::select(all),
+        ];
+        prop::collection::vec(edit, 0..60)
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_edited_the_caret_is_seen(edits in edits(), width in 0u16..120, height in 0u16..40) {
+            let mut editor = Editor::new("{\n\n}");
+            for edit in edits {
+                editor.apply(edit);
+            }
+            let mut buffer = blank(width, height);
+            let caret = editor.render(buffer.area, &mut buffer, Theme::default());
+            rows(&buffer);
+            if let Some(caret) = caret {
+                prop_assert!(caret.x < width && caret.y < height);
+            }
+        }
+    }
 }

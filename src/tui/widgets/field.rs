@@ -71,7 +71,10 @@ impl Field {
             Edit::KillToEnd => self.kill(self.caret, self.text.len()),
             Edit::KillToStart => self.kill(0, self.caret),
             Edit::KillWord => self.kill(self.word_left(), self.caret),
-            Edit::KillNextWord => self.kill(self.caret, self.word_right()),
+            Edit::KillNextWord => {
+                let end = self.caret + end_of_word(&self.text[self.caret..]);
+                self.kill(self.caret, end)
+            }
             Edit::Yank => self.change(|field| field.insert(&field.killed.clone())),
             Edit::Undo => self.travel(true),
             Edit::Redo => self.travel(false),
@@ -101,6 +104,12 @@ impl Field {
 
     /// The part of the text that is seen in `width` cells, and the caret's cell in it. The caret always has a cell of its own.
     pub fn view(&self, width: usize) -> FieldView {
+        if width == 0 {
+            return FieldView {
+                text: String::new(),
+                caret: 0,
+            };
+        }
         let before = cells(&show(&self.text[..self.caret]));
         let skip = skipped(before, width);
         let shown = show(&self.text);
@@ -176,9 +185,7 @@ impl Field {
     }
 
     fn word_left(&self) -> usize {
-        let words = self.text[..self.caret].split_word_bound_indices();
-        let word = words.rev().find(|(_, word)| !word.trim().is_empty());
-        word.map_or(0, |(at, _)| at)
+        start_of_word(&self.text[..self.caret])
     }
 
     fn word_right(&self) -> usize {
@@ -208,6 +215,20 @@ impl Field {
         self.caret = caret;
         Edited::Changed
     }
+}
+
+/// Where the last word of `text` starts.
+pub(super) fn start_of_word(text: &str) -> usize {
+    let words = text.split_word_bound_indices();
+    let word = words.rev().find(|(_, word)| !word.trim().is_empty());
+    word.map_or(0, |(at, _)| at)
+}
+
+/// Where the first word of `text` ends.
+pub(super) fn end_of_word(text: &str) -> usize {
+    let mut words = text.split_word_bound_indices();
+    let word = words.find(|(_, word)| !word.trim().is_empty());
+    word.map_or(text.len(), |(at, word)| at + word.len())
 }
 
 /// What is seen of a [`Field`].
@@ -241,4 +262,145 @@ pub(super) fn drop_cells(text: &str, skip: usize) -> (&str, usize) {
         dropped += cells(cluster);
     }
     ("", dropped.max(skip))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use strum::IntoEnumIterator;
+
+    use super::super::testing::{TEXTS, blank, rows};
+    use super::*;
+
+    fn typed(text: &str) -> Field {
+        let mut field = Field::default();
+        for char in text.chars() {
+            field.apply(Edit::Insert(char));
+        }
+        field
+    }
+
+    #[test]
+    fn typing_text_gives_that_text() {
+        for text in TEXTS {
+            assert_eq!(typed(text).text(), text);
+        }
+    }
+
+    #[test]
+    fn backspace_removes_one_grapheme() {
+        for (text, left) in [
+            ("客戶", "客"),
+            ("e\u{301}", ""),
+            ("a👩‍👩‍👧", "a"),
+            ("한글", "한"),
+            ("x🇹🇼", "x"),
+        ] {
+            let mut field = typed(text);
+            assert_eq!(field.apply(Edit::Backspace), Edited::Changed);
+            assert_eq!(field.text(), left);
+        }
+        assert_eq!(Field::default().apply(Edit::Backspace), Edited::Nothing);
+    }
+
+    #[test]
+    fn the_caret_moves_by_graphemes_and_words() {
+        let mut field = typed("客戶 order_id=42");
+        field.apply(Edit::Home);
+        field.apply(Edit::Right);
+        field.apply(Edit::Insert('x'));
+        assert_eq!(field.text(), "客x戶 order_id=42");
+        field.apply(Edit::End);
+        field.apply(Edit::WordLeft);
+        field.apply(Edit::KillToEnd);
+        assert_eq!(field.text(), "客x戶 order_id=");
+        field.apply(Edit::Yank);
+        assert_eq!(field.text(), "客x戶 order_id=42");
+    }
+
+    #[test]
+    fn killing_to_the_start_keeps_what_is_behind_the_caret() {
+        let mut field = typed("abc def");
+        field.apply(Edit::WordLeft);
+        assert_eq!(field.apply(Edit::KillToStart), Edited::Changed);
+        assert_eq!(field.text(), "def");
+        assert_eq!(field.apply(Edit::KillToStart), Edited::Nothing);
+        assert_eq!(field.apply(Edit::Undo), Edited::Changed);
+        assert_eq!(field.text(), "abc def");
+        assert_eq!(field.apply(Edit::Redo), Edited::Changed);
+        assert_eq!(field.text(), "def");
+    }
+
+    #[test]
+    fn the_caret_counts_cells_and_not_characters() {
+        let view = typed("客戶a").view(20);
+        assert_eq!((view.text.as_str(), view.caret), ("客戶a", 5));
+    }
+
+    #[test]
+    fn control_characters_are_kept_and_shown() {
+        let mut field = Field::default();
+        field.paste("a\u{1b}[31m\nb");
+        assert_eq!(field.text(), "a\u{1b}[31m\nb");
+        assert_eq!(field.view(20).text, "a␛[31m␊b");
+    }
+
+    #[test]
+    fn a_long_text_scrolls_so_that_the_caret_is_seen() {
+        let mut field = typed(&"0123456789".repeat(5));
+        let view = field.view(20);
+        assert!(view.caret < 20 && view.text.ends_with("789"), "{view:?}");
+        field.apply(Edit::Home);
+        assert_eq!(
+            field.view(20),
+            FieldView {
+                text: "01234567890123456789".to_owned(),
+                caret: 0
+            }
+        );
+    }
+
+    #[test]
+    fn a_field_draws_its_text_and_says_where_the_caret_is() {
+        let mut buffer = blank(12, 1);
+        let caret = typed("客戶").render(Rect::new(2, 0, 10, 1), &mut buffer, Style::new());
+        assert_eq!(caret, Some(Position::new(6, 0)));
+        assert_eq!(rows(&buffer)[0], "  客戶      ");
+    }
+
+    fn edits() -> impl Strategy<Value = Vec<Edit>> {
+        let all: Vec<Edit> = Edit::iter().collect();
+        let edit = prop_oneof![
+            3 => any::<char>().prop_map(Edit::Insert),
+            1 => prop::sample::select(vec!['\u{301}', '\u{200d}', '退', '👩', '\u{1f1f9}', 'a', ' ', '\r', '\n']).prop_map(Edit::Insert),
+            4 => prop::sample::select(all),
+        ];
+        prop::collection::vec(edit, 0..60)
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_is_edited_the_caret_is_between_graphemes_and_seen(edits in edits(), width in 0usize..80) {
+            let mut field = Field::default();
+            for edit in edits {
+                field.apply(edit);
+                let starts = field.text.grapheme_indices(true).map(|(at, _)| at);
+                let fine = field.caret == field.text.len() || starts.into_iter().any(|at| at == field.caret);
+                prop_assert!(fine, "{:?} at {}", field.text, field.caret);
+                let view = field.view(width);
+                prop_assert!(cells(&view.text) <= width);
+                prop_assert!(view.caret < width.max(1), "{view:?}");
+            }
+        }
+
+        #[test]
+        fn undoing_everything_gives_an_empty_field(edits in edits()) {
+            let mut field = Field::default();
+            for edit in edits {
+                field.apply(edit);
+            }
+            while field.apply(Edit::Undo) == Edited::Changed {}
+            prop_assert_eq!(field.text(), "");
+        }
+    }
 }

@@ -280,3 +280,170 @@ fn close(slots: &mut [Slot], open: &mut Vec<usize>, end: usize) {
 fn small(value: usize) -> u32 {
     u32::try_from(value).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::testing::{TEXTS, blank, rows};
+    use super::*;
+
+    fn node(depth: u16, label: &str, text: &str) -> Node {
+        Node {
+            depth,
+            label: label.to_owned(),
+            text: text.to_owned(),
+            ..Node::default()
+        }
+    }
+
+    fn order() -> Tree {
+        let mut lines = node(1, "lines", "[2]");
+        lines.folded = true;
+        Tree::new(vec![
+            node(0, "", "{3}"),
+            node(1, "order_id", "42"),
+            lines,
+            node(2, "", "{1}"),
+            node(3, "sku", "\"A-1009\""),
+            node(2, "", "2"),
+            node(1, "customer", "\"王小明\""),
+        ])
+    }
+
+    fn seen(tree: &Tree, width: u16, height: u16) -> Vec<String> {
+        let mut buffer = blank(width, height);
+        tree.render(buffer.area, &mut buffer, Theme::default(), true);
+        rows(&buffer)
+            .iter()
+            .map(|row| row.trim_end().to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn folded_values_hide_what_is_in_them() {
+        assert_eq!(
+            seen(&order(), 30, 5),
+            [
+                "▾ {3}",
+                "    order_id: 42",
+                "  ▸ lines: [2]",
+                "    customer: \"王小明\"",
+                ""
+            ]
+        );
+    }
+
+    #[test]
+    fn unfolding_shows_the_children_and_folding_hides_them() {
+        let mut tree = order();
+        tree.step(Step::Down, 9);
+        tree.step(Step::Down, 9);
+        tree.toggle(9);
+        assert_eq!(
+            seen(&tree, 30, 7)[2..6],
+            [
+                "  ▾ lines: [2]",
+                "    ▾ {1}",
+                "        sku: \"A-1009\"",
+                "      2"
+            ]
+        );
+        tree.step(Step::Down, 9);
+        tree.step(Step::Down, 9);
+        assert_eq!(tree.node(tree.selected()).unwrap().label, "sku");
+        tree.toggle(9);
+        assert_eq!((tree.selected(), tree.node(3).unwrap().folded), (3, true));
+        tree.fold(9);
+        assert_eq!(tree.selected(), 2);
+        tree.fold(9);
+        assert_eq!(seen(&tree, 30, 7).len() - 3, seen(&order(), 30, 4).len());
+    }
+
+    #[test]
+    fn moving_skips_what_is_hidden() {
+        let mut tree = order();
+        tree.step(Step::Last, 3);
+        assert_eq!(tree.selected(), 6);
+        tree.step(Step::Up, 3);
+        assert_eq!(tree.selected(), 2);
+        tree.unfold(3);
+        tree.unfold(3);
+        assert_eq!(tree.selected(), 3);
+        tree.step(Step::First, 3);
+        assert_eq!(tree.selected(), 0);
+        tree.step(Step::PageDown, 3);
+        assert_eq!(tree.selected(), 3);
+    }
+
+    #[test]
+    fn a_million_values_are_no_work_until_they_are_seen() {
+        let nodes = (0..1_000_000)
+            .map(|index| node(u16::from(index > 0), "n", "1"))
+            .collect();
+        let mut tree = Tree::new(nodes);
+        let start = std::time::Instant::now();
+        for _ in 0..100 {
+            tree.step(Step::Last, 40);
+            assert_eq!(seen(&tree, 80, 40)[39], "    n: 1");
+            tree.step(Step::PageUp, 40);
+            tree.step(Step::First, 40);
+        }
+        assert!(start.elapsed() < std::time::Duration::from_secs(5));
+    }
+
+    #[test]
+    fn an_empty_tree_is_drawn_and_moved_in() {
+        let mut tree = Tree::default();
+        for step in [Step::Down, Step::Last, Step::PageUp] {
+            tree.step(step, 5);
+        }
+        tree.toggle(5);
+        tree.fold(5);
+        tree.unfold(5);
+        assert_eq!(seen(&tree, 10, 2), ["", ""]);
+    }
+
+    fn nodes() -> impl Strategy<Value = Vec<Node>> {
+        let node = (0u16..8, 0usize..8, any::<bool>()).prop_map(|(depth, text, folded)| Node {
+            folded,
+            ..node(depth, TEXTS[text], TEXTS[7 - text])
+        });
+        prop::collection::vec(node, 0..60)
+    }
+
+    proptest! {
+        #[test]
+        fn every_tree_is_drawn_exactly_and_its_selection_is_seen(
+            nodes in nodes(), moves in prop::collection::vec(0usize..11, 0..40), width in 0u16..300, height in 1u16..120,
+        ) {
+            let mut tree = Tree::new(nodes);
+            let rows_high = usize::from(height);
+            for step in moves {
+                match step {
+                    0 => tree.step(Step::Down, rows_high),
+                    1 => tree.step(Step::Up, rows_high),
+                    2 => tree.step(Step::HalfDown, rows_high),
+                    3 => tree.step(Step::HalfUp, rows_high),
+                    4 => tree.step(Step::PageDown, rows_high),
+                    5 => tree.step(Step::PageUp, rows_high),
+                    6 => tree.step(Step::First, rows_high),
+                    7 => tree.step(Step::Last, rows_high),
+                    8 => tree.fold(rows_high),
+                    9 => tree.unfold(rows_high),
+                    _ => tree.toggle(rows_high),
+                }
+                let mut row = Some(tree.top);
+                let window: Vec<usize> = std::iter::from_fn(|| {
+                    let this = row?;
+                    row = tree.after(this);
+                    Some(this)
+                }).take(rows_high).collect();
+                prop_assert!(tree.is_empty() || window.contains(&tree.selected), "{window:?} {}", tree.selected);
+            }
+            let mut buffer = blank(width, height);
+            tree.render(buffer.area, &mut buffer, Theme::default(), true);
+            rows(&buffer);
+        }
+    }
+}

@@ -54,3 +54,61 @@ impl List {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::testing::{TEXTS, blank, rows};
+    use super::*;
+
+    #[test]
+    fn only_rows_that_are_seen_are_built() {
+        let mut buffer = blank(20, 5);
+        let mut built = Vec::new();
+        let list = List {
+            len: 10_000,
+            scroll: Scroll {
+                selected: 7_000,
+                offset: 6_998,
+            },
+            marked: true,
+            focused: true,
+        };
+        list.render(buffer.area, &mut buffer, Theme::default(), |index| {
+            built.push(index);
+            Line::from(format!(" row {index}"))
+        });
+        assert_eq!(built, [6_998, 6_999, 7_000, 7_001, 7_002]);
+        let rows = rows(&buffer);
+        assert_eq!(rows[2], "▸row 7000           ");
+        assert_eq!(rows[3], " row 7001           ");
+    }
+
+    #[test]
+    fn without_a_selection_nothing_is_marked() {
+        let mut buffer = blank(10, 2);
+        let list = List {
+            len: 2,
+            scroll: Scroll::default(),
+            marked: false,
+            focused: true,
+        };
+        list.render(buffer.area, &mut buffer, Theme::default(), |_| {
+            Line::from(" x")
+        });
+        assert_eq!(rows(&buffer)[0], " x        ");
+    }
+
+    proptest! {
+        #[test]
+        fn every_size_is_drawn_exactly(
+            width in 0u16..300, height in 0u16..120, len in 0usize..200, selected in 0usize..300, offset in 0usize..300,
+        ) {
+            let mut buffer = blank(width, height);
+            let list = List { len, scroll: Scroll { selected, offset }, marked: true, focused: true };
+            list.render(buffer.area, &mut buffer, Theme::default(), |index| Line::from(TEXTS[index % TEXTS.len()]));
+            rows(&buffer);
+        }
+    }
+}

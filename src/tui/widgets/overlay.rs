@@ -40,3 +40,45 @@ fn is_wide(buf: &Buffer, x: u16, y: u16) -> bool {
     buf.cell(Position::new(x, y))
         .is_some_and(|cell| cells(cell.symbol()) > 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::testing::{rows, wide};
+    use super::*;
+
+    #[test]
+    fn half_of_a_wide_character_is_blanked_on_both_sides() {
+        let area = Rect::new(0, 0, 10, 1);
+        let mut buffer = wide(area);
+        overlay(Rect::new(3, 0, 4, 1), &mut buffer);
+        assert_eq!(rows(&buffer)[0], "退      退");
+        let mut buffer = wide(area);
+        overlay(Rect::new(2, 0, 4, 1), &mut buffer);
+        assert_eq!(rows(&buffer)[0], "退    退退");
+    }
+
+    #[test]
+    fn an_area_is_centred_and_never_larger_than_what_it_lies_on() {
+        assert_eq!(
+            center(Rect::new(0, 0, 80, 24), 60, 18),
+            Rect::new(10, 3, 60, 18)
+        );
+        assert_eq!(
+            center(Rect::new(5, 5, 10, 4), 60, 18),
+            Rect::new(5, 5, 10, 4)
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn every_place_leaves_exact_rows(
+            width in 0u16..120, height in 0u16..20, x in 0u16..150, y in 0u16..30, w in 0u16..150, h in 0u16..30,
+        ) {
+            let mut buffer = wide(Rect::new(0, 0, width, height));
+            overlay(Rect::new(x, y, w, h), &mut buffer);
+            rows(&buffer);
+        }
+    }
+}

@@ -209,3 +209,79 @@ fn write(buf: &mut Buffer, x: u16, y: u16, line: &Line<'_>) {
     let room = buf.area.right().saturating_sub(x);
     buf.set_line(x, y, line, room);
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::testing::{TEXTS, blank, rows};
+    use super::*;
+    use crate::tui::theme::{Depth, Glyphs, Look};
+
+    fn drawn(pane: &Pane<'_>, width: u16, theme: Theme) -> Vec<String> {
+        let mut buffer = blank(width, 3);
+        pane.render(buffer.area, &mut buffer, theme);
+        rows(&buffer)
+    }
+
+    fn ascii() -> Theme {
+        Theme::new(Look {
+            glyphs: Glyphs::Ascii,
+            depth: Depth::None,
+            ..Look::default()
+        })
+    }
+
+    #[test]
+    fn a_pane_is_framed_as_in_the_mock_up() {
+        let pane = Pane::titled("1 Tasks")
+            .right(Role::Dim, "4/42")
+            .hint("/ filter  ` flat");
+        let rows = drawn(&pane, 27, Theme::default());
+        assert_eq!(rows[0], "┌─ 1 Tasks ──────── 4/42 ─┐");
+        assert_eq!(rows[1], "│                         │");
+        assert_eq!(rows[2], "└─ / filter  ` flat ──────┘");
+    }
+
+    #[test]
+    fn the_focus_is_a_heavy_frame_and_the_chosen_tab_is_in_brackets() {
+        let tabs = ["2 Call", "3 Result", "4 History"];
+        let pane = Pane::tabbed(tabs, 1).right(Role::Ok, "valid").focused(true);
+        let rows = drawn(&pane, 53, Theme::default());
+        assert_eq!(
+            rows[0],
+            "┏━ 2 Call │ [3 Result] │ 4 History ━━━━━━━━━ valid ━┓"
+        );
+        let rows = drawn(&pane, 53, ascii());
+        assert_eq!(
+            rows[0],
+            "#= 2 Call | [3 Result] | 4 History ========= valid =#"
+        );
+        assert_eq!(rows[1].chars().next(), Some('#'));
+    }
+
+    #[test]
+    fn a_title_that_does_not_fit_is_cut_and_the_right_word_goes_first() {
+        let pane = Pane::titled("a long title of a pane").right(Role::Dim, "valid");
+        assert_eq!(
+            drawn(&pane, 20, Theme::default())[0],
+            "┌─ a long title … ─┐"
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn every_size_is_drawn_exactly(
+            width in 0u16..300, height in 0u16..120, text in 0usize..8, other in 0usize..8, focused: bool,
+        ) {
+            let mut buffer = blank(width, height);
+            let pane = Pane::tabbed([TEXTS[text], TEXTS[other]], 0)
+                .right(Role::Ok, TEXTS[other])
+                .hint(TEXTS[text])
+                .focused(focused);
+            let inner = pane.render(buffer.area, &mut buffer, Theme::default());
+            rows(&buffer);
+            prop_assert!(inner.width <= width.saturating_sub(2) && inner.height <= height.saturating_sub(2));
+        }
+    }
+}

@@ -176,3 +176,89 @@ impl<K: Clone + PartialEq> Picked<K> {
         self.scroll.offset = row.saturating_sub(above);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn the_window_moves_only_when_it_must() {
+        let mut scroll = Scroll::default();
+        for _ in 0..5 {
+            scroll.step(Step::Down, 100, 10);
+        }
+        assert_eq!(scroll.window(100, 10), 0..10);
+        for _ in 0..5 {
+            scroll.step(Step::Down, 100, 10);
+        }
+        assert_eq!(scroll.window(100, 10), 1..11);
+        scroll.step(Step::Up, 100, 10);
+        assert_eq!(scroll.window(100, 10), 1..11);
+    }
+
+    #[test]
+    fn first_last_and_pages_stay_in_the_list() {
+        let mut scroll = Scroll::default();
+        scroll.step(Step::Last, 25, 10);
+        assert_eq!((scroll.selected, scroll.window(25, 10)), (24, 15..25));
+        scroll.step(Step::PageDown, 25, 10);
+        assert_eq!(scroll.selected, 24);
+        scroll.step(Step::PageUp, 25, 10);
+        assert_eq!(scroll.selected, 14);
+        scroll.step(Step::HalfUp, 25, 10);
+        assert_eq!(scroll.selected, 9);
+        scroll.step(Step::First, 25, 10);
+        assert_eq!((scroll.selected, scroll.window(25, 10)), (0, 0..10));
+    }
+
+    fn picked(names: &[&'static str], row: usize) -> Picked<&'static str> {
+        let mut picked = Picked::default();
+        picked.select(row, names.len(), 5, |row| names[row]);
+        picked
+    }
+
+    #[test]
+    fn a_selection_goes_with_its_thing() {
+        let mut picked = picked(&["a", "b", "c"], 1);
+        let after = ["n1", "n2", "n3", "n4", "n5", "a", "b", "c"];
+        assert_eq!(picked.follow(8, 5, |row| after[row]), Followed::Moved);
+        assert_eq!((picked.key(), picked.row()), (Some(&"b"), Some(6)));
+        assert_eq!(picked.follow(8, 5, |row| after[row]), Followed::Same);
+    }
+
+    #[test]
+    fn a_selection_whose_thing_is_gone_never_goes_to_its_neighbour() {
+        let mut picked = picked(&["a", "b", "c"], 1);
+        let after = ["a", "c"];
+        assert_eq!(picked.follow(2, 5, |row| after[row]), Followed::Lost);
+        assert_eq!((picked.key(), picked.row()), (None, None));
+        picked.step(Step::Down, 2, 5, |row| after[row]);
+        assert_eq!(picked.key(), Some(&"c"));
+    }
+
+    #[test]
+    fn nothing_can_be_selected_in_an_empty_list() {
+        let mut picked = picked(&["a"], 0);
+        assert_eq!(picked.follow(0, 5, |_| "a"), Followed::Lost);
+        picked.step(Step::Down, 0, 5, |_| "a");
+        assert_eq!(picked.key(), None);
+    }
+
+    proptest! {
+        #[test]
+        fn the_selected_row_is_always_seen_and_no_room_is_wasted(
+            selected in 0usize..400, offset in 0usize..400, len in 0usize..300, height in 0usize..120,
+        ) {
+            let mut scroll = Scroll { selected, offset };
+            scroll.settle(len, height);
+            let window = scroll.window(len, height);
+            prop_assert!(window.end <= len);
+            prop_assert_eq!(window.len(), height.min(len));
+            if len > 0 && height > 0 {
+                prop_assert!(window.contains(&scroll.selected));
+            }
+        }
+    }
+}

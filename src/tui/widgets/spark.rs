@@ -41,3 +41,49 @@ pub fn spinner(elapsed: Duration, theme: Theme) -> &'static str {
     let index = usize::try_from(index).unwrap_or_default();
     frames[index % frames.len()]
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::tui::theme::{Glyphs, Look};
+
+    #[test]
+    fn bars_go_from_zero_to_the_largest() {
+        let theme = Theme::default();
+        assert_eq!(spark([0, 1, 2, 3, 4, 5, 6, 7], 8, theme), "▁▂▃▄▅▆▇█");
+        assert_eq!(spark([0, 0, 0], 5, theme), "  ▁▁▁");
+        assert_eq!(spark([4, 4, 4], 3, theme), "▄▄▄");
+        assert_eq!(spark([9, 9, 0, 0, 0, 7], 4, theme), "▁▁▁█");
+        assert_eq!(spark([0, u64::MAX], 2, theme), "▁█");
+    }
+
+    #[test]
+    fn the_ascii_set_has_four_levels() {
+        let look = Look {
+            glyphs: Glyphs::Ascii,
+            ..Look::default()
+        };
+        assert_eq!(spark([0, 1, 2, 3], 4, Theme::new(look)), ".:!#");
+    }
+
+    #[test]
+    fn anything_above_zero_is_seen() {
+        assert_eq!(spark([0, 1, 1_000_000], 3, Theme::default()), "▁▂█");
+    }
+
+    #[test]
+    fn the_spinner_turns_with_time() {
+        let at = |ms| spinner(Duration::from_millis(ms), Theme::default());
+        assert_eq!((at(0), at(99), at(100), at(1_000)), ("⠋", "⠋", "⠙", "⠋"));
+    }
+
+    proptest! {
+        #[test]
+        fn a_sparkline_is_exactly_as_wide_as_asked(samples: Vec<u64>, width in 0usize..300) {
+            let text = spark(samples, width, Theme::default());
+            prop_assert_eq!(crate::text::width::cells(&text), width);
+        }
+    }
+}

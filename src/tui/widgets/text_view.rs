@@ -90,24 +90,26 @@ impl TextView {
     }
 
     fn down(&mut self, count: usize, width: u16) {
-        for _ in 0..count {
-            if self.row + 1 < self.rows(self.line, width).len() {
-                self.row += 1;
-            } else if self.line < self.lines.len() {
-                (self.line, self.row) = (self.line + 1, 0);
+        self.row += count;
+        while self.line < self.lines.len() {
+            let rows = self.rows(self.line, width).len();
+            if self.row < rows {
+                return;
             }
+            self.row -= rows;
+            self.line += 1;
         }
+        self.row = 0;
     }
 
     fn up(&mut self, count: usize, width: u16) {
-        for _ in 0..count {
-            if self.row > 0 {
-                self.row -= 1;
-            } else if self.line > 0 {
-                self.line -= 1;
-                self.row = self.rows(self.line, width).len().saturating_sub(1);
-            }
+        let mut left = count;
+        while left > self.row && self.line > 0 {
+            left -= self.row + 1;
+            self.line -= 1;
+            self.row = self.rows(self.line, width).len().saturating_sub(1);
         }
+        self.row = self.row.saturating_sub(left);
     }
 
     /// Where the top is when the last row is at the bottom.
@@ -169,4 +171,90 @@ fn pieces(line: TextLine) -> Vec<TextLine> {
     let role = line.role;
     let lines = pieces.into_iter().map(|text| TextLine { text, role });
     lines.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::testing::{TEXTS, blank, rows};
+    use super::*;
+
+    fn seen(view: &TextView, width: u16, height: u16) -> Vec<String> {
+        let mut buffer = blank(width, height);
+        view.render(buffer.area, &mut buffer, Theme::default());
+        rows(&buffer)
+            .iter()
+            .map(|row| row.trim_end().to_owned())
+            .collect()
+    }
+
+    #[test]
+    fn text_is_wrapped_to_the_width() {
+        let view = TextView::plain("one two three\n退款給客戶", Role::Fg);
+        assert_eq!(
+            seen(&view, 8, 5),
+            ["one two", "three", "退款給客", "戶", ""]
+        );
+    }
+
+    #[test]
+    fn scrolling_goes_by_rows_and_stops_at_the_ends() {
+        let mut view = TextView::plain("one two three\nfour\nfive\nsix", Role::Fg);
+        view.step(Step::Down, 8, 3);
+        assert_eq!(seen(&view, 8, 3), ["three", "four", "five"]);
+        view.step(Step::PageDown, 8, 3);
+        assert_eq!(seen(&view, 8, 3), ["four", "five", "six"]);
+        view.step(Step::Down, 8, 3);
+        assert_eq!(seen(&view, 8, 3), ["four", "five", "six"]);
+        view.step(Step::Up, 8, 3);
+        view.step(Step::Up, 8, 3);
+        assert_eq!(seen(&view, 8, 3), ["one two", "three", "four"]);
+        view.step(Step::Last, 8, 3);
+        assert_eq!(seen(&view, 8, 3), ["four", "five", "six"]);
+        view.step(Step::First, 8, 3);
+        assert_eq!(view.top(), 0);
+    }
+
+    #[test]
+    fn a_text_shorter_than_its_area_does_not_scroll() {
+        let mut view = TextView::plain("a\nb", Role::Fg);
+        view.step(Step::Last, 10, 5);
+        assert_eq!(seen(&view, 10, 3), ["a", "b", ""]);
+    }
+
+    #[test]
+    fn an_endless_line_is_scrolled_without_wrapping_all_of_it() {
+        let mut view = TextView::plain(&"x".repeat(1_000_000), Role::Fg);
+        let start = std::time::Instant::now();
+        for _ in 0..200 {
+            view.step(Step::PageDown, 80, 20);
+            seen(&view, 80, 20);
+        }
+        assert!(start.elapsed() < std::time::Duration::from_secs(10));
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_is_drawn_exactly_in_every_size(
+            texts in prop::collection::vec(0usize..8, 0..40),
+            steps in prop::collection::vec(0usize..8, 0..20),
+            width in 0u16..300, height in 0u16..120,
+        ) {
+            let mut view = TextView::new(texts.into_iter().map(|index| TextLine {
+                text: TEXTS[index].to_owned(),
+                role: Role::Fg,
+            }));
+            let all = [
+                Step::Down, Step::Up, Step::HalfDown, Step::HalfUp,
+                Step::PageDown, Step::PageUp, Step::First, Step::Last,
+            ];
+            for step in steps {
+                view.step(all[step], width, height);
+            }
+            seen(&view, width, height);
+            view.settle(height, width);
+            seen(&view, height, width);
+        }
+    }
 }

@@ -134,7 +134,10 @@ pub fn refusal_text(error: &Error) -> String {
     let hints = error.hint.iter().flat_map(|hint| hint.split("; "));
     let hints = hints
         .filter(|hint| !hint.contains("--no-preflight"))
-        .map(|hint| hint.replace("--queue ", "set queue to "));
+        .map(|hint| {
+            hint.replace(" with --queue", "")
+                .replace("--queue ", "set queue to ")
+        });
     let parts: Vec<String> = std::iter::once(error.message.clone())
         .chain(hints)
         .collect();

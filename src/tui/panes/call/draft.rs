@@ -296,12 +296,12 @@ impl Draft {
     pub fn toggle_json(&mut self) -> Result<(), String> {
         self.armed = None;
         match self.json.take() {
-            None => self.to_json(),
-            Some(raw) => self.to_rows(raw),
+            None => self.become_json(),
+            Some(raw) => self.become_rows(raw),
         }
     }
 
-    fn to_json(&mut self) -> Result<(), String> {
+    fn become_json(&mut self) -> Result<(), String> {
         self.commit();
         if let Some((spot, problem)) = row_problems(&self.rows).into_iter().next() {
             self.spot = spot;
@@ -317,7 +317,7 @@ impl Draft {
         Ok(())
     }
 
-    fn to_rows(&mut self, raw: Raw) -> Result<(), String> {
+    fn become_rows(&mut self, raw: Raw) -> Result<(), String> {
         let text = raw.editor.text();
         if text == raw.made_of {
             return Ok(());
@@ -361,16 +361,15 @@ impl Draft {
 fn row_problems(rows: &[Row]) -> Vec<(Spot, String)> {
     let mut problems = Vec::new();
     for (place, row) in rows.iter().enumerate() {
-        match &row.item {
-            Err(error) => problems.push((Spot::Row(place), error.message.clone())),
-            Ok(_) => {
-                let earlier = rows[..place].iter().filter_map(Row::name);
-                if let Some(name) = row
-                    .name()
-                    .filter(|name| earlier.clone().any(|it| it == *name))
-                {
-                    problems.push((Spot::Row(place), format!("{name} is given twice")));
-                }
+        if let Err(error) = &row.item {
+            problems.push((Spot::Row(place), error.message.clone()))
+        } else {
+            let earlier = rows[..place].iter().filter_map(Row::name);
+            if let Some(name) = row
+                .name()
+                .filter(|name| earlier.clone().any(|it| it == *name))
+            {
+                problems.push((Spot::Row(place), format!("{name} is given twice")));
             }
         }
     }

@@ -25,7 +25,7 @@ const PREVIEW: usize = 2;
 /// Lines that say what stands against sending.
 const MESSAGES: usize = 5;
 /// Width of the first two options.
-const OPTION: u16 = 16;
+const OPTION: u16 = 15;
 
 /// The word at the right of the title.
 pub fn right(state: &State, scene: &Scene<'_>) -> Option<(Role, String)> {
@@ -263,11 +263,9 @@ impl Page<'_> {
     /// `  x=2 ............ int 2`.
     fn row(&self, row: &Row, typed: bool) -> Line<'static> {
         let echo_width = usize::from(self.echo_width());
-        let echo = pad_left(
-            &remote(&row.echo()),
-            echo_width.saturating_sub(1),
-            self.ellipsis(),
-        );
+        let room = echo_width.saturating_sub(2);
+        let echo = pad_left(&remote(&row.echo()), room, self.ellipsis());
+        let echo = format!("{echo} ");
         let room = self.width.saturating_sub(2 + echo_width);
         let text = if typed {
             String::new()
@@ -295,9 +293,10 @@ impl Page<'_> {
     }
 
     fn empty(&self, first: bool) -> Line<'static> {
-        let text = match first {
-            true => "  argument: 2  x=2  note=text  x:decimal=1.5",
-            false => "  another argument",
+        let text = if first {
+            "  argument: 2  x=2  note=text  x:decimal=1.5"
+        } else {
+            "  another argument"
         };
         let typed = self.draft.field.is_some() && self.draft.spot == Spot::Empty;
         let text = if typed && !first { "" } else { text };
@@ -343,9 +342,10 @@ impl Page<'_> {
             spans.push(self.theme.span(Role::Dim, lead));
             let value = pad(&remote(&self.option_text(name)), room, self.ellipsis());
             let style = self.theme.style(role);
-            let style = match here && self.scene.focused && self.draft.field.is_none() {
-                true => style.patch(self.theme.style(Role::Select)),
-                false => style,
+            let style = if here && self.scene.focused && self.draft.field.is_none() {
+                style.patch(self.theme.style(Role::Select))
+            } else {
+                style
             };
             let ends = value.trim_end().len();
             spans.push(Span::styled(value[..ends].to_owned(), style));
@@ -396,7 +396,7 @@ impl Page<'_> {
         let (args, kwargs) = self.draft.arguments();
         let text = python::call(last_part(self.draft.task.as_str()), &args, &kwargs);
         let text = remote(&python::shorten(&text, 600));
-        let mut lines = wrap(&text, self.width);
+        let mut lines = hanging(&text, self.width);
         if lines.len() > PREVIEW {
             lines.truncate(PREVIEW);
             let last = lines.pop().unwrap_or_default();
@@ -481,10 +481,10 @@ impl Page<'_> {
             _ => Role::Fg,
         };
         let chosen = self.draft.spot == Spot::Button && self.scene.focused;
-        let style = match chosen {
-            true => self.theme.style(role).patch(self.theme.style(Role::Select)),
-            false => self.theme.style(role),
-        };
+        let mut style = self.theme.style(role);
+        if chosen {
+            style = style.patch(self.theme.style(Role::Select));
+        }
         let indent = self.width.saturating_sub(cells(&text)) / 2;
         let marker = if self.draft.spot == Spot::Button {
             self.theme.glyphs().marker
@@ -499,6 +499,25 @@ impl Page<'_> {
             self.theme.span(Role::Dim, format!("   {json} {other}")),
         ])
     }
+}
+
+/// `text` wrapped so that all lines but the first stand under what the first bracket opens.
+fn hanging(text: &str, width: usize) -> Vec<String> {
+    let indent = text.find('(').map_or(0, |at| cells(&text[..=at]));
+    let indent = if indent * 2 > width {
+        4.min(width / 2)
+    } else {
+        indent
+    };
+    let mut lines = wrap(text, width);
+    if lines.len() < 2 {
+        return lines;
+    }
+    let first = lines.remove(0);
+    let rest = wrap(&lines.join(" "), width.saturating_sub(indent).max(1));
+    let blank = " ".repeat(indent);
+    let rest = rest.into_iter().map(|line| format!("{blank}{line}"));
+    std::iter::once(first).chain(rest).collect()
 }
 
 fn put(lines: &[Line<'_>], area: Rect, buf: &mut Buffer) {

@@ -1,5 +1,6 @@
 //! What a call brought, as something to scroll: a tree of values, or text. Built once when it comes, from at most its first 256 kB; draws nothing.
 
+use super::traceback;
 use crate::call::Call;
 use crate::protocol::typed::{self, Kind};
 use crate::protocol::{Json, TaskResult};
@@ -66,8 +67,12 @@ impl Document {
     fn traceback(result: &TaskResult) -> Self {
         let text = result.traceback.as_deref().unwrap_or_default();
         let (text, cut) = head(text.trim_end(), SHOWN);
-        let mut frames = Frames::default();
-        Self::text(text, cut, |line| frames.role(line))
+        let shown = traceback::readable(text);
+        let mut frames = traceback::Frames::default();
+        Self {
+            hidden: crate::text::sanitise::hidden_count(text),
+            ..Self::text(&shown, cut, |line| frames.role(line))
+        }
     }
 
     fn text(text: &str, cut: bool, mut role: impl FnMut(&str) -> Role) -> Self {
@@ -91,30 +96,6 @@ fn head(text: &str, most: usize) -> (&str, bool) {
     }
     let end = (0..=most).rev().find(|at| text.is_char_boundary(*at));
     (&text[..end.unwrap_or(0)], true)
-}
-
-/// Tells frames of libraries from those of the application.
-#[derive(Default)]
-struct Frames {
-    library: bool,
-}
-
-impl Frames {
-    fn role(&mut self, line: &str) -> Role {
-        if let Some(path) = line.trim_start().strip_prefix("File \"") {
-            self.library = ["site-packages", "/celery/", "/kombu/", "/billiard/"]
-                .iter()
-                .any(|part| path.contains(part));
-        } else if !line.starts_with(' ') {
-            self.library = false;
-            return if line.starts_with("Traceback") {
-                Role::Dim
-            } else {
-                Role::Fail
-            };
-        }
-        if self.library { Role::Dim } else { Role::Fg }
-    }
 }
 
 /// Makes nodes of values until the room is used up.

@@ -11,13 +11,17 @@ use crate::clock::Now;
 use crate::protocol::{Json, python};
 use crate::text::human::{self, countdown, duration};
 use crate::text::width::{cells, cut, pad, wrap};
-use crate::tui::panes::{remote, role};
+use crate::tui::keymap::{Action, Context};
+use crate::tui::panes::{key, last_part, remote, role};
 use crate::tui::state::Shared;
 use crate::tui::theme::{Role, Theme};
 use crate::tui::widgets::bar;
 
 /// From this height on the whole timeline stands above what a call brought.
 const TALL: u16 = 14;
+
+/// The same for a failure: its traceback needs the room more.
+const TALL_FAILED: u16 = 24;
 
 /// The lines above and below what a call brought, and the room between.
 #[derive(Debug)]
@@ -183,6 +187,7 @@ impl Pen<'_> {
         };
         let indent = 3;
         let inside = self.width.saturating_sub(2 * indent);
+        let elapsed = elapsed.min(whole);
         let waited = format!("{} of {}", countdown(elapsed), duration(whole));
         let left = format!("{} left", countdown(left));
         let room = inside.saturating_sub(cells(&left));
@@ -254,10 +259,7 @@ impl Pen<'_> {
 
     /// The call as Python would write it.
     fn python(&self) -> Vec<Line<'static>> {
-        let signature = &self.call.signature;
-        let name = crate::tui::panes::last_part(signature.task.as_str());
-        let text = python::call(name, &signature.args, &signature.kwargs);
-        self.wrapped(Role::Dim, 3, &python::shorten(&text, 600), 2)
+        self.wrapped(Role::Dim, 3, &self.python_text(), 2)
     }
 
     /// TIMEOUT and DETACHED: the outcome is unknown, and we go on listening.
@@ -355,7 +357,12 @@ impl Pen<'_> {
             let role = role(self.call.state());
             lines.extend(self.wrapped(role, 0, &self.headline(&exception.headline()), 3));
         }
-        if self.height >= TALL {
+        let failed = self
+            .call
+            .result
+            .as_ref()
+            .is_some_and(|it| it.exception.is_some());
+        if self.height >= if failed { TALL_FAILED } else { TALL } {
             lines.extend(self.timeline());
         } else {
             let summary = timeline::summary(self.call, self.theme.glyphs().marker);
@@ -379,50 +386,86 @@ impl Pen<'_> {
     }
 
     fn below(&self, document: Option<&Document>) -> Vec<Line<'static>> {
-        if document.is_none() {
-            return Vec::new();
+        match (self.call.state(), document) {
+            (_, Some(document)) => self.about_document(document),
+            (CallState::Timeout | CallState::Detached | CallState::Lost, None) => self.choices(),
+            (state, None) if state.is_waiting() => self.keys(),
+            _ => Vec::new(),
         }
+    }
+
+    /// What can be done while the call is waited for.
+    fn keys(&self) -> Vec<Line<'static>> {
+        let key = |action| key(Context::Running, action);
+        let change = format!("{} {}", key(Action::Longer), key(Action::Shorter));
+        let detach = key(Action::Detach);
+        let stop = key(Action::Interrupt);
+        let first = format!("{change}  10s   {detach} detach   {stop} stop waiting");
+        let second = format!("{}    revoke at the workers", key(Action::Revoke));
+        [first, second]
+            .map(|text| self.line(Role::Dim, text))
+            .into()
+    }
+
+    /// What can be done while nobody waits and the outcome is unknown.
+    fn choices(&self) -> Vec<Line<'static>> {
+        let key = |action| key(Context::Running, action);
+        let revoke = match self.call.whereabouts() {
+            Some(CallState::Run) => "revoke (started: it will go on)",
+            _ => "revoke it, if it has not started",
+        };
+        let lines = [
+            "  nothing: a late result is shown here and kept".to_owned(),
+            format!("  {}  wait 10s more", key(Action::Longer)),
+            format!("  {}  {revoke}", key(Action::Revoke)),
+        ];
+        let head = self.line(Role::Fg, "What you can do");
+        let lines = lines.map(|text| self.cut(Role::Dim, &text));
+        std::iter::once(head).chain(lines).collect()
+    }
+
+    /// Facts under what a call brought.
+    fn about_document(&self, document: &Document) -> Vec<Line<'static>> {
         let mut lines = Vec::new();
         let result = self.call.result.as_ref();
-        if let Some(document) = document.filter(|document| document.hidden > 0) {
-            let text = format!(
-                "{} control characters are shown, not obeyed",
-                human::count(document.hidden as u64)
-            );
-            lines.push(self.line(Role::Warn, pad_cut(&text, self.width, self.theme)));
-        }
         let size = result
             .map(|result| human::bytes(result.size))
             .unwrap_or_default();
-        if document.is_some_and(|document| document.cut) {
-            let text = format!("the first 256 kB of {size}; all of it: umbel call ... --json");
-            lines.push(self.line(Role::Warn, pad_cut(&text, self.width, self.theme)));
+        if document.hidden > 0 {
+            lines.push(self.cut(Role::Warn, &hidden(document.hidden)));
         }
-        let dot = self.theme.glyphs().dot;
+        if document.cut {
+            let text = format!("first 256 kB of {size}, all of it: umbel call ... --json");
+            lines.extend(self.wrapped(Role::Warn, 0, &text, 2));
+        }
+        let worker = self.call.worker.as_ref();
         let facts = [
-            result.map(|_| size),
-            self.call
-                .worker
-                .as_ref()
-                .map(|worker| format!("worker {}", remote(worker.as_str()))),
+            self.late(),
+            Some(size).filter(|_| result.is_some_and(|result| result.exception.is_none())),
+            worker.map(|worker| format!("worker {}", remote(worker.as_str()))),
             self.call
                 .retries
                 .map(|retries| format!("retries {retries}")),
-            self.late(),
         ];
         let facts: Vec<String> = facts.into_iter().flatten().collect();
-        let text = facts.join(&format!(" {dot} "));
-        lines.push(self.line(Role::Dim, pad_cut(&text, self.width, self.theme)));
-        lines.extend(self.python_flush());
+        let dot = format!(" {} ", self.theme.glyphs().dot);
+        lines.push(self.cut(Role::Dim, &facts.join(&dot)));
+        lines.push(self.cut(Role::Dim, &self.python_text()));
         lines
     }
 
-    fn python_flush(&self) -> Option<Line<'static>> {
+    fn python_text(&self) -> String {
         let signature = &self.call.signature;
-        let name = crate::tui::panes::last_part(signature.task.as_str());
-        let text = python::call(name, &signature.args, &signature.kwargs);
-        let text = remote(&python::shorten(&text, 600));
-        Some(self.line(Role::Dim, pad_cut(&text, self.width, self.theme)))
+        let text = python::call(
+            last_part(signature.task.as_str()),
+            &signature.args,
+            &signature.kwargs,
+        );
+        remote(&python::shorten(&text, 600))
+    }
+
+    fn cut(&self, role: Role, text: &str) -> Line<'static> {
+        self.line(role, cut(text, self.width, self.theme.glyphs().ellipsis))
     }
 
     fn late(&self) -> Option<String> {
@@ -435,8 +478,14 @@ impl Pen<'_> {
     }
 }
 
-fn pad_cut(text: &str, width: usize, theme: Theme) -> String {
-    cut(text, width, theme.glyphs().ellipsis)
+fn hidden(count: usize) -> String {
+    match count {
+        1 => "1 control character is shown, not obeyed".to_owned(),
+        count => format!(
+            "{} control characters are shown, not obeyed",
+            human::count(count as u64)
+        ),
+    }
 }
 
 /// A small value on one line.

@@ -49,7 +49,7 @@ fn step(word: &'static str, at: Option<Now>, shared: &Shared, what: String) -> S
 fn sent(call: &Call, shared: &Shared) -> Step {
     let (what, took) = match (call.state(), call.timeline.confirm_took(), call.sent()) {
         (CallState::Unsent, _, _) => ("not queued", None),
-        (_, _, None) if call.trouble.is_some() => ("not confirmed: it may be queued", None),
+        (_, _, None) if call.trouble.is_some() => ("not confirmed", None),
         (_, Some(took), _) => ("broker confirmed", Some(took)),
         (_, None, _) => ("waiting for the broker", None),
     };
@@ -70,7 +70,7 @@ fn received(call: &Call, shared: &Shared) -> Step {
         (_, Some(worker)) => worker,
         (Some(_), None) => "at a worker".to_owned(),
         (None, None) if call.result_known() => "not reported by this cluster".to_owned(),
-        (None, None) => "no worker has told it".to_owned(),
+        (None, None) => "no worker told it yet".to_owned(),
     };
     Step {
         took: since_sent(call, at).map(duration).unwrap_or_default(),
@@ -84,7 +84,7 @@ fn started(call: &Call, shared: &Shared) -> Step {
         (_, Some(pid)) => format!("pid {pid}"),
         (Some(_), None) => "started".to_owned(),
         (None, None) if call.result_known() => "not reported by this cluster".to_owned(),
-        (None, None) => "not started as far as is known".to_owned(),
+        (None, None) => "not known to run".to_owned(),
     };
     if let Some(retries) = call.retries.filter(|retries| *retries > 0) {
         what = format!("{what}, retry {retries}");
@@ -101,8 +101,11 @@ fn started(call: &Call, shared: &Shared) -> Step {
 fn ending(call: &Call, shared: &Shared, now: Now) -> Option<Step> {
     if let Some(done) = call.timeline.done {
         let ran = call.timeline.ran().map(duration);
+        let total = call.timeline.total().map(duration);
         return Some(Step {
-            took: call.timeline.total().map(duration).unwrap_or_default(),
+            took: total
+                .map(|total| format!("in all {total}"))
+                .unwrap_or_default(),
             ..step(
                 "back",
                 Some(done),
@@ -112,8 +115,9 @@ fn ending(call: &Call, shared: &Shared, now: Now) -> Option<Step> {
         });
     }
     let started = call.timeline.started?;
-    let running = call.whereabouts() == Some(CallState::Run);
-    running.then(|| Step {
+    // Once nobody waits nothing ticks, so nothing that counts is shown.
+    let counting = call.state() == CallState::Run;
+    counting.then(|| Step {
         word: "...",
         time: String::new(),
         what: format!("running {}", countdown(now.mono.since(started.mono))),

@@ -7,7 +7,8 @@ use ratatui::text::Line;
 use super::State;
 use super::document::{Body, Document};
 use super::lines::Parts;
-use crate::tui::panes::Scene;
+use crate::tui::keymap::{Action, Context};
+use crate::tui::panes::{Scene, key};
 use crate::tui::theme::Role;
 
 /// Draws the pane inside its frame.
@@ -47,7 +48,10 @@ fn draw(document: &Document, area: Rect, buf: &mut Buffer, scene: &Scene<'_>) {
 
 fn empty(area: Rect, buf: &mut Buffer, scene: &Scene<'_>) {
     let theme = scene.theme();
-    let line = theme.span(Role::Dim, " No call yet. Enter opens a task, F5 calls it.");
+    let open = key(Context::Tasks, Action::Enter);
+    let call = key(Context::CallNav, Action::Call);
+    let text = format!(" No call yet. {open} opens a task, {call} calls it.");
+    let line = theme.span(Role::Dim, text);
     if area.height > 1 {
         buf.set_line(area.x, area.y + 1, &Line::from(line), area.width);
     }

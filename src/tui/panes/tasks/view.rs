@@ -36,7 +36,13 @@ pub fn right(state: &State, scene: &Scene<'_>) -> (Role, String) {
         return (Role::Fg, format!("{}/{total}", state.list.matching));
     }
     if !cluster.surveyed {
-        return (Role::Dim, format!("{} answered", cluster.told_tasks()));
+        let answered = cluster.told_tasks();
+        let text = if answered == 0 {
+            String::new()
+        } else {
+            format!("{answered} answered")
+        };
+        return (Role::Dim, text);
     }
     let silent = cluster.workers.values();
     let silent = silent
@@ -45,7 +51,8 @@ pub fn right(state: &State, scene: &Scene<'_>) -> (Role, String) {
     match (silent, scene.large) {
         (0, false) => (Role::Dim, total),
         (0, true) => (Role::Dim, format!("{total} tasks")),
-        (silent, _) => (Role::Warn, format!("{total}, {silent} silent")),
+        (silent, false) => (Role::Warn, format!("{total}, {silent} silent")),
+        (silent, true) => (Role::Warn, format!("{total} tasks, {silent} silent")),
     }
 }
 
@@ -148,7 +155,7 @@ fn task(state: &State, entry: &Entry, width: usize, scene: &Scene<'_>) -> Line<'
     let lead = if unkept { "no result " } else { "" };
     let wide = cells(&format!("{told}/{told}")).max(3);
     let mark = if few { "! " } else { "  " };
-    let right = format!("{lead}{mark}{}", pad_left(&on, wide.max(cells(&on)), ""));
+    let right = format!("{lead}{mark}{} ", pad_left(&on, wide.max(cells(&on)), ""));
     let room = width.saturating_sub(2 + cells(&right) + 1);
     let mut spans = vec![Span::raw("  ")];
     spans.extend(name(state, entry, room, scene));
@@ -158,25 +165,31 @@ fn task(state: &State, entry: &Entry, width: usize, scene: &Scene<'_>) -> Line<'
     Line::from(spans)
 }
 
-/// The name, with what the filter hit underlined; in a tree only its last part. Exactly `room` cells.
+/// The name, with what the filter hit underlined; in a tree only its last part, in a flat list its end if there is no room. Exactly `room` cells.
 fn name(state: &State, entry: &Entry, room: usize, scene: &Scene<'_>) -> Vec<Span<'static>> {
     let theme = scene.theme();
+    let ellipsis = theme.glyphs().ellipsis;
     let full = remote(entry.name.as_str());
     let skip = if state.tree {
         full.len() - last_part(&full).len()
     } else {
-        0
+        from_the_end(&full, room)
+    };
+    let lead = if skip > 0 && !state.tree {
+        ellipsis
+    } else {
+        ""
     };
     let hits = list::hits(state.filter.text(), &full);
-    let shown = cut(&full[skip..], room, theme.glyphs().ellipsis);
+    let shown = cut(&full[skip..], room.saturating_sub(cells(lead)), ellipsis);
     let first = full[..skip].graphemes(true).count();
-    let mut spans: Vec<Span<'static>> = Vec::new();
+    let mut spans: Vec<Span<'static>> = vec![theme.span(Role::Dim, lead)];
     for (place, cluster) in shown.graphemes(true).enumerate() {
         let place = u32::try_from(first + place).unwrap_or(u32::MAX);
-        let role = if hits.binary_search(&place).is_ok() {
-            Role::Match
-        } else {
-            Role::Fg
+        let role = match hits.binary_search(&place) {
+            Ok(_) => Role::Match,
+            Err(_) if scene.stale() => Role::Dim,
+            Err(_) => Role::Fg,
         };
         let style = theme.style(role);
         match spans.last_mut().filter(|span| span.style == style) {
@@ -184,8 +197,19 @@ fn name(state: &State, entry: &Entry, room: usize, scene: &Scene<'_>) -> Vec<Spa
             None => spans.push(Span::styled(cluster.to_owned(), style)),
         }
     }
-    spans.push(Span::raw(" ".repeat(room.saturating_sub(cells(&shown)))));
+    let used = cells(lead) + cells(&shown);
+    spans.push(Span::raw(" ".repeat(room.saturating_sub(used))));
     spans
+}
+
+/// Where the end of `name` starts that fits into `room` cells together with an ellipsis; 0 if all of it fits.
+fn from_the_end(name: &str, room: usize) -> usize {
+    if cells(name) <= room {
+        return 0;
+    }
+    let mut starts = name.grapheme_indices(true).map(|(at, _)| at);
+    let fits = starts.find(|at| cells(&name[*at..]) < room);
+    fits.unwrap_or(name.len())
 }
 
 /// What an empty list says.

@@ -1,0 +1,335 @@
+//! The actor on the broker in memory: every wait is for an event, with a deadline.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::actor::{ResultsSource, Setup, start};
+use super::survey::Purpose;
+use super::*;
+use crate::backend::Results;
+use crate::broker::Broker;
+use crate::broker::memory::MemoryServer;
+use crate::call::Fact;
+use crate::clock::Clock;
+use crate::cluster::Heard;
+use crate::demo::{self, Demo};
+use crate::protocol::{Json, Options, State, TaskResult};
+
+struct Running {
+    client: Client,
+    events: mpsc::Receiver<Event>,
+}
+
+impl Running {
+    fn on(broker: Arc<dyn Broker>, purpose: Purpose) -> Self {
+        let resolve = Box::new(|url: &str| crate::backend::url::parse_told(url, None));
+        let setup = Setup {
+            broker,
+            results: ResultsSource::Workers(resolve),
+            purpose,
+            clock: Clock::default(),
+            origin: "test".into(),
+        };
+        let (client, events) = start(setup);
+        Self { client, events }
+    }
+
+    /// Waits for the first event that `wanted` makes something of.
+    async fn wait<T>(&mut self, what: &str, mut wanted: impl FnMut(Event) -> Option<T>) -> T {
+        let mut seen = Vec::new();
+        let found = async {
+            while let Some(event) = self.events.recv().await {
+                seen.push(format!("{event:?}"));
+                if let Some(found) = wanted(event) {
+                    return Some(found);
+                }
+            }
+            None
+        };
+        let found = tokio::time::timeout(Duration::from_secs(10), found).await;
+        found
+            .ok()
+            .flatten()
+            .unwrap_or_else(|| panic!("no {what} among {seen:#?}"))
+    }
+
+    async fn surveyed(&mut self) {
+        self.wait("survey", |event| {
+            matches!(event, Event::Heard(Heard::Surveyed, _)).then_some(())
+        })
+        .await;
+    }
+
+    async fn call(&mut self, task: &str, args: Vec<Json>) -> TaskId {
+        self.call_on("celery", task, args).await
+    }
+
+    async fn call_on(&mut self, queue: &str, task: &str, args: Vec<Json>) -> TaskId {
+        let signature = Signature {
+            task: task.into(),
+            id: TaskId::random(),
+            args,
+            kwargs: vec![],
+            options: Options::default(),
+        };
+        let id = signature.id.clone();
+        self.client
+            .send(Command::Call(Box::new(Order {
+                signature,
+                queue: queue.into(),
+                no_result: false,
+            })))
+            .await;
+        id
+    }
+
+    async fn fact<T>(
+        &mut self,
+        of: &TaskId,
+        what: &str,
+        mut wanted: impl FnMut(Fact) -> Option<T>,
+    ) -> T {
+        self.wait(what, |event| match event {
+            Event::Call(id, fact, _) if id == *of => wanted(fact),
+            _ => None,
+        })
+        .await
+    }
+
+    async fn end(&mut self, of: &TaskId) -> TaskResult {
+        self.fact(of, "end", |fact| match fact {
+            Fact::Result(result) if result.state.is_final() => Some(*result),
+            _ => None,
+        })
+        .await
+    }
+
+    async fn close(&mut self) {
+        self.client.send(Command::Close).await;
+        self.wait("good-bye", |event| {
+            matches!(event, Event::Closed).then_some(())
+        })
+        .await;
+    }
+}
+
+fn number(digits: &str) -> Json {
+    Json::Number(digits.to_owned())
+}
+
+async fn demo() -> (Demo, Running) {
+    let demo = demo::start_alone();
+    let mut running = Running::on(demo.broker(), Purpose::Call);
+    running.surveyed().await;
+    (demo, running)
+}
+
+#[tokio::test]
+async fn a_call_is_published_once_and_ends_with_its_result() {
+    let (demo, mut running) = demo().await;
+    let id = running
+        .call("demo.math.add", vec![number("2"), number("3")])
+        .await;
+    running
+        .fact(&id, "publishing", |fact| {
+            matches!(fact, Fact::Publishing).then_some(())
+        })
+        .await;
+    let result = running.end(&id).await;
+    assert_eq!((result.state, result.value), (State::Success, number("5")));
+    assert_eq!(demo.server().published_tasks().len(), 1);
+}
+
+#[tokio::test]
+async fn where_results_are_is_learned_from_the_workers() {
+    let demo = demo::start_alone();
+    let mut running = Running::on(demo.broker(), Purpose::Call);
+    let results = running
+        .wait("results", |event| match event {
+            Event::Results(results) => Some(results),
+            _ => None,
+        })
+        .await;
+    assert!(matches!(results, Results::Rpc), "{results:?}");
+}
+
+#[tokio::test]
+async fn a_result_that_comes_while_the_broker_is_away_is_found_after_the_reconnect() {
+    let (demo, mut running) = demo().await;
+    let id = running.call("demo.slow.sleep", vec![number("0.3")]).await;
+    running
+        .fact(&id, "confirm", |fact| {
+            matches!(fact, Fact::Confirmed).then_some(())
+        })
+        .await;
+    demo.server().refuse(true);
+    demo.server().cut();
+    running
+        .fact(&id, "word of the loss", |fact| {
+            matches!(fact, Fact::BackendLost(_)).then_some(())
+        })
+        .await;
+    demo.server().refuse(false);
+    assert_eq!(running.end(&id).await.state, State::Success);
+    assert_eq!(demo.server().published_tasks().len(), 1, "never sent twice");
+}
+
+#[tokio::test]
+async fn a_lost_confirm_is_unknown_and_nothing_is_sent_again() {
+    let (demo, mut running) = demo().await;
+    demo.server().lose_next_confirm();
+    let id = running
+        .call("demo.math.add", vec![number("2"), number("3")])
+        .await;
+    running
+        .fact(&id, "doubt", |fact| {
+            matches!(fact, Fact::Unknown(_)).then_some(())
+        })
+        .await;
+    assert_eq!(
+        running.end(&id).await.state,
+        State::Success,
+        "the result tells that it was queued"
+    );
+    assert_eq!(demo.server().published_tasks().len(), 1);
+}
+
+#[tokio::test]
+async fn a_queue_that_does_not_exist_returns_the_message() {
+    let (_demo, mut running) = demo().await;
+    let id = running.call_on("nowhere", "demo.math.add", vec![]).await;
+    running
+        .fact(&id, "return", |fact| {
+            matches!(fact, Fact::Returned(_)).then_some(())
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn nothing_is_sent_while_the_broker_is_down() {
+    let server = MemoryServer::new("test");
+    server.refuse(true);
+    let mut running = Running::on(Arc::new(server.broker()), Purpose::Screen);
+    running
+        .wait("refusal", |event| {
+            matches!(
+                event,
+                Event::Link(LinkName::Broker, LinkState::Waiting { .. })
+            )
+            .then_some(())
+        })
+        .await;
+    let id = running.call("demo.math.add", vec![]).await;
+    let error = running
+        .fact(&id, "refusal", |fact| match fact {
+            Fact::Unsent(error) => Some(error),
+            _ => None,
+        })
+        .await;
+    assert_eq!(error.kind, crate::error::Kind::Unsent);
+    server.refuse(false);
+    running
+        .wait("link", |event| {
+            matches!(event, Event::Link(LinkName::Broker, LinkState::Up { .. })).then_some(())
+        })
+        .await;
+    assert_eq!(
+        server.published_tasks().len(),
+        0,
+        "a refused call is not kept for later"
+    );
+}
+
+#[tokio::test]
+async fn the_wait_for_the_next_try_grows_and_a_refresh_ends_it() {
+    let server = MemoryServer::new("test");
+    server.refuse(true);
+    let mut running = Running::on(Arc::new(server.broker()), Purpose::Screen);
+    let attempt = |event| match event {
+        Event::Link(LinkName::Broker, LinkState::Waiting { attempt, .. }) if attempt >= 3 => {
+            Some(attempt)
+        }
+        _ => None,
+    };
+    running.wait("third failure", attempt).await;
+    server.refuse(false);
+    running.client.send(Command::Refresh).await;
+    running
+        .wait("link", |event| {
+            matches!(event, Event::Link(LinkName::Broker, LinkState::Up { .. })).then_some(())
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_broker_without_workers_ends_the_survey_at_once() {
+    let server = MemoryServer::new("test");
+    let begun = std::time::Instant::now();
+    let mut running = Running::on(Arc::new(server.broker()), Purpose::Tasks);
+    running.surveyed().await;
+    assert!(
+        begun.elapsed() < Duration::from_millis(900),
+        "not after the whole second"
+    );
+}
+
+#[tokio::test]
+async fn closing_leaves_none_of_our_queues_behind() {
+    let (demo, mut running) = demo().await;
+    let ours = |server: &MemoryServer| {
+        server
+            .queue_names()
+            .into_iter()
+            .filter(|name| name.starts_with("umbel."))
+            .count()
+    };
+    assert!(ours(demo.server()) > 0);
+    running.close().await;
+    assert_eq!(ours(demo.server()), 0);
+}
+
+#[tokio::test]
+async fn dropping_the_last_handle_closes_too() {
+    let demo = demo::start_alone();
+    let Running { client, mut events } = Running::on(demo.broker(), Purpose::Call);
+    drop(client);
+    let closed = async { while !matches!(events.recv().await, None | Some(Event::Closed)) {} };
+    tokio::time::timeout(Duration::from_secs(10), closed)
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn a_confirmed_revoke_reaches_the_worker_and_ends_the_task() {
+    let (_demo, mut running) = demo().await;
+    let id = running.call("demo.slow.sleep", vec![number("30")]).await;
+    running
+        .fact(&id, "start", |fact| {
+            matches!(fact, Fact::Result(result) if result.state == State::Started).then_some(())
+        })
+        .await;
+    running
+        .client
+        .send(Command::Revoke {
+            id: id.clone(),
+            terminate: true,
+            confirmed: Confirmed::by_person(),
+        })
+        .await;
+    assert_eq!(running.end(&id).await.state, State::Revoked);
+}
+
+#[tokio::test]
+async fn a_running_task_is_seen_at_its_worker() {
+    let (_demo, mut running) = demo().await;
+    let id = running.call("demo.slow.sleep", vec![number("3")]).await;
+    let place = running
+        .fact(&id, "sighting", |fact| match fact {
+            Fact::Seen { place, .. } => Some(place),
+            _ => None,
+        })
+        .await;
+    assert_eq!(place, crate::protocol::control::Place::Active);
+}

@@ -1,0 +1,218 @@
+//! The fold of what is heard. No IO, no async.
+
+use std::time::Duration;
+
+use rstest::rstest;
+
+use super::*;
+
+fn at(seconds: u64) -> Now {
+    Now::fixed(Duration::from_secs(seconds))
+}
+
+fn answer(node: &str, answer: Answer) -> Heard {
+    Heard::Answer {
+        node: node.into(),
+        answer,
+        took: Duration::from_millis(3),
+    }
+}
+
+fn reads(queue: &str) -> Answer {
+    Answer::Queues(vec![ConsumedQueue {
+        name: queue.into(),
+        exchange: queue.to_owned(),
+        routing_key: queue.to_owned(),
+    }])
+}
+
+fn depth(queue: &str, ready: u64, consumers: u64) -> Heard {
+    Heard::Depth {
+        queue: queue.into(),
+        depth: Ok(Depth::Known {
+            ready,
+            held: None,
+            consumers: Some(consumers),
+        }),
+    }
+}
+
+fn task(id: &str) -> HeldTask {
+    HeldTask {
+        id: id.into(),
+        name: "t".into(),
+        started: None,
+        acknowledged: true,
+        pid: None,
+    }
+}
+
+fn slots(slots: u64) -> Answer {
+    Answer::Stats(Stats {
+        slots: Some(slots),
+        pool: Some("prefork".into()),
+        ..Stats::default()
+    })
+}
+
+fn ping() -> Heard {
+    Heard::Asked {
+        question: Question::Ping,
+        reach: Reach::Somebody,
+    }
+}
+
+fn state(cluster: &Cluster, node: &str) -> WorkerState {
+    cluster.workers[&NodeName::from(node)].state()
+}
+
+#[test]
+fn a_worker_with_all_slots_active_is_busy_and_says_so() {
+    let mut cluster = Cluster::default();
+    cluster.apply(answer("w1", slots(2)), at(0));
+    cluster.apply(answer("w1", Answer::Active(vec![task("a")])), at(0));
+    assert_eq!(state(&cluster, "w1"), WorkerState::Ok);
+    cluster.apply(
+        answer("w1", Answer::Active(vec![task("a"), task("b")])),
+        at(1),
+    );
+    assert_eq!(state(&cluster, "w1"), WorkerState::Busy);
+    assert_eq!(
+        cluster.workers[&NodeName::from("w1")].evidence(),
+        "2/2 slots active"
+    );
+}
+
+#[test]
+fn a_worker_that_does_not_answer_a_ping_within_2_s_is_silent_until_it_does() {
+    let mut cluster = Cluster::default();
+    cluster.apply(answer("w1", Answer::Pong), at(0));
+    cluster.apply(ping(), at(10));
+    assert!(!cluster.tick(at(11)));
+    assert!(cluster.tick(at(12)));
+    assert_eq!(state(&cluster, "w1"), WorkerState::Silent);
+    assert!(!cluster.tick(at(13)), "nothing more changes");
+    cluster.apply(answer("w1", Answer::Pong), at(14));
+    assert_eq!(state(&cluster, "w1"), WorkerState::Ok);
+}
+
+#[test]
+fn nobody_becomes_silent_while_the_broker_is_down() {
+    let mut cluster = Cluster::default();
+    cluster.apply(answer("w1", Answer::Pong), at(0));
+    cluster.apply(ping(), at(1));
+    cluster.apply(Heard::Lost, at(2));
+    assert!(!cluster.tick(at(60)));
+    cluster.apply(Heard::Back, at(61));
+    assert!(
+        !cluster.tick(at(62)),
+        "the old question is not held against it"
+    );
+}
+
+#[test]
+fn the_same_answer_again_changes_nothing_that_can_be_seen() {
+    let mut cluster = Cluster::default();
+    assert!(cluster.apply(answer("w1", Answer::Pong), at(0)));
+    assert!(!cluster.apply(answer("w1", Answer::Pong), at(10)));
+    assert!(cluster.apply(depth("celery", 0, 1), at(10)));
+    assert!(!cluster.apply(depth("celery", 0, 1), at(11)));
+    assert!(cluster.apply(depth("celery", 1, 1), at(12)));
+}
+
+#[test]
+fn what_is_not_known_of_a_queue_is_none_and_says_why() {
+    let mut cluster = Cluster::default();
+    cluster.apply(depth("mail", 7, 1), at(0));
+    cluster.apply(
+        Heard::Depth {
+            queue: "mail".into(),
+            depth: Err("broken".into()),
+        },
+        at(1),
+    );
+    let queue = &cluster.queues[&QueueName::from("mail")];
+    assert_eq!(
+        (
+            queue.ready,
+            queue.consumers,
+            queue.unknown_because.as_deref()
+        ),
+        (None, None, Some("broken"))
+    );
+}
+
+#[rstest]
+#[case(&[5, 5, 5], 1, QueueTrouble::Fine)]
+#[case(&[0], 0, QueueTrouble::NoConsumer)]
+#[case(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], 1, QueueTrouble::Growing)]
+#[case(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 5], 1, QueueTrouble::Fine)]
+#[case(&[4; 40], 1, QueueTrouble::Stuck)]
+#[case(&[0; 40], 1, QueueTrouble::Fine)]
+fn a_queues_trouble_is_told_by_what_was_seen_of_it(
+    #[case] readies: &[u64],
+    #[case] consumers: u64,
+    #[case] trouble: QueueTrouble,
+) {
+    let mut cluster = Cluster::default();
+    for (second, ready) in readies.iter().enumerate() {
+        cluster.apply(depth("q", *ready, consumers), at(second as u64));
+    }
+    assert_eq!(cluster.queues[&QueueName::from("q")].trouble(), trouble);
+}
+
+#[test]
+fn consumers_that_no_answer_accounts_for_are_counted() {
+    let mut cluster = Cluster::default();
+    cluster.apply(answer("w1", reads("celery")), at(0));
+    assert_eq!(cluster.unaccounted(), None, "the broker has not told yet");
+    cluster.apply(depth("celery", 0, 3), at(0));
+    assert_eq!(cluster.unaccounted(), Some(2));
+}
+
+#[test]
+fn a_silent_worker_is_told_apart_and_never_counted_as_not_registered() {
+    let mut cluster = Cluster::default();
+    for node in ["w1", "w2"] {
+        cluster.apply(answer(node, Answer::Tasks(vec!["a".into()])), at(0));
+    }
+    cluster.apply(ping(), at(1));
+    cluster.apply(answer("w1", Answer::Pong), at(1));
+    cluster.tick(at(5));
+    let row = cluster.task(&"a".into()).unwrap();
+    assert_eq!(
+        (row.workers, row.silent),
+        (vec!["w1".into()], vec!["w2".into()])
+    );
+    assert_eq!(cluster.told_tasks(), 1);
+}
+
+#[test]
+fn the_backend_is_told_by_conf_first_and_by_report_else() {
+    let mut cluster = Cluster::default();
+    let report = Report {
+        results: Some("disabled".into()),
+        ..Report::default()
+    };
+    cluster.apply(answer("w1", Answer::Report(report)), at(0));
+    assert_eq!(cluster.result_backend(), Some("disabled"));
+    let conf = Conf {
+        result_backend: Some("rpc://".into()),
+        ..Conf::default()
+    };
+    cluster.apply(answer("w2", Answer::Conf(conf)), at(0));
+    assert_eq!(cluster.result_backend(), Some("rpc://"));
+}
+
+#[test]
+fn trouble_comes_first() {
+    let mut cluster = Cluster::default();
+    cluster.apply(depth("a", 0, 1), at(0));
+    cluster.apply(depth("z", 0, 0), at(0));
+    let names: Vec<&str> = cluster
+        .queues_by_trouble()
+        .iter()
+        .map(|queue| queue.name.as_str())
+        .collect();
+    assert_eq!(names, ["z", "a"]);
+}

@@ -1,0 +1,105 @@
+//! umbel's side of the round trip benchmark: the engine behind `umbel call` and the screen. The line protocol stands in `peer.py`.
+
+use std::error::Error;
+use std::io::{BufRead, Write};
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::mpsc;
+use umbel::backend::Results;
+use umbel::broker::amqp::AmqpBroker;
+use umbel::call::Fact;
+use umbel::client::actor::{ResultsSource, Setup, start};
+use umbel::client::survey::Purpose;
+use umbel::client::{Client, Command, Event, LinkName, LinkState, Order};
+use umbel::clock::Clock;
+use umbel::protocol::{Json, Options, Signature, TaskId};
+
+type Outcome<T> = Result<T, Box<dyn Error>>;
+
+fn main() -> Outcome<()> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?;
+    // Commands come on this thread; the engine runs on the others, as in the program.
+    let (client, mut events) = runtime.block_on(connect())?;
+    runtime.block_on(call(&client, &mut events))?;
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "ready")?;
+    stdout.flush()?;
+    for line in std::io::stdin().lock().lines() {
+        if line? != "go" {
+            return Err("a line that is not go".into());
+        }
+        let micros = runtime.block_on(call(&client, &mut events))?;
+        writeln!(stdout, "{micros}")?;
+        stdout.flush()?;
+    }
+    runtime.block_on(async {
+        client.send(Command::Close).await;
+        while !matches!(events.recv().await, None | Some(Event::Closed)) {}
+    });
+    Ok(())
+}
+
+/// Both links up, and the survey over.
+async fn connect() -> Outcome<(Client, mpsc::Receiver<Event>)> {
+    let broker = umbel::broker::url::parse(&std::env::var("UMBEL_BENCH_BROKER")?)?;
+    let results = umbel::backend::url::parse(&std::env::var("UMBEL_BENCH_BACKEND")?, None)?;
+    let stored = matches!(results, Results::Stored(_));
+    let (client, mut events) = start(Setup {
+        broker: Arc::new(AmqpBroker::new(broker)),
+        results: ResultsSource::Given(results),
+        purpose: Purpose::Call,
+        clock: Clock::default(),
+        origin: "bench".to_owned(),
+    });
+    let (mut surveyed, mut backend_up) = (false, !stored);
+    while !(surveyed && backend_up) {
+        match events.recv().await.ok_or("the client ended")? {
+            Event::Link(name, LinkState::Waiting { reason, .. }) => {
+                return Err(format!("{name}: {reason}").into());
+            }
+            Event::Link(LinkName::Backend, LinkState::Up { .. }) => backend_up = true,
+            Event::Heard(umbel::cluster::Heard::Surveyed, _) => surveyed = true,
+            _ => {}
+        }
+    }
+    Ok((client, events))
+}
+
+/// One call of `shop.tasks.add(2, 3)`; the microseconds it took.
+async fn call(client: &Client, events: &mut mpsc::Receiver<Event>) -> Outcome<u128> {
+    let begun = Instant::now();
+    let signature = Signature {
+        task: "shop.tasks.add".into(),
+        id: TaskId::random(),
+        args: vec![Json::Number("2".to_owned()), Json::Number("3".to_owned())],
+        kwargs: vec![],
+        options: Options::default(),
+    };
+    let id = signature.id.clone();
+    client
+        .send(Command::Call(Box::new(Order {
+            signature,
+            queue: "celery".into(),
+            no_result: false,
+        })))
+        .await;
+    loop {
+        match events.recv().await.ok_or("the client ended")? {
+            Event::Call(of, Fact::Result(result), _) if of == id && result.state.is_final() => {
+                let micros = begun.elapsed().as_micros();
+                if result.value != Json::Number("5".to_owned()) {
+                    return Err(format!("{:?}", result.value).into());
+                }
+                return Ok(micros);
+            }
+            Event::Call(of, Fact::Unsent(error) | Fact::Unknown(error), _) if of == id => {
+                return Err(error.into());
+            }
+            _ => {}
+        }
+    }
+}

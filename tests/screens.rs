@@ -1,0 +1,10 @@
+//! The screen as a function of what happened: its rules, its looks, and every size. No clock, no network, no terminal.
+
+#[path = "screens/looks.rs"]
+mod looks;
+#[path = "screens/rules.rs"]
+mod rules;
+#[path = "screens/sizes.rs"]
+mod sizes;
+#[path = "support/stage.rs"]
+mod stage;
