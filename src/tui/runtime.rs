@@ -290,7 +290,9 @@ where
     }
 
     fn arrived(&mut self, model: &mut impl Model, arrival: Arrival) -> Option<Ended> {
-        if let Some(held) = self.guard.release(arrival.at, true)
+        // A new size is no key: it says nothing about a paste.
+        let key_or_paste = !matches!(arrival.input, Input::Resize { .. });
+        if let Some(held) = self.guard.release(arrival.at, key_or_paste)
             && let Some(ended) = self.tell(model, Message::Input(held))
         {
             return Some(ended);
