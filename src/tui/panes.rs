@@ -106,8 +106,8 @@ pub enum Ask {
     Send(Box<call::Ready>),
     /// Ask whether a call shall be revoked.
     Revoke(TaskId),
-    /// Wait longer (or shorter) for a call.
-    Wait(TaskId, bool),
+    /// Change how long a call is waited for.
+    Wait(TaskId, Patience),
     /// Stop waiting for a call, keep listening.
     Detach(TaskId),
     /// Say something.
@@ -120,6 +120,15 @@ pub enum Ask {
     Deaf,
     /// This key means nothing here.
     NotHere,
+}
+
+/// How a wait is changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// Wait longer, or wait again.
+    Longer,
+    /// Wait shorter.
+    Shorter,
 }
 
 impl Ask {

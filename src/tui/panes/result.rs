@@ -6,13 +6,17 @@ pub mod timeline;
 pub mod traceback;
 pub mod view;
 
-use super::{Ask, Pane, step};
+use super::{Ask, Pane, Patience, step};
 use crate::call::{Call, CallState};
 use crate::protocol::{Json, TaskId};
+use crate::text::human;
 use crate::tui::keymap::{Action, Context};
 use crate::tui::state::Shared;
 
 pub use document::{Body, Document};
+
+/// A result larger than this is not even written out to be copied.
+const LARGE: usize = 1_000_000;
 
 /// What the pane remembers.
 #[derive(Debug, Default)]
@@ -84,8 +88,8 @@ impl State {
             return Some(Ask::say("no call yet"));
         };
         match action {
-            Action::Longer => Some(Ask::Wait(call.id().clone(), true)),
-            Action::Shorter => Some(Ask::Wait(call.id().clone(), false)),
+            Action::Longer => Some(Ask::Wait(call.id().clone(), Patience::Longer)),
+            Action::Shorter => Some(Ask::Wait(call.id().clone(), Patience::Shorter)),
             Action::Detach => Some(Ask::Detach(call.id().clone())),
             Action::Revoke => Some(Ask::Revoke(call.id().clone())),
             Action::Copy => Some(copy(call)),
@@ -121,6 +125,10 @@ impl State {
 fn copy(call: &Call) -> Ask {
     let result = call.result.as_ref().filter(|_| call.result_known());
     match result {
+        Some(result) if result.size > LARGE => Ask::say(format!(
+            "the result is too large for the clipboard ({}); umbel call ... --json prints it",
+            human::bytes(result.size)
+        )),
         Some(result) => match (&result.traceback, &result.value) {
             (Some(traceback), _) => Ask::Copy(traceback.clone(), "the traceback"),
             (None, Json::Text(text)) => Ask::Copy(text.clone(), "the result"),

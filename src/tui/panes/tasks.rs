@@ -94,16 +94,20 @@ impl State {
 
     /// The cluster changed: the list is made anew, the cursor stays on its task. A task that went away takes the cursor with it, and that is said.
     pub fn refresh(&mut self, around: Around<'_>) -> Option<Ask> {
-        let filter = self.filter.text();
-        self.list = List::new(
-            around.cluster,
-            &self.typed,
-            filter,
-            self.builtins,
-            self.tree,
-        );
+        let wanted = list::Wanted {
+            typed: &self.typed,
+            filter: self.filter.text(),
+            builtins: self.builtins,
+            tree: self.tree,
+        };
+        self.list = List::new(around.cluster, &wanted);
         let gone = if self.chosen {
-            self.cursor.take_if(|name| !self.list.knows(name))
+            let told = |name: &TaskName| {
+                let mut workers = around.cluster.workers.values();
+                workers.any(|worker| worker.knows(name) == Some(true))
+            };
+            let cursor = &mut self.cursor;
+            cursor.take_if(|name| !self.typed.contains(name) && !told(name))
         } else {
             self.cursor = self.first();
             None

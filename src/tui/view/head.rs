@@ -342,7 +342,10 @@ pub fn banner(state: &State, area: Rect, buf: &mut Buffer, now: Now) -> bool {
     let reason = remote(&down.reason.message);
     let tries = tries(link, now);
     let rows = if width < NARROW_BANNER {
-        [format!(" {lost}, {tries}"), format!("    {reason}")]
+        [
+            format!(" {lost}, {}", tries.replace(" retries", "")),
+            format!(" {reason}"),
+        ]
     } else {
         let then = consequence(state, name);
         [format!(" {lost}  {reason}"), format!("    {tries}.{then}")]

@@ -177,7 +177,14 @@ impl Planting {
             return;
         }
         match value {
-            Json::List(items) => items.iter().for_each(|item| self.add("", item, depth + 1)),
+            Json::List(items) => {
+                for item in items {
+                    if self.left == 0 {
+                        break;
+                    }
+                    self.add("", item, depth + 1);
+                }
+            }
             Json::Object(entries) => {
                 for (key, item) in entries {
                     self.add(key, item, depth + 1);
