@@ -1,0 +1,60 @@
+//! What the tests of this target share: workers, and calls that are under way.
+
+use serde_json::Value;
+
+use crate::support::{Running, Sandbox, Worker, WorkerOptions};
+
+/// A worker of `shop.tasks` with two slots.
+pub fn worker(broker: &str, backend: &str) -> Worker {
+    let options = WorkerOptions {
+        broker: broker.to_owned(),
+        backend: backend.to_owned(),
+        ..WorkerOptions::default()
+    };
+    Worker::start("shop.tasks", &options)
+}
+
+/// A call under way, and its id.
+pub struct Call {
+    /// The id of the task.
+    pub id: String,
+    /// The program that waits.
+    pub running: Running,
+}
+
+impl Call {
+    /// Starts `umbel call shop.tasks.TASK WORDS --json` on these servers.
+    pub fn start(broker: &str, backend: &str, task: &str, words: &[&str]) -> Self {
+        let id = uuid::Uuid::new_v4().to_string();
+        let sandbox = Sandbox::new()
+            .env("CELERY_BROKER_URL", broker)
+            .env("CELERY_RESULT_BACKEND", backend);
+        let task = format!("shop.tasks.{task}");
+        let words: Vec<&str> = ["call", &task, "--json", "--task-id", &id]
+            .iter()
+            .chain(words)
+            .copied()
+            .collect();
+        let running = sandbox.start(&words);
+        Self { id, running }
+    }
+
+    /// Starts one and waits until the worker has taken it.
+    #[track_caller]
+    pub fn taken(worker: &Worker, broker: &str, backend: &str, task: &str, words: &[&str]) -> Self {
+        let call = Self::start(broker, backend, task, words);
+        worker.wait_for_log(&format!("[{}] received", call.id));
+        call
+    }
+
+    /// Its document, if it ends with this exit code.
+    #[track_caller]
+    pub fn document(self, code: i32) -> Value {
+        self.running.wait().expect_code(code).json()
+    }
+
+    /// How often the worker has taken it.
+    pub fn times_taken(worker: &Worker, id: &str) -> usize {
+        worker.log().matches(&format!("[{id}] received")).count()
+    }
+}
