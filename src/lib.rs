@@ -111,8 +111,9 @@ fn start(cli: Cli, output: Output) -> Result<u8> {
     };
     let timeout = config::timeout(&cli.global, &env)?;
     let target = config::target(&cli.global, &env)?;
+    // One thread for the links, so that no message changes threads on its way; this one for the command or the screen.
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(1)
         .enable_all()
         .build();
     let runtime = runtime.map_err(|error| {

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 
 use crate::error::{Error, Kind, Result};
 
-/// Writes the log to `path` from now on (0600; appended). Level by `RUST_LOG`-like directives is not offered: `info` of umbel, `warn` of libraries.
+/// Writes the log to `path` from now on (0600; appended). Level by `RUST_LOG`-like directives is not offered: `info` of umbel, `warn` of libraries; nothing of lapin, which logs returned messages whole.
 pub fn start(path: &Path) -> Result<()> {
     let mut options = OpenOptions::new();
     options.create(true).append(true);
@@ -15,7 +15,7 @@ pub fn start(path: &Path) -> Result<()> {
     let file = options
         .open(path)
         .map_err(|error| Error::new(Kind::Config, format!("--log {}: {error}", path.display())))?;
-    let filter = tracing_subscriber::EnvFilter::new("warn,umbel=info");
+    let filter = tracing_subscriber::EnvFilter::new("warn,lapin=off,umbel=info");
     let subscriber = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_ansi(false)

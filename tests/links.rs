@@ -283,6 +283,32 @@ async fn a_publish_whose_confirm_is_lost_is_unknown_and_told_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_publish_that_nobody_waits_for_any_more_confuses_no_other() {
+    let Some(rig) = support::rig() else { return };
+    let vhost = rig.vhost();
+    vhost.declare_queue("shop");
+    let proxy = Proxy::to(&vhost.url);
+    let (link, _incoming) = dial(&broker(proxy.url())).await;
+    proxy.freeze();
+    for _ in 0..3 {
+        let (_, message) = task("shop.tasks.add", &["1", "2"], None);
+        let nosuch = queue("nosuch");
+        let publish = link.publish(&nosuch, message);
+        let waited = timeout(Duration::from_millis(50), publish).await;
+        assert!(waited.is_err(), "the broker cannot have answered");
+    }
+    proxy.thaw();
+    for _ in 0..20 {
+        let (_, message) = task("shop.tasks.add", &["1", "2"], None);
+        assert_eq!(
+            link.publish(&queue("shop"), message).await,
+            Delivery::Confirmed
+        );
+    }
+    link.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_user_who_may_not_publish_is_told_so_and_the_message_is_unsent() {
     let Some(rig) = support::rig() else { return };
     let vhost = rig.vhost();
@@ -294,7 +320,7 @@ async fn a_user_who_may_not_publish_is_told_so_and_the_message_is_unsent() {
         let Delivery::Unsent(error) = link.publish(&queue("shop"), message).await else {
             panic!("not refused");
         };
-        assert!(error.message.contains("it refused the message"), "{error}");
+        assert!(error.message.contains("the message was refused"), "{error}");
         assert!(error.hint.expect("a hint").contains("permission"));
     }
     link.close().await;
@@ -592,6 +618,12 @@ async fn an_alarm_blocks_and_a_killed_broker_is_lost() {
     };
     assert!(error.message.contains("alarm"), "{error}");
     assert!(link.depth(&queue("shop")).await.is_ok(), "questions go on");
+    let control = link.broadcast(ping("nobody").encode()).await;
+    assert!(control.is_err(), "a control request is a publish too");
+    assert!(
+        link.ping().await.is_ok(),
+        "and did not block its connection"
+    );
     watermark("0.4");
     let Incoming::Blocked(None) = next(&mut incoming).await else {
         panic!("not unblocked");
@@ -955,6 +987,36 @@ async fn a_redis_that_cannot_be_used_says_why() {
     );
     let (link, _incoming) = dial_redis(&server.url).await;
     link.ping().await.expect("the right password");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_who_may_do_only_what_celery_does_can_read_results() {
+    let Some(_rig) = support::rig() else { return };
+    let server = PrivateRedis::start();
+    let id = TaskId::random();
+    let key = format!("celery-task-meta-{id}");
+    ::redis::cmd("ACL")
+        .arg(&["SETUSER", "joe", "on", ">pw", "resetchannels"])
+        .arg(&["~celery-task-meta-*", "&celery-task-meta-*"])
+        .arg(&["+get", "+ping", "+subscribe", "+unsubscribe"])
+        .exec(&mut server.connection())
+        .expect("redis takes the rules");
+    let url = server.url.replace("redis://", "redis://joe:pw@");
+    let (link, mut incoming) = dial_redis(&url).await;
+    link.watch(&id).await.expect("a watch");
+    store(&server.url, &key, b"{}");
+    stored_result(&mut incoming).await;
+    for _ in 0..2 {
+        assert_eq!(link.fetch(&id).await, Ok(Some(b"{}".to_vec())));
+        assert_eq!(link.fetch(&TaskId::random()).await, Ok(None));
+    }
+    link.close().await;
+    let (sender, _incoming) = mpsc::channel(64);
+    let other = redis_backend(&url, Some("acme")).connect(sender).await;
+    let error = other.expect("it logs in").watch(&id).await;
+    let error = error.expect_err("a channel that is not allowed");
+    assert!(error.message.contains("channels"), "{error}");
+    assert!(error.hint.expect("a hint").contains("SUBSCRIBE"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

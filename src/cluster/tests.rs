@@ -188,20 +188,21 @@ fn a_silent_worker_is_told_apart_and_never_counted_as_not_registered() {
 }
 
 #[test]
-fn the_backend_is_told_by_conf_first_and_by_report_else() {
+fn the_backend_is_told_by_the_report_first_and_by_conf_else() {
     let mut cluster = Cluster::default();
-    let report = Report {
-        results: Some("disabled".into()),
-        ..Report::default()
-    };
-    cluster.apply(answer("w1", Answer::Report(report)), at(0));
-    assert_eq!(cluster.result_backend(), Some("disabled"));
     let conf = Conf {
         result_backend: Some("rpc://".into()),
         ..Conf::default()
     };
     cluster.apply(answer("w2", Answer::Conf(conf)), at(0));
     assert_eq!(cluster.result_backend(), Some("rpc://"));
+    // A worker's environment wins over its settings, and only the report shows it.
+    let report = Report {
+        results: Some("redis://h/1".into()),
+        ..Report::default()
+    };
+    cluster.apply(answer("w1", Answer::Report(report)), at(0));
+    assert_eq!(cluster.result_backend(), Some("redis://h/1"));
 }
 
 #[test]

@@ -8,6 +8,8 @@ pub mod table;
 pub mod tasks;
 pub mod workers;
 
+use std::time::Duration;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Span;
@@ -19,9 +21,10 @@ use super::widgets::{Edit, Edited, Editor, Field, Step};
 use crate::call::CallState;
 use crate::client::Command;
 use crate::clock::Now;
+use crate::cluster::{Cluster, WorkerState};
 use crate::protocol::{TaskId, TaskName};
-use crate::text::sanitise;
 use crate::text::width::{cells, wrap};
+use crate::text::{human, sanitise};
 
 /// A pane, in the order of its number.
 #[derive(
@@ -103,8 +106,8 @@ pub enum Ask {
     Send(Box<call::Ready>),
     /// Ask whether a call shall be revoked.
     Revoke(TaskId),
-    /// Wait longer (or shorter) for a call.
-    Wait(TaskId, bool),
+    /// Change how long a call is waited for.
+    Wait(TaskId, Patience),
     /// Stop waiting for a call, keep listening.
     Detach(TaskId),
     /// Say something.
@@ -117,6 +120,15 @@ pub enum Ask {
     Deaf,
     /// This key means nothing here.
     NotHere,
+}
+
+/// How a wait is changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Patience {
+    /// Wait longer, or wait again.
+    Longer,
+    /// Wait shorter.
+    Shorter,
 }
 
 impl Ask {
@@ -199,6 +211,27 @@ pub fn state_span(theme: Theme, state: CallState) -> Span<'static> {
     theme.span(role(state), state.word())
 }
 
+/// How long something took: [`human::duration`], and `<1ms` for what was too fast to measure.
+pub fn took(span: Duration) -> String {
+    match span.as_millis() {
+        0 => "<1ms".to_owned(),
+        _ => human::duration(span),
+    }
+}
+
+/// Workers that are missing among those that answer, in a word: `1 silent`, or `1 unheard` if it never answered in this run.
+pub fn missing(cluster: &Cluster) -> Option<String> {
+    let silent = cluster.workers.values();
+    let silent = silent
+        .filter(|worker| worker.state() == WorkerState::Silent)
+        .count();
+    if silent > 0 {
+        return Some(format!("{silent} silent"));
+    }
+    let unheard = cluster.unaccounted().filter(|_| cluster.surveyed)?;
+    (unheard > 0).then(|| format!("{unheard} unheard"))
+}
+
 /// The last part of a task's name, which tells it from its neighbours: `shop.orders.refund` is `refund`. A name that ends in a dot is itself.
 pub fn last_part(name: &str) -> &str {
     match name.rsplit_once('.') {
@@ -216,10 +249,10 @@ pub fn key(context: Context, action: Action) -> String {
     key.map_or_else(|| "?".to_owned(), ToString::to_string)
 }
 
-/// The first hints of a context, as far as they fit: `Enter open form  / filter`.
+/// The first two hints of a context, as far as they fit: `Enter open form  / filter`.
 pub fn hint(context: Context, width: usize) -> String {
     let mut text = String::new();
-    for (key, word) in keymap::hints(context) {
+    for (key, word) in keymap::hints(context).into_iter().take(2) {
         let gap = if text.is_empty() { "" } else { "  " };
         let next = format!("{text}{gap}{key} {word}");
         if cells(&next) > width {

@@ -188,6 +188,11 @@ where
     ) -> Ended {
         tokio::pin!(stop);
         self.ticked = self.now();
+        let (width, height) = self.screen.size();
+        let size = Message::Input(Input::Resize { width, height });
+        if let Some(ended) = self.tell(model, size) {
+            return ended;
+        }
         loop {
             if let Some(ended) = self.timers(model) {
                 return ended;
@@ -285,7 +290,9 @@ where
     }
 
     fn arrived(&mut self, model: &mut impl Model, arrival: Arrival) -> Option<Ended> {
-        if let Some(held) = self.guard.release(arrival.at, true)
+        // A new size is no key: it says nothing about a paste.
+        let key_or_paste = !matches!(arrival.input, Input::Resize { .. });
+        if let Some(held) = self.guard.release(arrival.at, key_or_paste)
             && let Some(ended) = self.tell(model, Message::Input(held))
         {
             return Some(ended);
@@ -617,6 +624,10 @@ mod tests {
     }
 
     impl Screen for Stuck {
+        fn size(&self) -> (u16, u16) {
+            (80, 24)
+        }
+
         fn is_free(&self) -> bool {
             !self.blocked || Instant::now() >= self.until
         }

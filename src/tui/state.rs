@@ -121,7 +121,7 @@ pub enum Ids {
 
 impl Ids {
     /// The id of the next call.
-    pub fn next(&mut self) -> TaskId {
+    pub fn issue(&mut self) -> TaskId {
         match self {
             Self::Random => TaskId::random(),
             Self::Counted(count) => {

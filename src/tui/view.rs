@@ -33,7 +33,7 @@ fn draw(state: &State, area: Rect, buf: &mut Buffer, now: Now) -> Option<Positio
             None
         }
         _ if !state.shared.connected => {
-            welcome::view(state, area, buf);
+            welcome::view(state, area, buf, now);
             None
         }
         _ => panes(state, area, buf, now),

@@ -19,10 +19,10 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 
 fn main() -> Outcome<()> {
     let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
+        .worker_threads(1)
         .enable_all()
         .build()?;
-    // Commands come on this thread; the engine runs on the others, as in the program.
+    // Commands come on this thread; the engine runs on the other, as in the program.
     let (client, mut events) = runtime.block_on(connect())?;
     runtime.block_on(call(&client, &mut events))?;
     let mut stdout = std::io::stdout().lock();

@@ -863,6 +863,22 @@ fn copying_says_what_was_sent_and_refuses_what_is_too_large() {
 }
 
 #[test]
+fn a_value_too_long_for_its_row_is_opened_by_enter_and_closed_by_esc() {
+    let mut stage = shop();
+    stage.keys("Enter 1");
+    stage.send();
+    let id = stage.last_id();
+    let long = format!("{{\"note\": \"{}the end\"}}", "客戶要求退款 ".repeat(20));
+    stage.fact(result(&id, TaskState::Success, &long));
+    assert!(!says(&stage, "the end"));
+    stage.keys("j Enter");
+    assert!(says(&stage, "the end"));
+    stage.keys("Esc");
+    assert!(!says(&stage, "the end"));
+    assert_eq!(stage.state.focus, Pane::Result);
+}
+
+#[test]
 fn an_idle_screen_asks_for_no_frame() {
     let mut stage = shop();
     stage.keys("j");

@@ -118,14 +118,14 @@ impl Stage {
         state.shared.connected = true;
         state.shared.zone = TimeZone::UTC;
         state.ids = Ids::Counted(0xc7a3_1f08);
-        let mut stage = Self {
+        let mut new = Self {
             state,
             now,
             effects: Vec::new(),
             redrawn: false,
         };
-        stage.tell(Message::Input(Input::Resize { width, height }));
-        stage
+        new.tell(Message::Input(Input::Resize { width, height }));
+        new
     }
 
     /// The same screen without a broker.

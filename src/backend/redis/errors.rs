@@ -17,14 +17,23 @@ pub(super) fn told(url: &RedisUrl, error: &RedisError) -> Error {
     backend(url, &what, hint)
 }
 
+/// Whether the server's access rules forbid it.
+pub(super) fn is_denied(error: &RedisError) -> bool {
+    error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm)
+}
+
 /// Nothing was heard in time.
 pub(super) fn silent(url: &RedisUrl) -> Error {
-    let hint = if url.tls {
-        "is it up, is the port right, and does that port speak TLS (rediss://)?"
+    backend(url, "no answer in time", Some(silence(url)))
+}
+
+fn silence(url: &RedisUrl) -> String {
+    let doubt = if url.tls {
+        "does that port speak TLS (rediss://)?"
     } else {
-        "is it up, is the port right, and does a firewall let it through?"
+        "does a firewall let it through?"
     };
-    backend(url, "no answer in time", Some(hint.to_owned()))
+    format!("is it up, is {} the right port, and {doubt}", url.port)
 }
 
 /// A connection that was up and is gone.
@@ -64,13 +73,16 @@ fn explained(url: &RedisUrl, error: &RedisError) -> (String, Option<String>) {
         ),
         ErrorKind::Parse => (
             "what answered is not a Redis".to_owned(),
-            Some(format!("is {} its port (usually 6379)?", url.port)),
+            Some(match url.port {
+                6379 => "something else listens on that port".to_owned(),
+                port => format!("is {port} its port (usually 6379)?"),
+            }),
         ),
         ErrorKind::Io => unreached(url, error),
         ErrorKind::Server(ServerErrorKind::NoPerm) => (
             remote(error),
             hint(
-                "umbel needs the commands GET, STRLEN, GETRANGE, PING and SUBSCRIBE on celery-task-meta-*",
+                "umbel needs GET, PING, SUBSCRIBE and UNSUBSCRIBE for celery-task-meta-* (STRLEN and GETRANGE make it faster)",
             ),
         ),
         ErrorKind::Server(ServerErrorKind::BusyLoading) => (
@@ -114,11 +126,11 @@ fn unreached(url: &RedisUrl, error: &RedisError) -> (String, Option<String>) {
     if text.contains("certificate") || text.contains("Certificate") || text.contains("UnknownCA") {
         return (
             format!("TLS: {}", cut(&text)),
-            Some("the certificate is checked against the authorities that this system trusts; an own CA is not supported yet".to_owned()),
+            Some("the certificate is checked against the authorities that this system trusts; for an own one set SSL_CERT_FILE to its PEM file".to_owned()),
         );
     }
     if error.is_timeout() {
-        return ("no answer in time".to_owned(), None);
+        return ("no answer in time".to_owned(), Some(silence(url)));
     }
     let hint = match error.is_connection_dropped() {
         true if url.tls => "does that port speak TLS?",
@@ -209,7 +221,7 @@ mod tests {
     #[case::wrong_password((ErrorKind::AuthenticationFailed, "Password authentication failed").into(),
         "login refused: wrong password or unknown user", "percent-encoded")]
     #[case::not_a_redis((ErrorKind::Parse, "Parse error").into(),
-        "what answered is not a Redis", "usually 6379")]
+        "what answered is not a Redis", "something else")]
     #[case::no_permission((ErrorKind::Server(ServerErrorKind::NoPerm), "x", "this user has no permissions to run the 'get' command".to_owned()).into(),
         "this user has no permissions to run the 'get' command", "SUBSCRIBE")]
     #[case::database((ErrorKind::Server(ServerErrorKind::ResponseError), "Redis server refused to switch database", "DB index is out of range".to_owned()).into(),

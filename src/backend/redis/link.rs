@@ -3,6 +3,7 @@
 //! It never reconnects and never writes to the Redis.
 
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,9 @@ use crate::protocol::TaskId;
 
 /// The largest result that is read; a Redis value may have 512 MiB.
 const MAX_RESULT: u64 = 256 << 20;
+
+/// Stands for a size that may not be asked for; the patience for the largest is then right.
+const UNKNOWN_SIZE: u64 = MAX_RESULT;
 
 /// What the first look at a result brings at most; larger ones come over a connection of their own, so that others do not wait
 /// behind them.
@@ -45,6 +49,8 @@ pub(super) struct RedisLink {
     client: Client,
     commands: MultiplexedConnection,
     listening: PubSubSink,
+    /// Set when the user may not ask for a part or the size of a value: then every result is treated as a large one.
+    only_get: AtomicBool,
     /// Dropped or used, it stops the pump.
     stop: Mutex<Option<oneshot::Sender<()>>>,
 }
@@ -76,6 +82,7 @@ impl RedisLink {
             client,
             commands,
             listening,
+            only_get: AtomicBool::new(false),
             stop: Mutex::new(Some(stop)),
         })
     }
@@ -96,7 +103,25 @@ impl RedisLink {
         }
     }
 
-    /// A result that is too large to come with the others.
+    /// The start of a value and its size.
+    async fn look(&self, key: &str) -> Result<(Vec<u8>, u64), Error> {
+        let mut commands = self.commands.clone();
+        let mut look = pipe();
+        look.cmd("GETRANGE").arg(key).arg(0).arg(FIRST_LOOK - 1);
+        look.cmd("STRLEN").arg(key);
+        let answer = timeout(STEP, look.query_async(&mut commands)).await;
+        match answer {
+            Ok(Ok(found)) => Ok(found),
+            Ok(Err(error)) if errors::is_denied(&error) => {
+                self.only_get.store(true, Ordering::Relaxed);
+                Ok((Vec::new(), UNKNOWN_SIZE))
+            }
+            Ok(Err(error)) => Err(errors::told(&self.url, &error)),
+            Err(_) => Err(errors::silent(&self.url)),
+        }
+    }
+
+    /// A result that may be too large to come with the others.
     async fn fetch_large(&self, key: &str, size: u64) -> Result<Option<Vec<u8>>, Error> {
         if size > MAX_RESULT {
             return Err(errors::too_large(&self.url, size, MAX_RESULT));
@@ -125,12 +150,11 @@ impl Link for RedisLink {
 
     async fn fetch(&self, id: &TaskId) -> Result<Option<Vec<u8>>, Error> {
         let key = self.key(id);
-        let mut commands = self.commands.clone();
-        let mut look = pipe();
-        look.cmd("GETRANGE").arg(&key).arg(0).arg(FIRST_LOOK - 1);
-        look.cmd("STRLEN").arg(&key);
-        let (start, size): (Vec<u8>, u64) =
-            self.bounded(STEP, look.query_async(&mut commands)).await?;
+        let (start, size) = if self.only_get.load(Ordering::Relaxed) {
+            (Vec::new(), UNKNOWN_SIZE)
+        } else {
+            self.look(&key).await?
+        };
         // An overwrite between the two commands shows as a size that does not fit; the plain GET then settles it.
         match size {
             0 => Ok(None),
@@ -229,12 +253,13 @@ async fn carry(
     Some("the server closed it".to_owned())
 }
 
-/// The channel is the key (protocol.md 2.2).
+/// The channel is the key (protocol.md 2.2). What is beyond our limit is left to [`Link::fetch`], which says so.
 fn result(stem: &str, message: &Msg) -> Option<Incoming> {
     let id = message.get_channel_name().strip_prefix(stem)?;
-    Some(Incoming::Result {
+    let payload = message.get_payload_bytes();
+    (payload.len() as u64 <= MAX_RESULT).then(|| Incoming::Result {
         id: TaskId::from(id),
-        payload: message.get_payload_bytes().to_vec(),
+        payload: payload.to_vec(),
     })
 }
 

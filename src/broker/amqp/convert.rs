@@ -7,10 +7,11 @@ use lapin::BasicProperties;
 use lapin::message::Delivery;
 use lapin::types::{AMQPValue, FieldArray, FieldTable, LongString, ShortString};
 
+use super::dial::FRAME_MAX;
 use crate::protocol::{Json, Message, Properties};
 
-/// Headers travel in one frame, and RabbitMQ's frames hold 128 KiB unless configured otherwise; a larger one kills the connection.
-const MAX_HEADERS: usize = 120 * 1024;
+/// Headers travel in one frame, together with the properties; a larger frame than agreed kills the connection.
+const MAX_HEADERS: usize = FRAME_MAX as usize - 4096;
 
 /// Tables inside tables: what we send and what we read.
 const MAX_DEPTH: usize = 32;
@@ -62,7 +63,8 @@ pub(super) fn properties(message: &Message) -> Result<BasicProperties, Unsendabl
     Ok(theirs)
 }
 
-/// A delivered message as ours. Only the properties that Celery uses are kept.
+/// A delivered message as ours. Only the properties that Celery uses are kept. The broker bounds the body (128 MiB by default
+/// in RabbitMQ 3, 16 MiB in 4), we the headers.
 pub(super) fn message(delivery: Delivery) -> Message {
     let theirs = &delivery.properties;
     let text = |short: &Option<ShortString>| short.as_ref().map(|text| text.as_str().to_owned());

@@ -21,6 +21,11 @@ use crate::broker::url::Endpoint;
 /// Seconds between heartbeats; a dead broker is noticed after twice as long (ux.md 0.1, ruling 15).
 const HEARTBEAT: u16 = 5;
 
+/// The largest frame, in bytes. lapin fills two buffers of 32 frames with zeros during each connect: with the 128 KiB that
+/// RabbitMQ offers that is 16 MB of memory and most of the time of a connect. Only headers must fit in one frame; bodies take
+/// as many as they need.
+pub(super) const FRAME_MAX: u32 = 32 * 1024;
+
 /// A connection that is cut when dropped.
 pub(super) struct Wire {
     connection: Connection,
@@ -171,6 +176,7 @@ fn uri(endpoint: &Endpoint) -> AMQPUri {
         },
         vhost: endpoint.vhost.clone(),
         query: AMQPQueryString {
+            frame_max: Some(FRAME_MAX),
             heartbeat: Some(HEARTBEAT),
             ..AMQPQueryString::default()
         },

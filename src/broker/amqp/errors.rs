@@ -80,40 +80,63 @@ pub(super) fn connecting(endpoint: &Endpoint, failure: &Failure) -> Error {
 
 /// A connection that was up and is gone.
 pub(super) fn lost(endpoint: &Endpoint, failure: &Failure) -> Error {
-    let what = match failure {
-        Failure::Amqp { error, .. } => match error.kind() {
-            ErrorKind::MissingHeartbeatError => "nothing heard for 10 s".to_owned(),
-            ErrorKind::IOError(cause) if cause.kind() == io::ErrorKind::ConnectionAborted => {
-                "the broker closed it".to_owned()
-            }
-            ErrorKind::IOError(cause) => lower(&cause.to_string()),
-            ErrorKind::ProtocolError(remote) => cut(remote.get_message().as_str()),
-            _ => cut(&error.to_string()),
-        },
-        Failure::UnknownHost | Failure::Silence { .. } => "nothing heard in time".to_owned(),
-    };
-    told(endpoint, &format!("connection lost: {what}"), None)
+    let what = format!("connection lost: {}", cause(failure));
+    told(endpoint, &what, None)
 }
 
-/// A step on a living connection that failed; `step` completes the sentence "it refused …".
+/// A message that was written, or begun to be written, and whose confirm did not come.
+pub(super) fn unconfirmed(endpoint: &Endpoint, failure: &Failure) -> Error {
+    let what = format!("the message was not confirmed: {}", cause(failure));
+    let mut error = told(endpoint, &what, None);
+    error.kind = Kind::UnknownDelivery;
+    error.hint("it may be queued and run; it is not sent again")
+}
+
+/// A step on a living connection that failed.
 pub(super) fn step(endpoint: &Endpoint, step: &str, failure: &Failure) -> Error {
-    let what = match failure {
-        Failure::Amqp { error, .. } => match error.kind() {
-            ErrorKind::ProtocolError(remote) => {
-                format!("it refused {step}: {}", cut(remote.get_message().as_str()))
-            }
-            _ => format!("{step} failed: {}", cut(&error.to_string())),
-        },
-        Failure::UnknownHost | Failure::Silence { .. } => format!("{step}: no answer in time"),
-    };
+    let refused = remote(failure).is_some();
+    let verb = if refused { "was refused" } else { "failed" };
     let denied = matches!(failure, Failure::Amqp { error, .. } if code(error) == Some(403));
     let hint = denied.then(|| {
         format!(
-            "user {} lacks a permission on this vhost: rabbitmqctl list_user_permissions {}",
-            endpoint.user, endpoint.user
+            "user {0} lacks a permission on this vhost: rabbitmqctl list_user_permissions {0}",
+            endpoint.user
         )
     });
+    let what = format!("{step} {verb}: {}", cause(failure));
     told(endpoint, &what, hint)
+}
+
+/// Why, in a few words.
+fn cause(failure: &Failure) -> String {
+    if let Some(text) = remote(failure) {
+        return cut(text);
+    }
+    let Failure::Amqp { error, .. } = failure else {
+        return "nothing heard in time".to_owned();
+    };
+    match error.kind() {
+        ErrorKind::MissingHeartbeatError => "nothing heard for 10 s".to_owned(),
+        ErrorKind::IOError(cause) if cause.kind() == io::ErrorKind::ConnectionAborted => {
+            "the broker hung up".to_owned()
+        }
+        ErrorKind::IOError(cause) => cut(&lower(&cause.to_string())),
+        ErrorKind::InvalidChannelState(..) | ErrorKind::InvalidConnectionState(_) => {
+            "the connection or its channel is gone".to_owned()
+        }
+        _ => cut(&error.to_string()),
+    }
+}
+
+/// What the broker itself said.
+fn remote(failure: &Failure) -> Option<&str> {
+    match failure {
+        Failure::Amqp { error, .. } => match error.kind() {
+            ErrorKind::ProtocolError(remote) => Some(remote.get_message().as_str()),
+            _ => None,
+        },
+        Failure::UnknownHost | Failure::Silence { .. } => None,
+    }
 }
 
 /// `broker amqp://localhost:5672/: …`
@@ -201,7 +224,7 @@ fn hung_up(endpoint: &Endpoint, cause: &io::Error) -> (String, Option<String>) {
     if text.contains("certificate") || text.contains("Certificate") || text.contains("UnknownCA") {
         return (
             format!("TLS: {}", cut(&text)),
-            Some("the certificate is checked against the authorities that this system trusts; an own CA is not supported yet".to_owned()),
+            Some("the certificate is checked against the authorities that this system trusts; for an own one set SSL_CERT_FILE to its PEM file".to_owned()),
         );
     }
     (
@@ -234,6 +257,7 @@ fn not_amqp(endpoint: &Endpoint) -> String {
         6379 | 6380 => "that port is usually a Redis; AMQP is 5672".to_owned(),
         80 | 443 | 8080 => "that port is usually a web server; AMQP is 5672".to_owned(),
         5671 if !endpoint.tls => "that port usually speaks TLS: try amqps://".to_owned(),
+        5672 => "something other than a RabbitMQ listens on that port".to_owned(),
         port => format!(
             "is {port} the AMQP port (usually 5672), and not a web page, a Redis or a TLS port (amqps://)?"
         ),
@@ -277,7 +301,7 @@ mod tests {
         io::Error::new(kind, text.to_owned()).into()
     }
 
-    fn remote(kind: AMQPErrorKind, text: &str) -> lapin::Error {
+    fn told_by_broker(kind: AMQPErrorKind, text: &str) -> lapin::Error {
         ErrorKind::ProtocolError(AMQPError::new(kind, text.into())).into()
     }
 
@@ -288,30 +312,30 @@ mod tests {
     #[rstest]
     #[case::refused(
         Failure::Amqp { error: io_error(io::ErrorKind::ConnectionRefused, "x"), reached: false },
-        "broker amqp://h:5672/: connection refused", "does RabbitMQ run on h, and is 5672 its port?")]
+        "broker amqp://h:5673/: connection refused", "does RabbitMQ run on h, and is 5673 its port?")]
     #[case::unknown_host(
         Failure::UnknownHost,
-        "broker amqp://h:5672/: the host name h is not known",
+        "broker amqp://h:5673/: the host name h is not known",
         "check its spelling"
     )]
     #[case::firewall(
         Failure::Silence { reached: false },
-        "broker amqp://h:5672/: no connection in time", "firewall")]
+        "broker amqp://h:5673/: no connection in time", "firewall")]
     #[case::redis_port(
         Failure::Silence { reached: true },
-        "broker amqp://h:5672/: it was reached, but did not answer in AMQP in time", "a Redis")]
+        "broker amqp://h:5673/: it was reached, but did not answer in AMQP in time", "a Redis")]
     #[case::wrong_password(
-        reached(remote(AMQPSoftError::ACCESSREFUSED.into(), "ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN.")),
-        "broker amqp://h:5672/: login refused: wrong password, or there is no user joe", "percent-encoded")]
+        reached(told_by_broker(AMQPSoftError::ACCESSREFUSED.into(), "ACCESS_REFUSED - Login was refused using authentication mechanism PLAIN.")),
+        "broker amqp://h:5673/: login refused: wrong password, or there is no user joe", "percent-encoded")]
     #[case::vhost_missing(
-        reached(remote(AMQPHardError::NOTALLOWED.into(), "NOT_ALLOWED - vhost nosuch not found")),
-        "broker amqp://h:5672/: there is no vhost /", "list_vhosts")]
+        reached(told_by_broker(AMQPHardError::NOTALLOWED.into(), "NOT_ALLOWED - vhost nosuch not found")),
+        "broker amqp://h:5673/: there is no vhost /", "list_vhosts")]
     #[case::no_permission(
-        reached(remote(AMQPHardError::NOTALLOWED.into(), "NOT_ALLOWED - access to vhost '/' refused for user 'joe'")),
-        "broker amqp://h:5672/: user joe has no permission on the vhost /", "set_permissions")]
+        reached(told_by_broker(AMQPHardError::NOTALLOWED.into(), "NOT_ALLOWED - access to vhost '/' refused for user 'joe'")),
+        "broker amqp://h:5673/: user joe has no permission on the vhost /", "set_permissions")]
     #[case::http_port(
         reached(io_error(io::ErrorKind::ConnectionAborted, "connection aborted")),
-        "broker amqp://h:5672/: it closed the connection instead of answering in AMQP",
+        "broker amqp://h:5673/: it closed the connection instead of answering in AMQP",
         "web page"
     )]
     #[case::tls_to_a_plain_port(
@@ -319,12 +343,12 @@ mod tests {
             io::ErrorKind::InvalidData,
             "received corrupt message of type InvalidContentType"
         )),
-        "broker amqp://h:5672/: it does not speak TLS",
+        "broker amqp://h:5673/: it does not speak TLS",
         "amqps://"
     )]
     #[case::unknown_authority(
         reached(io_error(io::ErrorKind::InvalidData, "invalid peer certificate: UnknownIssuer")),
-        "broker amqp://h:5672/: TLS: invalid peer certificate: UnknownIssuer",
+        "broker amqp://h:5673/: TLS: invalid peer certificate: UnknownIssuer",
         "trusts"
     )]
     fn a_failed_connect_says_what_happened_and_what_to_check(
@@ -332,7 +356,7 @@ mod tests {
         #[case] message: &str,
         #[case] hint: &str,
     ) {
-        let error = connecting(&endpoint("amqp://joe:s3cret@h:5672/"), &failure);
+        let error = connecting(&endpoint("amqp://joe:s3cret@h:5673/"), &failure);
         assert_eq!(error.kind, Kind::Unsent);
         assert_eq!(error.message, message);
         let told = error.hint.unwrap();
@@ -342,7 +366,7 @@ mod tests {
 
     #[test]
     fn guest_is_told_that_it_may_log_in_only_locally() {
-        let refused = reached(remote(
+        let refused = reached(told_by_broker(
             AMQPSoftError::ACCESSREFUSED.into(),
             "ACCESS_REFUSED",
         ));
@@ -361,10 +385,7 @@ mod tests {
 
     #[rstest]
     #[case::heartbeat(ErrorKind::MissingHeartbeatError.into(), "nothing heard for 10 s")]
-    #[case::cut(
-        io_error(io::ErrorKind::ConnectionAborted, "x"),
-        "the broker closed it"
-    )]
+    #[case::cut(io_error(io::ErrorKind::ConnectionAborted, "x"), "the broker hung up")]
     #[case::reset(
         io_error(
             io::ErrorKind::ConnectionReset,
@@ -373,7 +394,7 @@ mod tests {
         "connection reset by peer"
     )]
     #[case::shutdown(
-        remote(AMQPHardError::CONNECTIONFORCED.into(), "CONNECTION_FORCED - broker forced connection closure with reason 'shutdown'"),
+        told_by_broker(AMQPHardError::CONNECTIONFORCED.into(), "CONNECTION_FORCED - broker forced connection closure with reason 'shutdown'"),
         "CONNECTION_FORCED - broker forced connection closure with reason 'shutdown'")]
     fn a_lost_connection_says_why(#[case] error: lapin::Error, #[case] why: &str) {
         let told = lost(&endpoint("amqp://h/shop"), &error.into());
@@ -384,8 +405,25 @@ mod tests {
     }
 
     #[test]
+    fn a_missing_confirm_is_a_kind_of_its_own() {
+        let gone = ErrorKind::InvalidChannelState(lapin::ChannelState::Error, "confirm");
+        let told = unconfirmed(&endpoint("amqp://h"), &lapin::Error::from(gone).into());
+        assert_eq!(told.kind, Kind::UnknownDelivery);
+        assert!(
+            told.message
+                .ends_with("not confirmed: the connection or its channel is gone")
+        );
+        let told = unconfirmed(&endpoint("amqp://h"), &Failure::Silence { reached: true });
+        assert!(
+            told.message
+                .ends_with("not confirmed: nothing heard in time")
+        );
+        assert!(told.hint.unwrap().contains("not sent again"));
+    }
+
+    #[test]
     fn remote_text_is_bounded() {
-        let long = remote(AMQPHardError::INTERNALERROR.into(), &"x".repeat(255));
+        let long = told_by_broker(AMQPHardError::INTERNALERROR.into(), &"x".repeat(255));
         assert!(
             connecting(&endpoint("amqp://h"), &long.into())
                 .message
@@ -397,12 +435,12 @@ mod tests {
 
     #[test]
     fn a_denied_step_names_the_permission() {
-        let denied = reached(remote(
+        let denied = reached(told_by_broker(
             AMQPSoftError::ACCESSREFUSED.into(),
             "ACCESS_REFUSED - access to exchange 'celery.pidbox' in vhost '/' refused for user 'joe'",
         ));
         let error = step(&endpoint("amqp://joe:pw@h/"), "a control request", &denied);
-        assert!(error.message.contains("it refused a control request"));
+        assert!(error.message.contains("a control request was refused"));
         assert!(error.hint.unwrap().contains("list_user_permissions joe"));
     }
 }

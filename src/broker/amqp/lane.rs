@@ -39,10 +39,10 @@ pub(super) enum Fate {
     /// Certainly not queued.
     Unsent(Trouble),
     /// Perhaps queued.
-    Unknown(Trouble),
+    Unknown(Failure),
 }
 
-/// Why a message has a sad fate.
+/// Why a message was not sent.
 #[derive(Debug)]
 pub(super) enum Trouble {
     /// The broker blocks publishers, and ours has not been written.
@@ -85,9 +85,6 @@ impl Lanes {
     /// Publishes with `mandatory` and waits for the confirm until `deadline`. When the wait ends early (deadline, or the
     /// caller is gone), the channel is not used again before its confirm has come.
     pub(super) async fn publish(self: &Arc<Self>, parcel: Parcel, deadline: Instant) -> Fate {
-        if self.wire.is_blocked() {
-            return Fate::Unsent(Trouble::Blocked);
-        }
         let lane = match timeout_at(deadline, self.lane()).await {
             Ok(Ok(lane)) => lane,
             Ok(Err(error)) => return Fate::Unsent(Trouble::Failure(error.into())),
@@ -100,7 +97,7 @@ impl Lanes {
         });
         timeout_at(deadline, attempt)
             .await
-            .unwrap_or_else(|_| Fate::Unknown(Trouble::Failure(Failure::Silence { reached: true })))
+            .unwrap_or_else(|_| Fate::Unknown(Failure::Silence { reached: true }))
     }
 
     /// A channel that is nobody else's.
@@ -229,19 +226,17 @@ fn judge(confirmation: Confirmation) -> Fate {
             Fate::Returned(format!("{} {}", returned.reply_code, returned.reply_text))
         }
         Confirmation::Nack(_) => Fate::Nacked,
-        Confirmation::NotRequested => Fate::Unknown(Trouble::Failure(gone("confirm").into())),
+        Confirmation::NotRequested => Fate::Unknown(gone("confirm").into()),
     }
 }
 
 /// The channel or the connection broke between writing and confirm. When the broker closed only the channel, it did so over
 /// this message, the only one under way on it, and has not queued it.
 fn broken(error: lapin::Error) -> Fate {
-    let refused = closes_channel_only(&error);
-    let trouble = Trouble::Failure(error.into());
-    if refused {
-        Fate::Unsent(trouble)
+    if closes_channel_only(&error) {
+        Fate::Unsent(Trouble::Failure(error.into()))
     } else {
-        Fate::Unknown(trouble)
+        Fate::Unknown(error.into())
     }
 }
 

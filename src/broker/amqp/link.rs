@@ -149,6 +149,11 @@ impl AmqpLink {
         }
     }
 
+    /// An alarm holds for the whole broker: a publish would only block the other connection too.
+    fn is_blocked(&self) -> bool {
+        self.publishing.is_blocked() || self.control.is_blocked()
+    }
+
     fn trouble(&self, what: &str, trouble: &Trouble) -> Error {
         let address = self.endpoint.short();
         match trouble {
@@ -160,11 +165,21 @@ impl AmqpLink {
             Trouble::Busy => Error::new(
                 Kind::Unsent,
                 format!(
-                    "broker {address}: {what} was not sent, others still wait for their confirm"
+                    "broker {address}: {what} was not sent: others still wait for their confirm"
                 ),
             ),
             Trouble::Failure(failure) => errors::step(&self.endpoint, what, failure),
         }
+    }
+
+    /// A Nack: the queue has a limit and is full, or the broker failed inside.
+    fn refused(&self, what: &str) -> Error {
+        let address = self.endpoint.short();
+        Error::new(
+            Kind::Unsent,
+            format!("broker {address}: {what} was not taken"),
+        )
+        .hint("is the queue full (x-max-length with x-overflow reject-publish)?")
     }
 
     fn unsendable(&self, reason: &convert::Unsendable) -> Error {
@@ -193,6 +208,9 @@ impl Link for AmqpLink {
 
     async fn publish(&self, queue: &QueueName, message: Message) -> Delivery {
         let deadline = Instant::now() + STEP;
+        if self.is_blocked() {
+            return Delivery::Unsent(self.trouble("the message", &Trouble::Blocked));
+        }
         let parcel = match parcel("", queue.as_str(), message, 2) {
             Ok(parcel) => parcel,
             Err(reason) => return Delivery::Unsent(self.unsendable(&reason)),
@@ -200,23 +218,18 @@ impl Link for AmqpLink {
         match self.tasks.publish(parcel, deadline).await {
             Fate::Routed => Delivery::Confirmed,
             Fate::Returned(text) => Delivery::Returned(text),
-            Fate::Nacked => Delivery::Unsent(Error::new(
-                Kind::Unsent,
-                format!(
-                    "broker {}: it refused the message (queue {queue} is full, or a limit of it is reached)",
-                    self.endpoint.short()
-                ),
-            )),
+            Fate::Nacked => Delivery::Unsent(self.refused("the message")),
             Fate::Unsent(trouble) => Delivery::Unsent(self.trouble("the message", &trouble)),
-            Fate::Unknown(trouble) => {
-                let mut error = self.trouble("the confirm of the message", &trouble);
-                error.kind = Kind::UnknownDelivery;
-                Delivery::Unknown(error)
+            Fate::Unknown(failure) => {
+                Delivery::Unknown(errors::unconfirmed(&self.endpoint, &failure))
             }
         }
     }
 
     async fn broadcast(&self, request: Message) -> Result<Reach, Error> {
+        if self.is_blocked() {
+            return Err(self.trouble("a control request", &Trouble::Blocked));
+        }
         let parcel =
             parcel(control::EXCHANGE, "", request, 1).map_err(|reason| self.unsendable(&reason))?;
         match self.broadcasts.publish(parcel, Instant::now() + STEP).await {
@@ -228,9 +241,10 @@ impl Link for AmqpLink {
                 // No such exchange: no worker has connected since the broker started.
                 Ok(Reach::Nobody)
             }
-            Fate::Nacked => Err(self.trouble("a control request", &Trouble::Busy)),
-            Fate::Unsent(trouble) | Fate::Unknown(trouble) => {
-                Err(self.trouble("a control request", &trouble))
+            Fate::Nacked => Err(self.refused("a control request")),
+            Fate::Unsent(trouble) => Err(self.trouble("a control request", &trouble)),
+            Fate::Unknown(failure) => {
+                Err(errors::step(&self.endpoint, "a control request", &failure))
             }
         }
     }

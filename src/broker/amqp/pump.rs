@@ -136,8 +136,9 @@ impl Pump {
             Round::Reply(Some(Ok(delivery))) => {
                 self.pass(Incoming::Reply(convert::message(delivery))).await
             }
-            // What is behind it follows at once: the end of the stream, and the event of the connection if that broke.
-            Round::Result(Some(Err(_))) | Round::Reply(Some(Err(_))) => Ok(()),
+            Round::Result(Some(Err(error))) | Round::Reply(Some(Err(error))) => {
+                survives(&self.control.wire, error)
+            }
             Round::Result(None) => self.results_again().await,
             Round::Reply(None) => self.replies_again().await,
             Round::Publishing(event) => {
@@ -211,16 +212,20 @@ impl Pump {
     }
 }
 
-/// What a connection tells about itself. Errors of its channels come here too and are not its own (protocol.md 11.3).
+/// Whether a connection survives an error: those of its channels come through its events too (protocol.md 11.3).
+fn survives(wire: &Wire, error: lapin::Error) -> Result<(), End> {
+    if errors::closes_channel_only(&error) && wire.is_up() {
+        return Ok(());
+    }
+    Err(End::Lost(error.into()))
+}
+
+/// What a connection tells about itself.
 fn note(side: &mut Side, event: Option<Event>) -> Result<(), End> {
     match event {
         Some(Event::ConnectionBlocked(reason)) => side.blocked = Some(reason),
         Some(Event::ConnectionUnblocked) => side.blocked = None,
-        Some(Event::Error(error)) => {
-            if !errors::closes_channel_only(&error) || !side.wire.is_up() {
-                return Err(End::Lost(error.into()));
-            }
-        }
+        Some(Event::Error(error)) => survives(&side.wire, error)?,
         Some(_) => {}
         None => return Err(End::Lost(Failure::Silence { reached: true })),
     }

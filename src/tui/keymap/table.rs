@@ -241,8 +241,13 @@ pub static TABLE: &[Row] = &[
         Action::Refresh,
     )
     .help("Everywhere", "ask again now, reconnect"),
-    row(PANES, &[typed('!')], Action::OpenNotice)
-        .help("Everywhere", "open what the notice is about"),
+    row(
+        &[Tasks, CallNav, Queues, Workers],
+        &[typed('y')],
+        Action::Copy,
+    )
+    .help("Everywhere", "copy name or call"),
+    row(PANES, &[typed('!')], Action::OpenNotice).help("Everywhere", "open the notice"),
     row(PANES, &[plain(KeyCode::Esc)], Action::Back).help("Everywhere", "back one level"),
     row(PANES, &[typed('q')], Action::Quit)
         .hint(120, "quit")

@@ -1,5 +1,6 @@
 //! The call form: what to send, how, and what stands against it. A draft for each task, so that nothing typed is lost; sends nothing itself.
 
+mod below;
 pub mod check;
 pub mod draft;
 pub mod json;
@@ -69,13 +70,8 @@ impl State {
             .entry(task.clone())
             .or_insert_with(|| Draft::new(task.clone(), shared.timeout));
         draft.armed = None;
-        if draft.spot == Spot::Button {
-            draft.spot = Spot::Empty;
-        }
-        if !draft.start_typing() {
-            draft.spot = Spot::Empty;
-            draft.start_typing();
-        }
+        draft.spot = Spot::Empty;
+        draft.start_typing();
         self.open = Some(task);
         self.ask_for_queue(shared)
     }

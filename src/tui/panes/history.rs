@@ -8,7 +8,7 @@ use super::{Ask, Pane, Scene, last_part, paragraph, remote, role, step, table};
 use crate::call::{Call, CallState};
 use crate::clock::Now;
 use crate::protocol::{TaskId, python};
-use crate::text::human::{count, duration};
+use crate::text::human::count;
 use crate::text::width::cut;
 use crate::tui::keymap::Action;
 use crate::tui::state::Calls;
@@ -140,13 +140,13 @@ fn took(call: &Call, now: Now) -> String {
     let took = call.timeline.total().or_else(|| call.elapsed(now));
     match call.state() {
         CallState::Unsent | CallState::NoResult | CallState::Detached => "-".to_owned(),
-        _ => took.map_or_else(|| "-".to_owned(), duration),
+        _ => took.map_or_else(|| "-".to_owned(), super::took),
     }
 }
 
 fn queued(call: &Call) -> String {
     match (call.timeline.queued(), call.state()) {
-        (Some(queued), _) => duration(queued),
+        (Some(queued), _) => super::took(queued),
         (None, CallState::Unsent | CallState::NoResult) => "-".to_owned(),
         (None, _) => "?".to_owned(),
     }

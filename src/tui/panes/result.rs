@@ -6,13 +6,17 @@ pub mod timeline;
 pub mod traceback;
 pub mod view;
 
-use super::{Ask, Pane, step};
+use super::{Ask, Pane, Patience, step};
 use crate::call::{Call, CallState};
 use crate::protocol::{Json, TaskId};
+use crate::text::human;
 use crate::tui::keymap::{Action, Context};
 use crate::tui::state::Shared;
 
 pub use document::{Body, Document};
+
+/// A result larger than this is not even written out to be copied.
+const LARGE: usize = 1_000_000;
 
 /// What the pane remembers.
 #[derive(Debug, Default)]
@@ -77,20 +81,23 @@ impl State {
     /// One action.
     pub fn update(&mut self, action: Action, around: Around<'_>) -> Option<Ask> {
         if action == Action::Back {
-            return Some(Ask::Focus(Pane::Call));
+            let read = self.document.as_mut().is_some_and(Document::stop_reading);
+            return (!read).then_some(Ask::Focus(Pane::Call));
         }
         let Some(call) = self.shown(around.shared) else {
             return Some(Ask::say("no call yet"));
         };
         match action {
-            Action::Longer => Some(Ask::Wait(call.id().clone(), true)),
-            Action::Shorter => Some(Ask::Wait(call.id().clone(), false)),
+            Action::Longer => Some(Ask::Wait(call.id().clone(), Patience::Longer)),
+            Action::Shorter => Some(Ask::Wait(call.id().clone(), Patience::Shorter)),
             Action::Detach => Some(Ask::Detach(call.id().clone())),
             Action::Revoke => Some(Ask::Revoke(call.id().clone())),
             Action::Copy => Some(copy(call)),
             Action::Enter => {
                 let height = self.height(call, around);
-                self.fold(height);
+                if let Some(document) = &mut self.document {
+                    document.enter(around.size.0, height);
+                }
                 None
             }
             action => self.scroll(action, around),
@@ -103,26 +110,13 @@ impl State {
         lines::Parts::of(call, self.document(), around.shared, width, height).body
     }
 
-    fn fold(&mut self, height: u16) {
-        if let Some(Document {
-            body: Body::Tree(tree),
-            ..
-        }) = &mut self.document
-        {
-            tree.toggle(usize::from(height));
-        }
-    }
-
     fn scroll(&mut self, action: Action, around: Around<'_>) -> Option<Ask> {
         let Some(step) = step(action) else {
             return Some(Ask::NotHere);
         };
         let call = self.shown(around.shared)?;
         let height = self.height(call, around);
-        match &mut self.document.as_mut()?.body {
-            Body::Tree(tree) => tree.step(step, usize::from(height)),
-            Body::Text(text) => text.step(step, around.size.0, height),
-        }
+        self.document.as_mut()?.step(step, around.size.0, height);
         None
     }
 }
@@ -131,6 +125,10 @@ impl State {
 fn copy(call: &Call) -> Ask {
     let result = call.result.as_ref().filter(|_| call.result_known());
     match result {
+        Some(result) if result.size > LARGE => Ask::say(format!(
+            "the result is too large for the clipboard ({}); umbel call ... --json prints it",
+            human::bytes(result.size)
+        )),
         Some(result) => match (&result.traceback, &result.value) {
             (Some(traceback), _) => Ask::Copy(traceback.clone(), "the traceback"),
             (None, Json::Text(text)) => Ask::Copy(text.clone(), "the result"),

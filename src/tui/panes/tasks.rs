@@ -36,7 +36,7 @@ pub struct State {
     mode: Mode,
     chosen: bool,
     typed: BTreeSet<TaskName>,
-    demo: bool,
+    opens_on: Option<TaskName>,
 }
 
 /// What the pane looks at while it changes.
@@ -69,7 +69,7 @@ impl State {
             mode: Mode::List,
             chosen: false,
             typed: BTreeSet::new(),
-            demo,
+            opens_on: demo.then(|| TaskName::from(DEMO_FIRST)),
         }
     }
 
@@ -94,16 +94,20 @@ impl State {
 
     /// The cluster changed: the list is made anew, the cursor stays on its task. A task that went away takes the cursor with it, and that is said.
     pub fn refresh(&mut self, around: Around<'_>) -> Option<Ask> {
-        let filter = self.filter.text();
-        self.list = List::new(
-            around.cluster,
-            &self.typed,
-            filter,
-            self.builtins,
-            self.tree,
-        );
+        let wanted = list::Wanted {
+            typed: &self.typed,
+            filter: self.filter.text(),
+            builtins: self.builtins,
+            tree: self.tree,
+        };
+        self.list = List::new(around.cluster, &wanted);
         let gone = if self.chosen {
-            self.cursor.take_if(|name| !self.list.knows(name))
+            let told = |name: &TaskName| {
+                let mut workers = around.cluster.workers.values();
+                workers.any(|worker| worker.knows(name) == Some(true))
+            };
+            let cursor = &mut self.cursor;
+            cursor.take_if(|name| !self.typed.contains(name) && !told(name))
         } else {
             self.cursor = self.first();
             None
@@ -116,11 +120,9 @@ impl State {
     }
 
     fn first(&self) -> Option<TaskName> {
-        let demo = TaskName::from(DEMO_FIRST);
-        if self.demo && self.list.row(&demo).is_some() {
-            return Some(demo);
-        }
-        self.list.first().map(|entry| entry.name.clone())
+        let wanted = self.opens_on.clone();
+        let wanted = wanted.filter(|name| self.list.row(name).is_some());
+        wanted.or_else(|| self.list.first().map(|entry| entry.name.clone()))
     }
 
     /// The list stands so that the cursor is seen in `height` rows.

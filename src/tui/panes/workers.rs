@@ -246,6 +246,12 @@ fn below(state: &State, workers: &[&Worker], width: u16, scene: &Scene<'_>) -> V
         let text = format!("{name}  {}, heard last at {heard}", worker.evidence());
         lines.extend(table::sentence(Role::Warn, &text, width, 2, scene));
     }
+    if let Some(unheard) =
+        super::missing(&scene.shared.cluster).filter(|text| text.ends_with("unheard"))
+    {
+        let text = format!("{unheard}: the broker counts more consumers than workers answered");
+        lines.extend(table::sentence(Role::Warn, &text, width, 2, scene));
+    }
     if let Some(reason) = &scene.shared.cluster.unreadable {
         let text = format!("? unreadable reply: {}", remote(reason));
         lines.extend(table::sentence(Role::Warn, &text, width, 2, scene));

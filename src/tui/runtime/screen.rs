@@ -12,6 +12,8 @@ use crate::tui::terminal::{self, FrameBackend};
 
 /// Where frames go.
 pub trait Screen {
+    /// Its size: columns and rows.
+    fn size(&self) -> (u16, u16);
     /// Whether the last frame is written, so that another one may be drawn.
     fn is_free(&self) -> bool;
     /// Waits until it is; false if the terminal is gone.
@@ -48,6 +50,11 @@ impl Tty {
 }
 
 impl Screen for Tty {
+    fn size(&self) -> (u16, u16) {
+        let size = self.terminal.size().unwrap_or_default();
+        (size.width, size.height)
+    }
+
     fn is_free(&self) -> bool {
         self.writer.is_free()
     }

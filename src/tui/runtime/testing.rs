@@ -84,6 +84,11 @@ pub fn text_of(buffer: &Buffer) -> String {
 }
 
 impl Screen for Recorder {
+    fn size(&self) -> (u16, u16) {
+        let area = self.buffer().area;
+        (area.width, area.height)
+    }
+
     fn is_free(&self) -> bool {
         true
     }

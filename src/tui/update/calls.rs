@@ -10,7 +10,7 @@ use crate::protocol::TaskId;
 use crate::text::human::{bytes, duration};
 use crate::tui::effect::{Effect, Outcome};
 use crate::tui::panes::call::Ready;
-use crate::tui::panes::{Ask, Pane, last_part, remote_lines};
+use crate::tui::panes::{self, Ask, Pane, Patience, last_part, remote_lines};
 use crate::tui::state::{NoticeKind, Overlay, State};
 use crate::tui::view::layout;
 
@@ -42,7 +42,7 @@ fn grant(state: &mut State, ask: Ask, now: Now) -> Outcome {
         Ask::Focus(pane) => return focus::go(state, pane),
         Ask::Send(ready) => return send(state, *ready, now),
         Ask::Revoke(id) => ask_revoke(state, id, now),
-        Ask::Wait(id, longer) => wait(state, &id, longer, now),
+        Ask::Wait(id, patience) => wait(state, &id, patience, now),
         Ask::Detach(id) => detach(state, &id, now),
         Ask::Say(NoticeKind::Done, text) => state.notices.done(text, now),
         Ask::Say(_, text) => state.notices.problem(text, now),
@@ -63,12 +63,15 @@ pub fn show(state: &mut State, id: TaskId) -> Outcome {
 /// Sends once. The focus goes to Result, because the user asked for it.
 fn send(state: &mut State, ready: Ready, now: Now) -> Outcome {
     let mut signature = ready.signature;
-    signature.id = state.ids.next();
+    signature.id = state.ids.issue();
     let id = signature.id.clone();
     let mut call = Call::new(signature.clone(), ready.timeout, now);
     call.queue = Some(ready.queue.clone());
     call.warnings = ready.warnings;
     state.shared.calls.push(call);
+    if ready.no_result {
+        state.shared.calls.expect_nothing(id.clone());
+    }
     state.deaf_until = now.mono.after(DEAF);
     let order = Order {
         signature,
@@ -96,25 +99,27 @@ fn ask_revoke(state: &mut State, id: TaskId, now: Now) {
 }
 
 /// Changes how long a call is waited for. A call that is not waited for is waited for again.
-fn wait(state: &mut State, id: &TaskId, longer: bool, now: Now) {
+fn wait(state: &mut State, id: &TaskId, patience: Patience, now: Now) {
     let Some(call) = state.shared.calls.get_mut(id) else {
         return;
     };
     let waited = call.timeline.waiting_since();
     let waited = waited.map_or(Duration::ZERO, |since| now.mono.since(since.mono));
     let waiting = call.waiting == Waiting::Yes;
-    let text = match (call.state().is_final(), waiting, longer) {
+    let text = match (call.state().is_final(), waiting, patience) {
         (true, _, _) => "it has ended: there is nothing to wait for".to_owned(),
-        (_, false, false) => "nobody waits for it: there is nothing to shorten".to_owned(),
-        (_, true, true) => {
+        (_, false, Patience::Shorter) => {
+            "nobody waits for it: there is nothing to shorten".to_owned()
+        }
+        (_, true, Patience::Longer) => {
             call.set_timeout(call.timeout + STEP, now);
             format!("waits {} in all", duration(call.timeout))
         }
-        (_, false, true) => {
+        (_, false, Patience::Longer) => {
             call.set_timeout(waited + STEP, now);
             format!("waits {} more", duration(STEP))
         }
-        (_, true, false) => {
+        (_, true, Patience::Shorter) => {
             let least = waited + Duration::from_secs(1);
             call.set_timeout(call.timeout.saturating_sub(STEP).max(least), now);
             format!("waits {} in all", duration(call.timeout))
@@ -188,7 +193,7 @@ fn sentence(call: &Call, now: Now) -> String {
     let name = last_part(call.signature.task.as_str());
     let word = call.state().word();
     let took = call.timeline.total().or_else(|| call.elapsed(now));
-    let took = took.map(duration).unwrap_or_default();
+    let took = took.map(panes::took).unwrap_or_default();
     let id = call.id().short();
     match call.state() {
         CallState::Ok => format!("OK {name} in {took}"),

@@ -5,7 +5,7 @@ use crate::backend::Results;
 use crate::call::{Call, Fact};
 use crate::client::{Command, Event};
 use crate::clock::Now;
-use crate::cluster::Heard;
+use crate::cluster::{Answer, Cluster, Heard};
 use crate::error::{Error, Kind};
 use crate::protocol::{NodeName, TaskId};
 use crate::tui::effect::Outcome;
@@ -81,11 +81,27 @@ fn results_trouble(state: &mut State, error: Error, now: Now) -> bool {
 }
 
 fn cluster_heard(state: &mut State, heard: Heard, at: Now, now: Now) -> bool {
+    let about_tasks = matches!(
+        &heard,
+        Heard::Answer {
+            answer: Answer::Tasks(_),
+            ..
+        }
+    );
+    let answering = answering(&state.shared.cluster);
     let changed = state.shared.cluster.apply(heard, at);
-    if changed {
+    if changed && !about_tasks && answering == self::answering(&state.shared.cluster) {
+        focus::refresh_lists(state, now);
+    } else if changed {
         focus::refresh(state, now);
     }
     changed
+}
+
+/// Who answers and has told tasks: while this and the tasks stay, the list of tasks does.
+fn answering(cluster: &Cluster) -> Vec<NodeName> {
+    let told = cluster.answering().filter(|worker| worker.tasks.is_some());
+    told.map(|worker| worker.name.clone()).collect()
 }
 
 /// What of a call can be seen beside its state.
@@ -116,6 +132,7 @@ fn seen(call: &Call) -> Seen {
 }
 
 fn call_heard(state: &mut State, id: &TaskId, fact: Fact, at: Now, now: Now) -> bool {
+    let over = fact == Fact::Confirmed && state.shared.calls.expects_nothing(id);
     let Some(call) = state.shared.calls.get_mut(id) else {
         return false;
     };
@@ -123,6 +140,9 @@ fn call_heard(state: &mut State, id: &TaskId, fact: Fact, at: Now, now: Now) -> 
     call.tick(at);
     let before = (call.state(), seen(call));
     let mut changed = call.apply(fact, at);
+    if over {
+        changed |= call.apply(Fact::NoResult, at);
+    }
     changed |= before != (call.state(), seen(call));
     let ended = call.state().is_final() && !before.0.is_final();
     state.result.refresh(&state.shared);

@@ -37,25 +37,31 @@ pub fn seen(state: &mut State) {
     }
 }
 
-/// The cluster or the size changed: the lists are made anew, each cursor stays on its thing.
+/// The cluster or the size changed: all lists are made anew, each cursor stays on its thing.
 pub fn refresh(state: &mut State, now: Now) {
     let around = tasks::Around {
         cluster: &state.shared.cluster,
         height: layout::rows(state, Pane::Tasks),
     };
+    let gone = state.tasks.refresh(around);
+    say(state, gone, now);
+    refresh_lists(state, now);
+}
+
+/// The same for queues and workers alone.
+pub fn refresh_lists(state: &mut State, now: Now) {
     let queues = layout::rows(state, Pane::Queues);
     let workers = layout::rows(state, Pane::Workers);
-    let gone = [
-        state.tasks.refresh(around),
-        state.queues.refresh(&state.shared.cluster, queues),
-    ];
+    let gone = state.queues.refresh(&state.shared.cluster, queues);
     state.workers.refresh(&state.shared.cluster, workers);
-    for ask in gone.into_iter().flatten() {
-        if let Ask::Say(_, text) = ask {
-            state.notices.done(text, now);
-        }
-    }
+    say(state, gone, now);
     settle(state);
+}
+
+fn say(state: &mut State, ask: Option<Ask>, now: Now) {
+    if let Some(Ask::Say(_, text)) = ask {
+        state.notices.done(text, now);
+    }
 }
 
 /// The lists stand so that their cursors are seen.

@@ -10,11 +10,11 @@ use ratatui::text::{Line, Span};
 use crate::backend::Results;
 use crate::client::LinkName;
 use crate::clock::Now;
-use crate::cluster::{Cluster, Queue, QueueTrouble, Worker, WorkerState};
+use crate::cluster::{Queue, QueueTrouble, Worker, WorkerState};
 use crate::text::human::{duration, short_count};
 use crate::text::width::{cells, cut, pad};
 use crate::tui::keymap::{Action, Context};
-use crate::tui::panes::{key, queues, remote, workers};
+use crate::tui::panes::{key, missing, queues, remote, workers};
 use crate::tui::state::links::{Link, Word};
 use crate::tui::state::{Shared, State};
 use crate::tui::theme::{Role, Theme};
@@ -39,14 +39,17 @@ pub fn header(state: &State, area: Rect, buf: &mut Buffer, now: Now) {
     } else {
         Role::Accent
     };
-    let mut spans = vec![
-        Span::raw(" "),
-        theme.span(role, name),
+    let mut facts = vec![
         Span::raw("  broker "),
         word(shared.links.broker.word(), theme),
     ];
-    spans.extend(results(shared, theme));
-    spans.extend(worker_count(shared, theme));
+    facts.extend(results(shared, theme));
+    facts.extend(worker_count(shared, theme));
+    // Where room is short the address gives way to what is known of it.
+    let room = usize::from(area.width).saturating_sub(wide(&facts) + 2);
+    let name = cut(&name, room.max(8), theme.glyphs().ellipsis);
+    let mut spans = vec![Span::raw(" "), theme.span(role, name)];
+    spans.extend(facts);
     let mut line = fit(Line::from(spans), usize::from(area.width), theme);
     line.spans.extend(running(state, area.width, &line, now));
     buf.set_line(area.x, area.y, &line, area.width);
@@ -103,18 +106,10 @@ fn worker_count(shared: &Shared, theme: Theme) -> Vec<Span<'static>> {
     let answering = cluster.answering().count();
     let role = if answering == 0 { Role::Fail } else { Role::Fg };
     spans.push(theme.span(role, answering.to_string()));
-    match silent(cluster) {
-        0 => {}
-        silent => spans.push(theme.span(Role::Warn, format!(", {silent} silent"))),
+    if let Some(missing) = missing(cluster) {
+        spans.push(theme.span(Role::Warn, format!(", {missing}")));
     }
     spans
-}
-
-fn silent(cluster: &Cluster) -> usize {
-    let workers = cluster.workers.values();
-    workers
-        .filter(|worker| worker.state() == WorkerState::Silent)
-        .count()
 }
 
 /// `⠙ 2 running` at the right end, if there is room.
@@ -347,7 +342,10 @@ pub fn banner(state: &State, area: Rect, buf: &mut Buffer, now: Now) -> bool {
     let reason = remote(&down.reason.message);
     let tries = tries(link, now);
     let rows = if width < NARROW_BANNER {
-        [format!(" {lost}, {tries}"), format!("    {reason}")]
+        [
+            format!(" {lost}, {}", tries.replace(" retries", "")),
+            format!(" {reason}"),
+        ]
     } else {
         let then = consequence(state, name);
         [format!(" {lost}  {reason}"), format!("    {tries}.{then}")]

@@ -31,6 +31,9 @@ pub fn view(state: &State, area: Rect, buf: &mut Buffer, now: Now) {
     }
     lines.push((Role::Fg, String::new()));
     lines.extend(advice(waited.is_some()));
+    if let Some((notice, _)) = state.notices.shown(now) {
+        lines.push((Role::Warn, remote(&notice.text)));
+    }
     let width = usize::from(area.width);
     for (y, (role, text)) in (area.y..area.bottom()).zip(lines) {
         let text = cut(&text, width, theme.glyphs().ellipsis);

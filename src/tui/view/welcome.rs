@@ -6,6 +6,7 @@ use ratatui::text::Line;
 
 use super::foot;
 use super::layout::Places;
+use crate::clock::Now;
 use crate::tui::keymap::{Action, Context};
 use crate::tui::panes::{Pane, key};
 use crate::tui::state::State;
@@ -13,7 +14,7 @@ use crate::tui::theme::Role;
 use crate::tui::widgets;
 
 /// Draws the screen.
-pub fn view(state: &State, area: Rect, buf: &mut Buffer) {
+pub fn view(state: &State, area: Rect, buf: &mut Buffer, now: Now) {
     let theme = state.shared.theme;
     let places = Places::of(area, Pane::Tasks, Pane::Call, true);
     let name = concat!(" umbel ", env!("CARGO_PKG_VERSION"));
@@ -57,5 +58,6 @@ pub fn view(state: &State, area: Rect, buf: &mut Buffer) {
     for (y, line) in (inner.y + 1.min(inner.height)..inner.bottom()).zip(&lines) {
         buf.set_line(inner.x + 1, y, line, inner.width.saturating_sub(1));
     }
+    foot::notice(state, places.notice, buf, now);
     foot::footer(state, places.footer, buf);
 }

@@ -361,16 +361,12 @@ impl Draft {
 fn row_problems(rows: &[Row]) -> Vec<(Spot, String)> {
     let mut problems = Vec::new();
     for (place, row) in rows.iter().enumerate() {
+        let mut earlier = rows[..place].iter().filter_map(Row::name);
+        let twice = row.name().filter(|name| earlier.any(|it| it == *name));
         if let Err(error) = &row.item {
-            problems.push((Spot::Row(place), error.message.clone()))
-        } else {
-            let earlier = rows[..place].iter().filter_map(Row::name);
-            if let Some(name) = row
-                .name()
-                .filter(|name| earlier.clone().any(|it| it == *name))
-            {
-                problems.push((Spot::Row(place), format!("{name} is given twice")));
-            }
+            problems.push((Spot::Row(place), error.message.clone()));
+        } else if let Some(name) = twice {
+            problems.push((Spot::Row(place), format!("{name} is given twice")));
         }
     }
     problems

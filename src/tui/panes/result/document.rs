@@ -4,9 +4,10 @@ use super::traceback;
 use crate::call::Call;
 use crate::protocol::typed::{self, Kind};
 use crate::protocol::{Json, TaskResult};
+use crate::text::width::cells;
 use crate::tui::panes::{remote, remote_lines};
 use crate::tui::theme::Role;
-use crate::tui::widgets::{Node, TextLine, TextView, Tree};
+use crate::tui::widgets::{Node, Step, TextLine, TextView, Tree};
 
 /// How much of a result is shown.
 const SHOWN: usize = 256_000;
@@ -24,6 +25,8 @@ pub struct Document {
     pub cut: bool,
     /// How many characters were made visible because they must not be obeyed.
     pub hidden: usize,
+    /// One value that is too long for its row, opened to be read.
+    pub reading: Option<TextView>,
 }
 
 /// Values or text.
@@ -45,6 +48,33 @@ impl Document {
         Some(Self::value(&result.value))
     }
 
+    /// Enter: opens a value that is too long for its row, closes it again, else folds or unfolds.
+    pub fn enter(&mut self, width: u16, height: u16) {
+        let Body::Tree(tree) = &mut self.body else {
+            return;
+        };
+        if self.reading.take().is_some() {
+            return;
+        }
+        match long_leaf(tree, usize::from(width)) {
+            Some(text) => self.reading = Some(TextView::plain(&text, Role::JsonStr)),
+            None => tree.toggle(usize::from(height)),
+        }
+    }
+
+    /// Scrolls.
+    pub fn step(&mut self, step: Step, width: u16, height: u16) {
+        match (&mut self.reading, &mut self.body) {
+            (Some(text), _) | (None, Body::Text(text)) => text.step(step, width, height),
+            (None, Body::Tree(tree)) => tree.step(step, usize::from(height)),
+        }
+    }
+
+    /// Closes the value that is being read. Returns whether one was.
+    pub fn stop_reading(&mut self) -> bool {
+        self.reading.take().is_some()
+    }
+
     /// A value.
     pub fn value(value: &Json) -> Self {
         match value {
@@ -58,6 +88,7 @@ impl Document {
                 Self {
                     cut: planting.left == 0,
                     hidden: 0,
+                    reading: None,
                     body: Body::Tree(Tree::new(planting.nodes)),
                 }
             }
@@ -84,9 +115,21 @@ impl Document {
         Self {
             cut,
             hidden: crate::text::sanitise::hidden_count(text),
+            reading: None,
             body: Body::Text(TextView::new(lines)),
         }
     }
+}
+
+/// The selected value, if it has no children and does not fit in its row.
+fn long_leaf(tree: &Tree, width: usize) -> Option<String> {
+    let at = tree.selected();
+    let node = tree.node(at)?;
+    let childless = tree
+        .node(at + 1)
+        .is_none_or(|next| next.depth <= node.depth);
+    let used = usize::from(node.depth) * 2 + 4 + cells(&node.label) + cells(&node.text);
+    (childless && used > width).then(|| node.text.clone())
 }
 
 /// The first `most` bytes, on a character's border.
@@ -134,7 +177,14 @@ impl Planting {
             return;
         }
         match value {
-            Json::List(items) => items.iter().for_each(|item| self.add("", item, depth + 1)),
+            Json::List(items) => {
+                for item in items {
+                    if self.left == 0 {
+                        break;
+                    }
+                    self.add("", item, depth + 1);
+                }
+            }
             Json::Object(entries) => {
                 for (key, item) in entries {
                     self.add(key, item, depth + 1);

@@ -12,7 +12,7 @@ use crate::protocol::{Json, python};
 use crate::text::human::{self, countdown, duration};
 use crate::text::width::{cells, cut, pad, wrap};
 use crate::tui::keymap::{Action, Context};
-use crate::tui::panes::{key, last_part, remote, role};
+use crate::tui::panes::{self, key, last_part, remote, role};
 use crate::tui::state::Shared;
 use crate::tui::theme::{Role, Theme};
 use crate::tui::widgets::bar;
@@ -127,7 +127,7 @@ impl Pen<'_> {
             CallState::Timeout => self.call.elapsed(self.now),
             _ => self.call.timeline.total(),
         };
-        let took = took.map(duration).unwrap_or_default();
+        let took = took.map(panes::took).unwrap_or_default();
         let right = format!("{took}  {}", self.call.id().short());
         let right = remote(right.trim_start());
         let room = self

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use crate::call::{Call, CallState};
 use crate::clock::Now;
-use crate::text::human::{countdown, duration};
-use crate::tui::panes::remote;
+use crate::text::human::countdown;
+use crate::tui::panes::{remote, took};
 use crate::tui::state::Shared;
 
 /// One step of a call.
@@ -47,14 +47,14 @@ fn step(word: &'static str, at: Option<Now>, shared: &Shared, what: String) -> S
 }
 
 fn sent(call: &Call, shared: &Shared) -> Step {
-    let (what, took) = match (call.state(), call.timeline.confirm_took(), call.sent()) {
+    let (what, confirm) = match (call.state(), call.timeline.confirm_took(), call.sent()) {
         (CallState::Unsent, _, _) => ("not queued", None),
         (_, _, None) if call.trouble.is_some() => ("not confirmed", None),
-        (_, Some(took), _) => ("broker confirmed", Some(took)),
+        (_, Some(confirm), _) => ("broker confirmed", Some(confirm)),
         (_, None, _) => ("waiting for the broker", None),
     };
     Step {
-        took: took.map(duration).unwrap_or_default(),
+        took: confirm.map(took).unwrap_or_default(),
         ..step("SENT", call.timeline.published, shared, what.to_owned())
     }
 }
@@ -73,7 +73,7 @@ fn received(call: &Call, shared: &Shared) -> Step {
         (None, None) => "no worker told it yet".to_owned(),
     };
     Step {
-        took: since_sent(call, at).map(duration).unwrap_or_default(),
+        took: since_sent(call, at).map(took).unwrap_or_default(),
         ..step("RECV", at, shared, what)
     }
 }
@@ -89,7 +89,7 @@ fn started(call: &Call, shared: &Shared) -> Step {
     if let Some(retries) = call.retries.filter(|retries| *retries > 0) {
         what = format!("{what}, retry {retries}");
     }
-    let queued = call.timeline.queued().map(duration);
+    let queued = call.timeline.queued().map(took);
     Step {
         took: queued
             .map(|took| format!("queued {took}"))
@@ -100,8 +100,8 @@ fn started(call: &Call, shared: &Shared) -> Step {
 
 fn ending(call: &Call, shared: &Shared, now: Now) -> Option<Step> {
     if let Some(done) = call.timeline.done {
-        let ran = call.timeline.ran().map(duration);
-        let total = call.timeline.total().map(duration);
+        let ran = call.timeline.ran().map(took);
+        let total = call.timeline.total().map(took);
         return Some(Step {
             took: total
                 .map(|total| format!("in all {total}"))
@@ -128,7 +128,7 @@ fn ending(call: &Call, shared: &Shared, now: Now) -> Option<Step> {
 
 /// All steps on one line: `sent 2ms ▸ queued 11ms ▸ ran 196ms ▸ 212ms in all`.
 pub fn summary(call: &Call, marker: &str) -> String {
-    let or_unknown = |value: Option<Duration>| value.map_or_else(|| "?".to_owned(), duration);
+    let or_unknown = |value: Option<Duration>| value.map_or_else(|| "?".to_owned(), took);
     let timeline = &call.timeline;
     let parts = [
         format!("sent {}", or_unknown(timeline.confirm_took())),

@@ -40,9 +40,9 @@ fn lines(lines: &[Line<'_>], area: Rect, buf: &mut Buffer) {
 }
 
 fn draw(document: &Document, area: Rect, buf: &mut Buffer, scene: &Scene<'_>) {
-    match &document.body {
-        Body::Tree(tree) => tree.render(area, buf, scene.theme(), scene.focused),
-        Body::Text(text) => text.render(area, buf, scene.theme()),
+    match (&document.reading, &document.body) {
+        (Some(text), _) | (None, Body::Text(text)) => text.render(area, buf, scene.theme()),
+        (None, Body::Tree(tree)) => tree.render(area, buf, scene.theme(), scene.focused),
     }
 }
 

@@ -31,12 +31,24 @@ pub enum Row {
     Task(Entry),
 }
 
+/// What is to be listed, and how.
+#[derive(Clone, Copy, Debug)]
+pub struct Wanted<'a> {
+    /// Names typed by hand.
+    pub typed: &'a BTreeSet<TaskName>,
+    /// The filter, empty for none.
+    pub filter: &'a str,
+    /// Celery's own tasks too.
+    pub builtins: bool,
+    /// Under their dotted parents.
+    pub tree: bool,
+}
+
 /// The list as it is shown.
 #[derive(Debug, Default)]
 pub struct List {
     rows: Vec<Row>,
     places: HashMap<TaskName, usize>,
-    all: BTreeSet<TaskName>,
     /// How many tasks match the filter.
     pub matching: usize,
     /// How many there are without the filter.
@@ -46,28 +58,28 @@ pub struct List {
 }
 
 impl List {
-    /// The tasks of `cluster` and those typed by hand that match `filter`.
-    pub fn new(
-        cluster: &Cluster,
-        typed: &BTreeSet<TaskName>,
-        filter: &str,
-        builtins: bool,
-        tree: bool,
-    ) -> Self {
+    /// The tasks of `cluster` and those typed by hand that match the filter.
+    pub fn new(cluster: &Cluster, wanted: &Wanted<'_>) -> Self {
+        let Wanted {
+            typed,
+            filter,
+            builtins,
+            tree,
+        } = *wanted;
         let counts = cluster.registered_counts();
-        let workers = cluster.workers.values();
-        let told = workers.filter_map(|worker| worker.tasks.as_ref()).flatten();
-        let all: BTreeSet<TaskName> = told.chain(typed).cloned().collect();
+        let told = cluster.workers.values().flat_map(|worker| &worker.tasks);
+        let names: BTreeSet<&TaskName> = told.flatten().chain(typed).collect();
         let builtin = |name: &TaskName| name.as_str().starts_with("celery.");
-        let hidden = |name: &&TaskName| !builtins && builtin(name) && !typed.contains(*name);
+        let hidden = |name: &TaskName| !builtins && builtin(name) && !typed.contains(name);
         let entry = |name: &TaskName| Entry {
             name: name.clone(),
             on: counts.get(name).copied().unwrap_or(0),
             typed: typed.contains(name) && cluster.task(name).is_none(),
             score: 0,
         };
-        let shown = all.iter().filter(|name| !hidden(name));
-        let entries: Vec<Entry> = shown.map(entry).collect();
+        let shown = names.iter().filter(|name| !hidden(name));
+        let entries: Vec<Entry> = shown.map(|name| entry(name)).collect();
+        let hidden_builtins = names.len() - entries.len();
         let total = entries.len();
         let entries = narrow(entries, filter, tree);
         let matching = entries.len();
@@ -79,8 +91,7 @@ impl List {
         Self {
             places: places(&rows),
             rows,
-            hidden_builtins: all.iter().filter(hidden).count(),
-            all,
+            hidden_builtins,
             matching,
             total,
         }
@@ -136,11 +147,6 @@ impl List {
             Step::Up | Step::HalfUp | Step::PageUp => up.or(down),
             _ => down.or(up),
         }
-    }
-
-    /// Whether the task exists at all, shown or not.
-    pub fn knows(&self, name: &TaskName) -> bool {
-        self.all.contains(name)
     }
 
     /// The best match of the filter.

@@ -7,11 +7,10 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use super::State;
 use super::list::{self, Entry, Row};
-use crate::cluster::WorkerState;
 use crate::text::human::count;
 use crate::text::width::{cells, cut, pad, pad_left};
 use crate::tui::keymap::{Action, Context};
-use crate::tui::panes::{Scene, key, last_part, paragraph, remote};
+use crate::tui::panes::{Scene, key, last_part, missing, paragraph, remote};
 use crate::tui::theme::Role;
 use crate::tui::widgets::{Field, List};
 
@@ -44,15 +43,11 @@ pub fn right(state: &State, scene: &Scene<'_>) -> (Role, String) {
         };
         return (Role::Dim, text);
     }
-    let silent = cluster.workers.values();
-    let silent = silent
-        .filter(|worker| worker.state() == WorkerState::Silent)
-        .count();
-    match (silent, scene.large) {
-        (0, false) => (Role::Dim, total),
-        (0, true) => (Role::Dim, format!("{total} tasks")),
-        (silent, false) => (Role::Warn, format!("{total}, {silent} silent")),
-        (silent, true) => (Role::Warn, format!("{total} tasks, {silent} silent")),
+    match (missing(cluster), scene.large) {
+        (None, false) => (Role::Dim, total),
+        (None, true) => (Role::Dim, format!("{total} tasks")),
+        (Some(missing), false) => (Role::Warn, format!("{total}, {missing}")),
+        (Some(missing), true) => (Role::Warn, format!("{total} tasks, {missing}")),
     }
 }
 
