@@ -69,7 +69,7 @@ pub struct Global {
     /// Stable plain text: tab-separated listings, compact results
     #[arg(long, global = true, help_heading = "Global options")]
     pub plain: bool,
-    /// Write a log to FILE (no arguments, results or passwords in it) [env: UMBEL_LOG]
+    /// Write a log to FILE (no arguments, results or passwords in it) [env: `UMBEL_LOG`]
     #[arg(
         long,
         global = true,
@@ -93,7 +93,7 @@ pub struct Global {
         help_heading = "Global options"
     )]
     pub glyphs: Option<crate::tui::theme::Glyphs>,
-    /// How long a call is waited for: 500ms, 10s, 2m, 1.5, none [env: UMBEL_TIMEOUT] [default: 10s]
+    /// How long a call is waited for: 500ms, 10s, 2m, 1.5, none [env: `UMBEL_TIMEOUT`] [default: 10s]
     #[arg(long, global = true, value_name = "DUR", value_parser = timeout, help_heading = "Global options")]
     pub timeout: Option<Duration>,
 }

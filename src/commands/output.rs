@@ -105,7 +105,7 @@ impl Output {
         )
     }
 
-    fn failure_with(&self, error: &Error, exit: u8) -> u8 {
+    fn failure_with(self, error: &Error, exit: u8) -> u8 {
         if self.form == Form::Json {
             let short = ErrorDocument::from(error);
             let error = Short {
