@@ -121,60 +121,70 @@ pub struct Cluster {
 impl Cluster {
     /// Folds one thing in. Returns whether anything that can be seen changed.
     pub fn apply(&mut self, heard: Heard, now: Now) -> bool {
-        let before = self.visible();
-        self.fold(heard, now);
-        self.visible() != before
-    }
-
-    fn fold(&mut self, heard: Heard, now: Now) {
         match heard {
             Heard::Asked { question, reach } => self.asked(question, reach, now),
-            Heard::Answer { node, answer, took } => {
-                self.heard_at = Some(now);
-                let worker = self
-                    .workers
-                    .entry(node.clone())
-                    .or_insert_with(|| Worker::new(node, now));
-                if let Answer::Queues(queues) = &answer {
-                    for queue in queues {
-                        self.queues
-                            .entry(queue.name.clone())
-                            .or_insert_with(|| Queue::new(queue.name.clone()));
-                    }
-                }
-                worker.answer(answer, took, now);
-            }
+            Heard::Answer { node, answer, took } => self.answered(node, answer, took, now),
             Heard::Unreadable { node, reason } => {
                 self.heard_at = Some(now);
                 let who = node.map_or_else(String::new, |node| format!("{node}: "));
-                self.unreadable = Some(format!("{who}{reason}"));
+                replace(&mut self.unreadable, Some(format!("{who}{reason}")))
             }
             Heard::Depth { queue, depth } => {
-                self.queues
+                let new = !self.queues.contains_key(&queue);
+                let known = self
+                    .queues
                     .entry(queue.clone())
-                    .or_insert_with(|| Queue::new(queue))
-                    .depth(depth, now);
+                    .or_insert_with(|| Queue::new(queue));
+                known.depth(depth, now) | new
             }
-            Heard::Surveyed => self.surveyed = true,
-            Heard::Lost => self.lost_at = self.lost_at.or(Some(now)),
-            Heard::Back => {
-                self.lost_at = None;
-                for worker in self.workers.values_mut() {
-                    worker.broker_back();
-                }
+            Heard::Surveyed => replace(&mut self.surveyed, true),
+            Heard::Lost => {
+                let new = self.lost_at.is_none();
+                self.lost_at = self.lost_at.or(Some(now));
+                new
             }
+            Heard::Back => self.back(),
         }
     }
 
-    fn asked(&mut self, question: Question, reach: Reach, now: Now) {
+    fn answered(&mut self, node: NodeName, answer: Answer, took: Duration, now: Now) -> bool {
+        self.heard_at = Some(now);
+        let mut changed = !self.workers.contains_key(&node);
+        if let Answer::Queues(queues) = &answer {
+            for queue in queues {
+                changed |= !self.queues.contains_key(&queue.name);
+                self.queues
+                    .entry(queue.name.clone())
+                    .or_insert_with(|| Queue::new(queue.name.clone()));
+            }
+        }
+        let worker = self
+            .workers
+            .entry(node.clone())
+            .or_insert_with(|| Worker::new(node, now));
+        worker.answer(answer, took, now) | changed
+    }
+
+    fn asked(&mut self, question: Question, reach: Reach, now: Now) -> bool {
         match question {
-            Question::Registered => self.asked = Some((now, reach)),
+            Question::Registered => {
+                let before = self.asked.replace((now, reach));
+                before.map(|(_, reach)| reach) != Some(reach)
+            }
             Question::Ping => {
                 for worker in self.workers.values_mut() {
                     worker.pinged(now);
                 }
+                false
             }
         }
+    }
+
+    fn back(&mut self) -> bool {
+        for worker in self.workers.values_mut() {
+            worker.broker_back();
+        }
+        self.lost_at.take().is_some()
     }
 
     /// Time passes: workers that did not answer in time become SILENT (only while the broker is up). Returns whether anything changed.
@@ -256,26 +266,11 @@ impl Cluster {
                 .find_map(|worker| worker.conf.as_ref()?.result_backend.as_deref())
         })
     }
-
-    /// What a redraw depends on, so that an idle screen stays idle.
-    fn visible(&self) -> Visible {
-        Visible {
-            workers: self.workers.values().map(Worker::visible).collect(),
-            queues: self.queues.values().map(Queue::visible).collect(),
-            surveyed: self.surveyed,
-            asked: self.asked.map(|(_, reach)| reach),
-            lost: self.lost_at.is_some(),
-            unreadable: self.unreadable.clone(),
-        }
-    }
 }
 
-#[derive(PartialEq)]
-struct Visible {
-    workers: Vec<worker::Visible>,
-    queues: Vec<queue::Visible>,
-    surveyed: bool,
-    asked: Option<Reach>,
-    lost: bool,
-    unreadable: Option<String>,
+/// Puts `value` there; whether that changed anything.
+fn replace<T: PartialEq>(place: &mut T, value: T) -> bool {
+    let changed = *place != value;
+    *place = value;
+    changed
 }

@@ -3,7 +3,7 @@
 use std::fs;
 
 fn readme() -> String {
-    fs::read_to_string("README.md").unwrap()
+    fs::read_to_string("README.md").expect("README.md stands at the top")
 }
 
 #[test]

@@ -62,7 +62,7 @@ enum Done {
     Backend(Result<Connected<dyn backend::Link, backend::Incoming>, Error>),
     Publishing(TaskId),
     NotSent(TaskId, Error),
-    Published(TaskId, Delivery),
+    Published(TaskId, Delivery, bool),
     Fetched(TaskId, Result<Option<Vec<u8>>, Error>),
     Reached(Question, Result<Reach, Error>),
     Depth(QueueName, Result<Depth, Error>),
@@ -190,7 +190,9 @@ impl Actor {
             Done::Backend(Err(error)) => self.backend_failed(error).await,
             Done::Publishing(id) => self.publishing(id).await,
             Done::NotSent(id, error) => self.not_sent(id, error).await,
-            Done::Published(id, delivery) => self.published(id, delivery).await,
+            Done::Published(id, delivery, no_result) => {
+                self.published(id, delivery, no_result).await;
+            }
             Done::Fetched(id, document) => self.fetched(id, document).await,
             Done::Reached(question, reach) => self.reached(question, reach).await,
             Done::Depth(queue, depth) => self.depth(queue, depth).await,

@@ -9,6 +9,8 @@ use crate::protocol::QueueName;
 
 /// Samples that are kept, one a second.
 const KEPT: usize = 300;
+/// Samples that are drawn at most.
+pub const SHOWN: usize = 12;
 /// A queue grows when every look over this time found it no smaller and the last one larger.
 const GROWING_OVER: Duration = Duration::from_secs(10);
 /// A queue is stuck when it has messages and consumers and its depth did not fall for this time.
@@ -63,7 +65,14 @@ impl Queue {
         }
     }
 
-    pub(super) fn depth(&mut self, depth: Result<Depth, String>, now: Now) {
+    /// Returns whether anything that can be seen changed.
+    pub(super) fn depth(&mut self, depth: Result<Depth, String>, now: Now) -> bool {
+        let before = self.visible();
+        self.take(depth, now);
+        self.visible() != before
+    }
+
+    fn take(&mut self, depth: Result<Depth, String>, now: Now) {
         self.unknown_because = None;
         self.missing = matches!(depth, Ok(Depth::Missing));
         match depth {
@@ -149,7 +158,7 @@ impl Queue {
             })
     }
 
-    pub(super) fn visible(&self) -> Visible {
+    fn visible(&self) -> Visible {
         Visible {
             ready: self.ready,
             held: self.held,
@@ -158,26 +167,21 @@ impl Queue {
             unknown_because: self.unknown_because.clone(),
             trouble: self.trouble(),
             growth: self.growth_per_s().map(|rate| rate.round().to_string()),
-            flat: self
-                .samples
-                .iter()
-                .all(|(_, ready)| Some(*ready) == self.ready),
-            samples: if self
-                .samples
-                .iter()
-                .all(|(_, ready)| Some(*ready) == self.ready)
-            {
-                0
-            } else {
-                self.samples.back().map_or(0, |(at, _)| at.0.as_millis())
-            },
+            line: self.line(),
         }
+    }
+
+    /// The line that is drawn; a flat one looks the same however long it is.
+    fn line(&self) -> Vec<u64> {
+        let line: Vec<u64> = self.recent(SHOWN).collect();
+        let flat = line.iter().all(|ready| Some(*ready) == self.ready);
+        if flat { Vec::new() } else { line }
     }
 }
 
-/// What a redraw depends on; a flat line looks the same however long it is.
+/// What a redraw depends on.
 #[derive(PartialEq)]
-pub(super) struct Visible {
+struct Visible {
     ready: Option<u64>,
     held: Option<u64>,
     consumers: Option<u64>,
@@ -185,6 +189,5 @@ pub(super) struct Visible {
     unknown_because: Option<String>,
     trouble: QueueTrouble,
     growth: Option<String>,
-    flat: bool,
-    samples: u128,
+    line: Vec<u64>,
 }

@@ -217,3 +217,42 @@ fn trouble_comes_first() {
         .collect();
     assert_eq!(names, ["z", "a"]);
 }
+
+#[test]
+fn a_ping_around_a_limit_does_not_flicker() {
+    let mut cluster = Cluster::default();
+    let pong = |ms| Heard::Answer {
+        node: "w1".into(),
+        answer: Answer::Pong,
+        took: Duration::from_millis(ms),
+    };
+    cluster.apply(pong(8), at(0));
+    for (second, ms) in [12, 8, 14, 9, 11, 13, 15, 12].into_iter().enumerate() {
+        assert!(!cluster.apply(pong(ms), at(second as u64)), "{ms} ms");
+    }
+    let slow: Vec<bool> = (0..5)
+        .map(|second| cluster.apply(pong(80), at(20 + second)))
+        .collect();
+    assert_eq!(
+        slow.iter().filter(|changed| **changed).count(),
+        1,
+        "it is told once"
+    );
+}
+
+#[test]
+fn counters_that_only_grow_draw_nothing() {
+    let mut cluster = Cluster::default();
+    let stats = |uptime| {
+        answer(
+            "w1",
+            Answer::Stats(Stats {
+                slots: Some(2),
+                uptime: Some(uptime),
+                ..Stats::default()
+            }),
+        )
+    };
+    assert!(cluster.apply(stats(1), at(0)));
+    assert!(!cluster.apply(stats(6), at(5)));
+}

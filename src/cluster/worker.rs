@@ -1,12 +1,15 @@
 //! One worker: what it answered and when, and what that makes of its state.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
-use super::{Answer, SILENT_AFTER};
+use super::{Answer, SILENT_AFTER, replace};
 use crate::clock::{Moment, Now};
 use crate::protocol::control::{Conf, ConsumedQueue, HeldTask, Report, Stats};
 use crate::protocol::{NodeName, QueueName, TaskName};
+
+/// Pings that the shown band rests on.
+const PINGS: usize = 5;
 
 /// A worker's state in one word; in order of trouble.
 #[derive(
@@ -45,6 +48,9 @@ pub struct Worker {
     pub report: Option<Report>,
     /// Time its last ping took.
     pub ping: Option<Duration>,
+    /// The same as it is shown: of the last few pings, and only changed when it clearly did.
+    pub band: Option<Band>,
+    pings: VecDeque<Duration>,
     /// When it was heard last.
     pub heard_at: Now,
     /// When it was asked and has not been heard since.
@@ -67,29 +73,60 @@ impl Worker {
             conf: None,
             report: None,
             ping: None,
+            band: None,
+            pings: VecDeque::new(),
             heard_at: now,
             asked_at: None,
             silent: false,
         }
     }
 
-    pub(super) fn answer(&mut self, answer: Answer, took: Duration, now: Now) {
+    /// Returns whether anything that can be seen changed.
+    pub(super) fn answer(&mut self, answer: Answer, took: Duration, now: Now) -> bool {
         self.heard_at = now;
         self.asked_at = None;
-        self.silent = false;
-        match answer {
-            Answer::Pong => self.ping = Some(took),
-            Answer::Tasks(names) => self.tasks = Some(names.into_iter().collect()),
+        let was_silent = std::mem::take(&mut self.silent);
+        let changed = match answer {
+            Answer::Pong => self.pong(took),
+            Answer::Tasks(names) => replace(&mut self.tasks, Some(names.into_iter().collect())),
             Answer::Item { item, values } => {
-                self.items.insert(item, values.into_iter().collect());
+                let values = values.into_iter().collect();
+                let before = self.items.insert(item.clone(), values);
+                before.as_ref() != self.items.get(&item)
             }
-            Answer::Queues(queues) => self.queues = Some(queues),
-            Answer::Stats(stats) => self.stats = Some(stats),
-            Answer::Active(tasks) => self.active = Some(tasks),
-            Answer::Reserved(tasks) => self.reserved = Some(tasks),
-            Answer::Conf(conf) => self.conf = Some(conf),
-            Answer::Report(report) => self.report = Some(report),
+            Answer::Queues(queues) => replace(&mut self.queues, Some(queues)),
+            Answer::Stats(stats) => self.counted(stats),
+            Answer::Active(tasks) => replace(&mut self.active, Some(tasks)),
+            Answer::Reserved(tasks) => {
+                let held = Some(tasks.len());
+                let before = self.reserved.replace(tasks);
+                before.map(|tasks| tasks.len()) != held
+            }
+            Answer::Conf(conf) => replace(&mut self.conf, Some(conf)),
+            Answer::Report(report) => replace(&mut self.report, Some(report)),
+        };
+        changed | was_silent
+    }
+
+    /// Counters that only grow are not shown: pool and slots are.
+    fn counted(&mut self, stats: Stats) -> bool {
+        let shown = |stats: &Stats| (stats.pool.clone(), stats.slots, stats.pid);
+        let now = Some(shown(&stats));
+        let before = self.stats.replace(stats);
+        before.as_ref().map(shown) != now
+    }
+
+    fn pong(&mut self, took: Duration) -> bool {
+        self.ping = Some(took);
+        self.pings.push_back(took);
+        if self.pings.len() > PINGS {
+            self.pings.pop_front();
         }
+        let mut sorted: Vec<Duration> = self.pings.iter().copied().collect();
+        sorted.sort_unstable();
+        let median = sorted[sorted.len() / 2];
+        let band = Some(Band::settled(self.band, median));
+        replace(&mut self.band, band)
     }
 
     pub(super) fn pinged(&mut self, now: Now) {
@@ -161,25 +198,6 @@ impl Worker {
     pub fn knows(&self, task: &TaskName) -> Option<bool> {
         self.tasks.as_ref().map(|tasks| tasks.contains(task))
     }
-
-    pub(super) fn visible(&self) -> Visible {
-        Visible {
-            name: self.name.clone(),
-            state: self.state(),
-            tasks: self.tasks.clone(),
-            queues: self.queues.clone(),
-            stats: self
-                .stats
-                .as_ref()
-                .map(|stats| (stats.pool.clone(), stats.slots)),
-            active: self.active.clone(),
-            reserved: self.reserved.as_ref().map(Vec::len),
-            items: self.items.clone(),
-            conf: self.conf.clone(),
-            report: self.report.clone(),
-            band: self.ping.map(Band::of),
-        }
-    }
 }
 
 /// A ping as it is shown in strips and lists: in bands, so that numbers do not jitter.
@@ -209,19 +227,14 @@ impl Band {
             _ => Self::Awful,
         }
     }
-}
 
-#[derive(PartialEq)]
-pub(super) struct Visible {
-    name: NodeName,
-    state: WorkerState,
-    tasks: Option<BTreeSet<TaskName>>,
-    queues: Option<Vec<ConsumedQueue>>,
-    stats: Option<(Option<String>, Option<u64>)>,
-    active: Option<Vec<HeldTask>>,
-    reserved: Option<usize>,
-    items: BTreeMap<String, BTreeMap<TaskName, String>>,
-    conf: Option<Conf>,
-    report: Option<Report>,
-    band: Option<Band>,
+    /// The band to show after `before`: another one only when the latency lies clearly in it (by a factor of 2), so that one around a limit does not flicker.
+    fn settled(before: Option<Self>, latency: Duration) -> Self {
+        let band = Self::of(latency);
+        match before {
+            Some(before) if band > before && Self::of(latency / 2) <= before => before,
+            Some(before) if band < before && Self::of(latency * 2) >= before => before,
+            _ => band,
+        }
+    }
 }

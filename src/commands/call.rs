@@ -130,7 +130,7 @@ async fn conduct(session: &mut Session, call: &mut Call, no_preflight: bool) -> 
             no_result,
         })))
         .await;
-    wait(session, call, no_result).await;
+    wait(session, call).await;
     session.output.progress("");
     End::Done
 }
@@ -211,7 +211,7 @@ fn choose(call: &mut Call, known: &Known, no_preflight: bool) -> Result<bool, Er
 }
 
 /// Follows the call to its end or its deadline.
-async fn wait(session: &mut Session, call: &mut Call, no_result: bool) {
+async fn wait(session: &mut Session, call: &mut Call) {
     loop {
         let now = session.clock.now();
         let over = call.tick(now)
@@ -231,11 +231,7 @@ async fn wait(session: &mut Session, call: &mut Call, no_result: bool) {
         };
         match tokio::time::timeout(wake, session.events.recv()).await {
             Ok(Some(Event::Call(id, fact, at))) if id == *call.id() => {
-                let confirmed = matches!(fact, Fact::Confirmed);
                 call.apply(fact, at);
-                if confirmed && no_result {
-                    call.apply(Fact::NoResult, at);
-                }
             }
             Ok(Some(_)) | Err(_) => {}
             Ok(None) => return,

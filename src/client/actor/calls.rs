@@ -101,7 +101,8 @@ impl Actor {
             }
             let _ = done.send(Done::Publishing(id.clone())).await;
             let delivery = link.publish(&order.queue, message).await;
-            let _ = done.send(Done::Published(id.clone(), delivery)).await;
+            let published = Done::Published(id.clone(), delivery, order.no_result);
+            let _ = done.send(published).await;
         });
     }
 
@@ -118,8 +119,13 @@ impl Actor {
         self.fact(id, Fact::Unsent(error)).await;
     }
 
-    pub(super) async fn published(&mut self, id: TaskId, delivery: Delivery) {
+    /// `no_result`: once the broker has it, it is over.
+    pub(super) async fn published(&mut self, id: TaskId, delivery: Delivery, no_result: bool) {
         let fact = match delivery {
+            Delivery::Confirmed if no_result => {
+                self.fact(id.clone(), Fact::Confirmed).await;
+                Fact::NoResult
+            }
             Delivery::Confirmed => Fact::Confirmed,
             Delivery::Returned(reason) => {
                 self.forget(&id);

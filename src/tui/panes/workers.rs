@@ -5,7 +5,6 @@ use ratatui::layout::Rect;
 use ratatui::text::Line;
 
 use super::{Ask, Pane, Scene, paragraph, remote, step, table};
-use crate::cluster::worker::Band;
 use crate::cluster::{Cluster, Worker, WorkerState};
 use crate::protocol::NodeName;
 use crate::protocol::control::HeldTask;
@@ -182,9 +181,9 @@ fn cells(worker: &Worker, scene: &Scene<'_>) -> [Cell; 6] {
     let role = |role| if scene.stale() { Role::Dim } else { role };
     let state = worker.state();
     let silent = state == WorkerState::Silent;
-    let ping = match worker.ping {
+    let ping = match worker.band {
         _ if silent => ">2s".to_owned(),
-        Some(ping) => Band::of(ping).to_string(),
+        Some(band) => band.to_string(),
         None => "?".to_owned(),
     };
     let pool = worker.stats.as_ref().and_then(|stats| stats.pool.clone());

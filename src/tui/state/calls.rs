@@ -1,6 +1,6 @@
 //! The calls of this run, in the order in which they were made, found by id. Forgets none; knows no focus and no look.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use crate::call::Call;
 use crate::protocol::TaskId;
@@ -10,7 +10,6 @@ use crate::protocol::TaskId;
 pub struct Calls {
     list: Vec<Call>,
     places: HashMap<TaskId, usize>,
-    unkept: HashSet<TaskId>,
 }
 
 impl Calls {
@@ -18,16 +17,6 @@ impl Calls {
     pub fn push(&mut self, call: Call) {
         self.places.insert(call.id().clone(), self.list.len());
         self.list.push(call);
-    }
-
-    /// No result can ever come for this call: once the broker has it, it is over.
-    pub fn expect_nothing(&mut self, id: TaskId) {
-        self.unkept.insert(id);
-    }
-
-    /// Whether no result can ever come for this call.
-    pub fn expects_nothing(&self, id: &TaskId) -> bool {
-        self.unkept.contains(id)
     }
 
     /// The call with this id.

@@ -132,7 +132,6 @@ fn seen(call: &Call) -> Seen {
 }
 
 fn call_heard(state: &mut State, id: &TaskId, fact: Fact, at: Now, now: Now) -> bool {
-    let over = fact == Fact::Confirmed && state.shared.calls.expects_nothing(id);
     let Some(call) = state.shared.calls.get_mut(id) else {
         return false;
     };
@@ -140,9 +139,6 @@ fn call_heard(state: &mut State, id: &TaskId, fact: Fact, at: Now, now: Now) -> 
     call.tick(at);
     let before = (call.state(), seen(call));
     let mut changed = call.apply(fact, at);
-    if over {
-        changed |= call.apply(Fact::NoResult, at);
-    }
     changed |= before != (call.state(), seen(call));
     let ended = call.state().is_final() && !before.0.is_final();
     state.result.refresh(&state.shared);
