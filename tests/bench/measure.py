@@ -216,10 +216,12 @@ def settle(terminal, quiet, limit):
 
 
 def watch(child, terminal, seconds):
-    before, deadline, total = processor_time(child), time.monotonic() + seconds, 0
+    before, deadline, written = processor_time(child), time.monotonic() + seconds, b""
     while (rest := deadline - time.monotonic()) > 0:
-        total += len(read(terminal, rest))
-    return total, processor_time(child) - before
+        written += read(terminal, rest)
+    if written:
+        print(f"the idle screen wrote {written[:1000]!r}", file=sys.stderr)
+    return len(written), processor_time(child) - before
 
 
 def processor_time(pid):
