@@ -253,7 +253,7 @@ impl Shared {
         let backend = self.links.backend.as_ref()?;
         let stored = matches!(self.results, Results::Stored(_));
         (stored && !backend.is_up()).then(|| {
-            "calls are not sent while the result backend is down: their results could not be read"
+            "calls are not sent while the result backend is down (nothing is queued locally)"
                 .to_owned()
         })
     }

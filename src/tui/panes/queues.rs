@@ -9,7 +9,7 @@ use crate::cluster::{Cluster, Queue, QueueTrouble};
 use crate::protocol::QueueName;
 use crate::text::human::count;
 use crate::tui::keymap::Action;
-use crate::tui::theme::Role;
+use crate::tui::theme::{Role, Theme};
 use crate::tui::widgets::{Cell, Column, Columns, Followed, Picked, Width, spark};
 
 /// Cells of the sparkline.
@@ -116,6 +116,17 @@ pub fn trouble_role(queue: &Queue) -> Role {
     }
 }
 
+/// The depth over the last looks. A depth that did not move is a flat line of the full width from the first look on, so that a quiet screen stays as it is.
+pub fn line(queue: &Queue, width: usize, theme: Theme) -> String {
+    let recent: Vec<u64> = queue.recent(width).collect();
+    match recent.first() {
+        Some(first) if recent.iter().all(|sample| sample == first) => {
+            spark(std::iter::repeat_n(*first, width), width, theme)
+        }
+        _ => spark(recent, width, theme),
+    }
+}
+
 /// What is wrong, in a word or two.
 pub fn trouble_word(queue: &Queue) -> Option<String> {
     Some(match queue.trouble() {
@@ -219,14 +230,13 @@ fn cells(queue: &Queue, scene: &Scene<'_>) -> [Cell; 6] {
     let theme = scene.theme();
     let role = |role| if scene.stale() { Role::Dim } else { role };
     let trouble = trouble_role(queue);
-    let recent = queue.recent(usize::from(SPARK));
     [
         Cell::new(remote(queue.name.as_str()), role(Role::Fg), theme),
         Cell::new(number(queue.ready), role(trouble), theme),
         Cell::new(number(queue.held), role(Role::Fg), theme),
         Cell::new(number(queue.consumers), role(trouble), theme),
         Cell::new(
-            spark(recent, usize::from(SPARK), theme),
+            line(queue, usize::from(SPARK), theme),
             role(Role::Run),
             theme,
         ),

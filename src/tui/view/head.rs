@@ -18,7 +18,7 @@ use crate::tui::panes::{key, missing, queues, remote, workers};
 use crate::tui::state::links::{Link, Word};
 use crate::tui::state::{Shared, State};
 use crate::tui::theme::{Role, Theme};
-use crate::tui::widgets::{spark, spinner};
+use crate::tui::widgets::spinner;
 
 /// Below this width the banner says what matters first, and nothing else.
 const NARROW_BANNER: usize = 60;
@@ -219,9 +219,8 @@ fn queue_item(queue: &Queue, theme: Theme) -> Item {
         Span::raw(format!("{} ", remote(queue.name.as_str()))),
         theme.span(role, ready),
     ];
-    let recent: Vec<u64> = queue.recent(SPARK).collect();
-    if recent.len() > 1 {
-        let text = format!(" {}", spark(recent, SPARK, theme));
+    if queue.recent(1).next().is_some() {
+        let text = format!(" {}", queues::line(queue, SPARK, theme));
         item.push(theme.span(Role::Run, text));
     }
     if queue.trouble() != QueueTrouble::Fine || queue.missing {
