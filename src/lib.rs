@@ -194,13 +194,17 @@ async fn call(
         return Err(config::no_broker());
     }
     let (signature, mut warnings) = arguments::signature(&wanted, words)?;
+    let sender = Sender {
+        origin: origin(),
+        reply_to: Some(format!("umbel.{}", protocol::TaskId::random())),
+        now: Clock::default().now().wall,
+    };
     if wanted.dry_run {
-        let sender = Sender {
-            origin: origin(),
-            reply_to: Some(format!("umbel.{}", protocol::TaskId::random())),
-            now: Clock::default().now().wall,
-        };
         return commands::call::dry_run(output, &signature, &sender, &warnings);
+    }
+    // What cannot be encoded is told before anybody is dialled.
+    if let Err(error) = signature.encode(&sender) {
+        return Err(Error::new(Kind::InvalidArguments, error.to_string()));
     }
     if let Some(Target::Broker { warnings: more, .. }) = &target {
         warnings.extend(more.iter().cloned());

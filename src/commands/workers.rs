@@ -53,6 +53,7 @@ pub async fn run(session: &mut Session, wanted: &Workers) -> Result<u8> {
         .filter(named)
         .map(entry)
         .collect();
+    let empty = workers.is_empty();
     print(session.output, session.clock.now().wall, &cluster, workers);
     if cluster.workers.is_empty() {
         if session.output.form != Form::Json {
@@ -61,6 +62,13 @@ pub async fn run(session: &mut Session, wanted: &Workers) -> Result<u8> {
         return Ok(Kind::NoWorker.exit_code());
     }
     session.output.warnings(&doubts(&cluster));
+    let unmatched = wanted.name.as_ref().filter(|_| empty);
+    if let Some(name) = unmatched.filter(|_| session.output.form == Form::Human) {
+        let answered = cluster.workers.len();
+        session.output.note(&format!(
+            "no worker that answered has {name:?} in its name ({answered} answered)"
+        ));
+    }
     Ok(0)
 }
 

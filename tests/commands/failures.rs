@@ -212,6 +212,8 @@ fn of_several_mistakes_the_first_in_order_is_told() {
     cli(&["call", "t", "x:=nope"]).expect_code(11);
     cli(&["call", "t", "x:=nope", "--broker", CLOSED]).expect_code(8);
     cli(&["call", "t", "--args", "[1", "--broker", CLOSED]).expect_code(8);
+    let undecodable = r#"{"__type__":"nonsense","__value__":1}"#;
+    cli(&["call", "t", undecodable, "--broker", CLOSED]).expect_code(8);
 }
 
 #[test]

@@ -209,6 +209,8 @@ fn workers_are_chosen_by_a_part_of_their_name() {
         ["alpha@demo"]
     );
     assert!(names(&demo(&["workers", "no.such", "--json"]).json(), "workers").is_empty());
+    let said = demo(&["workers", "no.such"]).stderr;
+    assert!(said.contains("no worker that answered"), "{said}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use rstest::rstest;
 
 use crate::contract;
-use crate::support::{PATIENCE, Sandbox, key};
+use crate::support::{Outcome, PATIENCE, Sandbox, key};
 
 /// Promised. On a machine under load a single measurement says little, so the best of several counts.
 const AT_ONCE: Duration = Duration::from_millis(200);
@@ -73,16 +73,23 @@ impl Silent {
     }
 }
 
+/// How a call ends that is stopped while it connects.
+fn stopped(signal: &str, more: &[&str]) -> Outcome {
+    // A new one each time: a connection that nobody took would be taken for the next program's.
+    let broker = Silent::new();
+    let words = ["call", "t", "--broker", &broker.url, "--task-id", "the-id"];
+    let words: Vec<&str> = words.iter().chain(more).copied().collect();
+    let running = Sandbox::new().start(&words);
+    let _connection = broker.connected();
+    running.signal(signal);
+    running.wait()
+}
+
 #[rstest]
 #[case("INT", 130)]
 #[case("TERM", 143)]
 fn a_call_that_is_stopped_before_it_was_sent_says_so(#[case] signal: &str, #[case] code: i32) {
-    let broker = Silent::new();
-    let words = ["call", "t", "--broker", &broker.url, "--task-id", "the-id"];
-    let running = Sandbox::new().start(&words);
-    let _connection = broker.connected();
-    running.signal(signal);
-    let outcome = running.wait().expect_code(code);
+    let outcome = stopped(signal, &[]).expect_code(code);
     assert!(outcome.took < PATIENCE);
     assert!(
         outcome.stderr.contains("nothing was sent"),
@@ -91,11 +98,8 @@ fn a_call_that_is_stopped_before_it_was_sent_says_so(#[case] signal: &str, #[cas
     );
     assert!(outcome.stderr.contains("the-id"), "{}", outcome.stderr);
 
-    let words: Vec<&str> = words.into_iter().chain(["--json"]).collect();
-    let running = Sandbox::new().start(&words);
-    let _connection = broker.connected();
-    running.signal(signal);
-    let document = contract::call(&running.wait().expect_code(code));
+    let outcome = stopped(signal, &["--json"]).expect_code(code);
+    let document = contract::call(&outcome);
     assert_eq!(document["error"]["kind"], "interrupted");
     assert_eq!(document["state"], "draft");
     assert_eq!(document["sent"], false);
