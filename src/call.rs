@@ -56,6 +56,26 @@ pub enum Fact {
     BackendBack,
 }
 
+impl Fact {
+    /// Its name for the log.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Publishing => "publishing",
+            Self::Confirmed => "confirmed",
+            Self::Returned(_) => "returned",
+            Self::Unsent(_) => "unsent",
+            Self::Unknown(_) => "unknown delivery",
+            Self::NoResult => "no result",
+            Self::Result(result) if result.state.is_final() => "end",
+            Self::Result(_) => "state",
+            Self::Unreadable(_) => "unreadable",
+            Self::Seen { .. } => "seen",
+            Self::BackendLost(_) => "backend lost",
+            Self::BackendBack => "backend back",
+        }
+    }
+}
+
 /// Whether the caller waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Waiting {
@@ -287,22 +307,30 @@ impl Call {
 
     /// Merges one fact. Facts may come late, twice and in any order. Returns whether anything changed.
     pub fn apply(&mut self, fact: Fact, now: Now) -> bool {
-        let before = (
-            self.state(),
-            self.phase,
-            self.result.clone(),
-            self.custom.clone(),
-            self.backend_lost.clone(),
-        );
+        // Results may be large: they are compared, never copied.
+        let news = match &fact {
+            Fact::Result(result) => {
+                self.outcome.is_none() && self.result.as_ref() != Some(&**result)
+            }
+            _ => false,
+        };
+        let before = self.summary();
         self.merge(fact, now);
-        before
-            != (
-                self.state(),
-                self.phase,
-                self.result.clone(),
-                self.custom.clone(),
-                self.backend_lost.clone(),
-            )
+        news || before != self.summary()
+    }
+
+    /// What can be seen of it, but for its result.
+    fn summary(&self) -> impl PartialEq + use<> {
+        (
+            (self.state(), self.phase, self.timeline),
+            (
+                self.worker.clone(),
+                self.pid,
+                self.acknowledged,
+                self.retries,
+            ),
+            (self.trouble.is_some(), self.backend_lost.is_some()),
+        )
     }
 
     fn merge(&mut self, fact: Fact, now: Now) {

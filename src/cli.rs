@@ -1,6 +1,7 @@
 //! What the command line says: clap types and the ITEM grammar. Decides nothing, opens nothing.
 
 pub mod items;
+pub mod look;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -84,7 +85,7 @@ pub struct Global {
         value_name = "WHEN",
         help_heading = "Global options"
     )]
-    pub color: Option<crate::tui::theme::ColorWish>,
+    pub color: Option<look::ColorWish>,
     /// Glyph set of the screen: unicode or ascii
     #[arg(
         long,
@@ -92,7 +93,7 @@ pub struct Global {
         value_name = "SET",
         help_heading = "Global options"
     )]
-    pub glyphs: Option<crate::tui::theme::Glyphs>,
+    pub glyphs: Option<look::Glyphs>,
     /// How long a call is waited for: 500ms, 10s, 2m, 1.5, none [env: `UMBEL_TIMEOUT`] [default: 10s]
     #[arg(long, global = true, value_name = "DUR", value_parser = timeout, help_heading = "Global options")]
     pub timeout: Option<Duration>,

@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 use self::calls::Tracked;
 use self::links::Slot;
 use self::polling::{Announcement, Schedule};
-use super::event::{Event, LinkName};
+use super::event::{Event, LinkName, LinkState};
 use super::replies::Replies;
 use super::survey::{Purpose, Survey};
 use super::{Client, Command};
@@ -232,6 +232,7 @@ impl Actor {
 
     /// Tells an event; waits for room, since none of them may be lost.
     async fn tell(&self, event: Event) {
+        log(&event);
         // The reader is gone only when the program ends.
         let _ = self.events.send(event).await;
     }
@@ -277,6 +278,29 @@ impl Actor {
         let both = async { tokio::join!(broker, backend) };
         let _ = tokio::time::timeout(Duration::from_secs(2), both).await;
         let _ = self.events.send(Event::Closed).await;
+    }
+}
+
+/// The log's lines: links and the stations of calls; no argument, no result.
+fn log(event: &Event) {
+    match event {
+        Event::Link(
+            name,
+            LinkState::Waiting {
+                attempt, reason, ..
+            },
+        ) => {
+            tracing::warn!(link = %name, attempt, reason = %reason.message, "link is down");
+        }
+        Event::Link(name, LinkState::Up { latency: None }) => {
+            tracing::info!(link = %name, "link is up");
+        }
+        Event::Results(results) => tracing::info!(backend = %results.address(), "results"),
+        Event::Heard(Heard::Unreadable { .. }, _) => {
+            tracing::warn!("an answer of a worker cannot be read");
+        }
+        Event::Call(id, fact, _) => tracing::info!(%id, station = fact.name(), "call"),
+        _ => {}
     }
 }
 

@@ -31,6 +31,11 @@ impl Purpose {
         }
     }
 
+    /// Whether calls are made, so that the result backend is needed.
+    pub fn reads_results(self) -> bool {
+        matches!(self, Self::Call | Self::Screen)
+    }
+
     /// Patience after the first answer.
     fn patience(self) -> Duration {
         match self {

@@ -11,7 +11,8 @@ use std::borrow::Cow;
 use ratatui::style::Style;
 use ratatui::text::Span;
 
-pub use detect::{ColorWish, Environment};
+pub use crate::cli::look::{ColorWish, Glyphs};
+pub use detect::Environment;
 pub use glyphs::GlyphSet;
 
 /// How to draw.
@@ -23,17 +24,6 @@ pub struct Look {
     pub depth: Depth,
     /// On which background.
     pub tone: Tone,
-}
-
-/// A glyph set.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, strum::EnumString, strum::Display)]
-#[strum(serialize_all = "lowercase")]
-pub enum Glyphs {
-    /// Box drawing and blocks.
-    #[default]
-    Unicode,
-    /// `+-|` and `#=#`.
-    Ascii,
 }
 
 /// Colour depth of the terminal.

@@ -116,6 +116,9 @@ impl Actor {
         let Some(Results::Stored(way)) = self.results.clone() else {
             return;
         };
+        if !self.purpose.reads_results() {
+            return;
+        }
         self.backend.phase = Phase::Dialling;
         self.tell(Event::Link(
             LinkName::Backend,

@@ -1,19 +1,6 @@
 //! Which look fits the terminal, from flags and environment alone (ux.md 2.5). Pure: nothing is read here, no terminal is asked.
 
-use super::{Depth, Glyphs, Look, Tone};
-
-/// What `--color` says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, strum::EnumString, strum::Display)]
-#[strum(serialize_all = "lowercase")]
-pub enum ColorWish {
-    /// Decide by the environment.
-    #[default]
-    Auto,
-    /// Colours, whatever the environment says.
-    Always,
-    /// No colour.
-    Never,
-}
+use super::{ColorWish, Depth, Glyphs, Look, Tone};
 
 /// The variables that decide, as they were at start. An empty variable counts as absent where that is the convention.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
