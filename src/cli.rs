@@ -147,7 +147,7 @@ pub struct Call {
     /// Registered name of the task, such as shop.tasks.add
     #[arg(value_name = "TASK")]
     pub task: String,
-    /// Arguments: 2  x=2  note=text  x:=[1,2]  amount:decimal=12.50  body=@file
+    /// Arguments: 2  x=2  note=text  x:=true  amount:decimal=12.50  body=@file
     #[arg(value_name = "ITEM", allow_negative_numbers = true)]
     pub items: Vec<String>,
     /// Positional arguments taken as they are, after --

@@ -4,7 +4,7 @@
 //!
 //! * [`protocol`] what Celery says on the wire; pure
 //! * [`broker`], [`backend`] the two links, behind traits; [`client`] the actor that owns them
-//! * [`cluster`] what has been heard of workers, queues and tasks; [`call`] the life of one call; both pure
+//! * [`cluster`] what has been heard of workers, queues and tasks; [`mod@call`] the life of one call; both pure
 //! * [`commands`] and [`tui`] the two faces; [`cli`] and [`config`] what the user asked for
 //! * [`demo`] a pretend cluster that speaks the real protocol
 //!
