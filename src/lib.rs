@@ -111,17 +111,7 @@ fn start(cli: Cli, output: Output) -> Result<u8> {
     };
     let timeout = config::timeout(&cli.global, &env)?;
     let target = config::target(&cli.global, &env)?;
-    // One thread for the links, so that no message changes threads on its way; this one for the command or the screen.
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build();
-    let runtime = runtime.map_err(|error| {
-        Error::new(
-            Kind::Internal,
-            format!("the runtime cannot be started: {error}"),
-        )
-    })?;
+    let runtime = runtime(cli.command.is_none())?;
     let Cli { global, command } = cli;
     let code = runtime.block_on(async {
         match command {
@@ -236,6 +226,27 @@ fn stopped() -> impl Future<Output = u8> {
             _ = heard(terminate) => 143,
         }
     }
+}
+
+/// A command has one thread, so that no message changes threads on its way. Beside the screen the links have one of their own:
+/// drawing never delays them.
+fn runtime(screen: bool) -> Result<tokio::runtime::Runtime> {
+    let runtime = if screen {
+        tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+    } else {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+    };
+    runtime.map_err(|error| {
+        Error::new(
+            Kind::Internal,
+            format!("the runtime cannot be started: {error}"),
+        )
+    })
 }
 
 async fn screen(global: &Global, target: Option<Target>, timeout: Duration) -> Result<u8> {

@@ -18,11 +18,10 @@ use umbel::protocol::{Json, Options, Signature, TaskId};
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
 fn main() -> Outcome<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
+    // One thread for all, as `umbel call` has it.
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    // Commands come on this thread; the engine runs on the other, as in the program.
     let (client, mut events) = runtime.block_on(connect())?;
     runtime.block_on(call(&client, &mut events))?;
     let mut stdout = std::io::stdout().lock();

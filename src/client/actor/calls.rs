@@ -21,6 +21,8 @@ use crate::protocol::{Message, TaskId, TaskResult};
 const FIRST_LOOK: Duration = Duration::from_millis(300);
 /// How often the backend is asked for a call anew: pub/sub can lose a message.
 const FETCH_EVERY: Duration = Duration::from_secs(5);
+/// Acknowledging a result and ending a subscription come a little later, so that no result has to wait for them.
+const TIDY_AFTER: Duration = Duration::from_millis(10);
 /// Calls looked for in one round.
 const LOOKS: usize = 100;
 /// Calls fetched in one round.
@@ -159,7 +161,10 @@ impl Actor {
         }
         // Only now: what was delivered to a dying connection comes again (protocol.md 11.1).
         if let Some(link) = self.broker.link() {
-            tokio::spawn(async move { link.ack(tag).await });
+            tokio::spawn(async move {
+                tokio::time::sleep(TIDY_AFTER).await;
+                link.ack(tag).await;
+            });
         }
     }
 
@@ -207,7 +212,10 @@ impl Actor {
         };
         if let Some(link) = self.backend.link().filter(|_| tracked.stored) {
             let id = id.clone();
-            tokio::spawn(async move { link.unwatch(&id).await });
+            tokio::spawn(async move {
+                tokio::time::sleep(TIDY_AFTER).await;
+                link.unwatch(&id).await
+            });
         }
     }
 
