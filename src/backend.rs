@@ -32,7 +32,8 @@ pub trait Link: Send + Sync {
     /// Ends [`Link::watch`].
     async fn unwatch(&self, id: &TaskId) -> Result<(), Error>;
 
-    /// The state stored for `id` right now, as its raw document; `None`: nothing is stored.
+    /// The state stored for `id` right now, as its raw document; `None`: nothing is stored. An error of kind `TooLarge` is about the
+    /// document; any other is about the way to it, and says nothing of the task.
     async fn fetch(&self, id: &TaskId) -> Result<Option<Vec<u8>>, Error>;
 
     /// A round trip, for its latency.

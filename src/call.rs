@@ -131,6 +131,8 @@ pub struct Call {
     pub waiting: Waiting,
     /// What happened when.
     pub timeline: Timeline,
+    /// When a worker or the backend told of it last.
+    pub told_at: Option<Now>,
     /// Worker that has or had it.
     pub worker: Option<NodeName>,
     /// Process that runs or ran it.
@@ -165,6 +167,7 @@ impl Call {
             timeout,
             waiting: Waiting::Yes,
             timeline: Timeline::new(now),
+            told_at: None,
             worker: None,
             pid: None,
             acknowledged: None,
@@ -231,6 +234,11 @@ impl Call {
         let under_way =
             self.outcome.is_none() && !matches!(self.delivery, Delivery::Draft | Delivery::Unsent);
         under_way.then(|| self.live(&self.delivery))
+    }
+
+    /// Whether it was refused before it was published: it stays a draft, and nothing more comes.
+    pub fn refused(&self) -> bool {
+        self.delivery == Delivery::Draft && self.trouble.is_some()
     }
 
     /// Whether it is certain (`Some`) or not (`None`) that the message was queued.
@@ -404,6 +412,7 @@ impl Call {
         if self.outcome.is_some() {
             return;
         }
+        self.told_at = Some(now);
         self.worker = result.worker.clone().or_else(|| self.worker.take());
         self.pid = result.pid.or(self.pid);
         self.retries = result.retries.or(self.retries);
@@ -441,6 +450,7 @@ impl Call {
         if self.outcome.is_some() {
             return;
         }
+        self.told_at = Some(now);
         self.worker = Some(node);
         self.acknowledged = Some(task.acknowledged);
         match place {

@@ -21,8 +21,8 @@ pub use guard::Confirmed;
 pub enum Command {
     /// Subscribe to the result, then publish once. Facts follow as [`Event::Call`].
     Call(Box<Order>),
-    /// Stop listening for a call.
-    Forget(TaskId),
+    /// A call with this id may follow soon: subscribe to its result while there is time. Only a hint; it tells nothing and sends nothing.
+    Expect(TaskId),
     /// Ask everything again now; reconnect now if a link waits for its next try.
     Refresh,
     /// Ask for the depth of one more queue, now and from now on.

@@ -31,6 +31,8 @@ pub enum Heard {
         /// Who could hear it.
         reach: Reach,
     },
+    /// The last ping may not have gone out: nobody is SILENT for it.
+    NotAsked,
     /// One worker answered.
     Answer {
         /// Who.
@@ -123,6 +125,12 @@ impl Cluster {
     pub fn apply(&mut self, heard: Heard, now: Now) -> bool {
         match heard {
             Heard::Asked { question, reach } => self.asked(question, reach, now),
+            Heard::NotAsked => {
+                for worker in self.workers.values_mut() {
+                    worker.not_asked();
+                }
+                false
+            }
             Heard::Answer { node, answer, took } => self.answered(node, answer, took, now),
             Heard::Unreadable { node, reason } => {
                 self.heard_at = Some(now);
@@ -149,6 +157,9 @@ impl Cluster {
 
     fn answered(&mut self, node: NodeName, answer: Answer, took: Duration, now: Now) -> bool {
         self.heard_at = Some(now);
+        if let Some((_, reach @ Reach::Nobody)) = &mut self.asked {
+            *reach = Reach::Somebody;
+        }
         let mut changed = !self.workers.contains_key(&node);
         if let Answer::Queues(queues) = &answer {
             for queue in queues {
@@ -182,7 +193,10 @@ impl Cluster {
 
     fn back(&mut self) -> bool {
         for worker in self.workers.values_mut() {
-            worker.broker_back();
+            worker.not_asked();
+        }
+        for queue in self.queues.values_mut() {
+            queue.gap();
         }
         self.lost_at.take().is_some()
     }

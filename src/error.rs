@@ -36,6 +36,8 @@ pub enum Kind {
     Revoked,
     /// The worker dropped the task unstarted, after its `expires`.
     Expired,
+    /// A result is there, and larger than we read.
+    TooLarge,
     /// A bug of ours.
     Internal,
 }
@@ -53,7 +55,7 @@ impl Kind {
             Self::UnknownDelivery => 12,
             Self::Interrupted => 130,
             Self::TaskFailed | Self::NotRegistered => 1,
-            Self::Timeout => 3,
+            Self::Timeout | Self::TooLarge => 3,
             Self::Revoked | Self::Expired => 7,
             Self::Internal => 70,
         }

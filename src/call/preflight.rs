@@ -282,6 +282,12 @@ fn doubts(cluster: &Cluster, queue: &QueueName, task: &TaskName, warnings: &mut 
             reason.unwrap_or_else(|| "no answer yet".to_owned())
         ));
     }
+    if let Some(row) = cluster.task(task).filter(|row| row.workers.is_empty()) {
+        warnings.push(format!(
+            "no worker that has it answers now: {} SILENT",
+            row.silent.len()
+        ));
+    }
     if cluster.task(task).is_none() {
         warnings.push(match cluster.told_tasks() {
             0 => "no worker told its tasks: whether this one is registered is not known".to_owned(),

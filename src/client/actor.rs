@@ -4,7 +4,7 @@ mod calls;
 mod links;
 mod polling;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -60,10 +60,14 @@ pub struct Setup {
 enum Done {
     Broker(Result<Connected<dyn broker::Link, broker::Incoming>, Error>),
     Backend(Result<Connected<dyn backend::Link, backend::Incoming>, Error>),
+    /// The result of this id is subscribed to, though no call was ordered yet.
+    Expected(TaskId),
     Publishing(TaskId),
     NotSent(TaskId, Error),
     Published(TaskId, Delivery, bool),
     Fetched(TaskId, Result<Option<Vec<u8>>, Error>),
+    /// A question leaves now.
+    Asking(String, Question),
     Reached(Question, Result<Reach, Error>),
     Depth(QueueName, Result<Depth, Error>),
     Latency(LinkName, Result<Duration, Error>),
@@ -92,6 +96,10 @@ struct Actor {
     cluster: Cluster,
     survey: Option<Survey>,
     calls: HashMap<TaskId, Tracked>,
+    /// Results that are subscribed to before their call is ordered.
+    expected: HashSet<TaskId>,
+    /// The broker blocks publishers.
+    blocked: bool,
     schedule: Schedule,
 }
 
@@ -128,6 +136,8 @@ pub fn start(setup: Setup) -> (Client, mpsc::Receiver<Event>) {
         cluster: Cluster::default(),
         survey: None,
         calls: HashMap::new(),
+        expected: HashSet::new(),
+        blocked: false,
         schedule: Schedule::default(),
     };
     let inbox = Inbox {
@@ -188,12 +198,16 @@ impl Actor {
                 self.backend_up(link).await;
             }
             Done::Backend(Err(error)) => self.backend_failed(error).await,
+            Done::Expected(id) => {
+                self.expected.insert(id);
+            }
             Done::Publishing(id) => self.publishing(id).await,
             Done::NotSent(id, error) => self.not_sent(id, error).await,
             Done::Published(id, delivery, no_result) => {
                 self.published(id, delivery, no_result).await;
             }
             Done::Fetched(id, document) => self.fetched(id, document).await,
+            Done::Asking(ticket, question) => self.asking(&ticket, question).await,
             Done::Reached(question, reach) => self.reached(question, reach).await,
             Done::Depth(queue, depth) => self.depth(queue, depth).await,
             Done::Latency(link, latency) => self.latency(link, latency).await,
@@ -204,7 +218,7 @@ impl Actor {
     async fn command(&mut self, command: Command) {
         match command {
             Command::Call(order) => self.order(*order).await,
-            Command::Forget(id) => self.forget(&id),
+            Command::Expect(id) => self.expect(id),
             Command::Refresh => self.refresh().await,
             Command::Queue(queue) => self.look_at(queue),
             Command::WatchWorkers(watched) => self.schedule.watch_workers(watched),
@@ -221,7 +235,7 @@ impl Actor {
         let now = self.now();
         self.redial_if_due(now).await;
         self.cluster.tick(now);
-        self.poll(now).await;
+        self.poll(now);
         self.follow_calls(now);
         self.end_survey_if_due(now).await;
     }

@@ -54,6 +54,13 @@ impl Replies {
         ticket
     }
 
+    /// The question of this ticket leaves only now: its answers are timed from here.
+    pub fn leaves(&mut self, ticket: &str, now: Now) {
+        if let Some(pending) = self.pending.get_mut(ticket) {
+            pending.at = now.mono;
+        }
+    }
+
     /// What `reply` means.
     pub fn meaning(&mut self, reply: Reply, now: Now) -> Meaning {
         let Some(Pending { method, at }) = self.pending.get(&reply.ticket).cloned() else {

@@ -95,7 +95,13 @@ impl Queue {
         }
     }
 
+    /// Nothing was looked at for a while: what was seen before tells nothing of the time between.
+    pub(super) fn gap(&mut self) {
+        self.samples.clear();
+    }
+
     fn forget(&mut self, reason: &str) {
+        self.gap();
         self.ready = None;
         self.held = None;
         self.consumers = None;

@@ -133,7 +133,8 @@ impl Worker {
         self.asked_at = self.asked_at.or(Some(now.mono));
     }
 
-    pub(super) fn broker_back(&mut self) {
+    /// The open ping is not held against it.
+    pub(super) fn not_asked(&mut self) {
         self.asked_at = None;
     }
 

@@ -122,6 +122,8 @@ async fn conduct(session: &mut Session, call: &mut Call, no_preflight: bool) -> 
         session.output.warnings(&call.warnings[said..]);
     }
     let queue = call.queue.clone().unwrap_or_else(|| "celery".into());
+    // From here on it may be published: whoever stops it now is not told that nothing was sent.
+    call.apply(Fact::Publishing, session.clock.now());
     session
         .client
         .send(Command::Call(Box::new(Order {
@@ -143,7 +145,15 @@ async fn ready(
     no_preflight: bool,
 ) -> Result<(), Error> {
     let mut give_up_depth = None;
+    let mut expected = false;
     loop {
+        if known.backend_up && !expected {
+            expected = true;
+            session
+                .client
+                .send(Command::Expect(call.id().clone()))
+                .await;
+        }
         if known.ready(
             call,
             no_preflight,
@@ -214,9 +224,7 @@ fn choose(call: &mut Call, known: &Known, no_preflight: bool) -> Result<bool, Er
 async fn wait(session: &mut Session, call: &mut Call) {
     loop {
         let now = session.clock.now();
-        let over = call.tick(now)
-            || call.state().is_final()
-            || call.state() == CallState::Draft && call.trouble.is_some();
+        let over = call.tick(now) || call.state().is_final() || call.refused();
         if over {
             return;
         }

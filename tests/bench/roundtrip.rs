@@ -1,10 +1,11 @@
 //! umbel's side of the round trip benchmark: the engine behind `umbel call` and the screen. The line protocol stands in `peer.py`.
 
 use std::error::Error;
-use std::io::{BufRead, Write};
+use std::io::Write;
 use std::sync::Arc;
 use std::time::Instant;
 
+use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::sync::mpsc;
 use umbel::backend::Results;
 use umbel::broker::amqp::AmqpBroker;
@@ -17,29 +18,30 @@ use umbel::protocol::{Json, Options, Signature, TaskId};
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
 
-fn main() -> Outcome<()> {
-    // One thread for all, as `umbel call` has it.
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    let (client, mut events) = runtime.block_on(connect())?;
-    runtime.block_on(call(&client, &mut events))?;
-    let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "ready")?;
-    stdout.flush()?;
-    for line in std::io::stdin().lock().lines() {
-        if line? != "go" {
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Outcome<()> {
+    // One thread for all, as `umbel call` has it; it goes on working while nobody calls.
+    let (client, mut events) = connect().await?;
+    let mut next = TaskId::random();
+    call(&client, &mut events, &mut next).await?;
+    say("ready")?;
+    let mut lines = BufReader::new(tokio::io::stdin()).lines();
+    while let Some(line) = lines.next_line().await? {
+        if line != "go" {
             return Err("a line that is not go".into());
         }
-        let micros = runtime.block_on(call(&client, &mut events))?;
-        writeln!(stdout, "{micros}")?;
-        stdout.flush()?;
+        say(&call(&client, &mut events, &mut next).await?.to_string())?;
     }
-    runtime.block_on(async {
-        client.send(Command::Close).await;
-        while !matches!(events.recv().await, None | Some(Event::Closed)) {}
-    });
+    client.send(Command::Close).await;
+    while !matches!(events.recv().await, None | Some(Event::Closed)) {}
     Ok(())
+}
+
+/// One line for the driver.
+fn say(line: &str) -> Outcome<()> {
+    let mut stdout = std::io::stdout().lock();
+    writeln!(stdout, "{line}")?;
+    Ok(stdout.flush()?)
 }
 
 /// Both links up, and the survey over.
@@ -68,12 +70,17 @@ async fn connect() -> Outcome<(Client, mpsc::Receiver<Event>)> {
     Ok((client, events))
 }
 
-/// One call of `shop.tasks.add(2, 3)`; the microseconds it took.
-async fn call(client: &Client, events: &mut mpsc::Receiver<Event>) -> Outcome<u128> {
+/// One call of `shop.tasks.add(2, 3)`; the microseconds it took. The result of the one after it is subscribed to between the calls,
+/// as `umbel call` does while it looks who reads the queue.
+async fn call(
+    client: &Client,
+    events: &mut mpsc::Receiver<Event>,
+    next: &mut TaskId,
+) -> Outcome<u128> {
     let begun = Instant::now();
     let signature = Signature {
         task: "shop.tasks.add".into(),
-        id: TaskId::random(),
+        id: std::mem::replace(next, TaskId::random()),
         args: vec![Json::Number("2".to_owned()), Json::Number("3".to_owned())],
         kwargs: vec![],
         options: Options::default(),
@@ -90,6 +97,7 @@ async fn call(client: &Client, events: &mut mpsc::Receiver<Event>) -> Outcome<u1
         match events.recv().await.ok_or("the client ended")? {
             Event::Call(of, Fact::Result(result), _) if of == id && result.state.is_final() => {
                 let micros = begun.elapsed().as_micros();
+                client.send(Command::Expect(next.clone())).await;
                 if result.value != Json::Number("5".to_owned()) {
                     return Err(format!("{:?}", result.value).into());
                 }

@@ -43,15 +43,16 @@ pub(super) fn lost(url: &RedisUrl, why: &str) -> Error {
 
 /// A stored result that is larger than we read.
 pub(super) fn too_large(url: &RedisUrl, bytes: u64, most: u64) -> Error {
-    backend(
-        url,
-        &format!(
-            "the result is {} MiB; at most {} MiB are read",
-            bytes >> 20,
-            most >> 20
-        ),
-        None,
-    )
+    let what = format!(
+        "the result is {} MiB; at most {} MiB are read",
+        bytes >> 20,
+        most >> 20
+    );
+    // The only error of a fetch that is about the result and not about the way to it.
+    Error {
+        kind: Kind::TooLarge,
+        ..backend(url, &what, None)
+    }
 }
 
 /// `result backend redis://localhost:6379/0: …`

@@ -1,5 +1,6 @@
 //! Calls: subscribe first, then publish once; follow them until their end.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,7 +36,16 @@ pub(super) struct Tracked {
     /// Published, as far as is known.
     published: Option<Moment>,
     next_look: Moment,
-    last_fetch: Moment,
+    next_fetch: Moment,
+    /// The document that was fetched last: the same again is no news.
+    fetched: Option<u64>,
+}
+
+impl Tracked {
+    /// Its result is to be found on the result backend.
+    pub(super) fn on_backend(&mut self) {
+        self.stored = true;
+    }
 }
 
 impl Actor {
@@ -44,6 +54,7 @@ impl Actor {
         if self.calls.contains_key(&id) {
             return;
         }
+        let expected = self.expected.remove(&id);
         let Some(link) = self.broker.link() else {
             let error = Error::new(
                 Kind::Unsent,
@@ -89,13 +100,14 @@ impl Actor {
                 stored,
                 published: None,
                 next_look: now.after(FIRST_LOOK),
-                last_fetch: now,
+                next_fetch: now.after(FETCH_EVERY),
+                fetched: None,
             };
             self.calls.insert(id.clone(), tracked);
         }
         let done = self.done.clone();
         tokio::spawn(async move {
-            if let Some(backend) = backend
+            if let Some(backend) = backend.filter(|_| !expected)
                 && let Err(error) = backend.watch(&id).await
             {
                 let _ = done.send(Done::NotSent(id, error)).await;
@@ -105,6 +117,19 @@ impl Actor {
             let delivery = link.publish(&order.queue, message).await;
             let published = Done::Published(id.clone(), delivery, order.no_result);
             let _ = done.send(published).await;
+        });
+    }
+
+    /// A call with this id may be ordered soon: subscribe to its result while there is time.
+    pub(super) fn expect(&mut self, id: TaskId) {
+        let Some(link) = self.backend.link() else {
+            return;
+        };
+        let done = self.done.clone();
+        tokio::spawn(async move {
+            if link.watch(&id).await.is_ok() {
+                let _ = done.send(Done::Expected(id)).await;
+            }
         });
     }
 
@@ -193,14 +218,24 @@ impl Actor {
         match document {
             Ok(document) => {
                 self.fact(id.clone(), Fact::BackendBack).await;
-                if let Some(payload) = document {
+                let Some(payload) = document else {
+                    return;
+                };
+                let mut hasher = DefaultHasher::new();
+                payload.hash(&mut hasher);
+                let seen = Some(hasher.finish());
+                let news = self
+                    .calls
+                    .get_mut(&id)
+                    .is_some_and(|tracked| std::mem::replace(&mut tracked.fetched, seen) != seen);
+                if news {
                     self.document(id, &payload).await;
                 }
             }
-            // A lost link is told by the link; anything else is about this document (too large, for one).
-            Err(error) if self.backend.link().is_some() => {
+            Err(error) if error.kind == Kind::TooLarge => {
                 self.fact(id, Fact::Unreadable(error.message)).await;
             }
+            // About the way, not about the task: a lost link is told by the link.
             Err(_) => {}
         }
     }
@@ -223,7 +258,7 @@ impl Actor {
     pub(super) fn watch_again(&mut self, link: &Arc<dyn backend::Link>) {
         let now = self.now().mono;
         for (id, tracked) in self.calls.iter_mut().filter(|(_, tracked)| tracked.stored) {
-            tracked.last_fetch = now;
+            tracked.next_fetch = now.after(FETCH_EVERY);
             let (link, id, done) = (Arc::clone(link), id.clone(), self.done.clone());
             tokio::spawn(async move {
                 let document = match link.watch(&id).await {
@@ -268,11 +303,12 @@ impl Actor {
             return;
         };
         for id in self.due(
-            |tracked| tracked.stored && now.mono.since(tracked.last_fetch) >= FETCH_EVERY,
+            |tracked| tracked.stored && now.mono >= tracked.next_fetch,
             FETCHES,
         ) {
             if let Some(tracked) = self.calls.get_mut(&id) {
-                tracked.last_fetch = now.mono;
+                let age = now.mono.since(tracked.published.unwrap_or(now.mono));
+                tracked.next_fetch = now.mono.after(look_again_in(age).max(FETCH_EVERY));
             }
             let (link, done) = (Arc::clone(&link), self.done.clone());
             tokio::spawn(async move {
@@ -292,8 +328,8 @@ impl Actor {
         let fetches = self
             .calls
             .values()
-            .filter(|tracked| tracked.stored)
-            .map(|tracked| tracked.last_fetch.after(FETCH_EVERY));
+            .filter(|tracked| tracked.stored && self.backend.link().is_some())
+            .map(|tracked| tracked.next_fetch);
         looks.chain(fetches).min()
     }
 
@@ -360,7 +396,10 @@ impl Actor {
                 Error::new(Kind::NoWorker, "no worker listens: nothing was revoked")
             }
             Ok(_) => return,
-            Err(error) => error,
+            Err(error) => Error::new(
+                Kind::UnknownDelivery,
+                format!("{}: unknown whether a worker heard it", error.message),
+            ),
         };
         self.tell(Event::RevokeFailed { id, reason }).await;
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::calls::Tracked;
 use super::polling::announce;
 use super::{Actor, Connected, Done, INCOMING};
 use crate::backend::{self, Results};
@@ -178,12 +179,13 @@ impl Actor {
         if !self.cluster.surveyed {
             self.survey = Some(Survey::new(self.purpose, self.now().mono));
         }
-        self.ask_everything().await;
+        self.ask_everything();
         self.measure(LinkName::Broker);
         self.tell_reply_calls(Fact::BackendBack).await;
     }
 
     pub(super) async fn broker_failed(&mut self, reason: Error) {
+        self.blocked = false;
         let now = self.now();
         let state = self.broker.down(reason, now);
         self.tell(Event::Link(LinkName::Broker, state)).await;
@@ -206,10 +208,12 @@ impl Actor {
             broker::Incoming::Result { message, tag } => self.result_message(message, tag).await,
             broker::Incoming::Reply(message) => self.control_reply(&message).await,
             broker::Incoming::Blocked(Some(reason)) => {
+                self.blocked = true;
                 self.tell(Event::Link(LinkName::Broker, LinkState::Blocked(reason)))
                     .await;
             }
             broker::Incoming::Blocked(None) => {
+                self.blocked = false;
                 self.tell(Event::Link(
                     LinkName::Broker,
                     LinkState::Up { latency: None },
@@ -222,6 +226,7 @@ impl Actor {
 
     pub(super) async fn backend_up(&mut self, link: Arc<dyn backend::Link>) {
         self.backend.up(Arc::clone(&link));
+        self.expected.clear();
         self.tell(Event::Link(
             LinkName::Backend,
             LinkState::Up { latency: None },
@@ -276,7 +281,8 @@ impl Actor {
         let up = match name {
             LinkName::Broker => {
                 self.broker.slow = slow;
-                self.broker.link().is_some()
+                // The pinged connection is up all the same; what matters to a caller is that publishing is not.
+                self.broker.link().is_some() && !self.blocked
             }
             LinkName::Backend => {
                 self.backend.slow = slow;
@@ -307,14 +313,19 @@ impl Actor {
         };
         match resolve(&told) {
             Ok(results) => self.set_results(results).await,
+            // Unknown from now on, and told as the trouble that it is: nothing may be sent before the question is answered.
             Err(error) => {
+                self.results = Some(Results::Unknown);
                 self.tell(Event::ResultsTrouble(error)).await;
-                self.set_results(Results::Unknown).await;
             }
         }
     }
 
     pub(super) async fn set_results(&mut self, results: Results) {
+        if matches!(results, Results::Stored(_)) {
+            // Calls that were sent before this was known are looked for there too.
+            self.calls.values_mut().for_each(Tracked::on_backend);
+        }
         self.results = Some(results.clone());
         self.tell(Event::Results(results)).await;
         self.dial_backend().await;

@@ -12,7 +12,7 @@ use crate::broker::{Depth, Link, Reach};
 use crate::client::event::LinkName;
 use crate::client::survey::Purpose;
 use crate::clock::{Moment, Now};
-use crate::cluster::{Heard, Question};
+use crate::cluster::{Answer, Heard, Question};
 use crate::error::Error;
 use crate::protocol::QueueName;
 use crate::protocol::control::{Method, Request};
@@ -33,6 +33,8 @@ pub(super) struct Schedule {
     tasks: Moment,
     depth: Moment,
     watched: bool,
+    /// A worker was heard that was not there when everybody was asked.
+    newcomers: bool,
     /// Queues whose depth is being asked.
     asking: BTreeSet<QueueName>,
 }
@@ -69,6 +71,12 @@ pub(super) async fn announce(
     done: mpsc::Sender<Done>,
 ) {
     while let Some(Announcement { request, question }) = questions.recv().await {
+        if let Some(question) = question {
+            // Told before it leaves: the first answer may come before the broker's confirm.
+            let _ = done
+                .send(Done::Asking(request.ticket.clone(), question))
+                .await;
+        }
         let reach = link.broadcast(request.encode()).await;
         if let Some(question) = question {
             let _ = done.send(Done::Reached(question, reach)).await;
@@ -105,6 +113,9 @@ impl Actor {
 
     fn next_poll(&self) -> Moment {
         let schedule = &self.schedule;
+        if schedule.newcomers {
+            return self.now().mono;
+        }
         let ping = schedule.ping.after(self.pace(schedule.ping_every()));
         let load = schedule.load.after(self.pace(LOAD_EVERY));
         let tasks = schedule.tasks.after(self.pace(TASKS_EVERY));
@@ -112,15 +123,19 @@ impl Actor {
         ping.min(load).min(tasks).min(depth)
     }
 
-    pub(super) async fn poll(&mut self, now: Now) {
+    pub(super) fn poll(&mut self, now: Now) {
         if !self.polls() {
             return;
         }
-        if now.mono.since(self.schedule.tasks) >= self.pace(TASKS_EVERY) {
+        if std::mem::take(&mut self.schedule.newcomers) {
+            self.ask_settings();
+            self.ask_tasks();
+            self.ask_load();
+        } else if now.mono.since(self.schedule.tasks) >= self.pace(TASKS_EVERY) {
             self.ask_tasks();
         }
         if now.mono.since(self.schedule.ping) >= self.pace(self.schedule.ping_every()) {
-            self.ask_ping().await;
+            self.ask_ping();
             self.measure(LinkName::Broker);
             self.measure(LinkName::Backend);
         }
@@ -140,26 +155,33 @@ impl Actor {
     pub(super) async fn refresh(&mut self) {
         self.redial_now().await;
         if self.broker.link().is_some() {
-            self.ask_everything().await;
+            self.ask_everything();
             self.measure(LinkName::Broker);
             self.measure(LinkName::Backend);
         }
     }
 
     /// The first round of questions.
-    pub(super) async fn ask_everything(&mut self) {
-        self.ask_tasks();
-        self.ask(Method::Conf);
-        if self.purpose != Purpose::Tasks {
-            self.ask(Method::Report);
+    pub(super) fn ask_everything(&mut self) {
+        let load = matches!(self.purpose, Purpose::Workers | Purpose::Screen);
+        if load {
+            self.ask_ping();
         }
-        if matches!(self.purpose, Purpose::Workers | Purpose::Screen) {
+        self.ask_tasks();
+        self.ask_settings();
+        if load {
             self.ask_load();
-            self.ask_ping().await;
         }
         let queues: Vec<QueueName> = self.cluster.queues.keys().cloned().collect();
         for queue in queues {
             self.ask_depth(queue);
+        }
+    }
+
+    fn ask_settings(&mut self) {
+        self.ask(Method::Conf);
+        if self.purpose != Purpose::Tasks {
+            self.ask(Method::Report);
         }
     }
 
@@ -187,15 +209,18 @@ impl Actor {
         self.ask(Method::Reserved);
     }
 
-    async fn ask_ping(&mut self) {
+    fn ask_ping(&mut self) {
         self.schedule.ping = self.now().mono;
-        // Told before it is sent: the first pong may come before the broker's confirm.
-        self.heard(Heard::Asked {
-            question: Question::Ping,
-            reach: Reach::Somebody,
-        })
-        .await;
         self.ask(Method::Ping);
+    }
+
+    /// A question leaves now: from here its answers are timed, and from here silence counts.
+    pub(super) async fn asking(&mut self, ticket: &str, question: Question) {
+        self.replies.leaves(ticket, self.now());
+        if question == Question::Ping {
+            let reach = Reach::Somebody;
+            self.heard(Heard::Asked { question, reach }).await;
+        }
     }
 
     /// Hands a question to the outgoing line; questions keep their order.
@@ -227,25 +252,25 @@ impl Actor {
     }
 
     pub(super) async fn reached(&mut self, question: Question, reach: Result<Reach, Error>) {
-        if let (Question::Registered, Ok(reach)) = (question, reach) {
-            self.heard(Heard::Asked { question, reach }).await;
+        match (question, reach) {
+            (Question::Registered, Ok(reach)) => self.heard(Heard::Asked { question, reach }).await,
+            // It may not have left: nobody is SILENT for that.
+            (Question::Ping, Err(_)) => self.heard(Heard::NotAsked).await,
+            _ => {}
         }
     }
 
     pub(super) async fn answered(&mut self, heard: Heard) {
-        let known: BTreeSet<QueueName> = self.cluster.queues.keys().cloned().collect();
+        let new: Vec<QueueName> = self.new_queues(&heard);
+        if let Heard::Answer { node, .. } = &heard {
+            self.schedule.newcomers |=
+                self.survey.is_none() && !self.cluster.workers.contains_key(node);
+        }
         self.heard(heard).await;
         let now = self.now().mono;
         if let Some(survey) = &mut self.survey {
             survey.heard(now);
         }
-        let new: Vec<QueueName> = self
-            .cluster
-            .queues
-            .keys()
-            .filter(|queue| !known.contains(*queue))
-            .cloned()
-            .collect();
         for queue in new {
             self.ask_depth(queue);
         }
@@ -257,6 +282,21 @@ impl Actor {
         if report_told {
             self.choose_results().await;
         }
+    }
+
+    /// Queues of an answer that are not known yet.
+    fn new_queues(&self, heard: &Heard) -> Vec<QueueName> {
+        let Heard::Answer {
+            answer: Answer::Queues(queues),
+            ..
+        } = heard
+        else {
+            return Vec::new();
+        };
+        let names = queues.iter().map(|queue| queue.name.clone());
+        names
+            .filter(|name| !self.cluster.queues.contains_key(name))
+            .collect()
     }
 
     /// One more queue to look at, now and from now on.

@@ -54,7 +54,7 @@ impl State {
     /// What keys mean here.
     pub fn context(&self, shared: &Shared) -> Context {
         match self.shown(shared) {
-            Some(call) if !call.state().is_final() => Context::Running,
+            Some(call) if !call.state().is_final() && !call.refused() => Context::Running,
             _ => Context::Result,
         }
     }

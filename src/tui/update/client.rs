@@ -24,7 +24,10 @@ pub fn heard(state: &mut State, event: Event, now: Now) -> Outcome {
             true
         }
         Event::RevokeFailed { id, reason } => {
-            let text = format!("not revoked: {}", reason.message);
+            let text = match reason.kind {
+                Kind::UnknownDelivery => format!("revoke: {}", reason.message),
+                _ => format!("not revoked: {}", reason.message),
+            };
             state.notices.about(NoticeKind::Problem, id, text, now);
             true
         }
@@ -48,7 +51,7 @@ pub fn refused(state: &mut State, command: Command, now: Now) -> Outcome {
             let text = format!("not revoked: {busy}");
             state.notices.about(NoticeKind::Problem, id, text, now);
         }
-        Command::Close | Command::Forget(_) | Command::WatchWorkers(_) => {
+        Command::Close | Command::Expect(_) | Command::WatchWorkers(_) => {
             return Outcome::default();
         }
         Command::Refresh | Command::Queue(_) => {
@@ -137,10 +140,11 @@ fn call_heard(state: &mut State, id: &TaskId, fact: Fact, at: Now, now: Now) -> 
     };
     // A deadline that passed before this was heard ended the waiting, whatever order the messages came in.
     call.tick(at);
+    let refused = call.refused();
     let before = (call.state(), seen(call));
     let mut changed = call.apply(fact, at);
     changed |= before != (call.state(), seen(call));
-    let ended = call.state().is_final() && !before.0.is_final();
+    let ended = (call.state().is_final() && !before.0.is_final()) || (call.refused() && !refused);
     state.result.refresh(&state.shared);
     if ended {
         calls::tell(state, id, now);

@@ -338,7 +338,12 @@ pub fn banner(state: &State, area: Rect, buf: &mut Buffer, now: Now) -> bool {
     } else {
         format!("!! {who} NOT REACHED for {ago}")
     };
-    let reason = remote(&down.reason.message);
+    // The address stands in the header already; room is short for what matters.
+    let message = &down.reason.message;
+    let about = message
+        .find(": ")
+        .filter(|end| message[..*end].contains("://"));
+    let reason = remote(about.map_or(message.as_str(), |end| &message[end + 2..]));
     let tries = tries(link, now);
     let rows = if width < NARROW_BANNER {
         [

@@ -140,7 +140,7 @@ impl Draft {
                 None => String::new(),
             },
             Spot::Empty => String::new(),
-            Spot::Option(name) => self.options.get(name).to_owned(),
+            Spot::Option(name) => self.options.typed(name, self.timeout).to_owned(),
             Spot::Button => return false,
         };
         self.field = Some(Field::new(text));
@@ -305,6 +305,7 @@ impl Draft {
         self.commit();
         if let Some((spot, problem)) = row_problems(&self.rows).into_iter().next() {
             self.spot = spot;
+            self.start_typing();
             return Err(format!("{problem}; JSON cannot hold it"));
         }
         let text = json::write(&self.arguments());

@@ -50,6 +50,17 @@ impl Texts {
         }
     }
 
+    /// What typing starts from: a default gives way to the first key, anything else is edited.
+    pub fn typed(&self, name: Name, timeout: Duration) -> &str {
+        let untouched = Self::new(timeout);
+        let text = self.get(name);
+        if text == untouched.get(name) {
+            ""
+        } else {
+            text
+        }
+    }
+
     /// Takes what was typed; nothing means the default.
     pub fn set(&mut self, name: Name, text: &str, timeout: Duration) {
         let text = text.trim().to_owned();

@@ -146,6 +146,7 @@ impl Pen<'_> {
 
     fn above(&self) -> Vec<Line<'static>> {
         match self.call.state() {
+            CallState::Draft if self.call.refused() => self.unsent(),
             CallState::Draft
             | CallState::Send
             | CallState::Sent
@@ -282,6 +283,14 @@ impl Pen<'_> {
         lines
     }
 
+    /// Since when nothing newer is known: the worker may have died since.
+    fn told(&self) -> String {
+        let at = self.call.told_at;
+        at.map_or_else(String::new, |at| {
+            format!(", last told at {}", self.shared.clock(at))
+        })
+    }
+
     /// As far as is known, in one sentence.
     fn whereabouts(&self) -> String {
         let call = self.call;
@@ -298,10 +307,16 @@ impl Pen<'_> {
         };
         match call.whereabouts() {
             Some(CallState::Run) => {
-                format!("RUN{worker}{pid}{acknowledged}. It may still finish.")
+                format!(
+                    "RUN{worker}{pid}{acknowledged}{}. It may still finish.",
+                    self.told()
+                )
             }
             Some(CallState::Recv) => {
-                format!("RECV{worker}{acknowledged}: held by the worker, not started.")
+                format!(
+                    "RECV{worker}{acknowledged}{}: held, not started then.",
+                    self.told()
+                )
             }
             Some(CallState::Retry) => format!("RETRY{worker}: it failed and will run again."),
             Some(CallState::UnknownDelivery) => {
@@ -348,14 +363,9 @@ impl Pen<'_> {
     /// OK, FAIL and the other ends.
     fn ended(&self) -> Vec<Line<'static>> {
         let mut lines = Vec::new();
-        if let Some(exception) = self
-            .call
-            .result
-            .as_ref()
-            .and_then(|it| it.exception.as_ref())
-        {
+        if let Some(headline) = self.call.headline() {
             let role = role(self.call.state());
-            lines.extend(self.wrapped(role, 0, &self.headline(&exception.headline()), 3));
+            lines.extend(self.wrapped(role, 0, &self.headline(&headline), 3));
         }
         let failed = self
             .call
@@ -435,7 +445,9 @@ impl Pen<'_> {
             lines.push(self.cut(Role::Warn, &hidden(document.hidden)));
         }
         if document.cut {
-            let text = format!("first 256 kB of {size}, all of it: umbel call ... --json");
+            let text = format!(
+                "first 256 kB of {size}, all of it: umbel call ... --json (that runs it again)"
+            );
             lines.extend(self.wrapped(Role::Warn, 0, &text, 2));
         }
         let worker = self.call.worker.as_ref();
