@@ -2,11 +2,12 @@
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use super::{Actor, Done};
 use crate::backend::{self, Results};
-use crate::broker::{AckTag, Delivery, Reach};
+use crate::broker::{self, AckTag, Delivery, Reach};
 use crate::call::Fact;
 use crate::client::Order;
 use crate::client::event::Event;
@@ -41,6 +42,14 @@ pub(super) struct Tracked {
     fetched: Option<u64>,
 }
 
+/// What a call is sent with.
+struct Ready {
+    link: Arc<dyn broker::Link>,
+    /// The backend that will have the result, if it is one of its own.
+    backend: Option<Arc<dyn backend::Link>>,
+    message: Message,
+}
+
 impl Tracked {
     /// Its result is to be found on the result backend.
     pub(super) fn on_backend(&mut self) {
@@ -54,50 +63,60 @@ impl Actor {
         if self.calls.contains_key(&id) {
             return;
         }
-        let expected = self.expected.remove(&id);
-        let Some(link) = self.broker.link() else {
-            let error = Error::new(
+        match self.prepare(&order) {
+            Ok(ready) => self.send(id, order, ready).await,
+            Err(error) => self.fact(id, Fact::Unsent(error)).await,
+        }
+    }
+
+    /// The links and the message, or why it cannot be sent.
+    fn prepare(&self, order: &Order) -> Result<Ready, Error> {
+        let link = self.broker.link().ok_or_else(|| {
+            let broker = self.way.short_address();
+            Error::new(
                 Kind::Unsent,
-                format!(
-                    "broker {} is down: nothing was sent",
-                    self.way.short_address()
-                ),
-            );
-            return self.fact(id, Fact::Unsent(error)).await;
-        };
+                format!("broker {broker} is down: nothing was sent"),
+            )
+        })?;
         let stored = matches!(self.results, Some(Results::Stored(_))) && !order.no_result;
         let backend = self.backend.link().filter(|_| stored);
         if stored && backend.is_none() {
-            let where_to = self
+            let address = self
                 .results
                 .as_ref()
                 .map_or_else(String::new, Results::address);
-            let error = Error::new(
-                Kind::BackendUnreachable,
-                format!("result backend {where_to} is down: nothing was sent"),
-            );
-            return self.fact(id, Fact::Unsent(error)).await;
+            let message = format!("result backend {address} is down: nothing was sent");
+            return Err(Error::new(Kind::BackendUnreachable, message));
         }
         let sender = Sender {
             origin: self.origin.clone(),
             reply_to: Some(link.result_queue()),
             now: self.now().wall,
         };
-        let message = match order.signature.encode(&sender) {
-            Ok(message) => message,
-            Err(error) => {
-                return self
-                    .fact(
-                        id,
-                        Fact::Unsent(Error::new(Kind::InvalidArguments, error.to_string())),
-                    )
-                    .await;
-            }
-        };
+        let message = order.signature.encode(&sender);
+        let message =
+            message.map_err(|error| Error::new(Kind::InvalidArguments, error.to_string()))?;
+        Ok(Ready {
+            link,
+            backend,
+            message,
+        })
+    }
+
+    async fn send(&mut self, id: TaskId, order: Order, ready: Ready) {
+        let Ready {
+            link,
+            backend,
+            message,
+        } = ready;
+        let Order {
+            queue, no_result, ..
+        } = order;
+        let expected = self.expected.remove(&id);
         let now = self.now().mono;
-        if !order.no_result {
+        if !no_result {
             let tracked = Tracked {
-                stored,
+                stored: backend.is_some(),
                 published: None,
                 next_look: now.after(FIRST_LOOK),
                 next_fetch: now.after(FETCH_EVERY),
@@ -105,17 +124,28 @@ impl Actor {
             };
             self.calls.insert(id.clone(), tracked);
         }
+        let mut publish = Box::pin(async move { link.publish(&queue, message).await });
         let done = self.done.clone();
+        let Some(backend) = backend.filter(|_| !expected) else {
+            // Nothing to wait for: the message leaves here, before anything else is done.
+            let begun = futures_util::poll!(publish.as_mut());
+            self.publishing(id.clone()).await;
+            if let Poll::Ready(delivery) = begun {
+                return self.published(id, delivery, no_result).await;
+            }
+            tokio::spawn(async move {
+                let published = Done::Published(id, publish.await, no_result);
+                let _ = done.send(published).await;
+            });
+            return;
+        };
         tokio::spawn(async move {
-            if let Some(backend) = backend.filter(|_| !expected)
-                && let Err(error) = backend.watch(&id).await
-            {
+            if let Err(error) = backend.watch(&id).await {
                 let _ = done.send(Done::NotSent(id, error)).await;
                 return;
             }
             let _ = done.send(Done::Publishing(id.clone())).await;
-            let delivery = link.publish(&order.queue, message).await;
-            let published = Done::Published(id.clone(), delivery, order.no_result);
+            let published = Done::Published(id, publish.await, no_result);
             let _ = done.send(published).await;
         });
     }

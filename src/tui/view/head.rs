@@ -338,12 +338,14 @@ pub fn banner(state: &State, area: Rect, buf: &mut Buffer, now: Now) -> bool {
     } else {
         format!("!! {who} NOT REACHED for {ago}")
     };
-    // The address stands in the header already; room is short for what matters.
+    // Where room is short the address goes first: it stands in the header already.
     let message = &down.reason.message;
     let about = message
         .find(": ")
         .filter(|end| message[..*end].contains("://"));
-    let reason = remote(about.map_or(message.as_str(), |end| &message[end + 2..]));
+    let short = about.map_or(message.as_str(), |end| &message[end + 2..]);
+    let fits = cells(&lost) + cells(&remote(message)) + 3 <= width;
+    let reason = remote(if fits { message } else { short });
     let tries = tries(link, now);
     let rows = if width < NARROW_BANNER {
         [
