@@ -3,6 +3,7 @@
 //! A deadline ends the *waiting* only. The outcome is unknown until it is known, and a late result lands in the same record.
 
 pub mod document;
+pub mod fact;
 pub mod preflight;
 pub mod state;
 #[cfg(test)]
@@ -16,65 +17,12 @@ use crate::error::Error;
 use crate::protocol::control::{HeldTask, Place};
 use crate::protocol::{Json, NodeName, QueueName, Signature, State, TaskId, TaskResult};
 
+pub use fact::Fact;
 pub use state::CallState;
 pub use timeline::Timeline;
 
 /// What `none` and `0` mean as a timeout.
 pub const LONGEST_WAIT: Duration = Duration::from_hours(24);
-
-/// Something that became known about a call.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Fact {
-    /// It is being published.
-    Publishing,
-    /// The broker has it.
-    Confirmed,
-    /// The broker returned it: no such queue.
-    Returned(String),
-    /// It was not sent.
-    Unsent(Error),
-    /// The connection broke before the confirm.
-    Unknown(Error),
-    /// The task ignores its result, and nobody waits for it.
-    NoResult,
-    /// A state from a result backend.
-    Result(Box<TaskResult>),
-    /// A result came and cannot be read.
-    Unreadable(String),
-    /// A worker told where the task is (`query_task`).
-    Seen {
-        /// Where.
-        place: Place,
-        /// At which worker.
-        node: NodeName,
-        /// As the worker describes it.
-        task: HeldTask,
-    },
-    /// The result backend is gone: results cannot come until it is back.
-    BackendLost(String),
-    /// The result backend is back, and was asked again.
-    BackendBack,
-}
-
-impl Fact {
-    /// Its name for the log.
-    pub fn name(&self) -> &'static str {
-        match self {
-            Self::Publishing => "publishing",
-            Self::Confirmed => "confirmed",
-            Self::Returned(_) => "returned",
-            Self::Unsent(_) => "unsent",
-            Self::Unknown(_) => "unknown delivery",
-            Self::NoResult => "no result",
-            Self::Result(result) if result.state.is_final() => "end",
-            Self::Result(_) => "state",
-            Self::Unreadable(_) => "unreadable",
-            Self::Seen { .. } => "seen",
-            Self::BackendLost(_) => "backend lost",
-            Self::BackendBack => "backend back",
-        }
-    }
-}
 
 /// Whether the caller waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,6 +9,8 @@ use super::{Leashed, PATIENCE, Sandbox, eventually, eventually_some};
 #[derive(Debug)]
 pub struct Tmux {
     socket: PathBuf,
+    /// Where the program's exit code is written when it ends.
+    ended: PathBuf,
     _server: Leashed,
 }
 
@@ -29,6 +31,7 @@ impl Tmux {
         let server = Leashed::start(&server, 0, &sandbox.home().join("tmux.log"));
         let tmux = Self {
             socket,
+            ended: sandbox.home().join("tmux.ended"),
             _server: server,
         };
         eventually(PATIENCE, "tmux listens", || {
@@ -61,6 +64,9 @@ impl Tmux {
                 .map(String::as_str),
         );
         args.push("TERM=tmux-256color");
+        // tmux knows the exit code of a dead pane only if it heard of the death in time; a shell around the program always does.
+        let ended = tmux.ended.to_string_lossy().into_owned();
+        args.extend(["/bin/sh", "-c", "\"$@\"; echo $? >\"$0\"", &ended]);
         args.extend(program);
         tmux.command(&args);
         tmux
@@ -147,9 +153,10 @@ impl Tmux {
     /// Waits for the program's end, and returns its exit code.
     #[track_caller]
     pub fn wait_exit(&self) -> i32 {
-        let what = "the program in tmux ends";
-        self.wait_until(what, |_| self.ask("pane_dead") == "1");
-        eventually_some(PATIENCE, what, || self.ask("pane_dead_status").parse().ok())
+        eventually_some(PATIENCE, "the program in tmux ends", || {
+            let code = std::fs::read_to_string(&self.ended).ok()?;
+            code.trim().parse().ok()
+        })
     }
 
     fn try_command(&self, args: &[&str]) -> Output {

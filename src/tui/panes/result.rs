@@ -2,6 +2,7 @@
 
 pub mod document;
 pub mod lines;
+mod place;
 pub mod timeline;
 pub mod traceback;
 pub mod view;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use ratatui::text::{Line, Span};
 
 use super::document::Document;
+use super::place;
 use super::timeline::{self, Step};
 use crate::call::{Call, CallState, Waiting};
 use crate::clock::Now;
@@ -278,52 +279,14 @@ impl Pen<'_> {
         lines.extend(self.progress());
         lines.push(Line::default());
         lines.push(self.line(Role::Fg, "Where it is now"));
-        lines.extend(self.wrapped(Role::Fg, 2, &self.whereabouts(), 3));
+        lines.extend(self.wrapped(
+            Role::Fg,
+            2,
+            &place::whereabouts(self.call, self.shared, &self.queue()),
+            3,
+        ));
         lines.extend(self.troubles());
         lines
-    }
-
-    /// Since when nothing newer is known: the worker may have died since.
-    fn told(&self) -> String {
-        let at = self.call.told_at;
-        at.map_or_else(String::new, |at| {
-            format!(", last told at {}", self.shared.clock(at))
-        })
-    }
-
-    /// As far as is known, in one sentence.
-    fn whereabouts(&self) -> String {
-        let call = self.call;
-        let worker = call.worker.as_ref().map(|worker| format!(" on {worker}"));
-        let worker = worker.unwrap_or_default();
-        let pid = call
-            .pid
-            .map(|pid| format!(" pid {pid}"))
-            .unwrap_or_default();
-        let acknowledged = match call.acknowledged {
-            Some(true) => ", acknowledged",
-            Some(false) => ", not acknowledged yet",
-            None => "",
-        };
-        match call.whereabouts() {
-            Some(CallState::Run) => {
-                format!(
-                    "RUN{worker}{pid}{acknowledged}{}. It may still finish.",
-                    self.told()
-                )
-            }
-            Some(CallState::Recv) => {
-                format!(
-                    "RECV{worker}{acknowledged}{}: held, not started then.",
-                    self.told()
-                )
-            }
-            Some(CallState::Retry) => format!("RETRY{worker}: it failed and will run again."),
-            Some(CallState::UnknownDelivery) => {
-                "It may or may not be queued: the connection broke while sending.".to_owned()
-            }
-            _ => format!("SENT: queued in {}; no worker has told it.", self.queue()),
-        }
     }
 
     fn queue(&self) -> String {
