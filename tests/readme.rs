@@ -49,13 +49,3 @@ fn every_exit_code_of_an_error_kind_is_explained() {
         );
     }
 }
-
-#[test]
-fn the_project_speaks_of_itself_alone() {
-    for document in ["README.md", "ARCHITECTURE.md", "CHANGELOG.md"] {
-        let text = fs::read_to_string(document).unwrap();
-        for word in ["/work/", "/root/", "/home/", "crates.io", "pypi.org"] {
-            assert!(!text.contains(word), "{document} names {word}");
-        }
-    }
-}
