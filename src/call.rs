@@ -403,7 +403,9 @@ impl Call {
         self.acknowledged = Some(task.acknowledged);
         match place {
             Place::Reserved | Place::Scheduled => {
-                self.timeline.received.get_or_insert(now);
+                self.timeline
+                    .received
+                    .get_or_insert(self.timeline.started.unwrap_or(now));
                 if self.phase < Phase::Recv {
                     self.phase = Phase::Recv;
                 }
@@ -412,8 +414,9 @@ impl Call {
                 self.pid = task.pid.or(self.pid);
                 let started = self.timeline.clamp_remote(task.started, now);
                 self.phase = Phase::Run;
+                // Received at the latest when it started, whenever that was told.
+                let started = *self.timeline.started.get_or_insert(started);
                 self.timeline.received.get_or_insert(started);
-                self.timeline.started.get_or_insert(started);
             }
         }
     }
