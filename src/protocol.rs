@@ -8,9 +8,11 @@ pub mod json;
 pub mod message;
 pub mod python;
 pub mod result;
+pub mod serializer;
 pub mod typed;
 
 pub use ids::{NodeName, QueueName, TaskId, TaskName};
 pub use json::Json;
 pub use message::{Message, Options, Properties, Signature};
 pub use result::{State, TaskResult};
+pub use serializer::{Compression, Serializer};

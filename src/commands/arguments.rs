@@ -106,7 +106,7 @@ pub fn signature(call: &Call, words: Words) -> Result<(Signature, Vec<String>)> 
     let options = Options {
         queue: call.queue.clone().map(Into::into),
         expires: call.expires.and_then(|expires| expires.0),
-        ignore_result: None,
+        ..Options::default()
     };
     let id = call.task_id.clone().map_or_else(TaskId::random, TaskId);
     Ok((

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::{Json, QueueName, TaskId, TaskName};
+use super::{Compression, Json, QueueName, Serializer, TaskId, TaskName};
 use super::{python, typed};
 use crate::clock::Timestamp;
 
@@ -56,13 +56,42 @@ pub struct Signature {
     pub options: Options,
 }
 
-/// The options of `apply_async` that are offered.
+/// When a worker may start it at the earliest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Start {
+    /// `countdown`: so long after it is sent.
+    After(Duration),
+    /// `eta`.
+    At(Timestamp),
+}
+
+/// The options of `apply_async`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Options {
     /// The queue named by the user; else it is chosen (ux.md 0.1, ruling 19).
     pub queue: Option<QueueName>,
+    /// Exchange to publish to instead of the default exchange.
+    pub exchange: Option<String>,
+    /// Routing key for that exchange, or for the exchange of the chosen queue.
+    pub routing_key: Option<String>,
+    /// `countdown` or `eta`; travels as the header `eta`.
+    pub start: Option<Start>,
     /// How long after sending a worker may still start it; travels as a header only (protocol.md 9.4).
     pub expires: Option<Duration>,
+    /// AMQP: 0 to 255, the highest first, only in queues with `x-max-priority`. Redis: 0 to 9, 0 first.
+    pub priority: Option<u8>,
+    /// Hard time limit: the process is killed; overrides the task's own.
+    pub time_limit: Option<Duration>,
+    /// Soft time limit: `SoftTimeLimitExceeded` is raised in the task.
+    pub soft_time_limit: Option<Duration>,
+    /// Further headers, which the task sees as `self.request.NAME`; none of Celery's own names.
+    pub headers: Vec<(String, Json)>,
+    /// How the body is written; `None`: JSON, or what the workers accept.
+    pub serializer: Option<Serializer>,
+    /// How the body is compressed.
+    pub compression: Option<Compression>,
+    /// Name that logs and events show instead of the task's.
+    pub shadow: Option<String>,
     /// `None`: the task decides. `Some(false)` asks for a result of a task that ignores it (Celery 5.6+).
     pub ignore_result: Option<bool>,
 }

@@ -89,7 +89,7 @@ impl Texts {
         Ok(Options {
             queue: self.queue(),
             expires,
-            ignore_result: None,
+            ..Options::default()
         })
     }
 
