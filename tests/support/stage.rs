@@ -271,7 +271,7 @@ impl Stage {
     }
 
     pub fn event(&mut self, event: Event) {
-        self.tell(Message::Client(Box::new(event)));
+        self.tell(Message::Client(vec![event]));
     }
 
     pub fn heard(&mut self, heard: Heard) {
