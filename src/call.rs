@@ -2,6 +2,7 @@
 //!
 //! A deadline ends the *waiting* only. The outcome is unknown until it is known, and a late result lands in the same record.
 
+pub mod diagnosis;
 pub mod document;
 pub mod fact;
 pub mod preflight;
@@ -17,6 +18,7 @@ use crate::error::Error;
 use crate::protocol::control::{HeldTask, Place};
 use crate::protocol::{Json, NodeName, QueueName, Signature, State, TaskId, TaskResult};
 
+pub use diagnosis::Inquiry;
 pub use fact::Fact;
 pub use state::CallState;
 pub use timeline::Timeline;
@@ -99,6 +101,8 @@ pub struct Call {
     pub backend_lost: Option<String>,
     /// Warnings said before it was sent.
     pub warnings: Vec<String>,
+    /// What was asked about it.
+    pub inquiry: Inquiry,
     delivery: Delivery,
     phase: Phase,
     outcome: Option<Outcome>,
@@ -125,6 +129,7 @@ impl Call {
             trouble: None,
             backend_lost: None,
             warnings: Vec::new(),
+            inquiry: Inquiry::default(),
             delivery: Delivery::Draft,
             phase: Phase::Sent,
             outcome: None,
@@ -271,6 +276,7 @@ impl Call {
             _ => false,
         };
         let before = self.summary();
+        self.inquiry.note(&fact, now);
         self.merge(fact, now);
         news || before != self.summary()
     }
@@ -286,6 +292,7 @@ impl Call {
                 self.retries,
             ),
             (self.trouble.is_some(), self.backend_lost.is_some()),
+            self.inquiry.summary(),
         )
     }
 
@@ -310,6 +317,7 @@ impl Call {
                 self.trouble = Some(Error::new(crate::error::Kind::Internal, reason).hint(hint));
             }
             Fact::Seen { place, node, task } => self.seen(place, node, &task, now),
+            Fact::Asked | Fact::Answered { .. } | Fact::NotStored => {}
             Fact::BackendLost(reason) => self.backend_lost = Some(reason),
             Fact::BackendBack => self.backend_lost = None,
         }

@@ -1,5 +1,6 @@
 //! What can become known about a call, from any source. Plain data.
 
+use super::diagnosis::Looked;
 use crate::error::Error;
 use crate::protocol::control::{HeldTask, Place};
 use crate::protocol::{NodeName, TaskResult};
@@ -32,6 +33,19 @@ pub enum Fact {
         /// As the worker describes it.
         task: HeldTask,
     },
+    /// Everybody was asked where it is; answers follow.
+    Asked,
+    /// A worker answered that.
+    Answered {
+        /// Who.
+        node: NodeName,
+        /// Which question.
+        looked: Looked,
+        /// Whether the task was among its tasks.
+        held: bool,
+    },
+    /// The result backend was asked, and has nothing stored for it.
+    NotStored,
     /// The result backend is gone: results cannot come until it is back.
     BackendLost(String),
     /// The result backend is back, and was asked again.
@@ -52,6 +66,9 @@ impl Fact {
             Self::Result(_) => "state",
             Self::Unreadable(_) => "unreadable",
             Self::Seen { .. } => "seen",
+            Self::Asked => "asked",
+            Self::Answered { .. } => "answered",
+            Self::NotStored => "nothing stored",
             Self::BackendLost(_) => "backend lost",
             Self::BackendBack => "backend back",
         }

@@ -70,6 +70,8 @@ fn seen(place: Place) -> Fact {
         started: None,
         acknowledged: true,
         pid: Some(7),
+        eta: None,
+        redelivered: false,
     };
     Fact::Seen {
         place,

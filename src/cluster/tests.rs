@@ -47,6 +47,8 @@ fn task(id: &str) -> HeldTask {
         started: None,
         acknowledged: true,
         pid: None,
+        eta: None,
+        redelivered: false,
     }
 }
 

@@ -38,6 +38,8 @@ pub struct Worker {
     pub queues: Option<Vec<ConsumedQueue>>,
     /// Pool and counters.
     pub stats: Option<Stats>,
+    /// When it told them.
+    stats_at: Option<Moment>,
     /// Running tasks.
     pub active: Option<Vec<HeldTask>>,
     /// Prefetched tasks.
@@ -68,6 +70,7 @@ impl Worker {
             items: BTreeMap::new(),
             queues: None,
             stats: None,
+            stats_at: None,
             active: None,
             reserved: None,
             conf: None,
@@ -95,7 +98,10 @@ impl Worker {
                 before.as_ref() != self.items.get(&item)
             }
             Answer::Queues(queues) => replace(&mut self.queues, Some(queues)),
-            Answer::Stats(stats) => self.counted(stats),
+            Answer::Stats(stats) => {
+                self.stats_at = Some(now.mono);
+                self.counted(stats)
+            }
             Answer::Active(tasks) => replace(&mut self.active, Some(tasks)),
             Answer::Reserved(tasks) => {
                 let held = Some(tasks.len());
@@ -176,6 +182,12 @@ impl Worker {
             (Some(running), Some(slots)) => format!("{running}/{slots} slots active"),
             _ => "replied; slots not known yet".to_owned(),
         }
+    }
+
+    /// When it was started, to the second; `None` if it never told its uptime.
+    pub fn begun(&self) -> Option<Moment> {
+        let uptime = self.stats.as_ref()?.uptime?;
+        Some(self.stats_at?.before(Duration::from_secs(uptime)))
     }
 
     /// Slots of its pool.

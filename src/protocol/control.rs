@@ -8,7 +8,7 @@ mod settings;
 
 pub use answers::{
     ConsumedQueue, HeldTask, Place, Stats, active_queues, held_tasks, places, registered_item,
-    registered_names, stats,
+    registered_names, scheduled_tasks, stats,
 };
 pub use settings::{Conf, Report, conf, report};
 
@@ -39,6 +39,8 @@ pub enum Method {
     Active,
     /// Prefetched tasks.
     Reserved,
+    /// Tasks that wait for their ETA or their next try; with their arguments, so the answer may be long.
+    Scheduled,
     /// Changed settings.
     Conf,
     /// Free text with versions, transport and result backend.
@@ -101,6 +103,7 @@ impl Method {
             Self::Stats => "stats",
             Self::Active => "active",
             Self::Reserved => "reserved",
+            Self::Scheduled => "scheduled",
             Self::Conf => "conf",
             Self::Report => "report",
             Self::QueryTask(_) => "query_task",
@@ -126,9 +129,12 @@ impl Method {
                 ("terminate", Json::Bool(*terminate)),
                 ("signal", "SIGTERM".into()),
             ]),
-            Self::Ping | Self::ActiveQueues | Self::Stats | Self::Reserved | Self::Report => {
-                object([])
-            }
+            Self::Ping
+            | Self::ActiveQueues
+            | Self::Stats
+            | Self::Reserved
+            | Self::Scheduled
+            | Self::Report => object([]),
         }
     }
 }

@@ -80,6 +80,8 @@ fn running(stage: Stage) -> Stage {
             started: None,
             acknowledged: false,
             pid: None,
+            eta: None,
+            redelivered: false,
         },
     });
     stage.pass(Duration::from_millis(836));

@@ -193,6 +193,8 @@ impl Stage {
             started: Some(1_795_349_013.0),
             acknowledged: true,
             pid: Some(4120),
+            eta: None,
+            redelivered: false,
         });
         let builtins = ["celery.backend_cleanup", "celery.chord"];
         let tasks = cast.tasks.iter().chain(&builtins);

@@ -1,6 +1,7 @@
-//! What workers are, hold and run: `registered`, `active_queues`, `active`, `reserved`, `query_task`, `stats`.
+//! What workers are, hold and run: `registered`, `active_queues`, `active`, `reserved`, `scheduled`, `query_task`, `stats`.
 
 use super::super::{Json, QueueName, TaskId, TaskName};
+use crate::clock::Timestamp;
 
 /// A queue a worker consumes, from `active_queues`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +27,10 @@ pub struct HeldTask {
     pub acknowledged: bool,
     /// Process that runs it.
     pub pid: Option<u64>,
+    /// When it may start, where that lies ahead (told by `scheduled` alone): its ETA, or its next retry.
+    pub eta: Option<Timestamp>,
+    /// Whether the broker delivered its message before, to this worker or another.
+    pub redelivered: bool,
 }
 
 /// Where `query_task` found a task.
@@ -131,7 +136,27 @@ fn held_task(id: TaskId, entry: &Json) -> HeldTask {
         started: started.filter(|seconds| seconds.is_finite()),
         acknowledged: acknowledged.unwrap_or(false),
         pid: entry.get("worker_pid").and_then(Json::as_u64),
+        eta: None,
+        redelivered: redelivered(entry).unwrap_or(false),
     }
+}
+
+fn redelivered(entry: &Json) -> Option<bool> {
+    entry.get("delivery_info")?.get("redelivered")?.as_bool()
+}
+
+/// Tasks of a `scheduled` answer, each with its ETA: those with an `eta` or a `countdown`, and those that wait for their next try.
+pub fn scheduled_tasks(reply: &Json) -> Vec<HeldTask> {
+    let task = |entry: &Json| {
+        let request = entry.get("request")?;
+        let id = TaskId::from(text(request, "id")?);
+        let eta = text(entry, "eta").and_then(|eta| eta.parse().ok());
+        Some(HeldTask {
+            eta,
+            ..held_task(id, request)
+        })
+    };
+    list(reply).iter().filter_map(task).collect()
 }
 
 /// Places of a `query_task` answer.
