@@ -284,9 +284,7 @@ impl Call {
     pub fn apply(&mut self, fact: Fact, now: Now) -> bool {
         // Results may be large: they are compared, never copied.
         let news = match &fact {
-            Fact::Result(result) => {
-                self.takes_results() && self.result.as_ref() != Some(&**result)
-            }
+            Fact::Result(result) => self.takes_results() && self.result.as_ref() != Some(&**result),
             _ => false,
         };
         let before = self.summary();
@@ -349,13 +347,17 @@ impl Call {
     fn returned(&mut self, reason: &str) {
         self.delivery = Delivery::Unsent;
         let (what, hint) = match self.route.as_ref().filter(|it| !it.exchange.is_empty()) {
-            Some(Route { exchange, routing_key }) => (
+            Some(Route {
+                exchange,
+                routing_key,
+            }) => (
                 format!("no queue takes {routing_key:?} from the exchange {exchange:?}"),
                 "nothing was queued; bind a queue to it, or name another exchange or routing key",
             ),
             None => {
                 let queue = self.queue.as_ref().map_or("?", QueueName::as_str);
-                let hint = "nothing was queued; start a worker that consumes it, or name another queue";
+                let hint =
+                    "nothing was queued; start a worker that consumes it, or name another queue";
                 (format!("there is no queue {queue:?}"), hint)
             }
         };

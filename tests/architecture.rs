@@ -30,7 +30,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "call",
-        &["protocol", "cluster", "broker::Reach", "backend::Results"],
+        &[
+            "protocol",
+            "cluster",
+            "broker::Reach",
+            "broker::Route",
+            "backend::Results",
+        ],
     ),
     (
         "client",

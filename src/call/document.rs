@@ -161,7 +161,10 @@ fn form(call: &Call) -> Option<String> {
 fn warnings(call: &Call) -> Vec<String> {
     let mut warnings = said(call);
     if let Some(repr) = call.repr.as_ref() {
-        warnings.push(format!("the result itself is not known: result_repr is the {}", repr.label()));
+        warnings.push(format!(
+            "the result itself is not known: result_repr is the {}",
+            repr.label()
+        ));
     }
     if call.opaque().is_some() {
         warnings.push("the result is pickled, and pickle is never executed: result_opaque says what it would do".to_owned());
@@ -192,19 +195,19 @@ impl Call {
         }
     }
 
-    fn returned(&self) -> bool {
+    fn is_ok(&self) -> bool {
         matches!(self.state(), CallState::Ok | CallState::LateOk)
     }
 
     /// What the task returned, as the value it is; `None` also where only a repr or something pickled is known.
     pub fn value(&self) -> Option<&Json> {
-        let result = self.result.as_ref().filter(|_| self.returned())?;
+        let result = self.result.as_ref().filter(|_| self.is_ok())?;
         (result.opaque.is_none() && self.source == Some(Source::Backend)).then_some(&result.value)
     }
 
     /// Whether all is known that can be: of a task that returned, its value.
     fn value_known(&self) -> bool {
-        self.result_known() && (!self.returned() || self.value().is_some())
+        self.result_known() && (!self.is_ok() || self.value().is_some())
     }
 
     /// What it returned, where that is pickled.

@@ -85,7 +85,12 @@ pub fn preflight(cluster: &Cluster, signature: &Signature, results: &Results) ->
     let queue = routing.takers.first().cloned().unwrap_or(chosen);
     let task = &signature.task;
     let mut warnings = routing.warnings;
-    let writing = form::choose(cluster, signature, &routing.takers, proved(cluster, &routing.takers));
+    let writing = form::choose(
+        cluster,
+        signature,
+        &routing.takers,
+        proved(cluster, &routing.takers),
+    );
     let refusal = routing
         .refusal
         .or_else(|| refusal(cluster, &routing.takers, task))
@@ -98,9 +103,8 @@ pub fn preflight(cluster: &Cluster, signature: &Signature, results: &Results) ->
     warnings.extend(partly_registered(cluster, task));
     let expected = answer::expected(cluster, signature, results, &routing.takers);
     warnings.extend(writing.warning.into_iter().chain(expected.warning));
-    let reads = |worker: &&crate::cluster::Worker| {
-        routing.takers.iter().any(|queue| worker.reads(queue))
-    };
+    let reads =
+        |worker: &&crate::cluster::Worker| routing.takers.iter().any(|queue| worker.reads(queue));
     Preflight {
         readers: cluster
             .answering()
@@ -124,9 +128,8 @@ pub fn preflight(cluster: &Cluster, signature: &Signature, results: &Results) ->
 fn partly_registered(cluster: &Cluster, task: &TaskName) -> Option<String> {
     let row = cluster.task(task)?;
     let (on, all) = (row.workers.len(), cluster.told_tasks());
-    (0 < on && on < all).then(|| {
-        format!("registered on {on} of {all} workers: the call may end as NO TASK")
-    })
+    (0 < on && on < all)
+        .then(|| format!("registered on {on} of {all} workers: the call may end as NO TASK"))
 }
 
 /// Whether the answering workers are all who read these queues.

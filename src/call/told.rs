@@ -182,7 +182,11 @@ mod tests {
     use rstest::rstest;
 
     #[rstest]
-    #[case("NotRegistered('shop.tasks.nope')", None, "NotRegistered: shop.tasks.nope")]
+    #[case(
+        "NotRegistered('shop.tasks.nope')",
+        None,
+        "NotRegistered: shop.tasks.nope"
+    )]
     #[case("OutOfStock('no stock', 3)", None, "OutOfStock: 'no stock', 3")]
     #[case("TimeLimitExceeded(1,)", None, "TimeLimitExceeded: 1")]
     #[case("Ignore()", None, "Ignore")]
@@ -200,6 +204,9 @@ mod tests {
     fn where_there_is_a_traceback_its_last_line_has_the_words() {
         let traceback = "Traceback (most recent call last):\n  File \"a\", line 1, in f\nshop.errors.OutOfStock: no stock\n";
         let exception = described("OutOfStock('no stock')", Some(traceback));
-        assert_eq!((exception.kind.as_str(), exception.args.len()), ("OutOfStock", 0));
+        assert_eq!(
+            (exception.kind.as_str(), exception.args.len()),
+            ("OutOfStock", 0)
+        );
     }
 }

@@ -133,6 +133,7 @@ impl Replies {
             Method::Ping
             | Method::QueryTask(_)
             | Method::Revoke { .. }
+            | Method::Scheduled
             | Method::EnableEvents
             | Method::DisableEvents => Answer::Pong,
         })

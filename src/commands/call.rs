@@ -111,8 +111,8 @@ async fn conduct(session: &mut Session, call: &mut Call, no_preflight: bool) -> 
         return End::Done;
     }
     let said = call.warnings.len();
-    let no_result = match choose(call, &known, no_preflight) {
-        Ok(no_result) => no_result,
+    let order = match choose(call, &known, no_preflight) {
+        Ok(order) => order,
         Err(error) => {
             call.apply(Fact::Unsent(error), session.clock.now());
             return End::Done;
@@ -121,17 +121,9 @@ async fn conduct(session: &mut Session, call: &mut Call, no_preflight: bool) -> 
     if session.output.form != Form::Json {
         session.output.warnings(&call.warnings[said..]);
     }
-    let queue = call.queue.clone().unwrap_or_else(|| "celery".into());
     // From here on it may be published: whoever stops it now is not told that nothing was sent.
     call.apply(Fact::Publishing, session.clock.now());
-    session
-        .client
-        .send(Command::Call(Box::new(Order {
-            signature: call.signature.clone(),
-            queue,
-            no_result,
-        })))
-        .await;
+    session.client.send(Command::Call(Box::new(order))).await;
     wait(session, call).await;
     session.output.progress("");
     End::Done
@@ -201,23 +193,28 @@ impl Known {
                 Some(_) => true,
                 None => false,
             };
-        let nothing_to_ask = no_preflight && call.signature.options.queue.is_some();
+        let options = &call.signature.options;
+        let named = options.exchange.is_some();
+        let nothing_to_ask = no_preflight && (named || options.queue.is_some());
         let (queue, _) = crate::call::preflight::choose_queue(&self.cluster, &call.signature);
-        let depth = no_preflight || depth_given_up || self.cluster.queues.contains_key(&queue);
+        let depth =
+            no_preflight || depth_given_up || named || self.cluster.queues.contains_key(&queue);
         links && (nothing_to_ask || (self.cluster.surveyed && depth))
     }
 }
 
-/// Chooses the queue; refuses on proof. Returns whether no result is to be waited for.
-fn choose(call: &mut Call, known: &Known, no_preflight: bool) -> Result<bool, Error> {
+/// Chooses the way; refuses on proof, which a person may overrule, and where there is no way.
+fn choose(call: &mut Call, known: &Known, no_preflight: bool) -> Result<Order, Error> {
     let results = known.results.clone().unwrap_or(Results::Unknown);
-    let preflight = preflight(&known.cluster, &call.signature, &results);
-    call.queue = Some(preflight.queue);
-    if let Some(refusal) = preflight.refusal.filter(|_| !no_preflight) {
+    let mut seen = preflight(&known.cluster, &call.signature, &results);
+    call.queue = seen.only_queue().cloned();
+    call.route = Some(seen.route.clone());
+    let overruled = |refusal: &Error| no_preflight && refusal.kind == Kind::NoWorker;
+    if let Some(refusal) = seen.refusal.take().filter(|it| !overruled(it)) {
         return Err(refusal);
     }
-    call.warnings.extend(preflight.warnings);
-    Ok(preflight.no_result)
+    call.warnings.append(&mut seen.warnings);
+    Ok(Order::new(call.signature.clone(), &seen))
 }
 
 /// Follows the call to its end or its deadline.
@@ -239,7 +236,11 @@ async fn wait(session: &mut Session, call: &mut Call) {
         };
         match tokio::time::timeout(wake, session.events.recv()).await {
             Ok(Some(Event::Call(id, fact, at))) if id == *call.id() => {
+                let said = call.warnings.len();
                 call.apply(fact, at);
+                if session.output.form != Form::Json {
+                    session.output.warnings(&call.warnings[said..]);
+                }
             }
             Ok(Some(_)) | Err(_) => {}
             Ok(None) => return,

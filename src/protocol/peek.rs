@@ -11,7 +11,9 @@ pub fn state(payload: &[u8]) -> Option<State> {
     let rest = after(rest, b"\"")?;
     let end = rest.iter().take(LONGEST).position(|byte| *byte == b'"')?;
     let word = rest[..end].to_vec();
-    let plain = word.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    let plain = word
+        .iter()
+        .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
     let word = String::from_utf8(word).ok().filter(|_| plain)?;
     Some(State::from_word(&word))
 }

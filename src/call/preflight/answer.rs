@@ -58,7 +58,9 @@ pub(super) fn expected(
 }
 
 fn by_events(why: &str) -> String {
-    format!("{why}: its end is taken from the workers' events, and what it returns is seen as Python's repr, cut at 1,024 characters")
+    format!(
+        "{why}: its end is taken from the workers' events, and what it returns is seen as Python's repr, cut at 1,024 characters"
+    )
 }
 
 fn ignores(task: &TaskName, forced: Option<bool>) -> String {
@@ -67,7 +69,10 @@ fn ignores(task: &TaskName, forced: Option<bool>) -> String {
     } else {
         ""
     };
-    format!("{}{offer}", by_events(&format!("{task} ignores its result")))
+    format!(
+        "{}{offer}",
+        by_events(&format!("{task} ignores its result"))
+    )
 }
 
 /// Whether the workers that would run it can be told to send a result that the task ignores: all, none, or not known for all.

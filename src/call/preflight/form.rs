@@ -27,8 +27,14 @@ pub(super) fn choose(
         .answering()
         .filter(|worker| worker.conf.is_some() && takers.iter().any(|queue| worker.reads(queue)))
         .collect();
-    let serializer = signature.options.serializer.unwrap_or_else(|| best(&readers));
-    let refusing: Vec<&&Worker> = readers.iter().filter(|it| !accepts(it, serializer)).collect();
+    let serializer = signature
+        .options
+        .serializer
+        .unwrap_or_else(|| best(&readers));
+    let refusing: Vec<&&Worker> = readers
+        .iter()
+        .filter(|it| !accepts(it, serializer))
+        .collect();
     let quiet = Writing {
         serializer,
         refusal: None,
@@ -48,7 +54,9 @@ pub(super) fn choose(
         };
     }
     Writing {
-        warning: Some(format!("not every worker takes a message in {serializer}, and one that does not throws it away: {who}")),
+        warning: Some(format!(
+            "not every worker takes a message in {serializer}, and one that does not throws it away: {who}"
+        )),
         ..quiet
     }
 }
@@ -61,22 +69,15 @@ fn best(readers: &[&Worker]) -> Serializer {
     found.unwrap_or_default()
 }
 
-/// `accept_content` has names or content types; unset it is JSON alone.
 fn accepts(worker: &Worker, form: Serializer) -> bool {
-    let told = worker.conf.as_ref().map(|conf| conf.accept_content.as_slice());
-    match told {
-        None | Some([]) => form == Serializer::Json,
-        Some(accepted) => accepted.iter().any(|it| {
-            it.eq_ignore_ascii_case(&form.to_string()) || it.eq_ignore_ascii_case(form.content_type())
-        }),
-    }
+    worker.conf.as_ref().is_some_and(|conf| conf.accepts(form))
 }
 
 /// `w1@host accepts json, yaml`.
 fn accepted(worker: &Worker) -> String {
     let conf = worker.conf.as_ref();
-    let told = conf.map(|conf| conf.accept_content.join(", "));
-    let told = told.filter(|told| !told.is_empty());
+    let told = conf.and_then(|conf| conf.accept_content.as_ref());
+    let told = told.map(|names| names.join(", "));
     let NodeName(name) = &worker.name;
     format!("{name} accepts {}", told.as_deref().unwrap_or("json"))
 }

@@ -5,7 +5,7 @@ use crate::clock::Timestamp;
 use crate::cluster::Cluster;
 use crate::error::{Error, Kind};
 use crate::protocol::control::ConsumedQueue;
-use crate::protocol::{Json, QueueName, Signature, delayed, message::Start};
+use crate::protocol::{QueueName, Signature, delayed, message::Start};
 
 /// The first Celery with native delayed delivery.
 const DELAYING: (u64, u64) = (5, 5);
@@ -30,7 +30,10 @@ pub(super) fn look(cluster: &Cluster, signature: &Signature, queue: &QueueName) 
     let mut routing = match (&options.exchange, &options.routing_key) {
         (None, None) => straight(cluster, signature, queue),
         (Some(exchange), key) => {
-            let own = options.queue.as_ref().and_then(|queue| told(cluster, queue));
+            let own = options
+                .queue
+                .as_ref()
+                .and_then(|queue| told(cluster, queue));
             let own = own.map(|queue| queue.routing_key.clone());
             let key = key.clone().or(own).unwrap_or_default();
             through(cluster, exchange.clone(), key)
@@ -43,7 +46,9 @@ pub(super) fn look(cluster: &Cluster, signature: &Signature, queue: &QueueName) 
             },
         },
     };
-    routing.warnings.extend(priority(cluster, signature, &routing.takers));
+    routing
+        .warnings
+        .extend(priority(cluster, signature, &routing.takers));
     routing
 }
 
@@ -58,15 +63,18 @@ fn plain(route: Route, takers: Vec<QueueName>) -> Routing {
 }
 
 fn no_exchange(queue: &QueueName, key: &str) -> Error {
-    let message = format!("routing key {key:?}: through which exchange is not known, because no worker that answers reads queue {queue}");
-    Error::new(Kind::Usage, message).hint("name the exchange with --exchange, or a queue that a worker reads with --queue")
+    let message = format!(
+        "routing key {key:?}: through which exchange is not known, because no worker that answers reads queue {queue}"
+    );
+    Error::new(Kind::Usage, message)
+        .hint("name the exchange with --exchange, or a queue that a worker reads with --queue")
 }
 
 /// Through the default exchange to this one queue; with an ETA through native delayed delivery where the workers use it (protocol.md 6.4).
 fn straight(cluster: &Cluster, signature: &Signature, queue: &QueueName) -> Routing {
     let native = |queue: &&ConsumedQueue| {
-        let quorum = argument(queue, "x-queue-type").and_then(Json::as_str) == Some("quorum");
-        quorum && queue.exchange_type == "topic" && alone(cluster, queue)
+        let topic = queue.exchange_type.as_deref() == Some("topic");
+        queue.is_quorum() && topic && alone(cluster, queue)
     };
     let delayed = signature.options.start.and_then(|_| {
         let queue = told(cluster, queue).filter(native)?;
@@ -137,10 +145,10 @@ fn through(cluster: &Cluster, exchange: String, routing_key: String) -> Routing 
 fn takers(cluster: &Cluster, exchange: &str, key: &str) -> Vec<QueueName> {
     let bound = consumed(cluster).filter(|queue| queue.exchange == exchange);
     let mut names: Vec<QueueName> = bound
-        .filter(|queue| match queue.exchange_type.as_str() {
-            "fanout" => true,
-            "topic" => fits(&queue.routing_key, key),
-            "direct" | "" => queue.routing_key == key,
+        .filter(|queue| match queue.exchange_type.as_deref() {
+            Some("fanout") => true,
+            Some("topic") => fits(&queue.routing_key, key),
+            Some("direct") | None => queue.routing_key == key,
             // Headers and plugins: nobody can tell.
             _ => false,
         })
@@ -181,11 +189,6 @@ fn fits(pattern: &str, key: &str) -> bool {
     fit[words.len()]
 }
 
-fn argument<'a>(queue: &'a ConsumedQueue, name: &str) -> Option<&'a Json> {
-    let (_, value) = queue.queue_arguments.iter().find(|(key, _)| key == name)?;
-    Some(value)
-}
-
 /// What a priority does not do.
 fn priority(cluster: &Cluster, signature: &Signature, takers: &[QueueName]) -> Option<String> {
     let priority = signature.options.priority?;
@@ -195,15 +198,16 @@ fn priority(cluster: &Cluster, signature: &Signature, takers: &[QueueName]) -> O
         } else {
             String::new()
         };
-        return Some(format!("priority {priority}: 0 is served first on Redis{beyond}"));
+        return Some(format!(
+            "priority {priority}: 0 is served first on Redis{beyond}"
+        ));
     }
-    let without = |name: &&QueueName| {
-        told(cluster, name).is_some_and(|queue| {
-            queue.max_priority.is_none() && argument(queue, "x-max-priority").is_none()
-        })
-    };
+    let without =
+        |name: &&QueueName| told(cluster, name).is_some_and(|queue| queue.max_priority.is_none());
     let queue = takers.iter().find(without)?;
-    Some(format!("queue {queue} has no priorities: priority {priority} is ignored"))
+    Some(format!(
+        "queue {queue} has no priorities: priority {priority} is ignored"
+    ))
 }
 
 #[cfg(test)]
@@ -237,7 +241,10 @@ mod tests {
         let keys = |start| delayed_route(start, now, "q").map(|route| route.routing_key);
         let three = "0.".repeat(26) + "1.1.q";
         let at = |ms| Start::At(Timestamp::from_millisecond(ms).unwrap());
-        assert_eq!(keys(Start::After(Duration::from_millis(3900))), Some(three.clone()));
+        assert_eq!(
+            keys(Start::After(Duration::from_millis(3900))),
+            Some(three.clone())
+        );
         assert_eq!(keys(at(1_003_200)), Some(three));
         assert_eq!(keys(at(999_000)), None, "in the past: at once");
         assert_eq!(keys(Start::After(Duration::from_millis(900))), None);

@@ -61,7 +61,10 @@ struct Waiting {
 
 impl Waiting {
     /// Workers that would run it and are not known to send events.
-    fn missing<'a>(&'a self, sending: &'a BTreeSet<NodeName>) -> impl Iterator<Item = &'a NodeName> {
+    fn missing<'a>(
+        &'a self,
+        sending: &'a BTreeSet<NodeName>,
+    ) -> impl Iterator<Item = &'a NodeName> {
         let readers = self.order.readers.iter();
         readers.filter(|node| !sending.contains(*node))
     }
@@ -212,11 +215,17 @@ impl Actor {
             self.fact(id, Fact::Warning(warning)).await;
             self.dispatch(waiting.order).await;
         }
-        let renew = self.ears.asked.is_some_and(|at| now.mono.since(at) >= RENEW);
+        let renew = self
+            .ears
+            .asked
+            .is_some_and(|at| now.mono.since(at) >= RENEW);
         if renew && !self.ears.wanted.is_empty() && self.ears.hearing == Hearing::On {
             self.ask_for_events();
         }
-        let idle = self.ears.idle.is_some_and(|at| now.mono.since(at) >= LINGER);
+        let idle = self
+            .ears
+            .idle
+            .is_some_and(|at| now.mono.since(at) >= LINGER);
         if idle && self.ears.hearing == Hearing::On {
             self.close_ears();
         }
@@ -244,7 +253,8 @@ impl Actor {
         self.ears.sending.clear();
         self.ears.asked = None;
         for waiting in std::mem::take(&mut self.ears.waiting) {
-            self.ears.spare(&waiting.order.signature.id, self.now().mono);
+            self.ears
+                .spare(&waiting.order.signature.id, self.now().mono);
             self.dispatch(waiting.order).await;
         }
     }
@@ -305,7 +315,10 @@ impl Actor {
         let Some(incoming) = &mut inbox.broker else {
             return;
         };
-        let recent = self.ears.asked.is_some_and(|at| self.clock.now().mono.since(at) < PATIENCE);
+        let recent = self
+            .ears
+            .asked
+            .is_some_and(|at| self.clock.now().mono.since(at) < PATIENCE);
         let (ears, replies, clock) = (&mut self.ears, &mut self.replies, &self.clock);
         let answers = async {
             while recent && !ears.unanswered.is_empty() {
@@ -361,9 +374,13 @@ fn unanswered(waiting: &Waiting, sending: &BTreeSet<NodeName>) -> String {
     };
     let seconds = PATIENCE.as_secs();
     if missing.is_empty() {
-        format!("{who} is known to read the queue: whether the task's end will be heard is not known")
+        format!(
+            "{who} is known to read the queue: whether the task's end will be heard is not known"
+        )
     } else {
-        format!("{who} did not say within {seconds}s that it sends events: the task's end may not be heard")
+        format!(
+            "{who} did not say within {seconds}s that it sends events: the task's end may not be heard"
+        )
     }
 }
 

@@ -53,7 +53,10 @@ impl Raw {
     /// Reads it; the raw bytes are gone when this returns.
     fn read(self, id: &TaskId) -> Read {
         let (parsed, state) = match &self {
-            Self::Message(message) => (TaskResult::of_message(message, id), peek::state(&message.body)),
+            Self::Message(message) => (
+                TaskResult::of_message(message, id),
+                peek::state(&message.body),
+            ),
             Self::Document(payload) => (TaskResult::parse(payload, None, id), peek::state(payload)),
         };
         match parsed {
@@ -157,7 +160,14 @@ impl Actor {
             }
             Err(error) if error.kind == Kind::TooLarge => {
                 let reason = error.message;
-                self.fact(id, Fact::Unreadable { reason, state: None }).await;
+                self.fact(
+                    id,
+                    Fact::Unreadable {
+                        reason,
+                        state: None,
+                    },
+                )
+                .await;
             }
             // About the way, not about the task: a lost link is told by the link.
             Err(_) => {}
