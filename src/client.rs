@@ -11,7 +11,10 @@ mod tests;
 
 use tokio::sync::mpsc;
 
-use crate::protocol::{QueueName, Signature, TaskId};
+use crate::broker::Route;
+use crate::call::Answer;
+use crate::call::preflight::Preflight;
+use crate::protocol::{NodeName, QueueName, Signature, TaskId};
 
 pub use event::{Event, LinkName, LinkState};
 pub use guard::Confirmed;
@@ -27,6 +30,14 @@ pub enum Command {
     Refresh,
     /// Ask for the depth of one more queue, now and from now on.
     Queue(QueueName),
+    /// A call looks stuck: ask everybody where it is, its queue how long it is, and its backend what it has. Answers follow as
+    /// [`Event::Call`] and [`Event::Heard`].
+    Investigate {
+        /// Which call.
+        id: TaskId,
+        /// Its queue.
+        queue: Option<QueueName>,
+    },
     /// Workers are being looked at: ping every 2 s instead of every 10 s.
     WatchWorkers(bool),
     /// Revoke a task at all workers (tier 3: a person confirmed it).
@@ -47,10 +58,39 @@ pub enum Command {
 pub struct Order {
     /// What to call.
     pub signature: Signature,
-    /// The queue chosen by the pre-flight.
-    pub queue: QueueName,
-    /// The task ignores its result: nothing is waited for.
-    pub no_result: bool,
+    /// Where it is published to.
+    pub route: Route,
+    /// With a start in the future: the routing key for native delayed delivery, where the workers use that.
+    pub delayed: Option<String>,
+    /// From where its outcome is awaited.
+    pub answer: Answer,
+    /// Workers that would run it, as far as known; where its end comes by events, they are switched on first.
+    pub readers: Vec<NodeName>,
+}
+
+impl Order {
+    /// The order that follows from looking before sending.
+    pub fn new(mut signature: Signature, seen: &Preflight) -> Self {
+        signature.options.serializer = Some(seen.serializer);
+        Self {
+            signature,
+            route: seen.route.clone(),
+            delayed: seen.delayed.clone(),
+            answer: seen.answer,
+            readers: seen.readers.clone(),
+        }
+    }
+
+    /// Straight to a queue, with a result.
+    pub fn to_queue(signature: Signature, queue: &QueueName) -> Self {
+        Self {
+            signature,
+            route: Route::to_queue(queue),
+            delayed: None,
+            answer: Answer::Result,
+            readers: Vec::new(),
+        }
+    }
 }
 
 /// A cheap handle to the actor.

@@ -35,6 +35,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "cluster",
             "broker::Held",
             "broker::Reach",
+            "broker::Route",
             "backend::Results",
         ],
     ),

@@ -97,9 +97,9 @@ impl Diagnosis {
     /// Whether there is something to tell beside that it runs or waits as usual.
     pub fn tells(&self) -> bool {
         self.why.iter().any(|verdict| match verdict {
-            Verdict::Running { usual, since_ms, .. } => {
-                usual.is_some_and(|usual| usual.slower(since_ms.0).is_some())
-            }
+            Verdict::Running {
+                usual, since_ms, ..
+            } => usual.is_some_and(|usual| usual.slower(since_ms.0).is_some()),
             Verdict::QueueFine { .. } => false,
             _ => true,
         })
@@ -237,7 +237,11 @@ impl Call {
             scene,
             now,
         };
-        let Some(asked) = self.inquiry.asked else {
+        let over = match self.waiting {
+            super::Waiting::TimedOut(over) => over.mono.before(inquiry::FRESH),
+            _ => crate::clock::Moment::default(),
+        };
+        let Some(asked) = self.inquiry.asked.filter(|asked| asked.mono >= over) else {
             return false;
         };
         let cluster = case.cluster();
@@ -254,6 +258,16 @@ impl Call {
             (Some(_), None) => false,
             (None, _) => true,
         };
-        case.unheard_readers() == 0 && queue && cluster.workers.values().all(told)
+        let stored = match (scene.results, scene.backend) {
+            (Results::Stored(_), Way::Up) => {
+                let told = self
+                    .inquiry
+                    .not_stored
+                    .is_some_and(|at| at.mono >= asked.mono);
+                told || self.result.is_some()
+            }
+            _ => true,
+        };
+        case.unheard_readers() == 0 && stored && queue && cluster.workers.values().all(told)
     }
 }

@@ -3,9 +3,11 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Call, CallState, Waiting};
+use super::diagnosis::{Diagnosis, DiagnosisDocument};
+use super::{Call, CallState, Source};
 use crate::clock::Now;
 use crate::error::{Error, Kind};
+use crate::protocol::payload::Opaque;
 use crate::protocol::result::Exception;
 use crate::protocol::{Json, NodeName, QueueName, TaskId, TaskName, TaskResult};
 
@@ -27,6 +29,16 @@ pub struct CallDocument<'a> {
     kwargs: Json,
     result: Option<&'a Json>,
     result_known: bool,
+    /// Where the outcome was heard: `backend`, `event`, or null.
+    result_source: Option<Source>,
+    /// What the task returned as the worker's event tells it: Python's repr, no value.
+    result_repr: Option<&'a str>,
+    /// Whether that looks cut (at 1,024 characters); null where there is no repr.
+    result_truncated: Option<bool>,
+    /// What the result was written in, where there is one: `json`, `yaml`, `msgpack`, `pickle`.
+    result_form: Option<String>,
+    /// What a pickled result would do, step by step; it is never executed.
+    result_opaque: Option<&'a [String]>,
     /// Why it is not ok.
     pub error: Option<ErrorDocument>,
     queue: Option<&'a QueueName>,
@@ -44,7 +56,7 @@ pub struct CallDocument<'a> {
     total_ms: Option<u64>,
     late: bool,
     warnings: Vec<String>,
-    diagnosis: Option<Diagnosis<'a>>,
+    diagnosis: Option<DiagnosisDocument<'a>>,
     /// Exit code of the command line.
     pub exit: u8,
 }
@@ -65,30 +77,14 @@ pub struct ErrorDocument {
     pub hint: Option<String>,
 }
 
-/// Where the task is, as far as the workers told.
-#[derive(Debug, Serialize)]
-struct Diagnosis<'a> {
-    now: Place<'a>,
-    why: Vec<Json>,
-}
-
-#[derive(Debug, Serialize)]
-struct Place<'a> {
-    state: String,
-    worker: Option<&'a NodeName>,
-    pid: Option<u64>,
-    since_ms: Option<u64>,
-    acknowledged: Option<bool>,
-}
-
 /// A moment as the documents have it: RFC 3339, UTC, milliseconds.
 pub fn rfc3339(at: Timestamp) -> String {
     format!("{at:.3}")
 }
 
 impl<'a> CallDocument<'a> {
-    /// The document of `call` as known at `now`; `interrupted` tells that the user stopped the waiting.
-    pub fn new(call: &'a Call, interrupted: bool, now: Now) -> Self {
+    /// The document of `call`; `interrupted` tells that the user stopped the waiting.
+    pub fn new(call: &'a Call, interrupted: bool) -> Self {
         let state = call.final_word();
         let error = error(call, state, interrupted);
         let timeline = &call.timeline;
@@ -111,7 +107,12 @@ impl<'a> CallDocument<'a> {
             args: &call.signature.args,
             kwargs: Json::Object(call.signature.kwargs.clone()),
             result: call.value(),
-            result_known: call.result_known(),
+            result_known: call.value_known(),
+            result_source: call.source,
+            result_repr: call.repr.as_ref().map(|repr| repr.text.as_str()),
+            result_truncated: call.repr.as_ref().map(|repr| repr.cut),
+            result_form: form(call),
+            result_opaque: call.opaque().map(|opaque| opaque.lines.as_slice()),
             exit: exit_code(call, state, interrupted),
             error,
             queue: call.queue.as_ref(),
@@ -131,13 +132,52 @@ impl<'a> CallDocument<'a> {
             total_ms: ms(timeline.total().filter(|_| call.result_known())),
             late: call.late(),
             warnings: warnings(call),
-            diagnosis: diagnosis(call, state, now),
+            diagnosis: None,
         }
     }
+
+    /// The same with what is known of where it is and why: for a call that was given up, or whose end does not say why.
+    #[must_use]
+    pub fn diagnosed(mut self, diagnosis: &'a Diagnosis, now: Now) -> Self {
+        let unresolved = ["timeout", "detached", "unknown_delivery"].contains(&self.state.as_str());
+        if unresolved && diagnosis.lost() {
+            CallState::Lost.to_string().clone_into(&mut self.state);
+        }
+        let interrupted = self
+            .error
+            .as_ref()
+            .is_some_and(|it| it.kind == Kind::Interrupted.to_string());
+        if unresolved || interrupted || !diagnosis.why.is_empty() {
+            self.diagnosis = Some(DiagnosisDocument::new(diagnosis, now));
+        }
+        self
+    }
+}
+
+fn form(call: &Call) -> Option<String> {
+    let result = call.result.as_ref()?;
+    (call.result_known() && call.source == Some(Source::Backend)).then(|| result.form.to_string())
 }
 
 /// What was said before sending, and what the result makes us say.
 fn warnings(call: &Call) -> Vec<String> {
+    let mut warnings = said(call);
+    if let Some(repr) = call.repr.as_ref() {
+        warnings.push(format!(
+            "the result itself is not known: result_repr is the {}",
+            repr.label()
+        ));
+    }
+    if call.opaque().is_some() {
+        warnings.push("the result is pickled, and pickle is never executed: result_opaque says what it would do".to_owned());
+    }
+    if let Some(trouble) = call.trouble.as_ref().filter(|_| call.result_known()) {
+        warnings.push(trouble.message.clone());
+    }
+    warnings
+}
+
+fn said(call: &Call) -> Vec<String> {
     let strange = call.value().is_some_and(Json::has_non_finite).then(|| {
         "the result holds NaN or Infinity, which JSON cannot say: they are strings here".to_owned()
     });
@@ -157,13 +197,25 @@ impl Call {
         }
     }
 
-    /// What the task returned, or `None`.
+    fn is_ok(&self) -> bool {
+        matches!(self.state(), CallState::Ok | CallState::LateOk)
+    }
+
+    /// What the task returned, as the value it is; `None` also where only a repr or something pickled is known.
     pub fn value(&self) -> Option<&Json> {
-        let returned = matches!(self.state(), CallState::Ok | CallState::LateOk);
-        self.result
-            .as_ref()
-            .filter(|_| returned)
-            .map(|result| &result.value)
+        let result = self.result.as_ref().filter(|_| self.is_ok())?;
+        (result.opaque.is_none() && self.source == Some(Source::Backend)).then_some(&result.value)
+    }
+
+    /// Whether all is known that can be: of a task that returned, its value.
+    fn value_known(&self) -> bool {
+        self.result_known() && (!self.is_ok() || self.value().is_some())
+    }
+
+    /// What it returned, where that is pickled.
+    pub fn opaque(&self) -> Option<&Opaque> {
+        let result = self.result.as_ref().filter(|_| self.result_known());
+        result.and_then(|result| result.opaque.as_ref())
     }
 
     /// The exception it ended with, or is retried after.
@@ -347,24 +399,4 @@ impl From<&Error> for ErrorDocument {
             hint: error.hint.clone(),
         }
     }
-}
-
-/// Said only of a call that was given up, and only where a worker told where it is.
-fn diagnosis(call: &Call, state: CallState, now: Now) -> Option<Diagnosis<'_>> {
-    let given_up = matches!(state, CallState::Timeout) && !matches!(call.waiting, Waiting::Yes);
-    let place = call
-        .whereabouts()
-        .filter(|place| given_up && *place != CallState::Sent)?;
-    let since = call.timeline.started.or(call.timeline.received);
-    let now = Place {
-        state: place.to_string(),
-        worker: call.worker.as_ref(),
-        pid: call.pid,
-        since_ms: since.map(|since| whole_ms(now.mono.since(since.mono))),
-        acknowledged: call.acknowledged,
-    };
-    Some(Diagnosis {
-        now,
-        why: Vec::new(),
-    })
 }

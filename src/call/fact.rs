@@ -1,9 +1,11 @@
 //! What can become known about a call, from any source. Plain data.
 
 use super::diagnosis::Looked;
+use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::protocol::control::{HeldTask, Place};
-use crate::protocol::{NodeName, TaskResult};
+use crate::protocol::event::TaskEvent;
+use crate::protocol::{NodeName, State, TaskResult};
 
 /// Something that became known about a call.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,12 +20,23 @@ pub enum Fact {
     Unsent(Error),
     /// The connection broke before the confirm.
     Unknown(Error),
-    /// The task ignores its result, and nobody waits for it.
+    /// Nothing can come back, or nothing is wanted: nobody waits for it.
     NoResult,
     /// A state from a result backend.
     Result(Box<TaskResult>),
+    /// A large result has arrived, of so many bytes, and is being read.
+    Arriving(usize),
     /// A result came and cannot be read.
-    Unreadable(String),
+    Unreadable {
+        /// Why, for people.
+        reason: String,
+        /// Its state, where that much can be read.
+        state: Option<State>,
+    },
+    /// A worker told it in an event.
+    Event(Box<TaskEvent>),
+    /// Something that has to be known about it, for people.
+    Warning(String),
     /// A worker told where the task is (`query_task`).
     Seen {
         /// Where.
@@ -44,6 +57,8 @@ pub enum Fact {
         /// Whether the task was among its tasks.
         held: bool,
     },
+    /// The worker that keeps it says when it may start: its ETA, or its next try.
+    Eta(Timestamp),
     /// The result backend was asked, and has nothing stored for it.
     NotStored,
     /// The result backend is gone: results cannot come until it is back.
@@ -64,10 +79,14 @@ impl Fact {
             Self::NoResult => "no result",
             Self::Result(result) if result.state.is_final() => "end",
             Self::Result(_) => "state",
-            Self::Unreadable(_) => "unreadable",
+            Self::Arriving(_) => "arriving",
+            Self::Unreadable { .. } => "unreadable",
+            Self::Event(_) => "event",
+            Self::Warning(_) => "warning",
             Self::Seen { .. } => "seen",
             Self::Asked => "asked",
             Self::Answered { .. } => "answered",
+            Self::Eta(_) => "eta",
             Self::NotStored => "nothing stored",
             Self::BackendLost(_) => "backend lost",
             Self::BackendBack => "backend back",

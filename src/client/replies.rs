@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::clock::{Moment, Now};
+use crate::call::diagnosis::Looked;
+use crate::clock::{Moment, Now, Timestamp};
 use crate::cluster::{Answer, Heard};
-use crate::protocol::control::{self, HeldTask, Method, Place, Reply};
+use crate::protocol::control::{self, HeldTask, Method, Place, Reply, ScheduledTask};
 use crate::protocol::{Json, NodeName, TaskId, TaskName};
 
 /// How long an answer is still expected: a solo worker answers only when its task ends.
@@ -24,11 +25,34 @@ pub enum Meaning {
     /// Something about the cluster.
     Heard(Heard),
     /// Where tasks of ours are.
-    Places(NodeName, Vec<(TaskId, Place, HeldTask)>),
+    Places {
+        /// Who says so.
+        node: NodeName,
+        /// What was asked.
+        looked: Looked,
+        /// The tasks that were asked for; empty: all.
+        asked: Vec<TaskId>,
+        /// Those that are there.
+        places: Vec<Found>,
+    },
     /// The answer to a revoke.
     Revoked(TaskId, NodeName, Result<String, String>),
+    /// The answer to `enable_events`; `None` if the worker cannot.
+    Switched(NodeName, Option<Switched>),
     /// Nobody asked, or it was too long ago.
     Nothing,
+}
+
+/// A task, where it is, and when it may start if that was told.
+pub type Found = (TaskId, Place, HeldTask, Option<Timestamp>);
+
+/// What `enable_events` changed at a worker. One that was started with `-E` sends before and after, whatever it is told (protocol.md 3.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Switched {
+    /// It sends task events from now on, because we asked.
+    Now,
+    /// It sent them before.
+    Before,
 }
 
 /// The open questions, and the task names each worker told last (an item's answer cannot be read without them).
@@ -70,12 +94,33 @@ impl Replies {
         if let Method::Revoke { id, .. } = method {
             return Meaning::Revoked(id, node, value.map(|value| words(&value)));
         }
+        if method == Method::EnableEvents {
+            let switched = value.ok().and_then(|value| switched(&words(&value)));
+            return Meaning::Switched(node, switched);
+        }
         let value = match value {
             Ok(value) => value,
             Err(reason) => return unreadable(node, reason),
         };
-        if let Method::QueryTask(_) = method {
-            return Meaning::Places(node, control::places(&value));
+        if let Method::QueryTask(asked) = method {
+            let places = control::places(&value).into_iter();
+            return Meaning::Places {
+                node,
+                looked: Looked::Tasks,
+                asked,
+                places: places
+                    .map(|(id, place, task)| (id, place, task, None))
+                    .collect(),
+            };
+        }
+        if method == Method::Scheduled {
+            let found = |it: ScheduledTask| (it.task.id.clone(), Place::Scheduled, it.task, it.eta);
+            return Meaning::Places {
+                node,
+                looked: Looked::Scheduled,
+                asked: Vec::new(),
+                places: control::scheduled(&value).into_iter().map(found).collect(),
+            };
         }
         match self.answer(&node, &method, &value) {
             Some(answer) => Meaning::Heard(Heard::Answer {
@@ -115,8 +160,27 @@ impl Replies {
             Method::Reserved => Answer::Reserved(control::held_tasks(value)),
             Method::Conf => Answer::Conf(control::conf(value)),
             Method::Report => Answer::Report(control::report(value)),
-            Method::Ping | Method::QueryTask(_) | Method::Revoke { .. } => Answer::Pong,
+            Method::Ping
+            | Method::QueryTask(_)
+            | Method::Revoke { .. }
+            | Method::Scheduled
+            | Method::EnableEvents
+            | Method::DisableEvents => Answer::Pong,
         })
+    }
+
+    /// Forgets the task names of workers that are gone.
+    pub fn forget(&mut self, gone: impl Fn(&NodeName) -> bool) {
+        self.names.retain(|node, _| !gone(node));
+    }
+}
+
+/// Celery's own words, the same in 5.3 to 5.7.
+fn switched(words: &str) -> Option<Switched> {
+    match words {
+        "task events enabled" => Some(Switched::Now),
+        "task events already enabled" => Some(Switched::Before),
+        _ => None,
     }
 }
 

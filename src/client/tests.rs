@@ -76,11 +76,10 @@ impl Running {
         };
         let id = signature.id.clone();
         self.client
-            .send(Command::Call(Box::new(Order {
+            .send(Command::Call(Box::new(Order::to_queue(
                 signature,
-                queue: queue.into(),
-                no_result: false,
-            })))
+                &queue.into(),
+            ))))
             .await;
         id
     }

@@ -126,7 +126,9 @@ impl Queue {
         if let Some(rates) = self.rates.filter(|rates| rates.out_milli > 0) {
             return Some(rates.out_milli as f64 / 1000.0);
         }
-        self.growth_per_s().filter(|rate| *rate < 0.0).map(|rate| -rate)
+        self.growth_per_s()
+            .filter(|rate| *rate < 0.0)
+            .map(|rate| -rate)
     }
 
     /// Ready messages of the last looks, oldest first, at most `count`.

@@ -25,6 +25,7 @@ fn reads(queue: &str) -> Answer {
         name: queue.into(),
         exchange: queue.to_owned(),
         routing_key: queue.to_owned(),
+        ..ConsumedQueue::default()
     }])
 }
 
@@ -47,7 +48,6 @@ fn task(id: &str) -> HeldTask {
         started: None,
         acknowledged: true,
         pid: None,
-        eta: None,
         redelivered: false,
     }
 }

@@ -80,7 +80,6 @@ fn running(stage: Stage) -> Stage {
             started: None,
             acknowledged: false,
             pid: None,
-            eta: None,
             redelivered: false,
         },
     });

@@ -51,10 +51,18 @@ impl Advice {
     /// For people. Names in it come from others.
     pub fn line(&self) -> String {
         match self {
-            Self::StartWorker { queue } => format!("start a worker that reads it: celery ... worker -Q {queue}"),
-            Self::OtherQueue { queue } => format!("send it to {queue}, whose readers have the task"),
-            Self::ReadResultsAt { backend } => format!("read results where the workers write them: --backend {backend}"),
-            Self::LookAtWorker { worker } => format!("look at {worker}: its process hangs, or cannot answer just now"),
+            Self::StartWorker { queue } => {
+                format!("start a worker that reads it: celery ... worker -Q {queue}")
+            }
+            Self::OtherQueue { queue } => {
+                format!("send it to {queue}, whose readers have the task")
+            }
+            Self::ReadResultsAt { backend } => {
+                format!("read results where the workers write them: --backend {backend}")
+            }
+            Self::LookAtWorker { worker } => {
+                format!("look at {worker}: its process hangs, or cannot answer just now")
+            }
             Self::Wait => "wait: a late result lands in the same record".to_owned(),
             Self::Revoke => "revoke it, if it has not started".to_owned(),
             Self::Terminate => "revoke it (it runs already: needs terminate)".to_owned(),

@@ -18,11 +18,11 @@ pub struct DiagnosisDocument<'a> {
 #[derive(Debug, Serialize)]
 struct NowDocument<'a> {
     state: String,
-    inferred: bool,
     worker: Option<&'a NodeName>,
     pid: Option<u64>,
     since_ms: Option<Span>,
     acknowledged: Option<bool>,
+    inferred: bool,
 }
 
 #[derive(Debug, Serialize)]

@@ -7,6 +7,7 @@ use crate::call::{Call, CallState, Fact};
 use crate::clock::{Moment, Now, Timestamp};
 use crate::protocol::NodeName;
 use crate::protocol::control::Place;
+use crate::protocol::event::TaskEventKind;
 
 /// How long nothing new may be heard of a call before it looks stuck.
 pub const STUCK_AFTER: Duration = Duration::from_secs(1);
@@ -15,7 +16,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// The longest pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// A round that began this short a time ago is as good as a new one.
-const FRESH: Duration = Duration::from_millis(500);
+pub(super) const FRESH: Duration = Duration::from_millis(500);
 /// Workers whose answers are kept.
 const NODES: usize = 10_000;
 
@@ -46,9 +47,8 @@ impl Answered {
 
     /// Whether it answered both after `since`, and has the task in neither list.
     pub fn denied_since(&self, since: Moment) -> bool {
-        let no = |answer: Option<(Now, bool)>| {
-            answer.is_some_and(|(at, held)| at.mono > since && !held)
-        };
+        let no =
+            |answer: Option<(Now, bool)>| answer.is_some_and(|(at, held)| at.mono > since && !held);
         no(self.tasks) && no(self.scheduled)
     }
 }
@@ -94,16 +94,21 @@ impl Inquiry {
             Fact::Asked => latest(&mut self.asked, now),
             Fact::Answered { node, looked, held } => self.answered(node, *looked, *held, now),
             Fact::NotStored => latest(&mut self.not_stored, now),
+            Fact::Eta(eta) => self.starts(*eta, now),
             Fact::Result(_) => latest(&mut self.told, now),
+            Fact::Event(event) => {
+                latest(&mut self.told, now);
+                if let TaskEventKind::Received(announced) = &event.kind
+                    && let Some(eta) = announced.eta
+                {
+                    self.starts(eta, now);
+                }
+            }
             Fact::Seen { place, node, task } => {
                 if *place == Place::Active && self.told.is_none_or(|told| now.mono >= told.mono) {
                     self.acknowledged = Some(task.acknowledged);
                 }
                 latest(&mut self.told, now);
-                let newer = |told: &(Timestamp, Now)| now.mono >= told.1.mono;
-                if let Some(eta) = task.eta.filter(|_| self.eta.as_ref().is_none_or(newer)) {
-                    self.eta = Some((eta, now));
-                }
                 let first = |told: &(NodeName, Now)| now.mono < told.1.mono;
                 let again = task.redelivered && *place == Place::Active;
                 if again && self.redelivered.as_ref().is_none_or(first) {
@@ -111,6 +116,13 @@ impl Inquiry {
                 }
             }
             _ => {}
+        }
+    }
+
+    fn starts(&mut self, eta: Timestamp, now: Now) {
+        let newer = |told: &(Timestamp, Now)| (now.mono, eta) >= (told.1.mono, told.0);
+        if self.eta.as_ref().is_none_or(newer) {
+            self.eta = Some((eta, now));
         }
     }
 
@@ -143,7 +155,11 @@ impl Inquiry {
             (all + 1, held + usize::from(here))
         });
         (
-            (self.asked, self.not_stored.is_some(), self.eta.map(|(eta, _)| eta)),
+            (
+                self.asked,
+                self.not_stored.is_some(),
+                self.eta.map(|(eta, _)| eta),
+            ),
             (self.redelivered.is_some(), counts, self.replied().count()),
         )
     }

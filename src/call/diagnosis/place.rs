@@ -75,7 +75,9 @@ pub(super) fn place(case: &Case<'_>, why: &[Verdict]) -> Place {
         };
     }
     let told = call.inquiry.told;
-    let over = why.iter().any(|it| matches!(it, Verdict::WorkerLost { .. }));
+    let over = why
+        .iter()
+        .any(|it| matches!(it, Verdict::WorkerLost { .. }));
     if over {
         return Place {
             worker: call.worker.clone(),

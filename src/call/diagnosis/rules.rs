@@ -45,7 +45,9 @@ pub(super) fn verdicts(case: &Case<'_>) -> Vec<Verdict> {
     if found.is_empty() {
         let (replied, of) = case
             .asked()
-            .map_or((0, case.cluster().workers.len()), |asked| (asked.replied, asked.of));
+            .map_or((0, case.cluster().workers.len()), |asked| {
+                (asked.replied, asked.of)
+            });
         found.push(Verdict::NotKnown { replied, of });
     }
     found.extend(queue_fine(case));
@@ -83,7 +85,10 @@ fn broker(case: &Case<'_>) -> Vec<Verdict> {
 
 /// Nobody reads the queue, and no worker has taken the task before.
 fn no_consumer(case: &Case<'_>) -> Vec<Verdict> {
-    let Some(queue) = case.queue().filter(|_| case.only_sent() && case.broker_up()) else {
+    let Some(queue) = case
+        .queue()
+        .filter(|_| case.only_sent() && case.broker_up())
+    else {
         return nobody_at_all(case);
     };
     if queue.missing {
@@ -139,7 +144,10 @@ fn not_registered(case: &Case<'_>) -> Vec<Verdict> {
         return Vec::new();
     };
     let said = case.call.state() == CallState::NoTask;
-    let told: Vec<&Worker> = case.answering_readers().filter(|it| it.tasks.is_some()).collect();
+    let told: Vec<&Worker> = case
+        .answering_readers()
+        .filter(|it| it.tasks.is_some())
+        .collect();
     let all_told = match case.queue().and_then(|queue| queue.consumers) {
         Some(consumers) => consumers == told.len() as u64,
         None => everybody_heard(case),
@@ -255,7 +263,9 @@ pub(super) fn loss(case: &Case<'_>) -> Option<Loss> {
         return None;
     }
     // A second of grace: `uptime` is in whole seconds.
-    let begun = worker.begun().map(|begun| begun.before(Duration::from_secs(1)));
+    let begun = worker
+        .begun()
+        .map(|begun| begun.before(Duration::from_secs(1)));
     Some(if begun.is_some_and(|begun| begun > told.mono) {
         Loss::Restarted
     } else {
@@ -322,8 +332,16 @@ fn silent(case: &Case<'_>) -> Vec<Verdict> {
         })
         .collect();
     let unheard = case.unheard_readers();
-    let settled = case.call.inquiry.asked.is_some_and(|at| case.now.mono.since(at.mono) >= SETTLE);
-    if let Some(queue) = case.call.queue.clone().filter(|_| case.only_sent() && settled && unheard > 0)
+    let settled = case
+        .call
+        .inquiry
+        .asked
+        .is_some_and(|at| case.now.mono.since(at.mono) >= SETTLE);
+    if let Some(queue) = case
+        .call
+        .queue
+        .clone()
+        .filter(|_| case.only_sent() && settled && unheard > 0)
     {
         found.push(Verdict::ReaderUnheard {
             queue,
@@ -346,18 +364,28 @@ fn redelivered(case: &Case<'_>) -> Vec<Verdict> {
 /// Nothing knows it: everybody answered, its queue is empty, the broker holds nothing back, and nothing is stored.
 fn lost(case: &Case<'_>, found: &[Verdict]) -> Option<Verdict> {
     let call = case.call;
-    let explained = found.iter().any(|it| !matches!(it, Verdict::Expired { .. }));
+    let explained = found
+        .iter()
+        .any(|it| !matches!(it, Verdict::Expired { .. }));
     let asked = call.inquiry.asked?;
-    let queue = case.fresh_queue().filter(|it| it.looked_at() >= Some(asked.mono))?;
+    let queue = case
+        .fresh_queue()
+        .filter(|it| it.looked_at() >= Some(asked.mono))?;
     let held = matches!(
         queue.held,
         Held::Unknown | Held::Queue(0) | Held::AllQueues(0)
     );
     let stored = match case.scene.results {
-        Results::Stored(_) => call.inquiry.not_stored.is_some_and(|at| at.mono >= asked.mono),
+        Results::Stored(_) => call
+            .inquiry
+            .not_stored
+            .is_some_and(|at| at.mono >= asked.mono),
         _ => true,
     };
-    let old = call.timeline.confirmed.is_some_and(|at| case.now.mono.since(at.mono) >= SETTLE);
+    let old = call
+        .timeline
+        .confirmed
+        .is_some_and(|at| case.now.mono.since(at.mono) >= SETTLE);
     let gone = call.whereabouts() == Some(CallState::Sent)
         && queue.ready == Some(0)
         && case.broker_up()
@@ -385,9 +413,9 @@ pub(super) fn advice(case: &Case<'_>, why: &[Verdict]) -> Vec<Advice> {
     if let Some(state) = case.call.whereabouts() {
         let over = why.iter().any(|it| match it {
             Verdict::Lost { .. } => true,
-            Verdict::WorkerLost { runs_again, how, .. } => {
-                *runs_again == Some(false) || *how == Loss::Denied
-            }
+            Verdict::WorkerLost {
+                runs_again, how, ..
+            } => *runs_again == Some(false) || *how == Loss::Denied,
             _ => false,
         });
         next.push(Advice::Wait);
@@ -420,7 +448,11 @@ fn cure(verdict: &Verdict) -> Option<Advice> {
         } if workers_write_to.contains("://") => Advice::ReadResultsAt {
             backend: workers_write_to.clone(),
         },
-        Verdict::WorkerSilent { worker, solo: false, .. } => Advice::LookAtWorker {
+        Verdict::WorkerSilent {
+            worker,
+            solo: false,
+            ..
+        } => Advice::LookAtWorker {
             worker: worker.clone(),
         },
         _ => return None,

@@ -53,7 +53,11 @@ impl Usual {
 
     /// `usual 180ms  p95 900ms`.
     pub fn line(&self) -> String {
-        format!("usual {}  p95 {}", duration(self.p50.0), duration(self.p95.0))
+        format!(
+            "usual {}  p95 {}",
+            duration(self.p50.0),
+            duration(self.p95.0)
+        )
     }
 }
 

@@ -310,7 +310,8 @@ impl Verdict {
                 since_ms,
                 retry_ms,
             } => {
-                let retry = retry_ms.map_or_else(String::new, |span| format!(", next try in {span}"));
+                let retry =
+                    retry_ms.map_or_else(String::new, |span| format!(", next try in {span}"));
                 format!("the broker is down for {since_ms}{retry}: {reason}")
             }
             Self::PublishersBlocked { reason } => {
@@ -417,9 +418,13 @@ impl Verdict {
                 limit,
                 worker,
             } => {
-                let limit = limit.as_ref().map_or_else(String::new, |limit| format!(" of {limit}"));
+                let limit = limit
+                    .as_ref()
+                    .map_or_else(String::new, |limit| format!(" of {limit}"));
                 let who = worker.as_ref().map_or("a worker", NodeName::as_str);
-                format!("perhaps held back by {who} for the rate limit{limit} of {task}: such tasks are in no list")
+                format!(
+                    "perhaps held back by {who} for the rate limit{limit} of {task}: such tasks are in no list"
+                )
             }
             Self::QueueFine { queue, waiting } => {
                 format!("queue {queue} is fine ({} waiting)", count(*waiting))
@@ -445,7 +450,9 @@ impl Verdict {
                 };
                 let when = left_ms.map_or_else(String::new, |span| format!(", next try in {span}"));
                 let at = on(worker.as_ref());
-                let why = exception.as_ref().map_or_else(String::new, |why| format!(": {why}"));
+                let why = exception
+                    .as_ref()
+                    .map_or_else(String::new, |why| format!(": {why}"));
                 format!("it failed and waits for retry{number}{at}{when}{why}")
             }
             Self::Scheduled {
@@ -453,7 +460,10 @@ impl Verdict {
                 left_ms,
                 worker,
             } => {
-                let when = left_ms.map_or_else(|| format!("was due at {at}"), |span| format!("starts in {span}, at {at}"));
+                let when = left_ms.map_or_else(
+                    || format!("was due at {at}"),
+                    |span| format!("starts in {span}, at {at}"),
+                );
                 format!("it is kept{} for its ETA: {when}", on(worker.as_ref()))
             }
             Self::Running {
@@ -462,7 +472,8 @@ impl Verdict {
                 told_ms,
                 usual,
             } => {
-                let told = told_ms.map_or_else(String::new, |span| format!(", last told {span} ago"));
+                let told =
+                    told_ms.map_or_else(String::new, |span| format!(", last told {span} ago"));
                 let slow = usual.and_then(|usual| usual.slower(since_ms.0));
                 let slow = slow.map_or_else(String::new, |text| format!(": {text}"));
                 format!("it runs{} for {since_ms}{told}{slow}", on(worker.as_ref()))
@@ -498,15 +509,25 @@ impl Verdict {
                     1 => "one reader".to_owned(),
                     _ => format!("{readers} readers"),
                 };
-                format!("perhaps it is at {who} of {queue} that did not answer: busy with a solo pool, frozen, or no Celery worker")
+                format!(
+                    "perhaps it is at {who} of {queue} that did not answer: busy with a solo pool, frozen, or no Celery worker"
+                )
             }
             Self::Redelivered { worker, at } => {
                 format!("started again on {worker} at {at}: it may have run twice")
             }
             Self::Lost { queue, replied } => format!(
                 "no trace of it: queue {queue} is empty, {} of the workers that answered {}, nothing is stored",
-                if *replied == 1 { "the one".to_owned() } else { format!("none of the {replied}") },
-                if *replied == 1 { "does not have it" } else { "has it" },
+                if *replied == 1 {
+                    "the one".to_owned()
+                } else {
+                    format!("none of the {replied}")
+                },
+                if *replied == 1 {
+                    "does not have it"
+                } else {
+                    "has it"
+                },
             ),
             Self::NotKnown { replied, of } => {
                 format!("nothing is known yet: {replied} of {of} workers answered")

@@ -66,15 +66,12 @@ fn send(state: &mut State, ready: Ready, now: Now) -> Outcome {
     signature.id = state.ids.issue();
     let id = signature.id.clone();
     let mut call = Call::new(signature.clone(), ready.timeout, now);
-    call.queue = Some(ready.queue.clone());
+    call.queue = ready.seen.only_queue().cloned();
+    call.route = Some(ready.seen.route.clone());
     call.warnings = ready.warnings;
     state.shared.calls.push(call);
     state.deaf_until = now.mono.after(DEAF);
-    let order = Order {
-        signature,
-        queue: ready.queue,
-        no_result: ready.no_result,
-    };
+    let order = Order::new(signature, &ready.seen);
     let outcome = show(state, id);
     outcome.and(Effect::Client(Command::Call(Box::new(order))))
 }

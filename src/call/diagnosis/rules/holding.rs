@@ -32,8 +32,13 @@ pub(super) fn queued(case: &Case<'_>) -> Vec<Verdict> {
 
 /// The queue in which it waits among others, if somebody reads it.
 fn waits_in<'a>(case: &Case<'a>) -> Option<&'a Queue> {
-    let queue = case.fresh_queue().filter(|_| case.only_sent() && case.broker_up())?;
-    let read = queue.consumers.unwrap_or_else(|| case.answering_readers().count() as u64) > 0;
+    let queue = case
+        .fresh_queue()
+        .filter(|_| case.only_sent() && case.broker_up())?;
+    let read = queue
+        .consumers
+        .unwrap_or_else(|| case.answering_readers().count() as u64)
+        > 0;
     (read && queue.ready.is_some_and(|ready| ready > 0)).then_some(queue)
 }
 
@@ -113,14 +118,18 @@ pub(super) fn rate_limited(case: &Case<'_>) -> Vec<Verdict> {
     let hidden = if case.only_sent() {
         let queue = case.fresh_queue();
         let read = queue.is_some_and(|queue| {
-            queue.consumers.unwrap_or(1) > 0 && queue.ready == Some(0) && queue.held.of_queue() != Some(0)
+            queue.consumers.unwrap_or(1) > 0
+                && queue.ready == Some(0)
+                && queue.held.of_queue() != Some(0)
         });
         (read && limit.is_some() && case.everybody_denies()).then_some(None)
     } else {
         let state = case.call.whereabouts();
         let worker = case.call.worker.clone();
-        (state == Some(CallState::Recv) && loss(case) == Some(Loss::Denied) && start(case).is_none())
-            .then_some(worker)
+        (state == Some(CallState::Recv)
+            && loss(case) == Some(Loss::Denied)
+            && start(case).is_none())
+        .then_some(worker)
     };
     if let Some(worker) = hidden {
         return vec![Verdict::RateLimited {
@@ -140,7 +149,8 @@ fn not_taken(case: &Case<'_>) -> Option<Verdict> {
         nothing(&worker.active) && nothing(&worker.reserved)
     };
     let readers: Vec<&Worker> = case.answering_readers().collect();
-    if readers.is_empty() || !readers.iter().all(|worker| idle(worker)) || !case.everybody_denies() {
+    if readers.is_empty() || !readers.iter().all(|worker| idle(worker)) || !case.everybody_denies()
+    {
         return None;
     }
     let limited = readers.iter().find_map(|worker| {

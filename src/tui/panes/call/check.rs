@@ -5,9 +5,9 @@ use std::time::Duration;
 use super::draft::{Armed, Draft, Spot};
 use crate::call::preflight::{self, Preflight};
 use crate::clock::Now;
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::protocol::message::Sender;
-use crate::protocol::{Options, QueueName, Signature, TaskId};
+use crate::protocol::{Options, Signature, TaskId};
 use crate::tui::state::Shared;
 
 /// How long a second press counts as "nevertheless".
@@ -18,10 +18,8 @@ pub const AGAIN_WITHIN: Duration = Duration::from_secs(5);
 pub struct Ready {
     /// What to call, with an empty id.
     pub signature: Signature,
-    /// Where it goes.
-    pub queue: QueueName,
-    /// Nothing needs to be waited for.
-    pub no_result: bool,
+    /// What looking before sending found: where it goes, in which form, how its outcome is awaited.
+    pub seen: Preflight,
     /// How long we wait.
     pub timeout: Duration,
     /// Doubts that were told.
@@ -58,7 +56,12 @@ pub fn press(draft: &mut Draft, shared: &Shared, now: Now) -> Press {
     if let Some(problem) = cannot_encode(&signature, now) {
         return Press::Wrong(None, problem);
     }
-    let preflight = look(shared, &signature);
+    let mut preflight = look(shared, &signature);
+    // Proof that nobody runs it may be overruled by a second press; a call without a way may not.
+    let refusal = preflight.refusal.as_ref();
+    if let Some(refusal) = refusal.filter(|it| it.kind != Kind::NoWorker) {
+        return Press::Wrong(None, refusal_text(refusal));
+    }
     let why = reasons(draft, &preflight);
     if !why.is_empty() && !again(draft, &why, now) {
         draft.armed = Some(Armed { at: now.mono, why });
@@ -67,10 +70,9 @@ pub fn press(draft: &mut Draft, shared: &Shared, now: Now) -> Press {
     draft.armed = None;
     Press::Send(Box::new(Ready {
         signature,
-        queue: preflight.queue,
-        no_result: preflight.no_result,
         timeout,
-        warnings: preflight.warnings.into_iter().chain(why).collect(),
+        warnings: preflight.warnings.drain(..).chain(why).collect(),
+        seen: preflight,
     }))
 }
 
