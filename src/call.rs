@@ -293,7 +293,10 @@ impl Call {
             _ => false,
         };
         let before = self.summary();
-        self.inquiry.note(&fact, now);
+        // The same state, fetched again, tells nothing of now.
+        if news || !matches!(fact, Fact::Result(_)) {
+            self.inquiry.note(&fact, now);
+        }
         self.merge(fact, now);
         news || before != self.summary()
     }

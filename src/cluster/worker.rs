@@ -40,6 +40,8 @@ pub struct Worker {
     pub stats: Option<Stats>,
     /// When it told them.
     stats_at: Option<Moment>,
+    /// When its former main process was heard last.
+    process_of_before: Option<Moment>,
     /// Running tasks.
     pub active: Option<Vec<HeldTask>>,
     /// Prefetched tasks.
@@ -71,6 +73,7 @@ impl Worker {
             queues: None,
             stats: None,
             stats_at: None,
+            process_of_before: None,
             active: None,
             reserved: None,
             conf: None,
@@ -99,6 +102,10 @@ impl Worker {
             }
             Answer::Queues(queues) => replace(&mut self.queues, Some(queues)),
             Answer::Stats(stats) => {
+                let before = self.stats.as_ref().and_then(|stats| stats.pid);
+                if before.is_some_and(|before| stats.pid.is_some_and(|pid| pid != before)) {
+                    self.process_of_before = self.stats_at;
+                }
                 self.stats_at = Some(now.mono);
                 self.counted(stats)
             }
@@ -184,10 +191,14 @@ impl Worker {
         }
     }
 
-    /// When it was started, to the second; `None` if it never told its uptime.
+    /// A moment before which it was not started: its uptime tells it, rounded to the second (Celery 5.3 to 5.7), and a new main
+    /// process. `None` if it told neither.
     pub fn begun(&self) -> Option<Moment> {
-        let uptime = self.stats.as_ref()?.uptime?;
-        Some(self.stats_at?.before(Duration::from_secs(uptime)))
+        let rounded = Duration::from_millis(500);
+        let uptime = self.stats.as_ref().and_then(|stats| stats.uptime);
+        let told = self.stats_at.zip(uptime);
+        let told = told.map(|(at, uptime)| at.before(Duration::from_secs(uptime)).before(rounded));
+        told.max(self.process_of_before)
     }
 
     /// Slots of its pool.

@@ -182,7 +182,10 @@ fn elsewhere(case: &Case<'_>) -> Vec<(NodeName, Vec<QueueName>)> {
 }
 
 fn ignored(case: &Case<'_>) -> Vec<Verdict> {
-    if !ignores(case) {
+    let ended = case.call.whereabouts().is_none();
+    // While a worker has it, that is no reason to wait.
+    let out_of_sight = case.only_sent() || loss(case).is_some();
+    if !ignores(case) || !(ended || out_of_sight) {
         return Vec::new();
     }
     vec![Verdict::ResultIgnored {
@@ -262,11 +265,7 @@ pub(super) fn loss(case: &Case<'_>) -> Option<Loss> {
     if !case.denied(&worker.name) {
         return None;
     }
-    // A second of grace: `uptime` is in whole seconds.
-    let begun = worker
-        .begun()
-        .map(|begun| begun.before(Duration::from_secs(1)));
-    Some(if begun.is_some_and(|begun| begun > told.mono) {
+    Some(if worker.begun().is_some_and(|begun| begun > told.mono) {
         Loss::Restarted
     } else {
         Loss::Denied

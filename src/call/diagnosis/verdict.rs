@@ -343,7 +343,7 @@ impl Verdict {
     fn no_way_back(&self) -> String {
         match self {
             Self::ResultIgnored { task } => {
-                format!("{task} ignores its result: nothing comes back, whether it ran or not")
+                format!("{task} ignores its result: no value comes back, whether it ran or not")
             }
             Self::BackendMismatch {
                 workers_write_to,
