@@ -405,6 +405,7 @@ impl Call {
             _ => return,
         };
         self.source = Some(Source::Backend);
+        self.result = None;
         self.end(outcome, now);
     }
 

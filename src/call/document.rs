@@ -350,7 +350,8 @@ fn failed(call: &Call, error: ErrorDocument) -> ErrorDocument {
 /// The exception's text without its type.
 fn message(call: &Call) -> String {
     let Some(headline) = call.headline() else {
-        return String::new();
+        let trouble = call.trouble.as_ref();
+        return trouble.map_or_else(String::new, |trouble| trouble.message.clone());
     };
     let kind = call
         .exception()
