@@ -321,9 +321,7 @@ impl Call {
                 }
             }
             Fact::Result(result) => self.heard(*result, now),
-            Fact::Arriving(size) => {
-                self.arriving = self.outcome.is_none().then_some((now, size));
-            }
+            Fact::Arriving(size) => self.arrives(size, now),
             Fact::Unreadable { reason, state } => self.cannot_read(reason, state, now),
             Fact::Event(event) => self.told(*event, now),
             Fact::Warning(warning) => self.warnings.push(warning),
@@ -336,6 +334,17 @@ impl Call {
     /// Whether a result still tells something: also the value of what only an event has told.
     fn takes_results(&self) -> bool {
         self.outcome.is_none() || self.source == Some(Source::Event)
+    }
+
+    /// A large result is here. What arrived before the deadline and is read after it is not late.
+    fn arrives(&mut self, size: usize, now: Now) {
+        if self.outcome.is_some() {
+            return;
+        }
+        self.arriving = Some((now, size));
+        if matches!(self.waiting, Waiting::TimedOut(over) if now.mono < over.mono) {
+            self.waiting = Waiting::Yes;
+        }
     }
 
     /// A result came and cannot be read. Where its state is sure, the task has ended.
@@ -439,10 +448,6 @@ impl Call {
     }
 
     fn end(&mut self, outcome: Outcome, now: Now) {
-        // What arrived before the deadline and was read after it is not late.
-        if matches!(self.waiting, Waiting::TimedOut(over) if now.mono < over.mono) {
-            self.waiting = Waiting::Yes;
-        }
         self.late = matches!(self.waiting, Waiting::TimedOut(_));
         self.arriving = None;
         self.outcome = Some(outcome);

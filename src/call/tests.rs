@@ -561,10 +561,11 @@ fn a_result_that_has_arrived_is_read_to_its_end_and_is_not_late() {
 }
 
 #[test]
-fn a_result_that_arrived_before_the_deadline_was_noticed_is_not_late() {
+fn a_large_result_that_arrived_before_the_deadline_was_noticed_is_not_late() {
     let mut call = sent();
     call.tick(at(10_500));
     assert_eq!(call.state(), CallState::Timeout);
+    call.apply(Fact::Arriving(300 << 20), at(9_000));
     call.apply(success(), at(9_000));
     assert_eq!(call.state(), CallState::Ok);
 }

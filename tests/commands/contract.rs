@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::support::Outcome;
 
 /// The keys of `umbel.call/1`, in every state.
-pub const CALL: [&str; 31] = [
+pub const CALL: [&str; 36] = [
     "schema",
     "ok",
     "profile",
