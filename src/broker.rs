@@ -38,8 +38,8 @@ pub trait Link: Send + Sync {
     /// The queue or list that control replies are to be sent to.
     fn reply_queue(&self) -> String;
 
-    /// Publishes a task to the default exchange with routing key `queue`, mandatory, and waits for the broker's confirm (at most 5 s).
-    async fn publish(&self, queue: &QueueName, message: Message) -> Delivery;
+    /// Publishes a task, mandatory, and waits for the broker's confirm (at most 5 s).
+    async fn publish(&self, route: &Route, message: Message) -> Delivery;
 
     /// Publishes a control request to every worker. Returns who could hear it.
     async fn broadcast(&self, request: Message) -> Result<Reach, Error>;
@@ -49,6 +49,10 @@ pub trait Link: Send + Sync {
 
     /// Acknowledges a result, after it was recorded.
     async fn ack(&self, tag: AckTag);
+
+    /// Begins (`true`) or ends to listen to the events of workers and tasks; they come as [`Incoming::Event`]. Asked twice, it is
+    /// done once. Bounded in time (5 s).
+    async fn events(&self, wanted: bool) -> Result<(), Error>;
 
     /// A round trip to the broker, for its latency.
     async fn ping(&self) -> Result<std::time::Duration, Error>;
@@ -73,10 +77,31 @@ pub enum Incoming {
     },
     /// A control reply.
     Reply(Message),
+    /// An event of a worker or of tasks, while [`Link::events`] wants them. These may be dropped when the reader is slow.
+    Event(Message),
     /// The broker blocks publishers (memory or disk alarm, with its reason), or goes on (`None`).
     Blocked(Option<String>),
     /// The connection is gone.
     Lost(Error),
+}
+
+/// Where a task is published to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The exchange; empty is the default exchange, which leads straight to the queue named by the routing key.
+    pub exchange: String,
+    /// The routing key.
+    pub routing_key: String,
+}
+
+impl Route {
+    /// Straight to a queue, through the default exchange: to this one queue and no other (protocol.md 1.4).
+    pub fn to_queue(queue: &QueueName) -> Self {
+        Self {
+            exchange: String::new(),
+            routing_key: queue.as_str().to_owned(),
+        }
+    }
 }
 
 /// What became of a published message.
@@ -114,9 +139,42 @@ pub enum Depth {
     Known {
         /// Messages ready for a consumer.
         ready: u64,
-        /// Messages delivered and not acknowledged, where the broker tells (Redis; not AMQP).
-        held: Option<u64>,
+        /// Messages delivered and not acknowledged.
+        held: Held,
         /// Consumers, where the broker tells (AMQP; not Redis).
         consumers: Option<u64>,
+        /// Messages a second, where RabbitMQ's management API tells.
+        rates: Option<Rates>,
     },
+}
+
+/// Messages delivered and not acknowledged: prefetched, waiting for their ETA, or running with late acknowledgement.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Held {
+    /// The broker does not tell (AMQP without its management API).
+    #[default]
+    Unknown,
+    /// So many of this queue.
+    Queue(u64),
+    /// So many of all queues together: there are too many to look at each (Redis).
+    AllQueues(u64),
+}
+
+impl Held {
+    /// Those of the queue, if that is known.
+    pub fn of_queue(self) -> Option<u64> {
+        match self {
+            Self::Queue(held) => Some(held),
+            Self::Unknown | Self::AllQueues(_) => None,
+        }
+    }
+}
+
+/// Messages a second, in thousandths.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rates {
+    /// Published to the queue.
+    pub in_milli: u64,
+    /// Delivered from the queue.
+    pub out_milli: u64,
 }

@@ -24,6 +24,7 @@ pub mod error;
 pub mod logging;
 pub mod protocol;
 pub mod schema;
+pub mod server;
 pub mod text;
 pub mod tui;
 

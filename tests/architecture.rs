@@ -13,11 +13,21 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("logging", &[]),
     ("protocol", &[]),
     ("schema", &["protocol"]),
-    ("broker", &["protocol"]),
-    // Both links read URLs by kombu's rules.
-    ("backend", &["protocol", "broker::url"]),
+    // Where servers are, and how to reach them; nothing of Celery.
+    ("server", &[]),
+    ("broker", &["protocol", "server"]),
+    ("backend", &["protocol", "server"]),
     // What the broker tells of a queue or of a broadcast is plain data.
-    ("cluster", &["protocol", "broker::Depth", "broker::Reach"]),
+    (
+        "cluster",
+        &[
+            "protocol",
+            "broker::Depth",
+            "broker::Held",
+            "broker::Rates",
+            "broker::Reach",
+        ],
+    ),
     (
         "call",
         &["protocol", "cluster", "broker::Reach", "backend::Results"],
@@ -38,6 +48,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "broker::url",
             "backend::url",
             "backend::Results",
+            "server",
         ],
     ),
     (
@@ -120,6 +131,9 @@ const PURE: &[&str] = &[
     "client/guard",
     "broker/url",
     "backend/url",
+    "server/url",
+    "server/options",
+    "server/redis/url",
     "tui/state",
     "tui/update",
     "tui/view",
@@ -136,7 +150,10 @@ const PURE: &[&str] = &[
 /// Libraries and macros, and the only files and folders that may name them.
 const RESERVED: &[(&str, &[&str])] = &[
     ("lapin::", &["broker/amqp"]),
-    ("redis::", &["backend/redis", "broker/redis"]),
+    (
+        "redis::",
+        &["backend/redis", "broker/redis", "server/redis"],
+    ),
     ("rusqlite::", &["history/store"]),
     (
         "crossterm::",

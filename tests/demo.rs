@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use umbel::broker::memory::MemoryServer;
-use umbel::broker::{Delivery, Depth, Incoming, Link, Reach};
+use umbel::broker::{Delivery, Depth, Held, Incoming, Link, Reach, Route};
 use umbel::clock::Timestamp;
 use umbel::demo::{self, Demo};
 use umbel::protocol::control::{self, Method, Place, Reply, Request};
@@ -48,7 +48,10 @@ impl Client {
 
     async fn send(&self, call: Call) -> (TaskId, Delivery) {
         let message = call.signature.encode(&self.sender(call.age)).unwrap();
-        let delivery = self.link.publish(&call.queue, message).await;
+        let delivery = self
+            .link
+            .publish(&Route::to_queue(&call.queue), message)
+            .await;
         (call.signature.id, delivery)
     }
 
@@ -585,7 +588,10 @@ fn malformed(change: impl FnOnce(&mut Message)) -> Message {
 async fn a_malformed_message_kills_the_worker_and_stays_in_the_queue(#[case] message: Message) {
     let demo = demo::start_alone();
     let client = Client::connect(&demo).await;
-    client.link.publish(&"celery".into(), message).await;
+    client
+        .link
+        .publish(&Route::to_queue(&"celery".into()), message)
+        .await;
     within(
         demo.server()
             .wait_until(|server| server.consumers("celery") == 0),
@@ -606,7 +612,10 @@ async fn a_malformed_message_kills_the_worker_and_stays_in_the_queue(#[case] mes
 async fn an_unreadable_message_is_lost_and_the_worker_lives(#[case] message: Message) {
     let demo = demo::start_alone();
     let mut client = Client::connect(&demo).await;
-    client.link.publish(&"celery".into(), message).await;
+    client
+        .link
+        .publish(&Route::to_queue(&"celery".into()), message)
+        .await;
     let gone = |server: &MemoryServer| server.unacked("celery") == 0;
     within(demo.server().wait_until(gone)).await;
     assert_eq!(demo.server().queue_depth("celery"), Some(0));
@@ -642,7 +651,8 @@ async fn gamma_falls_silent_and_its_mail_waits() {
     let mail = client.link.depth(&QueueName::from("mail")).await;
     let known = Depth::Known {
         ready: 3,
-        held: None,
+        held: Held::Unknown,
+        rates: None,
         consumers: Some(1),
     };
     assert_eq!(mail, Ok(known));

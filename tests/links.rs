@@ -23,7 +23,7 @@ use support::{
 };
 use umbel::backend::{self, Backend, Results};
 use umbel::broker::amqp::AmqpBroker;
-use umbel::broker::{self, AckTag, Broker, Delivery, Depth, Incoming, Link, Reach};
+use umbel::broker::{self, AckTag, Broker, Delivery, Depth, Held, Incoming, Link, Reach, Route};
 use umbel::clock::Timestamp;
 use umbel::error::{Error, Kind};
 use umbel::protocol::control::{Method, Reply, Request};
@@ -186,7 +186,8 @@ async fn a_published_task_is_confirmed_and_lies_in_its_queue_as_celery_sends_it(
     let (link, _incoming) = dial(&broker(&vhost.url)).await;
     let (id, message) = task("shop.tasks.add", &["1", "2"], Some(link.result_queue()));
     assert_eq!(
-        link.publish(&queue("shop"), message).await,
+        link.publish(&Route::to_queue(&queue("shop")), message)
+            .await,
         Delivery::Confirmed
     );
     let found = vhost.messages("shop").remove(0);
@@ -212,7 +213,8 @@ async fn a_message_for_a_queue_that_does_not_exist_is_returned() {
     let (link, _incoming) = dial(&broker(&vhost.url)).await;
     let (_, message) = task("shop.tasks.add", &["1", "2"], None);
     assert_eq!(
-        link.publish(&queue("nosuch"), message).await,
+        link.publish(&Route::to_queue(&queue("nosuch")), message)
+            .await,
         Delivery::Returned("312 NO_ROUTE".to_owned())
     );
     link.close().await;
@@ -231,7 +233,10 @@ async fn messages_sent_at_the_same_time_each_learn_their_own_fate() {
             let exists = number % 2 == 0;
             let name = if exists { "shop" } else { "nosuch" };
             let (_, message) = task("shop.tasks.add", &["1", "2"], None);
-            (exists, link.publish(&queue(name), message).await)
+            (
+                exists,
+                link.publish(&Route::to_queue(&queue(name)), message).await,
+            )
         });
     }
     for (exists, delivery) in sent.join_all().await {
@@ -253,7 +258,7 @@ async fn a_message_that_amqp_cannot_carry_is_certainly_unsent() {
     let (link, _incoming) = dial(&broker(&vhost.url)).await;
     let (_, message) = task("shop.tasks.add", &[], None);
     let long = queue(&"q".repeat(256));
-    let Delivery::Unsent(error) = link.publish(&long, message).await else {
+    let Delivery::Unsent(error) = link.publish(&Route::to_queue(&long), message).await else {
         panic!("sent");
     };
     assert!(error.message.contains("255"), "{error}");
@@ -270,14 +275,20 @@ async fn a_publish_whose_confirm_is_lost_is_unknown_and_told_once() {
     let (link, mut incoming) = dial(&broker(proxy.url())).await;
     let (id, message) = task("shop.tasks.add", &["1", "2"], None);
     proxy.cut_swallowing(id.as_str().as_bytes(), AMQP_ACK);
-    let Delivery::Unknown(error) = link.publish(&queue("shop"), message).await else {
+    let Delivery::Unknown(error) = link
+        .publish(&Route::to_queue(&queue("shop")), message)
+        .await
+    else {
         panic!("not unknown");
     };
     assert_eq!(error.kind, Kind::UnknownDelivery);
     lost(&mut incoming).await;
     assert_eq!(vhost.messages("shop").len(), 1, "it is there all the same");
     let (_, another) = task("shop.tasks.add", &["1", "2"], None);
-    let Delivery::Unsent(_) = link.publish(&queue("shop"), another).await else {
+    let Delivery::Unsent(_) = link
+        .publish(&Route::to_queue(&queue("shop")), another)
+        .await
+    else {
         panic!("written to a dead connection");
     };
 }
@@ -292,7 +303,7 @@ async fn a_publish_that_nobody_waits_for_any_more_confuses_no_other() {
     proxy.freeze();
     for _ in 0..3 {
         let (_, message) = task("shop.tasks.add", &["1", "2"], None);
-        let nosuch = queue("nosuch");
+        let nosuch = Route::to_queue(&queue("nosuch"));
         let publish = link.publish(&nosuch, message);
         let waited = timeout(Duration::from_millis(50), publish).await;
         assert!(waited.is_err(), "the broker cannot have answered");
@@ -301,7 +312,8 @@ async fn a_publish_that_nobody_waits_for_any_more_confuses_no_other() {
     for _ in 0..20 {
         let (_, message) = task("shop.tasks.add", &["1", "2"], None);
         assert_eq!(
-            link.publish(&queue("shop"), message).await,
+            link.publish(&Route::to_queue(&queue("shop")), message)
+                .await,
             Delivery::Confirmed
         );
     }
@@ -317,7 +329,10 @@ async fn a_user_who_may_not_publish_is_told_so_and_the_message_is_unsent() {
     let (link, _incoming) = dial(&broker(&user.url(&vhost))).await;
     for _ in 0..2 {
         let (_, message) = task("shop.tasks.add", &["1", "2"], None);
-        let Delivery::Unsent(error) = link.publish(&queue("shop"), message).await else {
+        let Delivery::Unsent(error) = link
+            .publish(&Route::to_queue(&queue("shop")), message)
+            .await
+        else {
             panic!("not refused");
         };
         assert!(error.message.contains("the message was refused"), "{error}");
@@ -364,11 +379,15 @@ async fn results_sent_while_the_connection_was_down_are_there_afterwards() {
     let results = queue(&link.result_queue());
     let (other, _other_incoming) = dial(&broker(&vhost.url)).await;
     assert_eq!(
-        other.publish(&results, result_message("seen")).await,
+        other
+            .publish(&Route::to_queue(&results), result_message("seen"))
+            .await,
         Delivery::Confirmed
     );
     assert_eq!(
-        other.publish(&results, result_message("acked")).await,
+        other
+            .publish(&Route::to_queue(&results), result_message("acked"))
+            .await,
         Delivery::Confirmed
     );
     let (first, _) = next_result(&mut incoming).await;
@@ -381,7 +400,9 @@ async fn results_sent_while_the_connection_was_down_are_there_afterwards() {
     let error = lost(&mut incoming).await;
     assert!(error.message.contains("connection lost"), "{error}");
     assert_eq!(
-        other.publish(&results, result_message("missed")).await,
+        other
+            .publish(&Route::to_queue(&results), result_message("missed"))
+            .await,
         Delivery::Confirmed
     );
     let (link, mut incoming) = dial(&ours).await;
@@ -411,7 +432,9 @@ async fn a_result_queue_that_somebody_deletes_is_declared_again() {
             .management
             .request("DELETE", &path, &Value::Null);
         soon("the queue is there again", async {
-            while other.publish(&queue(&results), result_message(round)).await
+            while other
+                .publish(&Route::to_queue(&queue(&results)), result_message(round))
+                .await
                 != Delivery::Confirmed
             {}
         })
@@ -435,7 +458,8 @@ async fn a_user_who_may_not_declare_queues_gets_results_by_direct_reply_to() {
     assert_eq!(link.result_queue(), "amq.rabbitmq.reply-to");
     let (id, message) = task("shop.tasks.add", &["1", "2"], Some(link.result_queue()));
     assert_eq!(
-        link.publish(&queue("celery"), message).await,
+        link.publish(&Route::to_queue(&queue("celery")), message)
+            .await,
         Delivery::Confirmed
     );
     loop {
@@ -462,7 +486,8 @@ async fn the_depth_of_a_queue_is_known_without_creating_it() {
     let known = |ready, consumers| {
         Ok(Depth::Known {
             ready,
-            held: None,
+            held: Held::Unknown,
+            rates: None,
             consumers: Some(consumers),
         })
     };
@@ -475,7 +500,9 @@ async fn the_depth_of_a_queue_is_known_without_creating_it() {
     );
     let (_, message) = task("shop.tasks.add", &["1", "2"], None);
     assert_eq!(
-        other.publish(&queue("shop"), message).await,
+        other
+            .publish(&Route::to_queue(&queue("shop")), message)
+            .await,
         Delivery::Confirmed
     );
     assert_eq!(link.depth(&queue("shop")).await, known(1, 0));
@@ -516,7 +543,8 @@ async fn a_task_runs_on_a_worker_and_its_result_comes_back() {
     let (link, mut incoming) = dial(&broker(&vhost.url)).await;
     let (id, message) = task("shop.tasks.add", &["1", "2"], Some(link.result_queue()));
     assert_eq!(
-        link.publish(&queue("celery"), message).await,
+        link.publish(&Route::to_queue(&queue("celery")), message)
+            .await,
         Delivery::Confirmed
     );
     loop {
@@ -548,7 +576,10 @@ async fn the_loss_of_either_connection_ends_both_and_is_told_once() {
     // Only the publishing connection says this.
     let (id, message) = task("shop.tasks.add", &["1", "2"], None);
     proxy.cut_before(id.as_str().as_bytes());
-    let Delivery::Unknown(_) = link.publish(&queue("shop"), message).await else {
+    let Delivery::Unknown(_) = link
+        .publish(&Route::to_queue(&queue("shop")), message)
+        .await
+    else {
         panic!("half a message was written: that is not certain");
     };
     lost(&mut incoming).await;
@@ -604,7 +635,8 @@ async fn an_alarm_blocks_and_a_killed_broker_is_lost() {
     watermark("0.000001");
     let publish = async || {
         let (_, message) = task("shop.tasks.add", &["1", "2"], None);
-        link.publish(&queue("shop"), message).await
+        link.publish(&Route::to_queue(&queue("shop")), message)
+            .await
     };
     let Delivery::Unknown(_) = publish().await else {
         panic!("the first publish is what makes the broker block: nobody knows");
@@ -1051,7 +1083,8 @@ async fn a_worker_s_result_comes_from_redis() {
     let (id, message) = task("shop.tasks.add", &["1", "2"], Some(link.result_queue()));
     stored.watch(&id).await.expect("a watch");
     assert_eq!(
-        link.publish(&queue("celery"), message).await,
+        link.publish(&Route::to_queue(&queue("celery")), message)
+            .await,
         Delivery::Confirmed
     );
     loop {

@@ -2,63 +2,46 @@
 //!
 //! It dials and gives out a link; it holds no connection itself and never tries again: that is `client`'s part.
 
-mod errors;
 mod link;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use ::redis::io::tcp::TcpSettings;
-use ::redis::{Client, ConnectionAddr, ConnectionInfo, IntoConnectionInfo, RedisConnectionInfo};
 use async_trait::async_trait;
-use secrecy::ExposeSecret;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::url::RedisUrl;
 use super::{Backend, Incoming, Link};
 use crate::error::Error;
+use crate::server::redis::{RedisServer, STEP};
 use link::RedisLink;
-
-/// How long connecting may take, and how long an ordinary answer is awaited.
-const STEP: Duration = Duration::from_secs(5);
 
 /// A way to a Redis that keeps results.
 pub struct RedisBackend {
-    url: RedisUrl,
+    server: RedisServer,
     /// What stands before a task's id in keys and channels.
     stem: String,
 }
 
 impl RedisBackend {
-    /// A Redis at this URL. `keyprefix` is the application's `global_keyprefix`, if it has one.
-    pub fn new(url: RedisUrl, keyprefix: Option<&str>) -> Self {
-        Self {
-            url,
-            stem: stem(keyprefix.unwrap_or_default()),
-        }
-    }
-
-    fn client(&self) -> Result<Client, Error> {
-        info(&self.url)
-            .and_then(Client::open)
-            .map_err(|error| errors::told(&self.url, &error))
+    /// This Redis. Its option `global_keyprefix` is that of the application's `result_backend_transport_options`.
+    pub fn new(server: RedisServer) -> Self {
+        let stem = stem(&server.options().global_keyprefix);
+        Self { server, stem }
     }
 }
 
 #[async_trait]
 impl Backend for RedisBackend {
     async fn connect(&self, incoming: mpsc::Sender<Incoming>) -> Result<Arc<dyn Link>, Error> {
-        let client = self.client()?;
-        let opened = RedisLink::open(client, self.url.clone(), self.stem.clone(), incoming);
+        let opened = RedisLink::open(self.server.clone(), self.stem.clone(), incoming);
         match timeout(STEP, opened).await {
             Ok(opened) => Ok(Arc::new(opened?)),
-            Err(_) => Err(errors::silent(&self.url)),
+            Err(_) => Err(self.server.silent()),
         }
     }
 
     fn address(&self) -> String {
-        self.url.masked()
+        self.server.masked()
     }
 }
 
@@ -70,33 +53,6 @@ fn stem(keyprefix: &str) -> String {
         Some(_) => "_",
     };
     format!("{keyprefix}{separator}celery-task-meta-")
-}
-
-/// Our address in the crate's terms; built, never parsed, because its parser gives no reasons and has other rules than Celery.
-fn info(url: &RedisUrl) -> ::redis::RedisResult<ConnectionInfo> {
-    let address = if url.tls {
-        ConnectionAddr::TcpTls {
-            host: url.host.clone(),
-            port: url.port,
-            insecure: false,
-            tls_params: None,
-        }
-    } else {
-        ConnectionAddr::Tcp(url.host.clone(), url.port)
-    };
-    let mut login = RedisConnectionInfo::default()
-        .set_db(url.db.into())
-        .set_lib_name("umbel", env!("CARGO_PKG_VERSION"));
-    if let Some(user) = &url.user {
-        login = login.set_username(user);
-    }
-    if let Some(password) = &url.password {
-        login = login.set_password(password.expose_secret());
-    }
-    Ok(address
-        .into_connection_info()?
-        .set_tcp_settings(TcpSettings::default().set_nodelay(true))
-        .set_redis_settings(login))
 }
 
 #[cfg(test)]

@@ -1,18 +1,16 @@
 //! Result backend URLs: what a user gives (`--backend`, `CELERY_RESULT_BACKEND`) and what workers tell of theirs, masked.
 //!
-//! Facts: Celery's backend aliases and `RedisBackend` (protocol.md 2.2, 2.4, 5.4). It opens nothing. A password is kept as a
-//! [`SecretString`] and never shown; malformed text is never quoted back.
+//! Facts: Celery's backend aliases and `RedisBackend` (protocol.md 2.2, 2.4, 5.4). It opens nothing. A password is never
+//! shown; malformed text is never quoted back.
 
-use std::fmt;
 use std::sync::Arc;
-
-use percent_encoding::percent_decode_str;
-use secrecy::{ExposeSecret, SecretString};
 
 use super::Results;
 use super::redis::RedisBackend;
-use crate::broker::url::{Parts, authority, readable, split_scheme};
 use crate::error::{Error, Kind, Result};
+use crate::server::TransportOptions;
+use crate::server::redis::{RedisServer, RedisUrl, Role};
+use crate::server::url::{readable, split_scheme};
 
 /// What a good URL looks like; shown with complaints.
 const EXAMPLE: &str = "redis://:password@host:6379/0 or rpc://";
@@ -40,23 +38,6 @@ const UNREADABLE: [&str; 20] = [
     "s3",
     "gs",
 ];
-
-/// Where a Redis is.
-#[derive(Clone)]
-pub struct RedisUrl {
-    /// Whether the connection is encrypted (`rediss`).
-    pub tls: bool,
-    /// ACL user, if named.
-    pub user: Option<String>,
-    /// Password, if given.
-    pub password: Option<SecretString>,
-    /// Host name or address; IPv6 without brackets.
-    pub host: String,
-    /// Port; 6379 when the URL names none.
-    pub port: u16,
-    /// Database number; 0 when the URL names none.
-    pub db: u32,
-}
 
 /// Who wrote a URL: decides whether a scheme we cannot read is a mistake or a fact.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -127,7 +108,10 @@ fn unreadable(scheme: String, author: Author) -> Result<Results> {
 }
 
 fn redis(scheme: &str, rest: &str, keyprefix: Option<&str>, author: Author) -> Result<Results> {
-    let url = RedisUrl::read(scheme == "rediss", rest, author)?;
+    if author == Author::User {
+        check_tls_options(rest.split_once('?').map_or("", |(_, query)| query))?;
+    }
+    let url = RedisUrl::read(scheme == "rediss", rest).map_err(malformed)?;
     if author == Author::Worker && url.password_is_masked() {
         return Err(masked(&url));
     }
@@ -135,100 +119,12 @@ fn redis(scheme: &str, rest: &str, keyprefix: Option<&str>, author: Author) -> R
 }
 
 fn stored(url: RedisUrl, keyprefix: Option<&str>) -> Results {
-    Results::Stored(Arc::new(RedisBackend::new(url, keyprefix)))
-}
-
-impl RedisUrl {
-    /// `redis://localhost:6379/0`, Celery's default.
-    fn local() -> Self {
-        Self {
-            tls: false,
-            user: None,
-            password: None,
-            host: "localhost".to_owned(),
-            port: 6379,
-            db: 0,
-        }
-    }
-
-    fn read(tls: bool, rest: &str, author: Author) -> Result<Self> {
-        let parts = Parts::split(rest).map_err(malformed)?;
-        if author == Author::User {
-            check_tls_options(&parts.query)?;
-        }
-        Ok(Self {
-            tls,
-            user: parts.user,
-            password: parts
-                .password
-                .filter(|password| !password.expose_secret().is_empty()),
-            host: parts.host,
-            port: parts.port.unwrap_or(6379),
-            db: database(&parts.path)?,
-        })
-    }
-
-    /// For people: `redis://:***@host:6379/0`.
-    pub fn masked(&self) -> String {
-        let user = self
-            .user
-            .as_deref()
-            .map(|user| readable(user, false))
-            .unwrap_or_default();
-        let credentials = match (&self.password, user.is_empty()) {
-            (Some(_), _) => format!("{user}:***@"),
-            (None, false) => format!("{user}@"),
-            (None, true) => String::new(),
-        };
-        self.spelled(&credentials)
-    }
-
-    /// Without credentials: `redis://host:6379/0`.
-    pub fn short(&self) -> String {
-        self.spelled("")
-    }
-
-    fn spelled(&self, credentials: &str) -> String {
-        format!(
-            "{}://{credentials}{}/{}",
-            if self.tls { "rediss" } else { "redis" },
-            authority(&self.host, self.port),
-            self.db
-        )
-    }
-
-    /// Whether the password is only asterisks, which is how workers write one.
-    fn password_is_masked(&self) -> bool {
-        self.password.as_ref().is_some_and(|password| {
-            let text = password.expose_secret();
-            !text.is_empty() && text.chars().all(|c| c == '*')
-        })
-    }
-}
-
-impl fmt::Debug for RedisUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "RedisUrl({})", self.masked())
-    }
-}
-
-impl fmt::Display for RedisUrl {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.masked())
-    }
-}
-
-/// Celery's rule: the path without slashes, 0 when empty.
-fn database(path: &str) -> Result<u32> {
-    match percent_decode_str(path)
-        .decode_utf8_lossy()
-        .trim_matches('/')
-    {
-        "" => Ok(0),
-        number => number
-            .parse()
-            .map_err(|_| malformed("what follows the host must be a database number, as in /0")),
-    }
+    let options = TransportOptions {
+        global_keyprefix: keyprefix.unwrap_or_default().to_owned(),
+        ..TransportOptions::default()
+    };
+    let server = RedisServer::new(url, Role::Backend, Arc::new(options));
+    Results::Stored(Arc::new(RedisBackend::new(server)))
 }
 
 /// TLS options that the user asks for and that would be ignored silently are refused instead.

@@ -7,6 +7,7 @@ mod dial;
 mod errors;
 mod lane;
 mod link;
+mod listening;
 mod pump;
 mod queues;
 

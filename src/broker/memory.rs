@@ -17,16 +17,20 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{broadcast, mpsc, watch};
 use tokio::time::timeout;
 
 use super::{Broker, Incoming, Link};
 use crate::error::{Error, Kind};
+use crate::protocol::Message;
 use link::MemoryLink;
 use state::State;
 
 pub use consumer::{Consumer, Delivered};
 pub use record::{Published, Target};
+
+/// Events that wait for a slow listener at most.
+const EVENTS: usize = 256;
 
 /// How long a connect, a confirm or any other answer may take.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -41,6 +45,8 @@ struct Inner {
     name: String,
     state: Mutex<State>,
     version: watch::Sender<u64>,
+    /// Events of workers and tasks, for whoever listens; a slow listener misses some.
+    events: broadcast::Sender<Arc<Message>>,
 }
 
 impl MemoryServer {
@@ -50,6 +56,7 @@ impl MemoryServer {
             name: name.to_owned(),
             state: Mutex::default(),
             version: watch::Sender::new(0),
+            events: broadcast::Sender::new(EVENTS),
         };
         Self {
             inner: Arc::new(inner),

@@ -132,7 +132,7 @@ impl Survey {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::broker::Depth;
+    use crate::broker::{Depth, Held};
     use crate::clock::Now;
     use crate::cluster::{Answer, Heard, Question};
     use crate::protocol::control::ConsumedQueue;
@@ -180,7 +180,8 @@ mod tests {
         }
         let depth = Ok(Depth::Known {
             ready: 0,
-            held: None,
+            held: Held::Unknown,
+            rates: None,
             consumers: Some(consumers),
         });
         cluster.apply(

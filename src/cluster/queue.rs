@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::broker::Depth;
+use crate::broker::{Depth, Held, Rates};
 use crate::clock::{Moment, Now};
 use crate::protocol::QueueName;
 
@@ -39,10 +39,12 @@ pub struct Queue {
     pub name: QueueName,
     /// Messages ready; `None` if not known.
     pub ready: Option<u64>,
-    /// Messages delivered and not acknowledged; `None` where the broker does not tell.
-    pub held: Option<u64>,
+    /// Messages delivered and not acknowledged.
+    pub held: Held,
     /// Consumers; `None` where the broker does not tell.
     pub consumers: Option<u64>,
+    /// Messages a second; `None` where the broker does not tell.
+    pub rates: Option<Rates>,
     /// Whether the broker has no such queue.
     pub missing: bool,
     /// Why nothing is known, for people.
@@ -57,8 +59,9 @@ impl Queue {
         Self {
             name,
             ready: None,
-            held: None,
+            held: Held::Unknown,
             consumers: None,
+            rates: None,
             missing: false,
             unknown_because: None,
             samples: VecDeque::new(),
@@ -80,9 +83,11 @@ impl Queue {
                 ready,
                 held,
                 consumers,
+                rates,
             }) => {
                 self.ready = Some(ready);
                 self.held = held;
+                self.rates = rates;
                 self.consumers = consumers;
                 self.samples.push_back((now.mono, ready));
                 if self.samples.len() > KEPT {
@@ -103,8 +108,9 @@ impl Queue {
     fn forget(&mut self, reason: &str) {
         self.gap();
         self.ready = None;
-        self.held = None;
+        self.held = Held::Unknown;
         self.consumers = None;
+        self.rates = None;
         self.unknown_because = Some(reason.to_owned());
     }
 
@@ -189,7 +195,7 @@ impl Queue {
 #[derive(PartialEq)]
 struct Visible {
     ready: Option<u64>,
-    held: Option<u64>,
+    held: Held,
     consumers: Option<u64>,
     missing: bool,
     unknown_because: Option<String>,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use rstest::rstest;
 
 use super::*;
+use crate::broker::Held;
 
 fn at(seconds: u64) -> Now {
     Now::fixed(Duration::from_secs(seconds))
@@ -32,7 +33,8 @@ fn depth(queue: &str, ready: u64, consumers: u64) -> Heard {
         queue: queue.into(),
         depth: Ok(Depth::Known {
             ready,
-            held: None,
+            held: Held::Unknown,
+            rates: None,
             consumers: Some(consumers),
         }),
     }

@@ -60,7 +60,7 @@ fn entry(cluster: &Cluster, queue: &Queue) -> Entry {
     Entry {
         name: queue.name.clone(),
         ready: queue.ready,
-        held: queue.held,
+        held: queue.held.of_queue(),
         consumers: queue.consumers,
         in_per_s: None,
         out_per_s: None,

@@ -10,7 +10,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use tokio::sync::mpsc;
 use umbel::backend::{self, Backend, Results};
-use umbel::broker::{Depth, Reach};
+use umbel::broker::{Depth, Held, Reach};
 use umbel::call::Fact;
 use umbel::client::{Event, LinkName, LinkState};
 use umbel::clock::Now;
@@ -254,7 +254,8 @@ impl Stage {
             queue: QueueName::from(queue),
             depth: Ok(Depth::Known {
                 ready,
-                held: None,
+                held: Held::Unknown,
+                rates: None,
                 consumers: Some(consumers),
             }),
         });

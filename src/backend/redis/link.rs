@@ -10,15 +10,14 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use futures_util::{StreamExt, try_join};
 use redis::aio::{MultiplexedConnection, PubSubSink, PubSubStream};
-use redis::{AsyncConnectionConfig, Client, Msg, RedisError, RedisResult, cmd, pipe};
+use redis::{Client, Msg, RedisError, RedisResult, cmd, pipe};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
-use super::{STEP, errors};
-use crate::backend::url::RedisUrl;
 use crate::backend::{Incoming, Link};
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::protocol::TaskId;
+use crate::server::redis::{RedisServer, STEP, dial, is_denied, ping};
 
 /// The largest result that is read; a Redis value may have 512 MiB.
 const MAX_RESULT: u64 = 256 << 20;
@@ -44,7 +43,7 @@ const PATIENCE: Duration = Duration::from_mins(1);
 
 /// See the head of this file.
 pub(super) struct RedisLink {
-    url: RedisUrl,
+    server: RedisServer,
     stem: String,
     client: Client,
     commands: MultiplexedConnection,
@@ -58,17 +57,17 @@ pub(super) struct RedisLink {
 impl RedisLink {
     /// Dials twice at once, makes sure that commands are allowed, and starts to carry what arrives to `incoming`.
     pub(super) async fn open(
-        client: Client,
-        url: RedisUrl,
+        server: RedisServer,
         stem: String,
         incoming: mpsc::Sender<Incoming>,
     ) -> Result<Self, Error> {
+        let client = server.client().await?;
         let (commands, listening) = try_join!(dial(&client), client.get_async_pubsub())
-            .map_err(|error| errors::told(&url, &error))?;
+            .map_err(|error| server.told(&error))?;
         let (listening, stream) = listening.split();
         let (stop, stopped) = oneshot::channel();
         let pump = Pump {
-            url: url.clone(),
+            server: server.clone(),
             stem: stem.clone(),
             commands: commands.clone(),
             listening: listening.clone(),
@@ -77,7 +76,7 @@ impl RedisLink {
         };
         tokio::spawn(pump.run(stopped));
         Ok(Self {
-            url,
+            server,
             stem,
             client,
             commands,
@@ -98,8 +97,8 @@ impl RedisLink {
         exchange: impl Future<Output = RedisResult<T>>,
     ) -> Result<T, Error> {
         match timeout(limit, exchange).await {
-            Ok(answer) => answer.map_err(|error| errors::told(&self.url, &error)),
-            Err(_) => Err(errors::silent(&self.url)),
+            Ok(answer) => answer.map_err(|error| self.server.told(&error)),
+            Err(_) => Err(self.server.silent()),
         }
     }
 
@@ -112,19 +111,19 @@ impl RedisLink {
         let answer = timeout(STEP, look.query_async(&mut commands)).await;
         match answer {
             Ok(Ok(found)) => Ok(found),
-            Ok(Err(error)) if errors::is_denied(&error) => {
+            Ok(Err(error)) if is_denied(&error) => {
                 self.only_get.store(true, Ordering::Relaxed);
                 Ok((Vec::new(), UNKNOWN_SIZE))
             }
-            Ok(Err(error)) => Err(errors::told(&self.url, &error)),
-            Err(_) => Err(errors::silent(&self.url)),
+            Ok(Err(error)) => Err(self.server.told(&error)),
+            Err(_) => Err(self.server.silent()),
         }
     }
 
     /// A result that may be too large to come with the others.
     async fn fetch_large(&self, key: &str, size: u64) -> Result<Option<Vec<u8>>, Error> {
         if size > MAX_RESULT {
-            return Err(errors::too_large(&self.url, size, MAX_RESULT));
+            return Err(too_large(&self.server, size));
         }
         let limit = STEP + Duration::from_secs(size / SLOWEST);
         self.bounded(limit, async {
@@ -183,27 +182,22 @@ impl Link for RedisLink {
     }
 }
 
-/// A connection for commands that has proved to answer. Its response time-outs are ours, per exchange: the crate's own is
-/// 0.5 s, which a large result on a slow line does not make (protocol.md 11.4).
-async fn dial(client: &Client) -> RedisResult<MultiplexedConnection> {
-    let patient = AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(STEP))
-        .set_response_timeout(None);
-    let mut connection = client
-        .get_multiplexed_async_connection_with_config(&patient)
-        .await?;
-    // Only the first command tells that a password is missing.
-    ping(&mut connection).await?;
-    Ok(connection)
-}
-
-async fn ping(commands: &mut MultiplexedConnection) -> RedisResult<()> {
-    cmd("PING").query_async(commands).await
+/// A stored result that is larger than we read: the only error of a fetch that is about the result and not about the way to it.
+fn too_large(server: &RedisServer, bytes: u64) -> Error {
+    let what = format!(
+        "the result is {} MiB; at most {} MiB are read",
+        bytes >> 20,
+        MAX_RESULT >> 20
+    );
+    Error {
+        kind: Kind::TooLarge,
+        ..server.failed(&what)
+    }
 }
 
 /// Carries what arrives, and listens for the pulse of both connections.
 struct Pump {
-    url: RedisUrl,
+    server: RedisServer,
     stem: String,
     commands: MultiplexedConnection,
     listening: PubSubSink,
@@ -216,7 +210,7 @@ impl Pump {
     /// [`Incoming::Lost`]; after `stop` nothing more is said.
     async fn run(self, stop: oneshot::Receiver<()>) {
         let Self {
-            url,
+            server,
             stem,
             commands,
             listening,
@@ -232,9 +226,7 @@ impl Pump {
         };
         if let Some(why) = why {
             // An error means that nobody listens.
-            let _ = incoming
-                .send(Incoming::Lost(errors::lost(&url, &why)))
-                .await;
+            let _ = incoming.send(Incoming::Lost(server.lost(&why))).await;
         }
     }
 }

@@ -21,15 +21,18 @@ use super::errors::{self, Failure};
 use super::lane::{self, Fate, Lanes, Parcel, Trouble};
 use super::pump::{Pump, Side, Source};
 use super::queues::{self, Seat};
-use super::{STEP, convert};
+use super::{STEP, convert, listening};
 use crate::broker::url::Endpoint;
-use crate::broker::{AckTag, Delivery, Depth, Incoming, Link, Reach};
+use crate::broker::{AckTag, Delivery, Depth, Held, Incoming, Link, Reach, Route};
 use crate::error::{Error, Kind};
 use crate::protocol::control;
 use crate::protocol::{Message, QueueName};
 
 /// Tasks that can be on their way to the broker at the same time.
 const LANES: usize = 8;
+
+/// The exchange of events (`event_exchange` default).
+const EVENTS: &str = "celeryev";
 
 /// How long closing and acknowledging may take.
 const GOODBYE: Duration = Duration::from_secs(1);
@@ -47,6 +50,10 @@ pub(super) struct AmqpLink {
     /// `None`: results come by direct reply-to.
     result_queue: Option<ShortString>,
     reply_queue: ShortString,
+    /// What arrives goes there. Weak: the channel ends with the pump.
+    incoming: mpsc::WeakSender<Incoming>,
+    /// The channel that events come on, while they are wanted.
+    events: tokio::sync::Mutex<Option<Channel>>,
     /// Dropped or used, it stops the pump.
     stop: Mutex<Option<oneshot::Sender<()>>>,
 }
@@ -100,6 +107,7 @@ impl AmqpLink {
                 (tasks, None, channel, results)
             };
         let seat = Arc::new(Seat::new(channel));
+        let weak = incoming.downgrade();
         let pump = Pump {
             endpoint: endpoint.clone(),
             control: sides.0,
@@ -122,6 +130,8 @@ impl AmqpLink {
             seat,
             result_queue,
             reply_queue,
+            incoming: weak,
+            events: tokio::sync::Mutex::new(None),
             stop: Mutex::new(Some(stop)),
         };
         tokio::spawn(pump.run(stopped));
@@ -206,12 +216,12 @@ impl Link for AmqpLink {
         self.reply_queue.as_str().to_owned()
     }
 
-    async fn publish(&self, queue: &QueueName, message: Message) -> Delivery {
+    async fn publish(&self, route: &Route, message: Message) -> Delivery {
         let deadline = Instant::now() + STEP;
         if self.is_blocked() {
             return Delivery::Unsent(self.trouble("the message", &Trouble::Blocked));
         }
-        let parcel = match parcel("", queue.as_str(), message, 2) {
+        let parcel = match parcel(&route.exchange, &route.routing_key, message, 2) {
             Ok(parcel) => parcel,
             Err(reason) => return Delivery::Unsent(self.unsendable(&reason)),
         };
@@ -267,7 +277,8 @@ impl Link for AmqpLink {
         match answer {
             Ok(found) => Ok(Depth::Known {
                 ready: found.message_count().into(),
-                held: None,
+                held: Held::Unknown,
+                rates: None,
                 consumers: Some(found.consumer_count().into()),
             }),
             Err(Failure::Amqp { error, .. }) if errors::code(&error) == Some(404) => {
@@ -278,6 +289,31 @@ impl Link for AmqpLink {
             }
             Err(failure) => Err(errors::step(&self.endpoint, "a look at a queue", &failure)),
         }
+    }
+
+    async fn events(&self, wanted: bool) -> Result<(), Error> {
+        let mut events = self.events.lock().await;
+        let living = events.take().filter(|channel| channel.status().connected());
+        let changed = match (living, wanted) {
+            (Some(channel), true) => Ok(Some(channel)),
+            (None, true) => {
+                let listen = listening::listen(&self.control, EVENTS, &self.incoming);
+                timeout(STEP, listen)
+                    .await
+                    .map_or(Err(Failure::Silence { reached: true }), |channel| {
+                        channel.map(Some).map_err(Failure::from)
+                    })
+            }
+            (Some(channel), false) => {
+                // Its queue goes with its consumer.
+                let _ = timeout(GOODBYE, channel.close(200, "OK".into())).await;
+                Ok(None)
+            }
+            (None, false) => Ok(None),
+        };
+        *events = changed
+            .map_err(|failure| errors::step(&self.endpoint, "a look at events", &failure))?;
+        Ok(())
     }
 
     async fn ack(&self, tag: AckTag) {
@@ -337,7 +373,7 @@ async fn direct(publishing: &Arc<Wire>) -> lapin::Result<(Arc<Lanes>, Channel, C
 
 /// A message ready to be written; `mode` is its delivery mode unless it says one itself.
 fn parcel(
-    exchange: &'static str,
+    exchange: &str,
     routing_key: &str,
     message: Message,
     mode: u8,
@@ -347,7 +383,7 @@ fn parcel(
         properties = properties.with_delivery_mode(mode);
     }
     Ok(Parcel {
-        exchange: exchange.into(),
+        exchange: convert::short("the name of the exchange", exchange)?,
         routing_key: convert::short("the name of the queue", routing_key)?,
         properties,
         body: message.body,

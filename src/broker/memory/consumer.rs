@@ -85,6 +85,12 @@ impl MemoryServer {
         }
     }
 
+    /// Sends an event as a worker does; without a listener it is gone.
+    pub fn publish_event(&self, event: Message) {
+        // An error means that nobody listens.
+        let _ = self.inner.events.send(Arc::new(event));
+    }
+
     /// Publishes to the default exchange as a worker does: not mandatory, so without such a queue the message is gone.
     /// Returns whether a queue took it.
     pub fn publish(&self, queue: &QueueName, message: Message) -> bool {

@@ -1,10 +1,11 @@
 //! A client's connection to the broker in memory. Drops its unacknowledged results back into their queue when it goes; never reconnects.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{broadcast, mpsc, watch};
+use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
 use super::pump::Pump;
@@ -12,7 +13,7 @@ use super::queue::{Queue, Sort};
 use super::record::{Published, Target};
 use super::state::{Fate, Signal, State, Submission};
 use super::{MemoryServer, PATIENCE, unanswered};
-use crate::broker::{AckTag, Delivery, Depth, Incoming, Link, Reach};
+use crate::broker::{AckTag, Delivery, Depth, Held, Incoming, Link, Reach, Route};
 use crate::error::{Error, Kind};
 use crate::protocol::{Message, QueueName};
 
@@ -32,6 +33,10 @@ pub(super) struct MemoryLink {
     results: String,
     replies: String,
     signal: watch::Receiver<Signal>,
+    /// Weak: the channel ends with what carries its deliveries.
+    incoming: mpsc::WeakSender<Incoming>,
+    /// Carries events, while they are wanted.
+    listening: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl MemoryLink {
@@ -51,6 +56,7 @@ impl MemoryLink {
             let reader = state.subscribe(results, mailbox, RESULTS_PREFETCH, Some(id));
             (id, signal, replies, reader)
         });
+        let weak = incoming.downgrade();
         let pump = Pump {
             server: server.clone(),
             results: results_reader,
@@ -65,6 +71,8 @@ impl MemoryLink {
             results: results.to_owned(),
             replies,
             signal,
+            incoming: weak,
+            listening: Mutex::default(),
         }
     }
 
@@ -151,8 +159,13 @@ impl Link for MemoryLink {
         self.replies.clone()
     }
 
-    async fn publish(&self, queue: &QueueName, message: Message) -> Delivery {
-        match self.send(Target::Queue(queue.clone()), message).await {
+    async fn publish(&self, route: &Route, message: Message) -> Delivery {
+        if !route.exchange.is_empty() {
+            let error = format!("there is no exchange {:?}", route.exchange);
+            return Delivery::Unsent(Error::new(Kind::Unsent, error));
+        }
+        let queue = QueueName::from(route.routing_key.as_str());
+        match self.send(Target::Queue(queue), message).await {
             Ok(Fate::Routed(_)) => Delivery::Confirmed,
             Ok(Fate::NoRoute) => Delivery::Returned("312 NO_ROUTE".to_owned()),
             Ok(Fate::Full) => Delivery::Unsent(full()),
@@ -180,11 +193,30 @@ impl Link for MemoryLink {
             Some(queue) if belongs_elsewhere(queue, self.id) => Depth::Locked,
             Some(queue) => Depth::Known {
                 ready: queue.ready.len() as u64,
-                held: None,
+                held: Held::Unknown,
+                rates: None,
                 consumers: Some(queue.readers.len() as u64),
             },
         };
         Ok(self.server.look(depth))
+    }
+
+    async fn events(&self, wanted: bool) -> Result<(), Error> {
+        self.answered().await?;
+        let mut listening = self
+            .listening
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        match (listening.take(), wanted) {
+            (Some(ear), true) => *listening = Some(ear),
+            (Some(ear), false) => ear.abort(),
+            (None, true) => {
+                let events = self.server.inner.events.subscribe();
+                *listening = Some(tokio::spawn(listen(events, self.incoming.clone())));
+            }
+            (None, false) => {}
+        }
+        Ok(())
     }
 
     async fn ack(&self, tag: AckTag) {
@@ -218,6 +250,29 @@ fn belongs_elsewhere(queue: &Queue, link: u64) -> bool {
 
 impl Drop for MemoryLink {
     fn drop(&mut self) {
+        let listening = self.listening.get_mut();
+        if let Some(ear) = listening.unwrap_or_else(PoisonError::into_inner).take() {
+            ear.abort();
+        }
         self.server.change(|state| state.end_link(self.id, None));
+    }
+}
+
+/// Carries events until the broker or the reader is gone; one that finds no room is dropped.
+async fn listen(
+    mut events: broadcast::Receiver<Arc<Message>>,
+    incoming: mpsc::WeakSender<Incoming>,
+) {
+    loop {
+        let event = match events.recv().await {
+            Ok(event) => Incoming::Event(Arc::unwrap_or_clone(event)),
+            Err(broadcast::error::RecvError::Lagged(_)) => continue,
+            Err(broadcast::error::RecvError::Closed) => return,
+        };
+        let Some(incoming) = incoming.upgrade() else {
+            return;
+        };
+        // Full: dropped. Closed: the next one finds nobody.
+        let _ = incoming.try_send(event);
     }
 }

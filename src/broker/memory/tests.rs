@@ -5,7 +5,7 @@ use std::future::Future;
 use tokio::time::Instant;
 
 use super::*;
-use crate::broker::{Delivery, Depth, Reach};
+use crate::broker::{Delivery, Depth, Held, Reach, Route};
 use crate::protocol::{Message, NodeName, QueueName};
 
 struct Client {
@@ -45,7 +45,9 @@ impl Client {
     }
 
     async fn publish(&self, text: &str) -> Delivery {
-        self.link.publish(&queue("celery"), message(text)).await
+        self.link
+            .publish(&Route::to_queue(&queue("celery")), message(text))
+            .await
     }
 }
 
@@ -83,7 +85,8 @@ async fn a_published_task_is_confirmed_and_waits_in_its_queue() {
     let depth = client.link.depth(&queue("celery")).await;
     let known = Depth::Known {
         ready: 1,
-        held: None,
+        held: Held::Unknown,
+        rates: None,
         consumers: Some(0),
     };
     assert_eq!(depth, Ok(known));
@@ -94,7 +97,10 @@ async fn a_task_for_a_queue_that_is_not_there_is_returned() {
     let server = server();
     let client = Client::connect(&server.broker()).await;
     let nowhere = queue("nowhere");
-    let delivery = client.link.publish(&nowhere, message("one")).await;
+    let delivery = client
+        .link
+        .publish(&Route::to_queue(&nowhere), message("one"))
+        .await;
     assert_eq!(delivery, Delivery::Returned("312 NO_ROUTE".to_owned()));
     assert_eq!(client.link.depth(&nowhere).await, Ok(Depth::Missing));
     assert!(!server.queue_names().contains(&"nowhere".to_owned()));

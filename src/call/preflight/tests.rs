@@ -5,7 +5,7 @@ use std::time::Duration;
 use rstest::rstest;
 
 use super::*;
-use crate::broker::Depth;
+use crate::broker::{Depth, Held};
 use crate::clock::Now;
 use crate::cluster::{Answer, Heard, Question};
 use crate::protocol::control::{Conf, ConsumedQueue};
@@ -92,7 +92,8 @@ fn depth(cluster: &mut Cluster, queue: &str, depth: Depth) {
 fn consumers(consumers: u64) -> Depth {
     Depth::Known {
         ready: 3,
-        held: None,
+        held: Held::Unknown,
+        rates: None,
         consumers: Some(consumers),
     }
 }

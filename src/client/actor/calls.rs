@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{Actor, Done};
 use crate::backend::{self, Results};
-use crate::broker::{self, AckTag, Delivery, Reach};
+use crate::broker::{self, AckTag, Delivery, Reach, Route};
 use crate::call::Fact;
 use crate::client::Order;
 use crate::client::event::Event;
@@ -124,7 +124,8 @@ impl Actor {
             };
             self.calls.insert(id.clone(), tracked);
         }
-        let mut publish = Box::pin(async move { link.publish(&queue, message).await });
+        let mut publish =
+            Box::pin(async move { link.publish(&Route::to_queue(&queue), message).await });
         let done = self.done.clone();
         let Some(backend) = backend.filter(|_| !expected) else {
             // Nothing to wait for: the message leaves here, before anything else is done.

@@ -207,6 +207,7 @@ impl Actor {
         match incoming {
             broker::Incoming::Result { message, tag } => self.result_message(message, tag).await,
             broker::Incoming::Reply(message) => self.control_reply(&message).await,
+            broker::Incoming::Event(_) => {}
             broker::Incoming::Blocked(Some(reason)) => {
                 self.blocked = true;
                 self.tell(Event::Link(LinkName::Broker, LinkState::Blocked(reason)))

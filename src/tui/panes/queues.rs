@@ -183,7 +183,7 @@ pub fn view(state: &State, area: Rect, buf: &mut Buffer, scene: &Scene<'_>) {
             scene.theme(),
         );
     }
-    let held = queues.iter().any(|queue| queue.held.is_some());
+    let held = queues.iter().any(|queue| queue.held.of_queue().is_some());
     let columns = Columns::fit(&shown_columns(held), area.width);
     let mut below = below(state, &queues, area.width, scene);
     below.truncate(below_lines(area.height));
@@ -233,7 +233,7 @@ fn cells(queue: &Queue, scene: &Scene<'_>) -> [Cell; 6] {
     [
         Cell::new(remote(queue.name.as_str()), role(Role::Fg), theme),
         Cell::new(number(queue.ready), role(trouble), theme),
-        Cell::new(number(queue.held), role(Role::Fg), theme),
+        Cell::new(number(queue.held.of_queue()), role(Role::Fg), theme),
         Cell::new(number(queue.consumers), role(trouble), theme),
         Cell::new(
             line(queue, usize::from(SPARK), theme),

@@ -5,26 +5,26 @@
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
-use crate::backend::url::RedisUrl;
+use super::{RedisUrl, Role};
 use crate::error::{Error, Kind};
 
 /// Remote text is cut here.
 const MAX_REMOTE: usize = 300;
 
 /// An error of the crate.
-pub(super) fn told(url: &RedisUrl, error: &RedisError) -> Error {
+pub(super) fn told(role: Role, url: &RedisUrl, error: &RedisError) -> Error {
     let (what, hint) = explained(url, error);
-    backend(url, &what, hint)
+    framed(role, url, &what, hint)
 }
 
 /// Whether the server's access rules forbid it.
-pub(super) fn is_denied(error: &RedisError) -> bool {
+pub fn is_denied(error: &RedisError) -> bool {
     error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm)
 }
 
 /// Nothing was heard in time.
-pub(super) fn silent(url: &RedisUrl) -> Error {
-    backend(url, "no answer in time", Some(silence(url)))
+pub(super) fn silent(role: Role, url: &RedisUrl) -> Error {
+    framed(role, url, "no answer in time", Some(silence(url)))
 }
 
 fn silence(url: &RedisUrl) -> String {
@@ -37,28 +37,22 @@ fn silence(url: &RedisUrl) -> String {
 }
 
 /// A connection that was up and is gone.
-pub(super) fn lost(url: &RedisUrl, why: &str) -> Error {
-    backend(url, &format!("connection lost: {why}"), None)
+pub(super) fn lost(role: Role, url: &RedisUrl, why: &str) -> Error {
+    framed(role, url, &format!("connection lost: {why}"), None)
 }
 
-/// A stored result that is larger than we read.
-pub(super) fn too_large(url: &RedisUrl, bytes: u64, most: u64) -> Error {
-    let what = format!(
-        "the result is {} MiB; at most {} MiB are read",
-        bytes >> 20,
-        most >> 20
-    );
-    // The only error of a fetch that is about the result and not about the way to it.
-    Error {
-        kind: Kind::TooLarge,
-        ..backend(url, &what, None)
-    }
+/// Anything else.
+pub(super) fn failed(role: Role, url: &RedisUrl, what: &str) -> Error {
+    framed(role, url, what, None)
 }
 
 /// `result backend redis://localhost:6379/0: …`
-fn backend(url: &RedisUrl, what: &str, hint: Option<String>) -> Error {
-    let message = format!("result backend {}: {what}", url.short());
-    let error = Error::new(Kind::BackendUnreachable, message);
+fn framed(role: Role, url: &RedisUrl, what: &str, hint: Option<String>) -> Error {
+    let (kind, who) = match role {
+        Role::Broker => (Kind::Unsent, "broker"),
+        Role::Backend => (Kind::BackendUnreachable, "result backend"),
+    };
+    let error = Error::new(kind, format!("{who} {}: {what}", url.short()));
     match hint {
         Some(hint) => error.hint(hint),
         None => error,
@@ -232,7 +226,7 @@ mod tests {
         #[case] what: &str,
         #[case] hint: &str,
     ) {
-        let told = told(&redis_url(), &error);
+        let told = told(Role::Backend, &redis_url(), &error);
         assert_eq!(told.kind, Kind::BackendUnreachable);
         assert_eq!(
             told.message,
@@ -246,6 +240,7 @@ mod tests {
     #[test]
     fn other_words_of_the_server_are_passed_on_and_bounded() {
         let full = told(
+            Role::Backend,
             &redis_url(),
             &server("OOM", "command not allowed when used memory > 'maxmemory'."),
         );
@@ -253,7 +248,7 @@ mod tests {
             full.message.ends_with("used memory > 'maxmemory'."),
             "{full}"
         );
-        let long = told(&redis_url(), &server("X", &"y".repeat(5000)));
+        let long = told(Role::Backend, &redis_url(), &server("X", &"y".repeat(5000)));
         assert!(long.message.len() < 400);
     }
 
@@ -263,6 +258,11 @@ mod tests {
             tls: true,
             ..redis_url()
         };
-        assert!(silent(&url).hint.unwrap().contains("speak TLS"));
+        assert!(
+            silent(Role::Backend, &url)
+                .hint
+                .unwrap()
+                .contains("speak TLS")
+        );
     }
 }
