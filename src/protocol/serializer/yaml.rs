@@ -347,14 +347,12 @@ mod tests {
 
     #[test]
     fn aliases_do_not_multiply_without_end() {
-        let line = |level: usize| match level {
-            0 => format!("a0: &a0 [{}]\n", vec!["lol"; 10].join(", ")),
-            _ => {
-                let items = vec![format!("*a{}", level - 1); 10].join(", ");
-                format!("a{level}: &a{level} [{items}]\n")
-            }
+        let line = |level: usize| {
+            let below = level.checked_sub(1).map(|below| format!("*a{below}"));
+            let items = [below.as_deref().unwrap_or("lol"); 10].join(", ");
+            format!("a{level}: &a{level} [{items}]\n")
         };
-        let laughs: String = (0..10).map(line).collect::<Vec<_>>().concat();
+        let laughs = (0..10).map(line).collect::<Vec<_>>().concat();
         assert!(yaml(&laughs).unwrap_err().reason.contains("too much"));
     }
 
@@ -363,9 +361,12 @@ mod tests {
         let deep = |levels: usize| "[".repeat(levels) + &"]".repeat(levels);
         assert!(yaml(&deep(200)).is_ok());
         assert!(yaml(&deep(201)).unwrap_err().reason.contains("deep"));
-        let line = |level: usize| match level {
-            0 => format!("a0: &a0 {}\n", deep(100)),
-            _ => format!("a{level}: &a{level} [*a{}]\n", level - 1),
+        let line = |level: usize| {
+            let below = level.checked_sub(1).map(|below| format!("[*a{below}]"));
+            format!(
+                "a{level}: &a{level} {}\n",
+                below.unwrap_or_else(|| deep(100))
+            )
         };
         let chain = (0..150).map(line).collect::<Vec<_>>().concat();
         assert!(yaml(&chain).unwrap_err().reason.contains("deep"));
