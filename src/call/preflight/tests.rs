@@ -104,7 +104,7 @@ fn look(cluster: &Cluster, task: &str) -> Preflight {
 
 fn routed(conf: Conf) -> Cluster {
     let mut cluster = cluster(&[("w1", &["shop.add", "shop.mail"], "celery")]);
-    tell(&mut cluster, "w1", Answered::Conf(conf));
+    tell(&mut cluster, "w1", Answered::Conf(Box::new(conf)));
     cluster
 }
 
@@ -481,7 +481,7 @@ fn accepting(workers: &[(&str, Option<&[&str]>)]) -> Cluster {
             accept_content: names,
             ..Conf::default()
         };
-        tell(&mut cluster, node, Answered::Conf(conf));
+        tell(&mut cluster, node, Answered::Conf(Box::new(conf)));
     }
     depth(&mut cluster, "celery", consumers(workers.len() as u64));
     cluster
