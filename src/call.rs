@@ -3,6 +3,7 @@
 //! A deadline ends the *waiting* only. The outcome is unknown until it is known, and a late result lands in the same record.
 
 pub mod answer;
+mod delivery;
 pub mod diagnosis;
 pub mod document;
 pub mod fact;
@@ -330,10 +331,8 @@ impl Call {
                 }
             }
             Fact::Result(result) => self.heard(*result, now),
-            Fact::Arriving(size) => {
-                self.arriving = self.outcome.is_none().then_some((now, size));
-            }
-            Fact::Unreadable { reason, state } => self.unreadable(reason, state, now),
+            Fact::Arriving(size) => self.arrives(size, now),
+            Fact::Unreadable { reason, state } => self.cannot_read(reason, state, now),
             Fact::Event(event) => self.told(*event, now),
             Fact::Warning(warning) => self.warnings.push(warning),
             Fact::Seen { place, node, task } => self.seen(place, node, &task, now),
@@ -343,62 +342,24 @@ impl Call {
         }
     }
 
-    fn publishing(&mut self, now: Now) {
-        if self.delivery == Delivery::Draft {
-            self.delivery = Delivery::Publishing;
-            self.timeline.published = Some(now);
-        }
-    }
-
-    fn confirmed(&mut self, now: Now) {
-        self.delivery = Delivery::Confirmed;
-        self.timeline.confirmed.get_or_insert(now);
-    }
-
-    fn returned(&mut self, reason: &str) {
-        self.delivery = Delivery::Unsent;
-        let (what, hint) = match self.route.as_ref().filter(|it| !it.exchange.is_empty()) {
-            Some(Route {
-                exchange,
-                routing_key,
-            }) => (
-                format!("no queue takes {routing_key:?} from the exchange {exchange:?}"),
-                "nothing was queued; bind a queue to it, or name another exchange or routing key",
-            ),
-            None => {
-                let queue = self.queue.as_ref().map_or("?", QueueName::as_str);
-                let hint =
-                    "nothing was queued; start a worker that consumes it, or name another queue";
-                (format!("there is no queue {queue:?}"), hint)
-            }
-        };
-        let message = format!("the broker returned the message: {what} ({reason})");
-        self.trouble = Some(Error::new(crate::error::Kind::Unsent, message).hint(hint));
-    }
-
-    /// What the broker refused, or was down for, is unsent; what we refused ourselves stays a draft.
-    fn unsent(&mut self, error: Error) {
-        self.delivery = if error.kind == crate::error::Kind::Unsent {
-            Delivery::Unsent
-        } else {
-            Delivery::Draft
-        };
-        self.trouble = Some(error);
-    }
-
-    fn unknown(&mut self, error: Error, now: Now) {
-        self.delivery = Delivery::Unknown;
-        self.timeline.confirmed.get_or_insert(now);
-        self.trouble = Some(error);
-    }
-
     /// Whether a result still tells something: also the value of what only an event has told.
     fn takes_results(&self) -> bool {
         self.outcome.is_none() || self.source == Some(Source::Event)
     }
 
+    /// A large result is here. What arrived before the deadline and is read after it is not late.
+    fn arrives(&mut self, size: usize, now: Now) {
+        if self.outcome.is_some() {
+            return;
+        }
+        self.arriving = Some((now, size));
+        if matches!(self.waiting, Waiting::TimedOut(over) if now.mono < over.mono) {
+            self.waiting = Waiting::Yes;
+        }
+    }
+
     /// A result came and cannot be read. Where its state is sure, the task has ended.
-    fn unreadable(&mut self, reason: String, state: Option<State>, now: Now) {
+    fn cannot_read(&mut self, reason: String, state: Option<State>, now: Now) {
         self.arriving = None;
         if self.outcome.is_some() {
             return;
@@ -416,6 +377,7 @@ impl Call {
             _ => return,
         };
         self.source = Some(Source::Backend);
+        self.result = None;
         self.end(outcome, now);
     }
 
@@ -497,10 +459,6 @@ impl Call {
     }
 
     fn end(&mut self, outcome: Outcome, now: Now) {
-        // What arrived before the deadline and was read after it is not late.
-        if matches!(self.waiting, Waiting::TimedOut(over) if now.mono < over.mono) {
-            self.waiting = Waiting::Yes;
-        }
         self.late = matches!(self.waiting, Waiting::TimedOut(_));
         self.arriving = None;
         self.outcome = Some(outcome);

@@ -102,7 +102,7 @@ pub enum Answer {
     /// Prefetched tasks.
     Reserved(Vec<HeldTask>),
     /// Settings.
-    Conf(Conf),
+    Conf(Box<Conf>),
     /// Versions and result backend.
     Report(Report),
 }

@@ -171,7 +171,7 @@ fn warnings(call: &Call) -> Vec<String> {
     if call.opaque().is_some() {
         warnings.push("the result is pickled, and pickle is never executed: result_opaque says what it would do".to_owned());
     }
-    if let Some(trouble) = call.trouble.as_ref().filter(|_| call.result_known()) {
+    if let Some(trouble) = call.unreadable() {
         warnings.push(trouble.message.clone());
     }
     warnings
@@ -210,6 +210,14 @@ impl Call {
     /// Whether all is known that can be: of a task that returned, its value.
     fn value_known(&self) -> bool {
         self.result_known() && (!self.is_ok() || self.value().is_some())
+    }
+
+    /// Why what it returned or raised cannot be read, although it is known to have ended.
+    pub fn unreadable(&self) -> Option<&Error> {
+        let unread = self.result.is_none() && self.source == Some(Source::Backend);
+        self.trouble
+            .as_ref()
+            .filter(|_| unread && self.result_known())
     }
 
     /// What it returned, where that is pickled.
@@ -352,7 +360,8 @@ fn failed(call: &Call, error: ErrorDocument) -> ErrorDocument {
 /// The exception's text without its type.
 fn message(call: &Call) -> String {
     let Some(headline) = call.headline() else {
-        return String::new();
+        let trouble = call.unreadable();
+        return trouble.map_or_else(String::new, |trouble| trouble.message.clone());
     };
     let kind = call
         .exception()

@@ -119,7 +119,7 @@ fn returned(call: &Call) -> String {
         }
         return text;
     }
-    match &call.trouble {
+    match call.unreadable() {
         Some(trouble) => format!("\n  it returned, but {}", trouble.message),
         None => String::new(),
     }

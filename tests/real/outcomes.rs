@@ -236,7 +236,9 @@ fn a_rejected_task_is_a_failure(#[values(RedisPrefork, RpcPrefork)] kind: Kind) 
             (&json!("timeout"), &json!(false)),
             "{document}"
         );
-        world.worker.wait_for_log(&format!("[{id}] rejected"));
+        world
+            .worker
+            .wait_for_log(&format!("[{id}] reject requeue=False"));
         return;
     }
     let document = world.document(1, "reject", &[]);
