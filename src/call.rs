@@ -428,7 +428,9 @@ impl Call {
 
     fn started(&mut self, now: Now) {
         self.phase = Phase::Run;
-        self.timeline.started.get_or_insert(now);
+        if !self.inquiry.heard_late(now) {
+            self.timeline.started.get_or_insert(now);
+        }
     }
 
     fn seen(&mut self, place: Place, node: NodeName, task: &HeldTask, now: Now) {

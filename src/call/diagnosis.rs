@@ -12,6 +12,7 @@ mod rules;
 mod tests;
 mod usual;
 mod verdict;
+mod words;
 
 use std::time::Duration;
 
@@ -99,7 +100,9 @@ impl Diagnosis {
         self.why.iter().any(|verdict| match verdict {
             Verdict::Running {
                 usual, since_ms, ..
-            } => usual.is_some_and(|usual| usual.slower(since_ms.0).is_some()),
+            } => usual
+                .zip(*since_ms)
+                .is_some_and(|(usual, since)| usual.slower(since.0).is_some()),
             Verdict::QueueFine { .. } => false,
             _ => true,
         })

@@ -59,6 +59,8 @@ pub struct CallDocument<'a> {
     diagnosis: Option<DiagnosisDocument<'a>>,
     /// Exit code of the command line.
     pub exit: u8,
+    #[serde(skip)]
+    at: Now,
 }
 
 /// `error` of the documents.
@@ -83,8 +85,8 @@ pub fn rfc3339(at: Timestamp) -> String {
 }
 
 impl<'a> CallDocument<'a> {
-    /// The document of `call`; `interrupted` tells that the user stopped the waiting.
-    pub fn new(call: &'a Call, interrupted: bool) -> Self {
+    /// The document of `call` as known at `now`; `interrupted` tells that the user stopped the waiting.
+    pub fn new(call: &'a Call, interrupted: bool, now: Now) -> Self {
         let state = call.final_word();
         let error = error(call, state, interrupted);
         let timeline = &call.timeline;
@@ -133,12 +135,13 @@ impl<'a> CallDocument<'a> {
             late: call.late(),
             warnings: warnings(call),
             diagnosis: None,
+            at: now,
         }
     }
 
     /// The same with what is known of where it is and why: for a call that was given up, or whose end does not say why.
     #[must_use]
-    pub fn diagnosed(mut self, diagnosis: &'a Diagnosis, now: Now) -> Self {
+    pub fn diagnosed(mut self, diagnosis: &'a Diagnosis) -> Self {
         let unresolved = ["timeout", "detached", "unknown_delivery"].contains(&self.state.as_str());
         if unresolved && diagnosis.lost() {
             CallState::Lost.to_string().clone_into(&mut self.state);
@@ -148,7 +151,7 @@ impl<'a> CallDocument<'a> {
             .as_ref()
             .is_some_and(|it| it.kind == Kind::Interrupted.to_string());
         if unresolved || interrupted || !diagnosis.why.is_empty() {
-            self.diagnosis = Some(DiagnosisDocument::new(diagnosis, now));
+            self.diagnosis = Some(DiagnosisDocument::new(diagnosis, self.at));
         }
         self
     }

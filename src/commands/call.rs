@@ -305,7 +305,7 @@ fn report(session: &Session, call: &Call, around: &Around, end: &End) -> u8 {
     match output.form {
         Form::Json => {
             let diagnosis = diagnose(call, &around.scene(), now);
-            let mut document = CallDocument::new(call, interrupted).diagnosed(&diagnosis, now);
+            let mut document = CallDocument::new(call, interrupted, now).diagnosed(&diagnosis);
             document.exit = exit;
             output.document(&document);
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::call::{Call, CallState, Fact};
+use crate::call::{Call, CallState, Fact, Waiting};
 use crate::clock::{Moment, Now, Timestamp};
 use crate::protocol::NodeName;
 use crate::protocol::control::Place;
@@ -17,6 +17,8 @@ const PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// A round that began this short a time ago is as good as a new one.
 pub(super) const FRESH: Duration = Duration::from_millis(500);
+/// How long after an outage states may come that are old.
+const CATCHING_UP: Duration = Duration::from_secs(2);
 /// Workers whose answers are kept.
 const NODES: usize = 10_000;
 
@@ -69,6 +71,10 @@ pub struct Inquiry {
     /// Whether the broker's message was acknowledged while it ran, as told last.
     pub acknowledged: Option<bool>,
     answers: BTreeMap<NodeName, Answered>,
+    /// Results cannot come just now.
+    cut: bool,
+    /// When they could come again.
+    back: Option<Moment>,
     wanted: Option<Moment>,
     rounds: u32,
 }
@@ -93,6 +99,11 @@ impl Inquiry {
         match fact {
             Fact::Asked => latest(&mut self.asked, now),
             Fact::Answered { node, looked, held } => self.answered(node, *looked, *held, now),
+            Fact::BackendLost(_) => self.cut = true,
+            Fact::BackendBack if self.cut => {
+                self.cut = false;
+                self.back = Some(now.mono);
+            }
             Fact::NotStored => latest(&mut self.not_stored, now),
             Fact::Eta(eta) => self.starts(*eta, now),
             Fact::Result(_) => latest(&mut self.told, now),
@@ -138,6 +149,24 @@ impl Inquiry {
         // Of two answers at the same moment the one that has it says more.
         if place.is_none_or(|(at, before)| (now.mono, held) >= (at.mono, before)) {
             *place = Some((now, held));
+        }
+    }
+
+    /// Whether a state that is heard now may be an old one: after an outage they come all at once, and tell nothing of when they were.
+    pub fn heard_late(&self, now: Now) -> bool {
+        self.cut
+            || self
+                .back
+                .is_some_and(|back| now.mono.since(back) < CATCHING_UP)
+    }
+
+    /// Whether the time of a call that is waited for so is over, and nobody was asked since.
+    pub fn overdue(&self, waiting: Waiting) -> bool {
+        match waiting {
+            Waiting::TimedOut(over) => self
+                .wanted
+                .is_none_or(|wanted| wanted < over.mono.before(FRESH)),
+            _ => false,
         }
     }
 
@@ -205,11 +234,8 @@ impl Call {
         let Some(wanted) = self.inquiry.wanted else {
             return self.whereabouts().is_some();
         };
-        let just_over = match self.waiting {
-            crate::call::Waiting::TimedOut(over) => wanted < over.mono.before(FRESH),
-            _ => false,
-        };
         self.whereabouts().is_some()
-            && (just_over || now.mono.since(wanted) >= self.inquiry.pause())
+            && (self.inquiry.overdue(self.waiting)
+                || now.mono.since(wanted) >= self.inquiry.pause())
     }
 }

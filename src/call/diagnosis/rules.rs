@@ -236,10 +236,9 @@ fn expired(case: &Case<'_>) -> Vec<Verdict> {
 /// It runs, as far as its worker or the backend told last.
 fn running(case: &Case<'_>) -> Vec<Verdict> {
     let call = case.call;
-    let started = call.timeline.started;
-    let (Some(CallState::Run), Some(started)) = (call.whereabouts(), started) else {
+    if call.whereabouts() != Some(CallState::Run) {
         return Vec::new();
-    };
+    }
     if loss(case).is_some() {
         return Vec::new();
     }
@@ -247,7 +246,7 @@ fn running(case: &Case<'_>) -> Vec<Verdict> {
     let told = call.inquiry.told.map(ago);
     vec![Verdict::Running {
         worker: call.worker.clone(),
-        since_ms: Span(case.now.mono.since(started.mono)),
+        since_ms: call.timeline.started.map(ago),
         told_ms: told.filter(|_| !super::place::confirmed(case)),
         usual: case.scene.usual,
     }]
