@@ -473,11 +473,21 @@ fn the_broker_went_down_on_the_way() {
 }
 
 #[test]
-fn a_task_that_ignores_its_result_says_so() {
+fn a_task_that_ignores_its_result_and_whose_workers_tell_no_events_says_so() {
     let Some(rig) = rig() else { return };
-    let world = Kind::RedisPrefork.shared(rig);
-    let document = world.document(0, "silent", &[]);
-    assert_eq!(document["state"], "no_result");
+    // Such a worker sends no event, whatever it is asked.
+    let quiet = [
+        "--without-heartbeat",
+        "--without-gossip",
+        "--without-mingle",
+    ];
+    let options = WorkerOptions {
+        args: quiet.map(str::to_owned).to_vec(),
+        ..WorkerOptions::default()
+    };
+    let world = Kind::RedisPrefork.start(rig, options);
+    let document = world.document(0, "silent", &["--timeout", "3"]);
+    assert_eq!(document["state"], "no_result", "{document:#}");
     assert_eq!(
         why(&document, "result_ignored")["task"],
         "shop.tasks.silent"
