@@ -3,10 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use secrecy::ExposeSecret;
-
 use crate::backend::Results;
-use crate::broker::url::{self as broker_url, BrokerUrl, Endpoint};
+use crate::broker::url::{self as broker_url, BrokerUrl};
 use crate::cli::{self, Global};
 use crate::error::{Error, Kind, Result};
 
@@ -66,10 +64,9 @@ pub fn target(global: &Global, env: Env<'_>) -> Result<Option<Target>> {
     }))
 }
 
-/// Warnings about passwords among the flags. Everybody knows `guest`, and the empty one is none.
+/// Warnings about passwords among the flags.
 fn exposed(global: &Global, urls: &BrokerUrl, results: Option<&Results>) -> Vec<String> {
-    let secret = |endpoint: &Endpoint| !matches!(endpoint.password.expose_secret(), "guest" | "");
-    let broker = global.broker.is_some() && urls.endpoints().iter().any(secret);
+    let broker = global.broker.is_some() && urls.has_secret();
     let backend = global.backend.is_some()
         && results.is_some_and(|results| results.address().contains(":***@"));
     [

@@ -37,6 +37,8 @@ use clap::{CommandFactory, Parser};
 
 use crate::broker::Broker;
 use crate::broker::amqp::AmqpBroker;
+use crate::broker::redis::RedisBroker;
+use crate::broker::url::BrokerUrl;
 use crate::cli::{Cli, Command, Global};
 use crate::client::Client;
 use crate::client::actor::{ResultsSource, Setup};
@@ -47,6 +49,8 @@ use crate::commands::{Session, arguments};
 use crate::config::Target;
 use crate::error::{Error, Kind, Result};
 use crate::protocol::message::Sender;
+use crate::server::TransportOptions;
+use crate::server::redis::{RedisServer, Role};
 
 /// Runs the program with its command line; returns the exit code.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> u8 {
@@ -323,7 +327,7 @@ fn connect(target: Target, purpose: Purpose) -> Result<Connection> {
                 Some(url) => ResultsSource::Given(backend::url::parse(&url, None)?),
                 None => ResultsSource::Workers(Box::new(told_by_workers)),
             };
-            (Arc::new(AmqpBroker::new(urls)), results)
+            (broker(urls), results)
         }
     };
     let address = broker.short_address();
@@ -340,6 +344,19 @@ fn connect(target: Target, purpose: Purpose) -> Result<Connection> {
         broker: address,
         demo,
     })
+}
+
+/// The broker at these addresses.
+fn broker(urls: BrokerUrl) -> Arc<dyn Broker> {
+    let servers = match urls {
+        BrokerUrl::Redis(servers) => servers,
+        urls @ BrokerUrl::Amqp(_) => return Arc::new(AmqpBroker::new(urls)),
+    };
+    let options = Arc::new(TransportOptions::default());
+    let servers = servers
+        .into_iter()
+        .map(|url| RedisServer::new(url, Role::Broker, Arc::clone(&options)));
+    Arc::new(RedisBroker::new(servers.collect()))
 }
 
 fn told_by_workers(url: &str) -> Result<backend::Results> {
