@@ -39,7 +39,7 @@ use crate::broker::Broker;
 use crate::broker::amqp::AmqpBroker;
 use crate::cli::{Cli, Command, Global};
 use crate::client::Client;
-use crate::client::actor::{ResultsSource, Setup};
+use crate::client::actor::{Resolve, ResultsSource, Setup};
 use crate::client::survey::Purpose;
 use crate::clock::Clock;
 use crate::commands::output::{Form, Output};
@@ -47,6 +47,7 @@ use crate::commands::{Session, arguments};
 use crate::config::Target;
 use crate::error::{Error, Kind, Result};
 use crate::protocol::message::Sender;
+use crate::server::{Neighbour, TransportOptions};
 
 /// Runs the program with its command line; returns the exit code.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> u8 {
@@ -316,14 +317,26 @@ fn connect(target: Target, purpose: Purpose) -> Result<Connection> {
     let (broker, results): (Arc<dyn Broker>, ResultsSource) = match target {
         Target::Demo => {
             let broker = demo.insert(demo::start()).broker();
-            (broker, ResultsSource::Workers(Box::new(told_by_workers)))
+            let resolve = told_by_workers(Arc::default(), Neighbour::default());
+            (broker, ResultsSource::Workers(resolve))
         }
-        Target::Broker { urls, backend, .. } => {
+        Target::Broker {
+            urls,
+            broker_options,
+            backend,
+            backend_options,
+            management,
+            ..
+        } => {
             let results = match backend {
-                Some(url) => ResultsSource::Given(backend::url::parse(&url, None)?),
-                None => ResultsSource::Workers(Box::new(told_by_workers)),
+                Some(url) => ResultsSource::Given(backend::url::parse(&url, &backend_options)?),
+                None => {
+                    let neighbour = Neighbour::default();
+                    ResultsSource::Workers(told_by_workers(backend_options, neighbour))
+                }
             };
-            (Arc::new(AmqpBroker::new(urls)), results)
+            let broker = AmqpBroker::new(urls).with(broker_options, management);
+            (Arc::new(broker), results)
         }
     };
     let address = broker.short_address();
@@ -342,8 +355,9 @@ fn connect(target: Target, purpose: Purpose) -> Result<Connection> {
     })
 }
 
-fn told_by_workers(url: &str) -> Result<backend::Results> {
-    backend::url::parse_told(url, None)
+/// How a backend is reached that the workers tell: with the user's options, beside a broker that may be a Redis.
+fn told_by_workers(options: Arc<TransportOptions>, neighbour: Neighbour) -> Resolve {
+    Box::new(move |told| backend::url::parse_told(told, &options, &neighbour))
 }
 
 /// `gen<pid>@<host>`, as Celery's own client says where a message comes from.

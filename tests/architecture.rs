@@ -133,6 +133,7 @@ const PURE: &[&str] = &[
     "backend/url",
     "server/url",
     "server/options",
+    "server/http",
     "server/redis/url",
     "tui/state",
     "tui/update",

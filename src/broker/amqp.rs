@@ -23,6 +23,8 @@ use uuid::Uuid;
 use super::url::{BrokerUrl, Endpoint};
 use super::{Broker, Incoming, Link};
 use crate::error::{Error, Kind};
+use crate::server::TransportOptions;
+use crate::server::http::HttpUrl;
 use link::AmqpLink;
 
 /// How long connecting may take over all addresses, and how long any answer on a living connection is awaited.
@@ -35,6 +37,8 @@ pub struct AmqpBroker {
     result_queue: String,
     /// The address that answered last.
     current: AtomicUsize,
+    options: Arc<TransportOptions>,
+    management: Option<HttpUrl>,
 }
 
 impl AmqpBroker {
@@ -44,7 +48,17 @@ impl AmqpBroker {
             url,
             result_queue: format!("umbel.{}", Uuid::new_v4()),
             current: AtomicUsize::new(0),
+            options: Arc::default(),
+            management: None,
         }
+    }
+
+    /// With these transport options, and RabbitMQ's management API for what AMQP does not tell.
+    #[must_use]
+    pub fn with(mut self, options: Arc<TransportOptions>, management: Option<HttpUrl>) -> Self {
+        self.options = options;
+        self.management = management;
+        self
     }
 }
 
