@@ -7,5 +7,5 @@ pub mod redis;
 pub mod tls;
 pub mod url;
 
-pub use self::redis::Neighbour;
+pub use crate::server::redis::Neighbour;
 pub use options::{FanoutPrefix, TransportOptions};
