@@ -81,6 +81,8 @@ pub enum Incoming {
     Reply(Message),
     /// An event of a worker or of tasks, while [`Link::events`] wants them. These may be dropped when the reader is slow.
     Event(Message),
+    /// Something that the user should know about this link; a sentence for people.
+    Notice(String),
     /// The broker blocks publishers (memory or disk alarm, with its reason), or goes on (`None`).
     Blocked(Option<String>),
     /// The connection is gone.

@@ -34,6 +34,7 @@ use umbel::protocol::message::Sender;
 use umbel::protocol::{
     Message, Options, QueueName, Signature, State, TaskId, TaskName, TaskResult,
 };
+use umbel::server::TransportOptions;
 
 // ---- helpers -------------------------------------------------------------------------------------------------------------
 
@@ -780,7 +781,9 @@ async fn the_next_broker_of_a_list_is_tried_when_one_does_not_answer() {
 type Stored = (Arc<dyn backend::Link>, Receiver<backend::Incoming>);
 
 fn redis_backend(url: &str, keyprefix: Option<&str>) -> Arc<dyn Backend> {
-    match backend::url::parse(url, keyprefix) {
+    let mut options = TransportOptions::of_url(url).expect("options");
+    options.global_keyprefix = keyprefix.map(str::to_owned);
+    match backend::url::parse(url, &Arc::new(options)) {
         Ok(Results::Stored(backend)) => backend,
         other => panic!("no Redis: {other:?}"),
     }
@@ -821,7 +824,7 @@ fn store(url: &str, key: &str, value: &[u8]) {
 async fn stored_result(incoming: &mut Receiver<backend::Incoming>) -> (TaskId, Vec<u8>) {
     match next(incoming).await {
         backend::Incoming::Result { id, payload } => (id, payload),
-        backend::Incoming::Lost(error) => panic!("lost: {error}"),
+        other => panic!("no result: {other:?}"),
     }
 }
 

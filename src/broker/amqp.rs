@@ -23,6 +23,8 @@ use super::several::{STEP, share, together};
 use super::url::{BrokerUrl, Endpoint};
 use super::{Broker, Incoming, Link};
 use crate::error::Error;
+use crate::server::TransportOptions;
+use crate::server::http::HttpUrl;
 use link::AmqpLink;
 
 /// A way to a RabbitMQ, or to the first of several that answers.
@@ -32,6 +34,8 @@ pub struct AmqpBroker {
     result_queue: String,
     /// The address that answered last.
     current: AtomicUsize,
+    options: Arc<TransportOptions>,
+    management: Option<HttpUrl>,
 }
 
 impl AmqpBroker {
@@ -41,7 +45,17 @@ impl AmqpBroker {
             url,
             result_queue: format!("umbel.{}", Uuid::new_v4()),
             current: AtomicUsize::new(0),
+            options: Arc::default(),
+            management: None,
         }
+    }
+
+    /// With these transport options, and RabbitMQ's management API for what AMQP does not tell.
+    #[must_use]
+    pub fn with(mut self, options: Arc<TransportOptions>, management: Option<HttpUrl>) -> Self {
+        self.options = options;
+        self.management = management;
+        self
     }
 }
 

@@ -63,15 +63,16 @@ fn entry(cluster: &Cluster, queue: &Queue) -> Entry {
         ready: queue.ready,
         held: queue.held.of_queue(),
         consumers: queue.consumers,
-        in_per_s: queue.rates.map(|rates| per_second(rates.in_milli)),
-        out_per_s: queue.rates.map(|rates| per_second(rates.out_milli)),
+        in_per_s: queue.rates.map(|rates| per_s(rates.in_milli)),
+        out_per_s: queue.rates.map(|rates| per_s(rates.out_milli)),
         wait_ms: None,
         trouble: (trouble != QueueTrouble::Fine).then(|| trouble.to_string()),
         note: note(cluster, queue),
     }
 }
 
-fn per_second(milli: u64) -> f64 {
+/// Thousandths a second, a second.
+fn per_s(milli: u64) -> f64 {
     milli as f64 / 1000.0
 }
 

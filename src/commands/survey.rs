@@ -26,6 +26,7 @@ impl Session {
                 Some(Event::Heard(heard, at)) => {
                     cluster.apply(heard, at);
                 }
+                Some(Event::Notice(notice)) => self.output.warnings(&[notice]),
                 Some(_) => {}
                 None => return Err(Error::new(Kind::Internal, "the client ended by itself")),
             }

@@ -10,7 +10,7 @@ pub use answers::{
     ConsumedQueue, HeldTask, Place, Stats, active_queues, held_tasks, places, registered_item,
     registered_names, stats,
 };
-pub use settings::{Conf, Report, conf, report};
+pub use settings::{Conf, Keyprefix, Report, conf, report};
 
 use super::json::{JsonError, Limits};
 use super::{Json, Message, NodeName, Properties, TaskId};

@@ -127,7 +127,7 @@ async fn a_priority_and_a_prefix_choose_the_list() {
     let Some(rig) = support::rig() else { return };
     let db = rig.redis_db();
     let options = TransportOptions {
-        global_keyprefix: "acme:".to_owned(),
+        global_keyprefix: Some("acme:".to_owned()),
         sep: "/".to_owned(),
         priority_steps: vec![0, 5],
         ..TransportOptions::default()

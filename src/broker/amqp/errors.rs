@@ -221,11 +221,8 @@ fn hung_up(endpoint: &Endpoint, cause: &io::Error) -> (String, Option<String>) {
             )),
         );
     }
-    if text.contains("certificate") || text.contains("Certificate") || text.contains("UnknownCA") {
-        return (
-            format!("TLS: {}", cut(&text)),
-            Some("the certificate is checked against the authorities that this system trusts; for an own one set SSL_CERT_FILE to its PEM file".to_owned()),
-        );
+    if let Some(hint) = crate::server::tls::hint(&text) {
+        return (format!("TLS: {}", cut(&text)), Some(hint));
     }
     (
         "it closed the connection instead of answering in AMQP".to_owned(),
@@ -349,7 +346,7 @@ mod tests {
     #[case::unknown_authority(
         reached(io_error(io::ErrorKind::InvalidData, "invalid peer certificate: UnknownIssuer")),
         "broker amqp://h:5673/: TLS: invalid peer certificate: UnknownIssuer",
-        "trusts"
+        "ssl_ca_certs"
     )]
     fn a_failed_connect_says_what_happened_and_what_to_check(
         #[case] failure: Failure,
