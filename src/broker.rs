@@ -4,6 +4,8 @@
 
 pub mod amqp;
 pub mod memory;
+pub mod redis;
+mod several;
 pub mod url;
 
 use std::sync::Arc;

@@ -6,10 +6,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::ExposeSecret;
-
 use crate::backend::Results;
-use crate::broker::url::{self as broker_url, BrokerUrl, Endpoint};
+use crate::broker::url::{self as broker_url, BrokerUrl};
 use crate::cli::{self, Global};
 use crate::error::{Error, Kind, Result};
 use crate::server::TransportOptions;
@@ -59,6 +57,14 @@ pub fn target(global: &Global, env: Env<'_>) -> Result<Option<Target>> {
     };
     let urls = broker_url::parse(&text).map_err(|error| located(error, source))?;
     let broker_options = options::read(&Side::broker(global), Some((source, &text)), env)?;
+    let nameless = urls.servers().iter().find(|url| url.lacks(&broker_options));
+    if let Some(url) = nameless {
+        let what = format!(
+            "{source}: {} needs the name of the Sentinels' group",
+            url.short()
+        );
+        return Err(Error::new(Kind::Config, what).hint("give the option master_name, as Celery has it in broker_transport_options: --broker-option master_name=NAME"));
+    }
     let backend = first(
         global.backend.as_deref(),
         "--backend",
@@ -109,8 +115,7 @@ fn exposed(
     results: Option<&Results>,
     management: Option<&HttpUrl>,
 ) -> Vec<String> {
-    let secret = |endpoint: &Endpoint| !matches!(endpoint.password.expose_secret(), "guest" | "");
-    let broker = global.broker.is_some() && urls.endpoints().iter().any(secret);
+    let broker = global.broker.is_some() && urls.has_secret();
     let backend = global.backend.is_some()
         && results.is_some_and(|results| results.address().contains(":***@"));
     let api = global.management.is_some() && management.is_some_and(HttpUrl::has_password);

@@ -37,6 +37,8 @@ use clap::{CommandFactory, Parser};
 
 use crate::broker::Broker;
 use crate::broker::amqp::AmqpBroker;
+use crate::broker::redis::RedisBroker;
+use crate::broker::url::BrokerUrl;
 use crate::cli::{Cli, Command, Global};
 use crate::client::Client;
 use crate::client::actor::{Resolve, ResultsSource, Setup};
@@ -47,7 +49,8 @@ use crate::commands::{Session, arguments};
 use crate::config::Target;
 use crate::error::{Error, Kind, Result};
 use crate::protocol::message::Sender;
-use crate::server::{Neighbour, TransportOptions};
+use crate::server::redis::{RedisServer, Role};
+use crate::server::{HttpUrl, Neighbour, TransportOptions};
 
 /// Runs the program with its command line; returns the exit code.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> u8 {
@@ -331,12 +334,14 @@ fn connect(target: Target, purpose: Purpose) -> Result<Connection> {
             let results = match backend {
                 Some(url) => ResultsSource::Given(backend::url::parse(&url, &backend_options)?),
                 None => {
-                    let neighbour = Neighbour::default();
+                    let neighbour = Neighbour {
+                        urls: urls.servers().to_vec(),
+                        options: Arc::clone(&broker_options),
+                    };
                     ResultsSource::Workers(told_by_workers(backend_options, neighbour))
                 }
             };
-            let broker = AmqpBroker::new(urls).with(broker_options, management);
-            (Arc::new(broker), results)
+            (broker(urls, broker_options, management), results)
         }
     };
     let address = broker.short_address();
@@ -353,6 +358,24 @@ fn connect(target: Target, purpose: Purpose) -> Result<Connection> {
         broker: address,
         demo,
     })
+}
+
+/// The broker at these addresses.
+fn broker(
+    urls: BrokerUrl,
+    options: Arc<TransportOptions>,
+    management: Option<HttpUrl>,
+) -> Arc<dyn Broker> {
+    let servers = match urls {
+        BrokerUrl::Redis(servers) => servers,
+        urls @ BrokerUrl::Amqp(_) => {
+            return Arc::new(AmqpBroker::new(urls).with(options, management));
+        }
+    };
+    let servers = servers
+        .into_iter()
+        .map(|url| RedisServer::new(url, Role::Broker, Arc::clone(&options)));
+    Arc::new(RedisBroker::new(servers.collect()))
 }
 
 /// How a backend is reached that the workers tell: with the user's options, beside a broker that may be a Redis.

@@ -3,6 +3,9 @@
 //! Facts come from Celery and kombu 5.3 to 5.7 on live workers; each module names the ones it rests on.
 
 pub mod control;
+pub mod delayed;
+pub mod envelope;
+pub mod event;
 pub mod ids;
 pub mod json;
 pub mod message;
@@ -11,6 +14,7 @@ pub mod result;
 pub mod serializer;
 pub mod typed;
 
+pub use event::Event;
 pub use ids::{NodeName, QueueName, TaskId, TaskName};
 pub use json::Json;
 pub use message::{Message, Options, Properties, Signature};

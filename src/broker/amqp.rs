@@ -13,22 +13,19 @@ mod queues;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::several::{STEP, share, together};
 use super::url::{BrokerUrl, Endpoint};
 use super::{Broker, Incoming, Link};
-use crate::error::{Error, Kind};
+use crate::error::Error;
 use crate::server::TransportOptions;
 use crate::server::http::HttpUrl;
 use link::AmqpLink;
-
-/// How long connecting may take over all addresses, and how long any answer on a living connection is awaited.
-const STEP: Duration = Duration::from_secs(5);
 
 /// A way to a RabbitMQ, or to the first of several that answers.
 pub struct AmqpBroker {
@@ -95,27 +92,6 @@ impl Broker for AmqpBroker {
     }
 }
 
-/// The deadline of the next of `left` addresses: all share the time that is left, so that a dead one does not eat it up.
-fn share(deadline: Instant, left: usize) -> Instant {
-    let now = Instant::now();
-    let parts = u32::try_from(left).unwrap_or(u32::MAX).max(1);
-    now + deadline.saturating_duration_since(now) / parts
-}
-
-/// One failure as it is; several as a list.
-fn together(mut failures: Vec<Error>) -> Error {
-    if failures.len() == 1 {
-        return failures.remove(0);
-    }
-    let all: Vec<_> = failures.iter().map(|failure| &*failure.message).collect();
-    let message = format!("none of {} addresses works: {}", all.len(), all.join("; "));
-    let error = Error::new(Kind::Unsent, message);
-    match failures.into_iter().find_map(|failure| failure.hint) {
-        Some(hint) => error.hint(hint),
-        None => error,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,25 +103,5 @@ mod tests {
         let (one, other) = (AmqpBroker::new(parse()), AmqpBroker::new(parse()));
         assert!(one.result_queue.starts_with("umbel."));
         assert_ne!(one.result_queue, other.result_queue);
-    }
-
-    #[test]
-    fn several_failures_are_told_together() {
-        let told = together(vec![
-            Error::new(Kind::Unsent, "broker a: refused").hint("check a"),
-            Error::new(Kind::Unsent, "broker b: refused"),
-        ]);
-        assert_eq!(
-            told.message,
-            "none of 2 addresses works: broker a: refused; broker b: refused"
-        );
-        assert_eq!(told.hint.as_deref(), Some("check a"));
-    }
-
-    #[test]
-    fn addresses_share_the_time_that_is_left() {
-        let deadline = Instant::now() + STEP;
-        assert!(share(deadline, 5) < Instant::now() + Duration::from_millis(1100));
-        assert!(share(deadline, 1) <= deadline);
     }
 }

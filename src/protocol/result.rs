@@ -170,7 +170,7 @@ fn text(document: &Json, key: &str) -> Option<String> {
 }
 
 /// An ISO time; without an offset it is UTC (Celery 5.3).
-fn moment(value: &Json) -> Option<Timestamp> {
+pub(super) fn moment(value: &Json) -> Option<Timestamp> {
     let text = match typed::recognise(value) {
         Some(typed) => typed.text,
         None => value.as_str()?,
