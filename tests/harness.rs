@@ -711,11 +711,12 @@ from kombu.serialization import registry
 print(*sorted(set(registry._encoders) & {'json', 'yaml', 'msgpack', 'pickle'}), *sorted(encoders()))
 ";
         let said = python_as(&options, code);
-        for name in [
-            "json", "msgpack", "pickle", "yaml", "brotli", "bzip2", "gzip", "x-lzma", "zstd",
-        ] {
-            assert!(said.contains(name), "{version}: no {name} among {said}");
-        }
+        let x = "application/";
+        assert_eq!(
+            said,
+            format!("json msgpack pickle yaml {x}x-brotli {x}x-bz2 {x}x-gzip {x}x-lzma {x}zstd\n"),
+            "{version}"
+        );
         worker.stop();
     }
 }

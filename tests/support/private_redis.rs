@@ -51,11 +51,12 @@ impl PrivateRedis {
     /// The user `default` is off: without a login nothing is allowed.
     pub fn with_users(users: &[(&str, &str, &str)]) -> Self {
         let (admin, password) = ADMIN;
-        let mut settings = format!("user default off\nuser {admin} on >{password} ~* &* +@all\n");
-        for (name, password, rules) in users {
-            settings += &format!("user {name} on >{password} {rules}\n");
-        }
-        let mut server = Self::configured(&settings);
+        let ours = [(admin, password, "~* &* +@all")];
+        let all = users.iter().chain(&ours);
+        let lines =
+            all.map(|(name, password, rules)| format!("user {name} on >{password} {rules}"));
+        let settings = lines.collect::<Vec<_>>().join("\n");
+        let mut server = Self::configured(&format!("user default off\n{settings}"));
         server.own_url = server.url_of(admin, password);
         server.started()
     }

@@ -11,8 +11,7 @@ use super::{
     Leashed, PATIENCE, PrivateRedis, eventually, eventually_some, free_port, temporary_directory,
 };
 
-/// What the sentinels call the group.
-const NAME: &str = "umbel-group";
+const NAME: &str = SentinelGroup::NAME;
 
 /// How long the master must be silent before it counts as down. A busy machine is silent for a while, too.
 const DOWN_AFTER: Duration = Duration::from_secs(2);
@@ -34,6 +33,9 @@ struct Sentinel {
 }
 
 impl SentinelGroup {
+    /// What the sentinels call the group, for `master_name`.
+    pub const NAME: &str = "umbel-group";
+
     /// Starts a group that lets everybody in.
     pub fn start() -> Self {
         Self::with_passwords(None, None)
@@ -77,10 +79,12 @@ impl SentinelGroup {
             DOWN_AFTER.as_millis()
         );
         if let Some(password) = &self.node_password {
-            conf += &format!("sentinel auth-pass {NAME} {password}\n");
+            let line = format!("sentinel auth-pass {NAME} {password}\n");
+            conf += &line;
         }
         if let Some(password) = &self.sentinel_password {
-            conf += &format!("requirepass {password}\nsentinel sentinel-pass {password}\n");
+            let lines = format!("requirepass {password}\nsentinel sentinel-pass {password}\n");
+            conf += &lines;
         }
         // Sentinels write into it what they learn.
         fs::write(directory.path().join("sentinel.conf"), conf).expect("a file");
@@ -89,11 +93,6 @@ impl SentinelGroup {
             directory,
             process: None,
         }
-    }
-
-    /// The name of the group, for `master_name`.
-    pub fn name(&self) -> &'static str {
-        NAME
     }
 
     /// `sentinel://[:NODE PASSWORD@]127.0.0.1:PORT/0;…`, for the broker and for the backend of Celery.
