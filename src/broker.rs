@@ -172,6 +172,14 @@ impl Held {
             Self::Unknown | Self::AllQueues(_) => None,
         }
     }
+
+    /// Those of all queues together, if only that is known.
+    pub fn of_all(self) -> Option<u64> {
+        match self {
+            Self::AllQueues(held) => Some(held),
+            Self::Unknown | Self::Queue(_) => None,
+        }
+    }
 }
 
 /// Messages a second, in thousandths.

@@ -108,7 +108,7 @@ fn management(global: &Global, env: Env<'_>) -> Result<Option<HttpUrl>> {
     url.transpose()
 }
 
-/// Warnings about passwords among the flags. Everybody knows `guest`, and the empty one is none.
+/// Warnings about passwords among the flags.
 fn exposed(
     global: &Global,
     urls: &BrokerUrl,

@@ -49,8 +49,9 @@ use crate::commands::{Session, arguments};
 use crate::config::Target;
 use crate::error::{Error, Kind, Result};
 use crate::protocol::message::Sender;
+use crate::server::http::HttpUrl;
 use crate::server::redis::{RedisServer, Role};
-use crate::server::{HttpUrl, Neighbour, TransportOptions};
+use crate::server::{Neighbour, TransportOptions};
 
 /// Runs the program with its command line; returns the exit code.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> u8 {
@@ -334,14 +335,12 @@ fn connect(target: Target, purpose: Purpose) -> Result<Connection> {
             let results = match backend {
                 Some(url) => ResultsSource::Given(backend::url::parse(&url, &backend_options)?),
                 None => {
-                    let neighbour = Neighbour {
-                        urls: urls.servers().to_vec(),
-                        options: Arc::clone(&broker_options),
-                    };
+                    let neighbour = neighbour(&urls, &broker_options);
                     ResultsSource::Workers(told_by_workers(backend_options, neighbour))
                 }
             };
-            (broker(urls, broker_options, management), results)
+            let broker = pick(urls, broker_options, management);
+            (broker, results)
         }
     };
     let address = broker.short_address();
@@ -360,8 +359,19 @@ fn connect(target: Target, purpose: Purpose) -> Result<Connection> {
     })
 }
 
+/// A Redis broker helps to find the backend beside it.
+fn neighbour(urls: &BrokerUrl, options: &Arc<TransportOptions>) -> Neighbour {
+    match urls {
+        BrokerUrl::Redis(urls) => Neighbour {
+            urls: urls.clone(),
+            options: Arc::clone(options),
+        },
+        BrokerUrl::Amqp(_) => Neighbour::default(),
+    }
+}
+
 /// The broker at these addresses.
-fn broker(
+fn pick(
     urls: BrokerUrl,
     options: Arc<TransportOptions>,
     management: Option<HttpUrl>,

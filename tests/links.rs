@@ -2,6 +2,8 @@
 //!
 //! It looks at the links alone, not at the actor above them: what is promised in `broker.rs` and `backend.rs` is proved here.
 
+#[path = "links/redis_broker.rs"]
+mod redis_broker;
 #[path = "support/support.rs"]
 mod support;
 

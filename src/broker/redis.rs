@@ -75,8 +75,7 @@ impl RedisBroker {
         incoming: mpsc::Sender<Incoming>,
         deadline: Instant,
     ) -> Result<RedisLink, Error> {
-        let by_sentinel = server.is_sentinel();
-        let names = Names::new(server.options(), server.db(), by_sentinel);
+        let names = Names::new(server.options(), server.db(), server.is_sentinel());
         let opened = RedisLink::open(server.clone(), names, self.list.clone(), incoming);
         match timeout_at(deadline, opened).await {
             Ok(opened) => opened,

@@ -10,7 +10,7 @@ use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::error::{Error, Kind, Result};
-use crate::server::redis::{RedisUrl, url as redis_url};
+use crate::server::redis::{RedisUrl, url as redis};
 use crate::server::url::{Parts, authority, readable, split_scheme};
 
 /// What a good broker URL looks like; shown with every complaint.
@@ -56,29 +56,30 @@ pub fn parse(text: &str) -> Result<BrokerUrl> {
         .map(str::trim)
         .filter(|part| !part.is_empty())
         .collect();
-    let is_redis =
-        |part: &&str| split_scheme(part).is_some_and(|(scheme, _)| redis_url::is_redis(&scheme));
-    match parts.iter().filter(|part| is_redis(part)).count() {
+    let is_redis = |part: &&&str| {
+        split_scheme(part).is_some_and(|(scheme, _)| REDIS.contains(&scheme.as_str()))
+    };
+    match parts.iter().filter(is_redis).count() {
         _ if parts.is_empty() => Err(malformed("it holds no address")),
         0 => parts
             .into_iter()
             .map(endpoint)
             .collect::<Result<_>>()
             .map(BrokerUrl::Amqp),
-        count if count == parts.len() => servers(text).map(BrokerUrl::Redis),
+        count if count == parts.len() => {
+            redis::parse(text).map(BrokerUrl::Redis).map_err(|reason| {
+                config(format!("the broker URL cannot be read: {reason}"))
+                    .hint(format!("it looks like {REDIS_EXAMPLE}"))
+            })
+        }
         _ => Err(config(
             "the broker URL names a Redis and other brokers in one list: all must be of one kind",
         )),
     }
 }
 
-/// The servers of a list of Redis addresses.
-fn servers(text: &str) -> Result<Vec<RedisUrl>> {
-    redis_url::parse(text).map_err(|reason| {
-        config(format!("the broker URL cannot be read: {reason}"))
-            .hint(format!("it looks like {REDIS_EXAMPLE}"))
-    })
-}
+/// The schemes of a Redis as kombu spells them.
+const REDIS: [&str; 4] = ["redis", "rediss", "redis+socket", "sentinel"];
 
 impl BrokerUrl {
     /// The AMQP addresses, in the order they are to be tried; none for a Redis.
@@ -376,6 +377,16 @@ mod tests {
     #[case("redis://", "redis://localhost:6379/0", "redis://localhost:6379/0")]
     #[case("redis://h/2", "redis://h:6379/2", "redis://h:6379/2")]
     #[case("REDISS://joe:pw@h:1", "rediss://joe:***@h:1/0", "rediss://h:1/0")]
+    #[case(
+        "redis+socket:///run/redis.sock?virtual_host=4",
+        "redis+socket:///run/redis.sock?virtual_host=4",
+        "redis+socket:///run/redis.sock?virtual_host=4"
+    )]
+    #[case(
+        "sentinel://:pw@a;sentinel://b",
+        "sentinel://:***@a:26379/0;sentinel://b:26379",
+        "sentinel://a:26379/0"
+    )]
     #[case(
         "redis://:pw@a;redis://b/1",
         "redis://:***@a:6379/0;redis://b:6379/1",

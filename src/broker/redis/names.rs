@@ -18,6 +18,7 @@ const BROADCAST: &str = "bcast.";
 pub(super) struct Names {
     /// `global_keyprefix`, literally before everything.
     prefix: String,
+    unacked: String,
     sep: String,
     steps: Vec<u8>,
     /// What stands before a fanout exchange's name; more than one where workers of different versions differ.
@@ -42,6 +43,7 @@ impl Names {
         }
         Self {
             prefix: options.keyprefix().to_owned(),
+            unacked: options.unacked_key.clone(),
             sep: options.sep.clone(),
             steps: options.priority_steps.clone(),
             fanout,
@@ -84,7 +86,7 @@ impl Names {
 
     /// The hash of messages that workers have taken and not acknowledged.
     pub(super) fn unacked(&self) -> String {
-        self.key("unacked")
+        self.key(&self.unacked)
     }
 
     /// The set of an exchange's bindings.
@@ -270,6 +272,7 @@ mod tests {
     fn every_option_stands_in_the_names() {
         let options = TransportOptions {
             global_keyprefix: Some("shop:".to_owned()),
+            unacked_key: "taken".to_owned(),
             sep: ":".to_owned(),
             priority_steps: vec![0, 5],
             fanout_prefix: FanoutPrefix::Text("/own{db}.".to_owned()),
@@ -280,7 +283,7 @@ mod tests {
         };
         let names = Names::new(&options, 3, false);
         assert_eq!(names.lists("q"), ["shop:q", "shop:q:5"]);
-        assert_eq!(names.unacked(), "shop:unacked");
+        assert_eq!(names.unacked(), "shop:taken");
         assert_eq!(names.bindings("e"), "shop:_kombu.binding.e");
         let control = names.channels(names.control_exchange(), "");
         assert_eq!(control, ["shop:/own3.ctl.pidbox"]);
