@@ -57,6 +57,14 @@ pub fn target(global: &Global, env: Env<'_>) -> Result<Option<Target>> {
     };
     let urls = broker_url::parse(&text).map_err(|error| located(error, source))?;
     let broker_options = options::read(&Side::broker(global), Some((source, &text)), env)?;
+    let nameless = urls.servers().iter().find(|url| url.lacks(&broker_options));
+    if let Some(url) = nameless {
+        let what = format!(
+            "{source}: {} needs the name of the Sentinels' group",
+            url.short()
+        );
+        return Err(Error::new(Kind::Config, what).hint("give the option master_name, as Celery has it in broker_transport_options: --broker-option master_name=NAME"));
+    }
     let backend = first(
         global.backend.as_deref(),
         "--backend",

@@ -8,4 +8,5 @@ pub mod tls;
 pub mod url;
 
 pub use crate::server::redis::Neighbour;
+pub use http::HttpUrl;
 pub use options::{FanoutPrefix, TransportOptions};

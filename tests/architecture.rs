@@ -155,6 +155,7 @@ const RESERVED: &[(&str, &[&str])] = &[
         "redis::",
         &["backend/redis", "broker/redis", "server/redis"],
     ),
+    ("ureq::", &["broker/amqp/management"]),
     ("rusqlite::", &["history/store"]),
     (
         "crossterm::",

@@ -167,8 +167,7 @@ fn first(mut urls: Vec<RedisUrl>) -> RedisUrl {
 
 /// What has to be said beside a URL.
 fn missing(url: &RedisUrl, options: &TransportOptions) -> Option<Error> {
-    let nameless = matches!(url.way, Way::Sentinel { .. }) && options.master_name.is_none();
-    nameless.then(|| {
+    url.lacks(options).then(|| {
         config(format!(
             "the result backend {} needs the name of the Sentinels' group",
             url.short()

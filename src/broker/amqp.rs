@@ -8,6 +8,7 @@ mod errors;
 mod lane;
 mod link;
 mod listening;
+mod management;
 mod pump;
 mod queues;
 
@@ -22,10 +23,11 @@ use uuid::Uuid;
 use super::several::{STEP, share, together};
 use super::url::{BrokerUrl, Endpoint};
 use super::{Broker, Incoming, Link};
-use crate::error::Error;
+use crate::error::{Error, Kind};
 use crate::server::TransportOptions;
 use crate::server::http::HttpUrl;
-use link::AmqpLink;
+use crate::server::tls::TlsFiles;
+use link::{AmqpLink, Way};
 
 /// A way to a RabbitMQ, or to the first of several that answers.
 pub struct AmqpBroker {
@@ -53,6 +55,12 @@ impl AmqpBroker {
     /// With these transport options, and RabbitMQ's management API for what AMQP does not tell.
     #[must_use]
     pub fn with(mut self, options: Arc<TransportOptions>, management: Option<HttpUrl>) -> Self {
+        if let BrokerUrl::Amqp(endpoints) = &mut self.url {
+            let tls = options.wants_tls();
+            endpoints
+                .iter_mut()
+                .for_each(|endpoint| endpoint.tls |= tls);
+        }
         self.options = options;
         self.management = management;
         self
@@ -63,13 +71,21 @@ impl AmqpBroker {
 impl Broker for AmqpBroker {
     async fn connect(&self, incoming: mpsc::Sender<Incoming>) -> Result<Arc<dyn Link>, Error> {
         let deadline = Instant::now() + STEP;
+        let files = TlsFiles::load(&self.options)
+            .await
+            .map_err(|reason| Error::new(Kind::Config, format!("broker: {reason}")))?;
         let endpoints = self.url.endpoints();
         let mut failures = Vec::new();
         for (index, endpoint) in endpoints.iter().enumerate() {
             let deadline = share(deadline, endpoints.len() - index);
-            let opened =
-                AmqpLink::open(endpoint, &self.result_queue, incoming.clone(), deadline).await;
-            match opened {
+            let way = Way {
+                endpoint,
+                result_queue: &self.result_queue,
+                options: &self.options,
+                management: self.management.as_ref(),
+                files: &files,
+            };
+            match AmqpLink::open(&way, incoming.clone(), deadline).await {
                 Ok(link) => {
                     self.current.store(index, Ordering::Relaxed);
                     return Ok(link);

@@ -90,6 +90,14 @@ impl BrokerUrl {
         }
     }
 
+    /// The servers of a Redis, in the order they are to be tried; none for AMQP.
+    pub fn servers(&self) -> &[RedisUrl] {
+        match self {
+            Self::Amqp(_) => &[],
+            Self::Redis(servers) => servers,
+        }
+    }
+
     /// For people: everything but the passwords, `amqp://guest:***@localhost:5672//`.
     pub fn masked(&self) -> String {
         let all: Vec<_> = match self {

@@ -33,6 +33,16 @@ pub(super) enum Failure {
     },
 }
 
+impl Failure {
+    /// The AMQP reply code, if the broker said so.
+    pub(super) fn code(&self) -> Option<u16> {
+        match self {
+            Self::Amqp { error, .. } => code(error),
+            Self::UnknownHost | Self::Silence { .. } => None,
+        }
+    }
+}
+
 impl From<lapin::Error> for Failure {
     fn from(error: lapin::Error) -> Self {
         Self::Amqp {
@@ -96,13 +106,17 @@ pub(super) fn unconfirmed(endpoint: &Endpoint, failure: &Failure) -> Error {
 pub(super) fn step(endpoint: &Endpoint, step: &str, failure: &Failure) -> Error {
     let refused = remote(failure).is_some();
     let verb = if refused { "was refused" } else { "failed" };
-    let denied = matches!(failure, Failure::Amqp { error, .. } if code(error) == Some(403));
-    let hint = denied.then(|| {
-        format!(
+    let hint = match failure.code() {
+        Some(403) => Some(format!(
             "user {0} lacks a permission on this vhost: rabbitmqctl list_user_permissions {0}",
             endpoint.user
-        )
-    });
+        )),
+        Some(404) if cause(failure).contains("no exchange") => Some(
+            "is the exchange's name right? umbel does not declare any; a worker that uses it does"
+                .to_owned(),
+        ),
+        _ => None,
+    };
     let what = format!("{step} {verb}: {}", cause(failure));
     told(endpoint, &what, hint)
 }

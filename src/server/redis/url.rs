@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::server::TransportOptions;
 use crate::server::url::{Parts, authority, readable, split_scheme};
 
 /// Where a Redis is.
@@ -176,6 +177,11 @@ impl RedisUrl {
             let text = password.expose_secret();
             !text.is_empty() && text.chars().all(|c| c == '*')
         })
+    }
+
+    /// Whether it is behind Sentinels and the options do not say the name of their group.
+    pub fn lacks(&self, options: &TransportOptions) -> bool {
+        matches!(self.way, Way::Sentinel { .. }) && options.master_name.is_none()
     }
 
     /// Whether both name the same server, whatever the database, the user and the encryption.
