@@ -361,10 +361,10 @@ async fn a_burst_of_results_comes_whole_and_in_order() {
     let db = rig.redis_db();
     let (link, mut incoming) = dial(&broker(&db.url)).await;
     let list = link.result_queue();
-    let (mut connection, pushed) = (db.connection(), list.clone());
+    let (mut connection, target) = (db.connection(), list.clone());
     let pusher = std::thread::spawn(move || {
         for number in 0..2000 {
-            push_result(&mut connection, &pushed, &number.to_string());
+            push_result(&mut connection, &target, &number.to_string());
         }
     });
     for number in 0..2000 {
@@ -550,11 +550,11 @@ async fn ten_queues_cost_one_look_at_what_is_held() {
         .query(&mut server.connection())
         .expect("an answer");
     let calls = |command: &str| {
-        let line = said
+        let found = said
             .lines()
             .find(|line| line.starts_with(&format!("cmdstat_{command}:")));
-        line.map_or(0, |line| {
-            let count = line
+        found.map_or(0, |text| {
+            let count = text
                 .split("calls=")
                 .nth(1)
                 .and_then(|rest| rest.split(',').next());
