@@ -65,13 +65,23 @@ impl Way {
             ..options
         };
         let worker = Worker::start("shop.tasks", &options);
-        Shop {
+        let shop = Shop {
             db,
             backend,
             worker,
             options: String::new(),
-        }
+        };
+        wait_for_workers(&shop.sandbox(), 1);
+        shop
     }
+}
+
+/// A worker listens to control requests a moment after it says that it is ready.
+#[track_caller]
+fn wait_for_workers(sandbox: &Sandbox, count: usize) {
+    eventually(PATIENCE, "the workers listen", || {
+        sandbox.cli(&["workers", "--json"]).json()["workers_replied"] == count
+    });
 }
 
 impl Shop {
@@ -372,6 +382,7 @@ fn every_option_of_the_application_can_be_told(
         options: ours.to_owned(),
         db,
     };
+    wait_for_workers(&shop.sandbox(), 1);
     assert_eq!(shop.document(0, "add", &["2", "3"])["result"], json!(5));
     let document = shop.cli(&["workers", "--json"]).expect_code(0).json();
     assert_eq!(document["workers_known"], 1, "{document}");
@@ -405,6 +416,7 @@ fn a_user_of_the_server_who_may_do_what_is_needed_can_call() {
     };
     let _worker = Worker::start("shop.tasks", &options);
     let sandbox = Sandbox::new().env("CELERY_BROKER_URL", &server.url_of("umbel", "s3cret"));
+    wait_for_workers(&sandbox, 1);
     let words = [
         "call",
         "shop.tasks.add",
@@ -486,6 +498,7 @@ fn a_frozen_worker_is_counted_though_it_says_nothing() {
         ..WorkerOptions::default()
     };
     let frozen = Worker::start("shop.tasks", &options);
+    wait_for_workers(&shop.sandbox(), 2);
     frozen.freeze();
     let outcome = shop.cli(&["tasks", "--json"]).expect_code(0);
     let document = outcome.json();
@@ -541,6 +554,7 @@ fn assert_called(url: &str, conf: &str, ours: &str) {
     let sandbox = Sandbox::new()
         .env("CELERY_BROKER_URL", url)
         .env("UMBEL_BROKER_OPTIONS", ours);
+    wait_for_workers(&sandbox, 1);
     let words = ["call", "shop.tasks.add", "2", "3", "--timeout", "60"];
     assert_eq!(sandbox.cli(&words).expect_code(0).stdout, "5\n");
     sandbox.cli(&["tasks"]).expect_code(0);
