@@ -2,10 +2,16 @@
 //!
 //! It looks at the links alone, not at the actor above them: what is promised in `broker.rs` and `backend.rs` is proved here.
 
+#[path = "links/rabbit.rs"]
+mod rabbit;
 #[path = "links/redis_broker.rs"]
 mod redis_broker;
 #[path = "support/support.rs"]
 mod support;
+#[path = "links/tls.rs"]
+mod tls;
+#[path = "links/ways.rs"]
+mod ways;
 
 use std::future::Future;
 use std::io::Read;

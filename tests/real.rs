@@ -19,5 +19,7 @@ mod results;
 mod routing;
 #[path = "support/support.rs"]
 mod support;
+#[path = "real/ways.rs"]
+mod ways;
 #[path = "real/world.rs"]
 mod world;

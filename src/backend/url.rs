@@ -80,7 +80,9 @@ pub fn parse_told(
     if let Some(beside) = neighbour.urls.iter().find(|other| other.is_beside(&url)) {
         reached_as(&mut options, &neighbour.options);
         // A worker's `redis://` may be encrypted all the same (redis_backend_use_ssl, protocol.md 11.7).
-        options.tls |= matches!(beside.way, Way::Tcp { tls: true, .. });
+        if matches!(beside.way, Way::Tcp { tls: true, .. }) {
+            options.tls = Some(true);
+        }
         let same_user = url.user.is_none() || url.user == beside.user;
         if url.password_is_masked() && beside.password.is_some() && same_user {
             url.password.clone_from(&beside.password);

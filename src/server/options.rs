@@ -15,9 +15,9 @@ pub use read::{NAMES, Value};
 /// The options of one server.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TransportOptions {
-    /// `ssl`: the connection is encrypted though the URL does not say so, as with Celery's `broker_use_ssl` and
-    /// `redis_backend_use_ssl`; any of the three files says it too.
-    pub tls: bool,
+    /// `ssl`: whether the connection is encrypted though the URL does not say so, as with Celery's `broker_use_ssl` and
+    /// `redis_backend_use_ssl`; `None`: it is if one of the three files is given.
+    pub tls: Option<bool>,
     /// `ssl_ca_certs`: PEM file of the authorities to trust, instead of the system's.
     pub ca_certs: Option<PathBuf>,
     /// `ssl_certfile`: PEM file of our certificate, for a server that asks for one.
@@ -84,7 +84,9 @@ impl PartialEq for Secret {
 impl TransportOptions {
     /// Whether the connection is to be encrypted whatever the URL says.
     pub fn wants_tls(&self) -> bool {
-        self.tls || self.ca_certs.is_some() || self.certfile.is_some() || self.keyfile.is_some()
+        let files = [&self.ca_certs, &self.certfile, &self.keyfile];
+        self.tls
+            .unwrap_or_else(|| files.iter().any(|file| file.is_some()))
     }
 
     /// The prefix of keys, empty when the user said nothing.
@@ -96,7 +98,7 @@ impl TransportOptions {
 impl Default for TransportOptions {
     fn default() -> Self {
         Self {
-            tls: false,
+            tls: None,
             ca_certs: None,
             certfile: None,
             keyfile: None,

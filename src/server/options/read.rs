@@ -113,7 +113,7 @@ impl TransportOptions {
     pub fn set(&mut self, name: &str, value: &Value) -> Result<(), Refusal> {
         let told = |reason: Refusal| format!("{name}: {reason}");
         match name {
-            "ssl" => self.tls = truth(value).map_err(told)?,
+            "ssl" => self.tls = Some(truth(value).map_err(told)?),
             "ssl_ca_certs" | "ca_certs" => self.ca_certs = Some(path(value).map_err(told)?),
             "ssl_certfile" | "certfile" => self.certfile = Some(path(value).map_err(told)?),
             "ssl_keyfile" | "keyfile" => self.keyfile = Some(path(value).map_err(told)?),
@@ -366,6 +366,8 @@ mod tests {
         assert_eq!(query, words);
         assert_eq!(query.ca_certs, Some(PathBuf::from("/my ca.pem")));
         assert!(query.wants_tls());
+        query.set_word("ssl=false").unwrap();
+        assert!(!query.wants_tls(), "the files are for another connection");
         assert!(!TransportOptions::default().wants_tls());
     }
 
