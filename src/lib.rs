@@ -332,12 +332,11 @@ fn connect(target: Target, purpose: Purpose) -> Result<Connection> {
             management,
             ..
         } => {
-            let results = match backend {
-                Some(url) => ResultsSource::Given(backend::url::parse(&url, &backend_options)?),
-                None => {
-                    let neighbour = neighbour(&urls, &broker_options);
-                    ResultsSource::Workers(told_by_workers(backend_options, neighbour))
-                }
+            let results = if let Some(url) = backend {
+                ResultsSource::Given(backend::url::parse(&url, &backend_options)?)
+            } else {
+                let neighbour = neighbour(&urls, &broker_options);
+                ResultsSource::Workers(told_by_workers(backend_options, neighbour))
             };
             let broker = pick(urls, broker_options, management);
             (broker, results)

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use super::payload::PayloadError;
 use super::result::moment;
 use super::{Json, Message, NodeName, QueueName, TaskId, TaskName};
 use crate::clock::Timestamp;
@@ -149,7 +150,7 @@ pub enum WorkerEventKind {
 pub enum EventError {
     /// Its body cannot be read.
     #[error("an event is not readable: {0}")]
-    Json(#[from] super::json::JsonError),
+    Payload(#[from] PayloadError),
     /// It is neither an object nor a list.
     #[error("an event is neither an object nor a list")]
     Shape,
@@ -158,7 +159,7 @@ pub enum EventError {
 /// The events of a message: a single object, or the list that workers with an event loop send (`task.multi`). What is no
 /// event in a list is passed over. At most [`MOST`] are read.
 pub fn parse(message: &Message) -> Result<Vec<Event>, EventError> {
-    let body = Json::parse(&message.body, super::json::Limits::default())?;
+    let body = message.payload()?.into_value();
     match &body {
         Json::List(items) => Ok(items.iter().take(MOST).filter_map(event).collect()),
         Json::Object(_) => Ok(event(&body).into_iter().collect()),
@@ -265,12 +266,11 @@ fn clock(fields: &Json) -> u64 {
     fields.get("clock").and_then(Json::as_u64).unwrap_or(0)
 }
 
-/// Unix seconds of the sender's clock; `utcoffset` has no part in it.
+/// Unix seconds of the sender's clock, to the microsecond that Python counts in; `utcoffset` has no part in it.
 fn at(fields: &Json) -> Option<Timestamp> {
-    let seconds = seconds(fields, "timestamp")?;
-    Timestamp::UNIX_EPOCH
-        .checked_add(Duration::try_from_secs_f64(seconds).ok()?)
-        .ok()
+    let seconds = Duration::try_from_secs_f64(seconds(fields, "timestamp")?).ok()?;
+    let rounded = seconds.checked_add(Duration::from_nanos(500))?.as_micros();
+    Timestamp::from_microsecond(rounded.try_into().ok()?).ok()
 }
 
 /// A finite number that is not negative.
@@ -350,7 +350,7 @@ mod tests {
         let events = read(r#"[1, {}, {"type": 5}, {"type": "task-started", "uuid": "a"}]"#);
         assert_eq!(events.unwrap().len(), 1);
         assert_eq!(read("5"), Err(EventError::Shape));
-        assert!(matches!(read("["), Err(EventError::Json(_))));
+        assert!(matches!(read("["), Err(EventError::Payload(_))));
     }
 
     #[test]
