@@ -25,7 +25,11 @@ struct Running {
 impl Running {
     fn on(broker: Arc<dyn Broker>, purpose: Purpose) -> Self {
         let resolve = Box::new(|told: &crate::backend::Told| {
-            crate::backend::url::parse_told(told, &Arc::default(), &Default::default())
+            crate::backend::url::parse_told(
+                told,
+                &Arc::default(),
+                &crate::server::Neighbour::default(),
+            )
         });
         let setup = Setup {
             broker,
