@@ -17,7 +17,7 @@ use crate::client::{Command, Event, LinkName, LinkState, Order};
 use crate::cluster::Cluster;
 use crate::error::{Error, Kind};
 use crate::protocol::message::{Properties, Sender};
-use crate::protocol::{Json, QueueName, Signature};
+use crate::protocol::{Json, Signature};
 
 /// How long the depth of a queue that no worker named is waited for.
 const DEPTH_PATIENCE: Duration = Duration::from_secs(1);
@@ -30,8 +30,8 @@ const FRAME: Duration = Duration::from_millis(100);
 #[derive(Serialize)]
 struct MessageDocument {
     schema: &'static str,
-    exchange: &'static str,
-    routing_key: Option<QueueName>,
+    exchange: String,
+    routing_key: Option<String>,
     properties: Properties,
     headers: Json,
     body: Json,
@@ -50,10 +50,12 @@ pub fn dry_run(
     let body = Json::parse(&message.body, crate::protocol::json::Limits::default());
     let body = body.map_err(|error| Error::new(Kind::Internal, error.to_string()))?;
     session_output.warnings(warnings);
+    let options = &signature.options;
+    let queue = options.queue.as_ref().map(ToString::to_string);
     session_output.document(&MessageDocument {
         schema: "umbel.message/1",
-        exchange: "",
-        routing_key: signature.options.queue.clone(),
+        exchange: options.exchange.clone().unwrap_or_default(),
+        routing_key: options.routing_key.clone().or(queue),
         properties: message.properties,
         headers: Json::Object(message.headers),
         body,
