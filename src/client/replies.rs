@@ -115,7 +115,12 @@ impl Replies {
             Method::Reserved => Answer::Reserved(control::held_tasks(value)),
             Method::Conf => Answer::Conf(control::conf(value)),
             Method::Report => Answer::Report(control::report(value)),
-            Method::Ping | Method::QueryTask(_) | Method::Revoke { .. } => Answer::Pong,
+            Method::Ping
+            | Method::QueryTask(_)
+            | Method::Revoke { .. }
+            | Method::Scheduled
+            | Method::EnableEvents
+            | Method::DisableEvents => Answer::Pong,
         })
     }
 }

@@ -154,6 +154,7 @@ mod tests {
             name: "celery".into(),
             exchange: "celery".into(),
             routing_key: "celery".into(),
+            ..ConsumedQueue::default()
         };
         for answer in [
             Answer::Tasks(vec!["a".into()]),

@@ -24,6 +24,7 @@ fn reads(queue: &str) -> Answer {
         name: queue.into(),
         exchange: queue.to_owned(),
         routing_key: queue.to_owned(),
+        ..ConsumedQueue::default()
     }])
 }
 

@@ -44,6 +44,7 @@ fn cluster(workers: &[(&str, &[&str], &str)]) -> Cluster {
             name: (*queue).into(),
             exchange: String::new(),
             routing_key: String::new(),
+            ..ConsumedQueue::default()
         };
         tell(
             &mut cluster,
