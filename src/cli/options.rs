@@ -12,7 +12,7 @@ use super::items::{self, Source};
 use crate::call::LONGEST_WAIT;
 use crate::clock::Timestamp;
 use crate::error::{Error, Kind};
-use crate::protocol::message::Start;
+use crate::protocol::message::{EncodeError, Start};
 use crate::protocol::{Compression, Json, Options, Serializer, TaskId};
 use crate::text::human;
 
@@ -113,6 +113,8 @@ pub struct Wishes {
 pub struct Wrong {
     /// The one to change.
     pub name: Name,
+    /// Which of its places, if it was given several times.
+    pub nth: usize,
     /// What is wrong, for people.
     pub text: String,
     /// What to do, as the command line says it.
@@ -148,20 +150,22 @@ impl Wishes {
         {
             doubts.push("it expires before it may start: no worker will run it".to_owned());
         }
-        self.limits()?;
-        self.headers()?;
         let options = Options {
             start,
             expires,
             ..self.options.clone()
         };
-        Ok((options, doubts))
+        match options.check() {
+            Ok(()) => Ok((options, doubts)),
+            Err(error) => Err(self.refused(&error)),
+        }
     }
 
     fn start(&self, now: Timestamp, doubts: &mut Vec<String>) -> Result<Option<Start>, Wrong> {
         match (self.countdown, self.eta) {
             (Some(_), Some(_)) => Err(Wrong {
                 name: Name::Eta,
+                nth: 0,
                 text: "countdown and eta exclude each other".to_owned(),
                 hint: Some("--countdown 10s counts from now, --eta names the time".to_owned()),
             }),
@@ -191,6 +195,7 @@ impl Wishes {
             Some(after) => Ok(Some(after)),
             None => Err(Wrong {
                 name: Name::Expires,
+                nth: 0,
                 text: format!(
                     "expires {} is in the past: no worker would run it",
                     shown(at)
@@ -200,31 +205,31 @@ impl Wishes {
         }
     }
 
-    fn limits(&self) -> Result<(), Wrong> {
-        let (hard, soft) = (self.options.time_limit, self.options.soft_time_limit);
-        match (hard, soft) {
-            (Some(hard), Some(soft)) if soft > hard => Err(Wrong {
-                name: Name::SoftTimeLimit,
-                text: "the soft time limit is above the time limit: the task would be killed before it is told"
-                    .to_owned(),
-                hint: Some("--soft-time-limit 50s --time-limit 60s".to_owned()),
-            }),
-            _ => Ok(()),
-        }
-    }
-
-    fn headers(&self) -> Result<(), Wrong> {
-        let headers = &self.options.headers;
-        for (place, (name, _)) in headers.iter().enumerate() {
-            if headers[..place].iter().any(|(earlier, _)| earlier == name) {
-                return Err(Wrong {
-                    name: Name::Header,
-                    text: format!("the header {name:?} is given twice"),
-                    hint: None,
-                });
+    /// What no worker should meet.
+    fn refused(&self, error: &EncodeError) -> Wrong {
+        let options = &self.options;
+        let (name, nth, hint) = match error {
+            EncodeError::Limit(limit) if options.time_limit == Some(*limit) => {
+                (Name::TimeLimit, 0, None)
             }
+            EncodeError::Limit(_) => (Name::SoftTimeLimit, 0, None),
+            EncodeError::SoftLimit { .. } => {
+                let hint = "--soft-time-limit 50s --time-limit 60s";
+                (Name::SoftTimeLimit, 0, Some(hint.to_owned()))
+            }
+            EncodeError::Eta => (Name::Eta, 0, None),
+            EncodeError::Header(header, _) => {
+                let place = options.headers.iter().rposition(|(name, _)| name == header);
+                (Name::Header, place.unwrap_or_default(), None)
+            }
+            _ => (Name::Header, options.headers.len().saturating_sub(1), None),
+        };
+        Wrong {
+            name,
+            nth,
+            text: error.to_string(),
+            hint,
         }
-        Ok(())
     }
 }
 
@@ -240,6 +245,7 @@ fn not_too_far(name: Name, now: Timestamp, at: Timestamp) -> Result<(), Wrong> {
     }
     Err(Wrong {
         name,
+        nth: 0,
         text: format!("{name} {} is more than ten years ahead", shown(at)),
         hint: None,
     })

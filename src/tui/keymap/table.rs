@@ -135,16 +135,16 @@ pub static TABLE: &[Row] = &[
     // Call form
     row(&[CallNav], &[plain(KeyCode::Enter)], Action::Enter)
         .hint(10, "edit")
-        .help("Call form", "edit the row; on the button: call"),
+        .help("Call form", "edit; on the button: call"),
     row(&[CallOption], &[plain(KeyCode::Enter)], Action::Enter)
         .hint(10, "edit")
-        .help("Call form", "edit the row; on the button: call"),
+        .help("Call form", "edit; on the button: call"),
     row(&[CallMore], &[plain(KeyCode::Enter)], Action::Enter)
         .hint(10, "open")
-        .help("Call form", "edit the row; on the button: call"),
+        .help("Call form", "edit; on the button: call"),
     row(&[CallButton], &[plain(KeyCode::Enter)], Action::Enter)
         .hint(10, "call")
-        .help("Call form", "edit the row; on the button: call"),
+        .help("Call form", "edit; on the button: call"),
     row(&[CallNav, CallOption], &[typed('i')], Action::Edit).help("Call form", "start typing"),
     row(&[CallNav, CallMore, CallButton], &[typed('a')], Action::Add)
         .hint(25, "add")
@@ -159,24 +159,24 @@ pub static TABLE: &[Row] = &[
         Action::Remove,
     )
     .hint(20, "default")
-    .help("Call form", "the option's default"),
+    .help("Call form", "its default again"),
     row(FORM, &[typed('o')], Action::Options)
         .hint(35, "options")
-        .help("Call form", "show, hide all options"),
+        .help("Call form", "all options"),
     row(
         &[CallOption],
         &[typed('l'), plain(KeyCode::Right), typed(' ')],
         Action::NextChoice,
     )
     .hint(22, "choose")
-    .help("Call form", "next, previous choice"),
+    .help("Call form", "next, last choice"),
     row(
         &[CallOption],
         &[typed('h'), plain(KeyCode::Left)],
         Action::PreviousChoice,
     )
     .hint(22, "choose")
-    .help("Call form", "next, previous choice"),
+    .help("Call form", "next, last choice"),
     row(&[CallEdit], &[plain(KeyCode::Enter)], Action::Enter)
         .hint(10, "next")
         .help(

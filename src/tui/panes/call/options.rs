@@ -250,10 +250,9 @@ impl Texts {
         if problems.is_empty()
             && let Err(wrong) = read.wishes.settle(now)
         {
-            let last = self.typed(wrong.name).len().saturating_sub(1);
             let entry = Entry {
                 name: wrong.name,
-                nth: last,
+                nth: wrong.nth,
             };
             problems.push((entry, wrong.text));
         }
