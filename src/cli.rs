@@ -186,12 +186,4 @@ mod tests {
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
     }
-
-    #[test]
-    fn none_and_zero_are_the_longest_wait_and_less_is_refused() {
-        assert_eq!(timeout("none"), Ok(crate::call::LONGEST_WAIT));
-        assert_eq!(timeout("0"), Ok(crate::call::LONGEST_WAIT));
-        assert_eq!(timeout(".5s"), Ok(Duration::from_millis(500)));
-        assert!(timeout("-1").is_err());
-    }
 }

@@ -131,8 +131,8 @@ impl From<Wrong> for Error {
     }
 }
 
-/// How far ahead a time may lie; a duration may not be longer either.
-const FAR: Duration = Duration::from_hours(10 * 365 * 24);
+/// How far ahead a time may lie.
+const FAR: Duration = Duration::from_hours(100 * 365 * 24);
 
 impl Wishes {
     /// The options of a call that is sent at `now`, and doubts about them.
@@ -246,7 +246,7 @@ fn not_too_far(name: Name, now: Timestamp, at: Timestamp) -> Result<(), Wrong> {
     Err(Wrong {
         name,
         nth: 0,
-        text: format!("{name} {} is more than ten years ahead", shown(at)),
+        text: format!("{name} {} is more than a hundred years ahead", shown(at)),
         hint: None,
     })
 }
@@ -402,5 +402,91 @@ fn told(error: &Error) -> String {
     match &error.hint {
         Some(hint) => format!("{}; {hint}", error.message),
         None => error.message.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    use super::*;
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[rstest]
+    #[case("2026-11-22T12:00:00Z")]
+    #[case("2026-11-22T20:00:00+08:00")]
+    #[case("2026-11-22 12:00Z")]
+    #[case("20261122T120000Z")]
+    #[case("2026-11-22T12:00:00.000Z")]
+    fn a_time_with_its_offset_is_taken(#[case] text: &str) {
+        assert_eq!(time(text), Ok(at("2026-11-22T12:00:00Z")));
+    }
+
+    #[rstest]
+    #[case("2026-11-22T12:00:00", "2026-11-22T12:00:00Z for UTC")]
+    #[case("2026-11-22 12:00", "2026-11-22T12:00:00+08:00")]
+    #[case("2026-11-22", "not a time")]
+    #[case("12:00", "not a time")]
+    #[case("1969-12-31T23:59:59Z", "before 1970")]
+    #[case("", "not a time")]
+    fn what_leaves_a_doubt_about_the_time_is_refused(#[case] text: &str, #[case] says: &str) {
+        assert!(time(text).unwrap_err().contains(says));
+    }
+
+    #[test]
+    fn none_and_zero_are_the_longest_wait_and_less_is_refused() {
+        assert_eq!(timeout("none"), Ok(LONGEST_WAIT));
+        assert_eq!(timeout("0"), Ok(LONGEST_WAIT));
+        assert_eq!(timeout(".5s"), Ok(Duration::from_millis(500)));
+        assert!(timeout("-1").is_err());
+        assert!(timeout("0s").is_err());
+    }
+
+    #[test]
+    fn expires_is_a_duration_a_time_or_none() {
+        assert_eq!(expires("none"), Ok(Expires::Never));
+        assert_eq!(expires("5m"), Ok(Expires::After(Duration::from_mins(5))));
+        let time = at("2026-11-22T12:00:00Z");
+        assert_eq!(expires("2026-11-22T12:00:00Z"), Ok(Expires::At(time)));
+        assert!(expires("-5").unwrap_err().contains("duration"));
+    }
+
+    #[test]
+    fn a_call_that_expires_before_its_eta_is_doubted() {
+        let wishes = Wishes {
+            eta: Some(at("2026-11-22T12:00:00Z")),
+            expires: Expires::At(at("2026-11-22T11:59:59Z")),
+            ..Wishes::default()
+        };
+        let (options, doubts) = wishes.settle(at("2026-11-22T11:00:00Z")).unwrap();
+        assert_eq!(options.expires, Some(Duration::from_secs(3599)));
+        assert_eq!(doubts.len(), 1);
+    }
+
+    #[rstest]
+    #[case("a=1", "a", "1")]
+    #[case("x-zip=00501", "x-zip", "\"00501\"")]
+    #[case("a:str=1", "a", "\"1\"")]
+    #[case("a:=[1]", "a", "[1]")]
+    #[case("url=http://x/?a=1", "url", "\"http://x/?a=1\"")]
+    fn a_header_follows_the_rules_of_items(
+        #[case] text: &str,
+        #[case] name: &str,
+        #[case] value: &str,
+    ) {
+        let (known, read) = header(text).unwrap();
+        assert_eq!((known.as_str(), read.to_wire().as_str()), (name, value));
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_a_grammar_panic(text in "\\PC{0,40}") {
+            let _ = (timeout(&text), time(&text), expires(&text), priority(&text), short(&text));
+            let _ = (serializer(&text), compression(&text), result(&text), header(&text));
+        }
     }
 }

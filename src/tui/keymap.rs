@@ -25,6 +25,8 @@ pub enum Context {
     CallNav,
     /// The call form, on an option (NAV).
     CallOption,
+    /// The call form, on an option with words to choose from (NAV).
+    CallChoice,
     /// The call form, on what shows and hides the further options (NAV).
     CallMore,
     /// The call form, on the button (NAV).
@@ -174,6 +176,7 @@ impl Context {
             Self::TypeName => "Type a name",
             Self::CallNav => "Call form",
             Self::CallOption => "Call form, an option",
+            Self::CallChoice => "Call form, a choice",
             Self::CallMore => "Call form, options",
             Self::CallButton => "Call form, the button",
             Self::CallEdit => "Call form, typing",
@@ -438,6 +441,7 @@ mod tests {
         let form = [
             Context::CallNav,
             Context::CallOption,
+            Context::CallChoice,
             Context::CallMore,
             Context::CallButton,
             Context::CallEdit,

@@ -414,6 +414,8 @@ fn named(word: &str) -> Vec<KeyEvent> {
         "S-Tab" => KeyCode::BackTab,
         "Down" => KeyCode::Down,
         "Up" => KeyCode::Up,
+        "Left" => KeyCode::Left,
+        "Right" => KeyCode::Right,
         "Del" => KeyCode::Delete,
         "Backspace" => KeyCode::Backspace,
         "Space" => KeyCode::Char(' '),

@@ -32,7 +32,7 @@ pub struct Hint {
 }
 
 /// A row that holds in more contexts than this is not about the context at hand, and comes later in its help.
-pub const SHARED: usize = 4;
+pub const SHARED: usize = 5;
 
 /// The rows of `context`.
 pub fn rows(context: Context) -> impl Iterator<Item = &'static Row> {
@@ -42,25 +42,28 @@ pub fn rows(context: Context) -> impl Iterator<Item = &'static Row> {
 }
 
 use Context::{
-    CallButton, CallEdit, CallJson, CallMore, CallNav, CallOption, Confirm, Filter, Help, History,
-    Queues, Result, Running, Tasks, TypeName, Welcome, Workers,
+    CallButton, CallChoice, CallEdit, CallJson, CallMore, CallNav, CallOption, Confirm, Filter,
+    Help, History, Queues, Result, Running, Tasks, TypeName, Welcome, Workers,
 };
 
 const ALL: &[Context] = &[
-    Tasks, Filter, TypeName, CallNav, CallOption, CallMore, CallButton, CallEdit, CallJson, Result,
-    Running, History, Queues, Workers, Help, Confirm, Welcome,
+    Tasks, Filter, TypeName, CallNav, CallOption, CallChoice, CallMore, CallButton, CallEdit,
+    CallJson, Result, Running, History, Queues, Workers, Help, Confirm, Welcome,
 ];
 /// The call form, moving.
-const FORM: &[Context] = &[CallNav, CallOption, CallMore, CallButton];
+const FORM: &[Context] = &[CallNav, CallOption, CallChoice, CallMore, CallButton];
 const PANES: &[Context] = &[
-    Tasks, CallNav, CallOption, CallMore, CallButton, Result, Running, History, Queues, Workers,
+    Tasks, CallNav, CallOption, CallChoice, CallMore, CallButton, Result, Running, History, Queues,
+    Workers,
 ];
 const MOVING: &[Context] = &[
-    Tasks, CallNav, CallOption, CallMore, CallButton, Result, Running, History, Queues, Workers,
-    Help,
+    Tasks, CallNav, CallOption, CallChoice, CallMore, CallButton, Result, Running, History, Queues,
+    Workers, Help,
 ];
-/// Where blanks freeze nothing because they choose.
-const FREEZING: &[Context] = &[Tasks, Result, Running, History, Queues, Workers];
+/// Where a blank is not taken to choose.
+const FREEZING: &[Context] = &[
+    Tasks, CallNav, CallOption, CallMore, CallButton, Result, Running, History, Queues, Workers,
+];
 const TYPING: &[Context] = &[Filter, TypeName, CallEdit, CallJson];
 const LISTS: &[Context] = &[History, Queues, Workers];
 const RESULTS: &[Context] = &[Result, Running];
@@ -135,26 +138,35 @@ pub static TABLE: &[Row] = &[
     // Call form
     row(&[CallNav], &[plain(KeyCode::Enter)], Action::Enter)
         .hint(10, "edit")
-        .help("Call form", "edit; on the button: call"),
-    row(&[CallOption], &[plain(KeyCode::Enter)], Action::Enter)
-        .hint(10, "edit")
-        .help("Call form", "edit; on the button: call"),
+        .help("Call form", "edit"),
+    row(
+        &[CallOption, CallChoice],
+        &[plain(KeyCode::Enter)],
+        Action::Enter,
+    )
+    .hint(10, "edit")
+    .help("Call form", "edit"),
     row(&[CallMore], &[plain(KeyCode::Enter)], Action::Enter)
         .hint(10, "open")
-        .help("Call form", "edit; on the button: call"),
+        .help("Call form", "all options"),
     row(&[CallButton], &[plain(KeyCode::Enter)], Action::Enter)
         .hint(10, "call")
-        .help("Call form", "edit; on the button: call"),
-    row(&[CallNav, CallOption], &[typed('i')], Action::Edit).help("Call form", "start typing"),
+        .help("Call form", "call"),
+    row(
+        &[CallNav, CallOption, CallChoice],
+        &[typed('i')],
+        Action::Edit,
+    )
+    .help("Call form", "edit"),
     row(&[CallNav, CallMore, CallButton], &[typed('a')], Action::Add)
         .hint(25, "add")
         .help("Call form", "add a row"),
-    row(&[CallOption], &[typed('a')], Action::Add).help("Call form", "add a row"),
+    row(&[CallOption, CallChoice], &[typed('a')], Action::Add).help("Call form", "add a row"),
     row(&[CallNav], &[plain(KeyCode::Delete)], Action::Remove)
         .hint(30, "remove")
         .help("Call form", "remove the row"),
     row(
-        &[CallOption],
+        &[CallOption, CallChoice],
         &[plain(KeyCode::Delete), typed('d')],
         Action::Remove,
     )
@@ -164,14 +176,14 @@ pub static TABLE: &[Row] = &[
         .hint(35, "options")
         .help("Call form", "all options"),
     row(
-        &[CallOption],
+        &[CallChoice],
         &[typed('l'), plain(KeyCode::Right), typed(' ')],
         Action::NextChoice,
     )
     .hint(22, "choose")
     .help("Call form", "next, last choice"),
     row(
-        &[CallOption],
+        &[CallChoice],
         &[typed('h'), plain(KeyCode::Left)],
         Action::PreviousChoice,
     )
@@ -220,7 +232,7 @@ pub static TABLE: &[Row] = &[
     .hint(40, "json")
     .help("Call form", "as JSON, and back"),
     row(
-        &[CallOption],
+        &[CallOption, CallChoice],
         &[plain(KeyCode::F(2)), typed('J')],
         Action::Json,
     )
@@ -284,7 +296,7 @@ pub static TABLE: &[Row] = &[
         .help("Everywhere", "ask again now, reconnect"),
     row(
         &[
-            Tasks, CallNav, CallOption, CallMore, CallButton, Result, Running,
+            Tasks, CallNav, CallOption, CallChoice, CallMore, CallButton, Result, Running,
         ],
         &[typed('r')],
         Action::Refresh,
@@ -292,7 +304,7 @@ pub static TABLE: &[Row] = &[
     .help("Everywhere", "ask again now, reconnect"),
     row(
         &[
-            Tasks, CallNav, CallOption, CallMore, CallButton, Queues, Workers,
+            Tasks, CallNav, CallOption, CallChoice, CallMore, CallButton, Queues, Workers,
         ],
         &[typed('y')],
         Action::Copy,
@@ -308,8 +320,8 @@ pub static TABLE: &[Row] = &[
         .help("Call under way", "stop waiting; twice in 2s quits"),
     row(
         &[
-            Tasks, Filter, TypeName, CallNav, CallOption, CallMore, CallButton, CallEdit, CallJson,
-            Result, History, Queues, Workers, Help, Confirm, Welcome,
+            Tasks, Filter, TypeName, CallNav, CallOption, CallChoice, CallMore, CallButton,
+            CallEdit, CallJson, Result, History, Queues, Workers, Help, Confirm, Welcome,
         ],
         &[ctrl('c')],
         Action::Interrupt,

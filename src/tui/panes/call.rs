@@ -176,6 +176,10 @@ fn while_typing(draft: &mut Draft, action: Action, now: Moment) -> Vec<Ask> {
     let last_row = draft.spot == Spot::Empty;
     // With the further options hidden, Enter on one of the others is done with them.
     let option = matches!(draft.spot, Spot::Option(_)) && !draft.open;
+    // What is typed here may open a place behind it.
+    if matches!(draft.spot, Spot::Option(_)) {
+        draft.commit();
+    }
     match action {
         Action::Back => {
             draft.stop_typing();
@@ -208,7 +212,7 @@ fn moving(draft: &mut Draft, action: Action, around: Around<'_>) -> Vec<Ask> {
         Action::Enter if draft.spot == Spot::More => draft.toggle_options(now),
         Action::Options => draft.toggle_options(now),
         Action::NextChoice | Action::PreviousChoice => {
-            return choose(draft, action == Action::NextChoice, now);
+            draft.choose(action == Action::NextChoice);
         }
         Action::Enter | Action::Edit => return start_typing(draft),
         Action::Add => {
@@ -232,17 +236,6 @@ fn start_typing(draft: &mut Draft) -> Vec<Ask> {
         _ => "this keyword is no Python name: it can only be edited as JSON",
     };
     vec![Ask::say(text)]
-}
-
-fn choose(draft: &mut Draft, forward: bool, now: Moment) -> Vec<Ask> {
-    if draft.spot == Spot::More {
-        draft.toggle_options(now);
-        return Vec::new();
-    }
-    if draft.choose(forward) {
-        return Vec::new();
-    }
-    vec![Ask::say("nothing to choose here: it is typed")]
 }
 
 fn remove(draft: &mut Draft) -> Vec<Ask> {

@@ -103,6 +103,7 @@ impl Draft {
             (Some(_), _) => Context::CallEdit,
             (None, Some(raw)) if raw.typing => Context::CallJson,
             _ => match self.spot {
+                Spot::Option(entry) if entry.is_choice() => Context::CallChoice,
                 Spot::Option(_) => Context::CallOption,
                 Spot::More => Context::CallMore,
                 Spot::Button => Context::CallButton,

@@ -8,7 +8,6 @@ use std::time::Duration;
 use super::json::Arguments;
 use crate::cli::options::{self, Name, ResultWish, Wishes};
 use crate::clock::Timestamp;
-use crate::protocol::message::Start;
 use crate::protocol::{Compression, Json, Options, Serializer, python, typed};
 
 /// Everything an option's text is read into.
@@ -79,16 +78,16 @@ pub static TABLE: [Row; 16] = [
     row(Name::Exchange, "none", "instead of the queue", |it, text| set(&mut it.wishes.options.exchange, options::short(text))),
     row(Name::RoutingKey, "auto", "for the exchange", |it, text| set(&mut it.wishes.options.routing_key, options::short(text))),
     row(Name::Countdown, "none", "not before: 30s, 5m", |it, text| set(&mut it.wishes.countdown, options::duration(text))),
-    row(Name::Eta, "none", "not before: TIME+08:00", |it, text| set(&mut it.wishes.eta, options::time(text))),
+    row(Name::Eta, "none", "not before a time", |it, text| set(&mut it.wishes.eta, options::time(text))),
     row(Name::Priority, "none", "0 to 255", |it, text| set(&mut it.wishes.options.priority, options::priority(text))),
     row(Name::TimeLimit, "auto", "then it is killed", |it, text| set(&mut it.wishes.options.time_limit, options::duration(text))),
     row(Name::SoftTimeLimit, "auto", "then it is told", |it, text| set(&mut it.wishes.options.soft_time_limit, options::duration(text))),
     row(Name::Header, "none", "NAME=VALUE", |it, text| options::header(text).map(|header| it.wishes.options.headers.push(header))).many(),
     row(Name::TaskId, "random", "its id", |it, text| set(&mut it.wishes.task_id, options::task_id(text))),
-    row(Name::Serializer, "auto", "h l choose", |it, text| set(&mut it.wishes.options.serializer, options::serializer(text))).choices(options::choices::<Serializer>),
-    row(Name::Compression, "none", "h l choose", |it, text| set(&mut it.wishes.options.compression, options::compression(text))).choices(options::choices::<Compression>),
+    row(Name::Serializer, "auto", "", |it, text| set(&mut it.wishes.options.serializer, options::serializer(text))).choices(options::choices::<Serializer>),
+    row(Name::Compression, "none", "", |it, text| set(&mut it.wishes.options.compression, options::compression(text))).choices(options::choices::<Compression>),
     row(Name::Shadow, "none", "its name in logs", |it, text| set(&mut it.wishes.options.shadow, options::short(text))),
-    row(Name::Result, "auto", "h l choose", |it, text| put(&mut it.wishes.options.ignore_result, options::result(text).map(ResultWish::ignore_result))).choices(options::choices::<ResultWish>),
+    row(Name::Result, "auto", "", |it, text| put(&mut it.wishes.options.ignore_result, options::result(text).map(ResultWish::ignore_result))).choices(options::choices::<ResultWish>),
 ];
 
 /// How many options are always seen.
@@ -114,6 +113,13 @@ pub struct Entry {
     pub name: Name,
     /// Which of its places, from 0.
     pub nth: usize,
+}
+
+impl Entry {
+    /// Whether there are words to choose from.
+    pub fn is_choice(self) -> bool {
+        row_of(self.name).is_some_and(|row| !row.words().is_empty())
+    }
 }
 
 impl From<Name> for Entry {
@@ -170,6 +176,7 @@ impl Texts {
     pub fn shown(&self, entry: Entry) -> String {
         match (self.text(entry), entry.name) {
             ("", Name::Timeout) => exact(self.timeout),
+            ("", name) if entry.nth > 0 => format!("another {name}"),
             ("", name) => row_of(name).map_or("", |row| row.default).to_owned(),
             (text, _) => text.to_owned(),
         }
@@ -275,58 +282,70 @@ impl Texts {
         set.map(|entry| (entry, self.text(entry))).collect()
     }
 
-    /// The keywords of `apply_async` that say the same in Python.
+    /// The keywords of `apply_async` that say the same in Python; what is wrong stands as `?`.
     pub fn keywords(&self) -> Vec<(String, Json)> {
-        let wishes = self.read().0.wishes;
-        let Options {
-            queue,
-            exchange,
-            routing_key,
-            priority,
-            time_limit,
-            soft_time_limit,
-            headers,
-            serializer,
-            compression,
-            shadow,
-            ignore_result,
-            start: _,
-            expires: _,
-        } = wishes.options;
-        let start = wishes.countdown.map(Start::After);
-        let start = start.or(wishes.eta.map(Start::At));
-        let (countdown, eta) = match start {
-            Some(Start::After(wait)) => (Some(seconds(wait)), None),
-            Some(Start::At(at)) => (None, Some(instant(at))),
-            None => (None, None),
-        };
-        let expires = match wishes.expires {
-            options::Expires::Never => None,
-            options::Expires::After(after) => Some(seconds(after)),
-            options::Expires::At(at) => Some(instant(at)),
-        };
-        let text = |value: Option<String>| value.map(Json::Text);
-        let headers = (!headers.is_empty()).then_some(Json::Object(headers));
-        let all = [
-            ("queue", text(queue.map(|queue| queue.to_string()))),
-            ("exchange", text(exchange)),
-            ("routing_key", text(routing_key)),
-            ("countdown", countdown),
-            ("eta", eta),
-            ("expires", expires),
-            ("priority", priority.map(|it| Json::Number(it.to_string()))),
-            ("time_limit", time_limit.map(seconds)),
-            ("soft_time_limit", soft_time_limit.map(seconds)),
-            ("headers", headers),
-            ("task_id", text(wishes.task_id.map(|id| id.0))),
-            ("serializer", text(serializer.map(|it| it.to_string()))),
-            ("compression", text(compression.map(|it| it.to_string()))),
-            ("shadow", text(shadow)),
-            ("ignore_result", ignore_result.map(Json::Bool)),
-        ];
-        let given = |(name, value): (&str, Option<Json>)| Some((name.to_owned(), value?));
-        all.into_iter().filter_map(given).collect()
+        let (read, problems) = self.read();
+        let mut keywords = keywords(read.wishes);
+        for (entry, _) in problems
+            .iter()
+            .filter(|(entry, _)| entry.name != Name::Timeout)
+        {
+            let name = match entry.name {
+                Name::Header => "headers".to_owned(),
+                Name::Result => "ignore_result".to_owned(),
+                name => name.to_string().replace('-', "_"),
+            };
+            if keywords.iter().all(|(known, _)| *known != name) {
+                // Python shows a number as its digits are.
+                keywords.push((name, Json::Number("?".to_owned())));
+            }
+        }
+        keywords
     }
+}
+
+fn keywords(wishes: Wishes) -> Vec<(String, Json)> {
+    let Options {
+        queue,
+        exchange,
+        routing_key,
+        priority,
+        time_limit,
+        soft_time_limit,
+        headers,
+        serializer,
+        compression,
+        shadow,
+        ignore_result,
+        start: _,
+        expires: _,
+    } = wishes.options;
+    let expires = match wishes.expires {
+        options::Expires::Never => None,
+        options::Expires::After(after) => Some(seconds(after)),
+        options::Expires::At(at) => Some(instant(at)),
+    };
+    let text = |value: Option<String>| value.map(Json::Text);
+    let headers = (!headers.is_empty()).then_some(Json::Object(headers));
+    let all = [
+        ("queue", text(queue.map(|queue| queue.to_string()))),
+        ("exchange", text(exchange)),
+        ("routing_key", text(routing_key)),
+        ("countdown", wishes.countdown.map(seconds)),
+        ("eta", wishes.eta.map(instant)),
+        ("expires", expires),
+        ("priority", priority.map(|it| Json::Number(it.to_string()))),
+        ("time_limit", time_limit.map(seconds)),
+        ("soft_time_limit", soft_time_limit.map(seconds)),
+        ("headers", headers),
+        ("task_id", text(wishes.task_id.map(|id| id.0))),
+        ("serializer", text(serializer.map(|it| it.to_string()))),
+        ("compression", text(compression.map(|it| it.to_string()))),
+        ("shadow", text(shadow)),
+        ("ignore_result", ignore_result.map(Json::Bool)),
+    ];
+    let given = |(name, value): (&str, Option<Json>)| Some((name.to_owned(), value?));
+    all.into_iter().filter_map(given).collect()
 }
 
 /// The call as Python: `refund(42)`, or with options `refund.apply_async([42], priority=5)`.

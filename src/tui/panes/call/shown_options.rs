@@ -117,16 +117,20 @@ impl Page<'_> {
         };
         let room = self.width.saturating_sub(2 + NAME);
         let value = cells(&remote(&self.options.shown(entry)));
-        let about = cells(row.about) + 2;
-        let fits = value.max(VALUE) + about <= room;
+        let fits = |about: &String| value.max(VALUE) + cells(about) + 3 <= room;
+        let about = [row.words().join(" "), row.about.to_owned()];
+        let about = about
+            .into_iter()
+            .find(|about| !about.is_empty() && fits(about));
         let here = self.draft.spot == Spot::Option(entry);
         let typed = here && self.draft.field.is_some();
         let mut spans = vec![Span::raw("  "), self.theme.span(Role::Dim, name)];
-        if fits && !typed {
-            spans.push(self.value(entry, room - about));
-            spans.push(self.theme.span(Role::Dim, format!("  {}", row.about)));
-        } else {
-            spans.push(self.value(entry, room));
+        match about.filter(|_| !typed) {
+            Some(about) => {
+                spans.push(self.value(entry, room.saturating_sub(cells(&about) + 3)));
+                spans.push(self.theme.span(Role::Dim, format!("  {about} ")));
+            }
+            None => spans.push(self.value(entry, room)),
         }
         Shown {
             line: Line::from(spans),

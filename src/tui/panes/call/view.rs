@@ -20,7 +20,7 @@ use crate::tui::theme::{Role, Theme};
 use crate::tui::widgets::Scroll;
 
 /// Lines that are said about a row or an option at most.
-const SAID: usize = 3;
+const SAID: usize = 4;
 
 /// The word at the right of the title.
 pub fn right(state: &State, scene: &Scene<'_>) -> Option<(Role, String)> {
@@ -42,7 +42,7 @@ pub fn right(state: &State, scene: &Scene<'_>) -> Option<(Role, String)> {
 /// Where the cursor is, for the bottom of the frame.
 pub fn place(state: &State) -> Option<String> {
     let draft = state.draft()?;
-    if let Some(raw) = &draft.json {
+    if let Some(raw) = draft.json.as_ref().filter(|_| draft.spot == Spot::Empty) {
         let (line, column) = raw.editor.position();
         return Some(format!("{line}:{column}"));
     }
@@ -208,7 +208,11 @@ impl Page<'_> {
             QueueSource::Celery | QueueSource::Default => String::new(),
             source => format!(" ({source})"),
         };
-        let queue = format!("queue {}{source}", self.preflight.queue);
+        let (options, _) = self.options.options(self.scene.now.wall);
+        let queue = match options.exchange {
+            Some(exchange) => format!("exchange {exchange}"),
+            None => format!("queue {}{source}", self.preflight.queue),
+        };
         let kept = match self.preflight.kept {
             Kept::Kept => "result kept",
             Kept::Ignored => "result not kept",
@@ -266,7 +270,10 @@ impl Page<'_> {
                 let place = cells(mark.text, mark.width);
                 let width = usize::from(place.width);
                 let style = self.theme.style(Role::Fg);
-                buf.set_stringn(place.x, place.y, " ".repeat(width), width, style);
+                // The empty row keeps its examples until something is typed.
+                if !(field.is_empty() && self.draft.spot == Spot::Empty) {
+                    buf.set_stringn(place.x, place.y, " ".repeat(width), width, style);
+                }
                 field.render(place, buf, style)
             }
             None if self.scene.focused => {
