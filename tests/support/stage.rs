@@ -1,4 +1,5 @@
 //! A stage for the screen: a state in a made-up cluster, driven by keys and events at a time of its own. Reads no clock and no network.
+#![allow(dead_code, reason = "each test target uses its own part of the stage")]
 
 use std::sync::Arc;
 use std::time::Duration;
