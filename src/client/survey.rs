@@ -167,7 +167,7 @@ mod tests {
                 values: vec![],
             },
             Answer::Queues(vec![queue]),
-            Answer::Conf(crate::protocol::control::Conf::default()),
+            Answer::Conf(Box::default()),
         ] {
             cluster.apply(
                 Heard::Answer {

@@ -109,7 +109,6 @@ impl Compression {
                 &mut content,
             ),
             Self::Lzma => LzmaReader::new_mem_limit(data, WINDOW, None)
-                .map_err(io::Error::from)
                 .and_then(|reader| fill(reader, more, &mut content)),
             Self::Brotli => fill(brotli::Decompressor::new(data, 4096), more, &mut content),
             Self::Zstd => zstd(data, more, &mut content),
@@ -155,10 +154,8 @@ impl Compression {
                 brotli::CompressorReader::new(content, 4096, 11, 22).read_to_end(&mut data)?;
             }
             Self::Zstd => {
-                data = with_size(
-                    &compress_to_vec(content, CompressionLevel::Fastest),
-                    content.len(),
-                )
+                let frame = compress_to_vec(content, CompressionLevel::Fastest);
+                data = with_size(&frame, content.len());
             }
         }
         Ok(data)
@@ -203,13 +200,11 @@ fn with_size(frame: &[u8], size: usize) -> Vec<u8> {
 }
 
 fn reason(error: &io::Error) -> String {
-    match error.kind() {
-        io::ErrorKind::UnexpectedEof => "it is cut off".to_owned(),
-        _ => {
-            let text: String = error.to_string().chars().take(120).collect();
-            format!("it is damaged ({text})")
-        }
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        return "it is cut off".to_owned();
     }
+    let text: String = error.to_string().chars().take(120).collect();
+    format!("it is damaged ({text})")
 }
 
 #[cfg(test)]

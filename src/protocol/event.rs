@@ -266,12 +266,11 @@ fn clock(fields: &Json) -> u64 {
     fields.get("clock").and_then(Json::as_u64).unwrap_or(0)
 }
 
-/// Unix seconds of the sender's clock; `utcoffset` has no part in it.
+/// Unix seconds of the sender's clock, to the microsecond that Python counts in; `utcoffset` has no part in it.
 fn at(fields: &Json) -> Option<Timestamp> {
-    let seconds = seconds(fields, "timestamp")?;
-    Timestamp::UNIX_EPOCH
-        .checked_add(Duration::try_from_secs_f64(seconds).ok()?)
-        .ok()
+    let seconds = Duration::try_from_secs_f64(seconds(fields, "timestamp")?).ok()?;
+    let rounded = seconds.checked_add(Duration::from_nanos(500))?.as_micros();
+    Timestamp::from_microsecond(rounded.try_into().ok()?).ok()
 }
 
 /// A finite number that is not negative.

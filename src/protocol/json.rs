@@ -162,7 +162,7 @@ impl From<u64> for Json {
     }
 }
 
-/// The digits of a double as JSON and Python write them: `1.0`, `1e+16`, `NaN`.
+/// The digits of a double as JSON and Python write them: `1.0`, `1e-07`, `NaN`.
 pub(in crate::protocol) fn float_text(number: f64) -> String {
     if number.is_nan() {
         return "NaN".to_owned();
@@ -176,10 +176,14 @@ pub(in crate::protocol) fn float_text(number: f64) -> String {
         .to_owned();
     }
     let text = format!("{number:?}");
-    match text.split_once('e') {
-        Some((digits, exponent)) if !exponent.starts_with('-') => format!("{digits}e+{exponent}"),
-        _ => text,
-    }
+    let Some((digits, exponent)) = text.split_once('e') else {
+        return text;
+    };
+    let (sign, exponent) = match exponent.strip_prefix('-') {
+        Some(exponent) => ('-', exponent),
+        None => ('+', exponent),
+    };
+    format!("{digits}e{sign}{exponent:0>2}")
 }
 
 /// Whether the text of a number is one that JSON or Python writes; any other is written as a text.

@@ -217,10 +217,10 @@ impl Stage {
             }),
             Answer::Active(running.collect()),
             Answer::Reserved(Vec::new()),
-            Answer::Conf(Conf {
+            Answer::Conf(Box::new(Conf {
                 default_queue: Some("default".to_owned()),
                 ..Conf::default()
-            }),
+            })),
             Answer::Report(Report {
                 celery: Some("5.7.0".to_owned()),
                 ..Report::default()

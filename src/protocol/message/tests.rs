@@ -207,6 +207,7 @@ fn options() -> impl Strategy<Value = Options> {
             )| Options {
                 start,
                 expires,
+                priority,
                 time_limit,
                 soft_time_limit,
                 headers,
@@ -214,7 +215,6 @@ fn options() -> impl Strategy<Value = Options> {
                 compression,
                 shadow,
                 ignore_result,
-                priority,
                 ..Options::default()
             },
         )

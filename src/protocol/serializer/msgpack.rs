@@ -1,6 +1,8 @@
 //! msgpack as kombu uses it: `packb(use_bin_type=True)`, `unpackb(raw=False)`. Reads bounded by what is really there, never by a
 //! claimed length; writes what Python reads as the very same value, or refuses.
 
+use std::fmt::Write;
+
 use rmp::Marker;
 use rmp::decode::{self, ValueReadError};
 use rmp::encode;
@@ -110,14 +112,11 @@ impl<'a> Reader<'a> {
 
     fn integer(&mut self, start: &'a [u8]) -> Result<String, &'static str> {
         self.rest = start;
-        let number: i128 = match decode::read_int::<u64, _>(&mut self.rest) {
-            Ok(number) => number.into(),
-            Err(_) => {
-                self.rest = start;
-                let negative = decode::read_int::<i64, _>(&mut self.rest);
-                negative.map_err(|_| CUT_OFF)?.into()
-            }
-        };
+        if let Ok(number) = decode::read_int::<u64, _>(&mut self.rest) {
+            return Ok(number.to_string());
+        }
+        self.rest = start;
+        let number: i64 = decode::read_int(&mut self.rest).map_err(|_| CUT_OFF)?;
         Ok(number.to_string())
     }
 
@@ -163,11 +162,11 @@ impl<'a> Reader<'a> {
 
 fn extension(kind: i8, data: &[u8]) -> String {
     const SHOWN: usize = 32;
-    let hex: String = data
-        .iter()
-        .take(SHOWN)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let mut hex = String::new();
+    for byte in data.iter().take(SHOWN) {
+        // Writing to a String never fails.
+        let _ = write!(hex, "{byte:02x}");
+    }
     let dots = if data.len() > SHOWN { "..." } else { "" };
     format!(
         "<msgpack extension {kind}, {} bytes: {hex}{dots}>",
@@ -340,7 +339,7 @@ mod tests {
     #[test]
     fn nesting_is_bounded() {
         assert!(
-            read(&[0x91; 100_000])
+            read(&vec![0x91; 100_000])
                 .unwrap_err()
                 .reason
                 .contains("deeply")

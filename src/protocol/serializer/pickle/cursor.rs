@@ -126,15 +126,13 @@ pub(super) fn unescape(line: &str) -> String {
             Some(b'U') => after.get(1..9),
             _ => None,
         };
-        match digits.and_then(|digits| u32::from_str_radix(digits, 16).ok()) {
-            Some(code) => {
-                out.push(char::from_u32(code).unwrap_or('\u{fffd}'));
-                rest = &after[1 + digits.unwrap_or_default().len()..];
-            }
-            None => {
-                out.push('\\');
-                rest = after;
-            }
+        let code = digits.and_then(|digits| u32::from_str_radix(digits, 16).ok());
+        if let Some(code) = code {
+            out.push(char::from_u32(code).unwrap_or('\u{fffd}'));
+            rest = &after[1 + digits.unwrap_or_default().len()..];
+        } else {
+            out.push('\\');
+            rest = after;
         }
     }
     out + rest

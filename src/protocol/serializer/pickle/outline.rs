@@ -10,7 +10,7 @@ use super::super::super::{Json, python};
 const DEEPEST: usize = 200;
 
 /// What an outline may weigh in bytes; each value weighs its text and 32.
-const HEAVIEST: usize = 128 << 20;
+const HEAVIEST: usize = 64 << 20;
 
 /// Characters of a text that stands for an object.
 const LONGEST_TEXT: usize = 4_000;
@@ -72,8 +72,7 @@ impl Heap {
     /// A short text, for names.
     pub(super) fn word(&self, id: Id) -> String {
         match &self.nodes[id] {
-            Node::Plain(Json::Text(text)) => python::shorten(text, 200),
-            Node::Plain(Json::Number(text)) => python::shorten(text, 200),
+            Node::Plain(Json::Text(text) | Json::Number(text)) => python::shorten(text, 200),
             _ => "?".to_owned(),
         }
     }
@@ -164,6 +163,10 @@ impl Teller<'_> {
         }
         let value = self.compound(id);
         self.path.remove(&id);
+        if let Json::Text(text) = &value {
+            // Texts of objects inside objects are written again and again.
+            self.budget = self.budget.saturating_sub(text.len());
+        }
         value
     }
 

@@ -155,11 +155,14 @@ fn number(sign: &str, whole: &str, fraction: &str, exponent: Option<&str>) -> St
         digits => digits,
     };
     let fraction = fraction.replace('_', "");
-    let fraction = if fraction.is_empty() { "0" } else { &fraction };
-    let exponent = exponent
-        .map(|exponent| format!("e{exponent}"))
-        .unwrap_or_default();
-    format!("{sign}{whole}.{fraction}{exponent}")
+    let fraction = match (fraction.trim_end_matches('0'), exponent) {
+        // PyYAML writes 1e+16 as 1.0e+16 because a float needs its dot.
+        ("", Some(_)) => String::new(),
+        ("", None) => ".0".to_owned(),
+        _ => format!(".{fraction}"),
+    };
+    let exponent = exponent.map_or_else(String::new, |exponent| format!("e{exponent}"));
+    format!("{sign}{whole}{fraction}{exponent}")
 }
 
 fn base_60(sign: &str, whole: &str, fraction: &str) -> Option<Json> {

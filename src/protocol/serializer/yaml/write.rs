@@ -1,5 +1,7 @@
 //! Writes YAML in flow style that PyYAML's `safe_load` reads as the very same values, or refuses.
 
+use std::fmt::Write;
+
 use base64::prelude::{BASE64_STANDARD, Engine};
 
 use super::super::super::Json;
@@ -117,6 +119,11 @@ fn write_number(number: &str) -> Result<String, EncodeError> {
     Ok(format!("{mantissa}{dot}e{sign}{exponent}"))
 }
 
+fn escape(out: &mut String, letter: char, digits: usize, code: u32) {
+    // Writing to a String never fails.
+    let _ = write!(out, "\\{letter}{code:0digits$x}");
+}
+
 /// In double quotes: raw but for quotes, backslashes, and what PyYAML takes for a line break or refuses.
 fn write_text(out: &mut String, text: &str) {
     out.push('"');
@@ -128,9 +135,9 @@ fn write_text(out: &mut String, text: &str) {
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
-            '\0'..='\u{1f}' | '\u{7f}'..='\u{a0}' => out.push_str(&format!("\\x{code:02x}")),
+            '\0'..='\u{1f}' | '\u{7f}'..='\u{a0}' => escape(out, 'x', 2, code),
             '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}' => {
-                out.push_str(&format!("\\u{code:04x}"));
+                escape(out, 'u', 4, code);
             }
             _ => out.push(char),
         }
@@ -152,7 +159,7 @@ mod tests {
 
     #[rstest]
     #[case(
-        r#"[1, -0, 1.10, 1e5, 1E-7, -2.5e3]"#,
+        "[1, -0, 1.10, 1e5, 1E-7, -2.5e3]",
         "[1, 0, 1.10, 1.0e+5, 1.0e-7, -2.5e+3]"
     )]
     #[case("[NaN, Infinity, -Infinity]", "[.nan, .inf, -.inf]")]
