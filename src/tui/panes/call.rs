@@ -101,10 +101,8 @@ impl State {
             return false;
         };
         let is_paste = matches!(typed, Typed::Paste(_));
-        if !draft.context().is_text() && !(is_paste && draft.start_typing()) {
-            return false;
-        }
-        draft.text(typed)
+        let typing = draft.context().is_text() || (is_paste && draft.start_typing());
+        typing && draft.text(typed)
     }
 
     /// One action.

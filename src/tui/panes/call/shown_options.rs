@@ -27,9 +27,9 @@ impl Page<'_> {
         vec![self.first(), self.more()]
     }
 
-    /// All options, if they are to be `listed`, with what is wrong with each.
-    pub(super) fn options(&self, listed: bool) -> Vec<Shown> {
-        if !listed {
+    /// All options with what is wrong with each; nothing while they are hidden.
+    pub(super) fn listed(&self) -> Vec<Shown> {
+        if !self.draft.open {
             return Vec::new();
         }
         let mut shown = vec![self.first()];

@@ -123,18 +123,14 @@ impl Page<'_> {
         let [head, middle, pinned, foot] = self.places(&above, area);
         put(&above, head, buf);
         put(&self.below(usize::from(foot.height)), foot, buf);
-        let caret = match &self.draft.json {
-            Some(raw) => {
-                let (editor, options) = self.split(middle);
-                let typed = raw.editor.render(editor, buf, self.theme);
-                self.list(&self.options(self.draft.open), options, buf)
-                    .or(typed)
-            }
-            None => {
-                let mut list = self.rows();
-                list.extend(self.options(self.draft.open));
-                self.list(&list, middle, buf)
-            }
+        let mut list = self.listed();
+        let caret = if let Some(raw) = &self.draft.json {
+            let (editor, options) = split(middle, list.len());
+            let typed = raw.editor.render(editor, buf, self.theme);
+            self.list(&list, options, buf).or(typed)
+        } else {
+            list.splice(0..0, self.rows());
+            self.list(&list, middle, buf)
         };
         let option = self.list(&self.pinned(), pinned, buf);
         option
@@ -159,17 +155,6 @@ impl Page<'_> {
             strip(top + middle, pinned),
             strip(area.height - foot, foot),
         ]
-    }
-
-    /// The document and the options share the middle.
-    fn split(&self, area: Rect) -> (Rect, Rect) {
-        let wanted = u16::try_from(self.options(self.draft.open).len()).unwrap_or(u16::MAX);
-        let options = wanted.min(area.height.div_ceil(2));
-        let editor = area.height - options;
-        (
-            Rect::new(area.x, area.y, area.width, editor),
-            Rect::new(area.x, area.y + editor, area.width, options),
-        )
     }
 
     fn typing(&self) -> bool {
@@ -394,4 +379,15 @@ fn put(lines: &[Line<'_>], area: Rect, buf: &mut Buffer) {
     for (y, line) in (area.y..area.bottom()).zip(lines) {
         buf.set_line(area.x, y, line, area.width);
     }
+}
+
+/// The document and the options share the middle.
+fn split(area: Rect, options: usize) -> (Rect, Rect) {
+    let wanted = u16::try_from(options).unwrap_or(u16::MAX);
+    let options = wanted.min(area.height.div_ceil(2));
+    let editor = area.height - options;
+    (
+        Rect::new(area.x, area.y, area.width, editor),
+        Rect::new(area.x, area.y + editor, area.width, options),
+    )
 }
