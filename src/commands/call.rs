@@ -4,6 +4,8 @@ use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Serialize;
 
 use super::output::Form;
@@ -16,8 +18,9 @@ use crate::cli;
 use crate::client::{Command, Event, LinkName, LinkState, Order};
 use crate::cluster::Cluster;
 use crate::error::{Error, Kind};
+use crate::protocol::json::Limits;
 use crate::protocol::message::{Properties, Sender};
-use crate::protocol::{Json, QueueName, Signature};
+use crate::protocol::{Compression, Json, Serializer, Signature, payload};
 
 /// How long the depth of a queue that no worker named is waited for.
 const DEPTH_PATIENCE: Duration = Duration::from_secs(1);
@@ -30,11 +33,15 @@ const FRAME: Duration = Duration::from_millis(100);
 #[derive(Serialize)]
 struct MessageDocument {
     schema: &'static str,
-    exchange: &'static str,
-    routing_key: Option<QueueName>,
+    exchange: String,
+    routing_key: Option<String>,
     properties: Properties,
     headers: Json,
+    /// What the body says.
     body: Json,
+    /// The body's bytes, where they are not that JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body_base64: Option<String>,
 }
 
 /// Prints the message that would be sent, without any network.
@@ -47,16 +54,26 @@ pub fn dry_run(
     let message = signature
         .encode(sender)
         .map_err(|error| Error::new(Kind::InvalidArguments, error.to_string()))?;
-    let body = Json::parse(&message.body, crate::protocol::json::Limits::default());
+    let options = &signature.options;
+    let plain = options.compression.is_none()
+        && matches!(options.serializer, None | Some(Serializer::Json));
+    let body = payload::decode(
+        &message.body,
+        message.properties.content_type.as_deref(),
+        options.compression.map(Compression::content_type),
+        Limits::default(),
+    );
     let body = body.map_err(|error| Error::new(Kind::Internal, error.to_string()))?;
     session_output.warnings(warnings);
+    let queue = options.queue.as_ref().map(ToString::to_string);
     session_output.document(&MessageDocument {
         schema: "umbel.message/1",
-        exchange: "",
-        routing_key: signature.options.queue.clone(),
+        exchange: options.exchange.clone().unwrap_or_default(),
+        routing_key: options.routing_key.clone().or(queue),
         properties: message.properties,
         headers: Json::Object(message.headers),
-        body,
+        body: body.into_value(),
+        body_base64: (!plain).then(|| BASE64.encode(&message.body)),
     });
     Ok(0)
 }
