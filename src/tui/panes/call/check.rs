@@ -7,8 +7,8 @@ use crate::call::preflight::{self, Preflight};
 use crate::cli::options::Name;
 use crate::clock::Now;
 use crate::error::{Error, Kind};
-use crate::protocol::message::Sender;
 use crate::protocol::Signature;
+use crate::protocol::message::Sender;
 use crate::tui::state::Shared;
 
 /// How long a second press counts as "nevertheless".
