@@ -55,7 +55,11 @@ use crate::server::{Neighbour, TransportOptions};
 
 /// Runs the program with its command line; returns the exit code.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> u8 {
-    let words: Vec<OsString> = words.into_iter().collect();
+    let words = cli::numbers::spelled(words);
+    if let Some(topic) = cli::topics::asked(&words) {
+        Output::detect(Form::Plain).data(topic);
+        return 0;
+    }
     let cli = match Cli::try_parse_from(&words) {
         Ok(cli) => cli,
         Err(error) => return usage(&error, &words),
@@ -112,7 +116,7 @@ fn start(cli: Cli, output: Output) -> Result<u8> {
         logging::start(&path)?;
     }
     let words = match &cli.command {
-        Some(Command::Call(call)) => Some(arguments::check(call)?),
+        Some(Command::Call(call)) => Some(arguments::check(call, Clock::default().now().wall)?),
         _ => None,
     };
     let timeout = config::timeout(&cli.global, &env)?;
@@ -189,11 +193,12 @@ async fn call(
     if target.is_none() && !wanted.dry_run {
         return Err(config::no_broker());
     }
-    let (signature, mut warnings) = arguments::signature(&wanted, words)?;
+    let clock = Clock::default();
+    let (signature, mut warnings) = arguments::signature(&wanted, words, || clock.now().wall)?;
     let sender = Sender {
         origin: origin(),
         reply_to: Some(format!("umbel.{}", protocol::TaskId::random())),
-        now: Clock::default().now().wall,
+        now: clock.now().wall,
     };
     if wanted.dry_run {
         return commands::call::dry_run(output, &signature, &sender, &warnings);

@@ -30,7 +30,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "call",
-        &["protocol", "cluster", "broker::Reach", "backend::Results"],
+        &[
+            "protocol",
+            "cluster",
+            "broker::Reach",
+            "broker::Route",
+            "backend::Results",
+        ],
     ),
     (
         "client",
@@ -85,7 +91,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tui::panes", SCREEN),
 ];
 
-/// What the pure parts of the screen show; the ITEM grammar is that of the form's rows too.
+/// What the pure parts of the screen show; the grammar of ITEMs and options is that of the form's rows too.
 const SCREEN: &[&str] = &[
     "protocol",
     "schema",
@@ -93,6 +99,7 @@ const SCREEN: &[&str] = &[
     "call",
     "config",
     "cli::items",
+    "cli::options",
     "backend::Results",
     // The client's types, never its handle.
     "client::Command",
