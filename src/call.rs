@@ -5,6 +5,7 @@
 pub mod document;
 pub mod fact;
 pub mod preflight;
+pub mod restore;
 pub mod state;
 #[cfg(test)]
 mod tests;
