@@ -82,7 +82,7 @@ fn run(inbox: &Inbox, mut desk: Desk) {
     loop {
         match inbox.next(desk.next_chore()) {
             Work::Do { saves, job } => {
-                desk.write(saves);
+                desk.write(&saves);
                 inbox.written();
                 if let Some(job) = job {
                     job(&mut desk);

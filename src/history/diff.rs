@@ -108,11 +108,12 @@ impl<'a> Difference<'a> {
 mod tests {
     use super::*;
     use crate::history::record::tests::json;
+    use crate::protocol::json::Limits;
     use proptest::prelude::*;
     use rstest::rstest;
 
     fn said(before: &str, after: &str) -> String {
-        let read = |text: &str| Json::parse(text.as_bytes(), Default::default()).unwrap();
+        let read = |text: &str| Json::parse(text.as_bytes(), Limits::default()).unwrap();
         let (before, after) = (read(before), read(after));
         let word = |value: Option<&Json>| value.map_or("-".to_owned(), Json::to_wire);
         let changes = diff(&before, &after).changes;

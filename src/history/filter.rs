@@ -15,6 +15,12 @@ pub const LONGEST_PAGE: usize = 1_000;
 /// Calls are counted so far, then the count is "at least".
 pub const COUNTED: usize = 5_000;
 
+/// Characters of a text or glob that are looked for; nobody types more, and a pasted book costs nothing.
+pub(super) const LONGEST_TEXT: usize = 500;
+
+/// Words that are looked for.
+const MOST_WORDS: usize = 16;
+
 /// Characters of a call and of its end in a list.
 pub const TITLE: usize = 300;
 
@@ -113,8 +119,10 @@ impl Filter {
 
     /// The words that are looked for, as they are looked for.
     pub(super) fn words(&self) -> Vec<String> {
-        let text = searchable(&self.text);
-        text.split_whitespace().map(str::to_owned).collect()
+        let text: String = self.text.chars().take(LONGEST_TEXT).collect();
+        let text = searchable(&text);
+        let words = text.split_whitespace().take(MOST_WORDS);
+        words.map(str::to_owned).collect()
     }
 }
 

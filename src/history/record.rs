@@ -311,9 +311,6 @@ impl fmt::Display for Masked {
             Place::Keyword(name) => f.write_str(name)?,
             Place::Header(name) => write!(f, "header {name}")?,
         }
-        match self.path.is_empty() {
-            true => Ok(()),
-            false => write!(f, "{}", self.path),
-        }
+        self.path.fmt(f)
     }
 }

@@ -29,6 +29,29 @@ const PATIENCE: Duration = Duration::from_secs(5);
 pub struct Store {
     connection: Connection,
     path: Option<PathBuf>,
+    /// Which file it was when it was opened.
+    identity: Option<Identity>,
+}
+
+/// Tells one file from another that has taken its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Identity(u64, u64);
+
+impl Identity {
+    /// Of the file that has this name now.
+    pub fn of(path: &Path) -> Option<Self> {
+        let meta = std::fs::metadata(path).ok()?;
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::MetadataExt;
+            Some(Self(meta.dev(), meta.ino()))
+        }
+        #[cfg(not(unix))]
+        {
+            let _ = meta;
+            Some(Self(0, 0))
+        }
+    }
 }
 
 impl Store {
@@ -44,6 +67,7 @@ impl Store {
         Ok(Self {
             connection,
             path: Some(path.to_owned()),
+            identity: Identity::of(path),
         })
     }
 
@@ -60,12 +84,19 @@ impl Store {
         Ok(Self {
             connection: made.map_err(|reason| reason.at(Path::new(":memory:")))?,
             path: None,
+            identity: None,
         })
     }
 
     /// The file; `None` in memory.
     pub fn path(&self) -> Option<&Path> {
         self.path.as_deref()
+    }
+
+    /// Whether somebody took the file away, to repair it or for good: what is written now would be found by nobody.
+    pub fn is_gone(&self) -> bool {
+        self.path()
+            .is_some_and(|path| Identity::of(path) != self.identity)
     }
 
     /// Says in which file it went wrong.

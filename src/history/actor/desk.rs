@@ -1,12 +1,12 @@
 //! The database, or memory in its place: history goes on whatever the disk does, and what the disk still has to get is remembered.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Notice, Settings, homeless, in_memory};
 use crate::clock::{Clock, Moment, Timestamp};
-use crate::history::store::{Cause, Store, Trouble};
+use crate::history::store::{Cause, Identity, Store, Trouble};
 use crate::history::{Place, Record};
 use crate::protocol::TaskId;
 
@@ -35,6 +35,8 @@ struct Debt {
     records: HashMap<TaskId, Record>,
     forgotten: Vec<(TaskId, Timestamp)>,
     retry_at: Moment,
+    /// The file that is broken: not to be tried again until another has its name.
+    broken: Option<Identity>,
 }
 
 impl Desk {
@@ -69,7 +71,8 @@ impl Desk {
     }
 
     /// Writes records; where the disk fails, into memory.
-    pub(super) fn write(&mut self, records: Vec<Record>) {
+    pub(super) fn write(&mut self, records: &[Record]) {
+        self.follow();
         for batch in records.chunks(BATCH) {
             self.written += batch.len();
             if let Err(trouble) = self.store.upsert(batch) {
@@ -83,6 +86,17 @@ impl Desk {
                     .map(|record| (record.id().clone(), record.clone()));
                 debt.records.extend(owed);
             }
+        }
+    }
+
+    /// Somebody repaired or deleted the file: goes on with the one that has its name now, or a new one.
+    fn follow(&mut self) {
+        let Some(path) = self.store.path().filter(|_| self.store.is_gone()) else {
+            return;
+        };
+        match Store::open(path) {
+            Ok(store) => self.store = store,
+            Err(trouble) => self.leave_disk(&trouble),
         }
     }
 
@@ -175,6 +189,7 @@ impl Desk {
                 records: HashMap::new(),
                 forgotten: Vec::new(),
                 retry_at: self.retry_at(),
+                broken: Identity::of(&trouble.path).filter(|_| trouble.cause == Cause::Broken),
             });
         }
         (self.tell)(Notice::InMemory(in_memory(trouble)));
@@ -186,28 +201,25 @@ impl Desk {
 
     /// Tries the disk again. What it got stays in the debt until all is there; a record written twice is one record.
     fn pay(&mut self) {
-        let Some(debt) = &self.debt else {
+        let retry_at = self.retry_at();
+        let Some(debt) = &mut self.debt else {
             return;
         };
-        match debt.pay(&debt.path) {
-            Ok(store) => {
-                (self.tell)(Notice::OnDisk(debt.path.clone()));
-                self.store = store;
-                self.debt = None;
-            }
-            Err(_) => {
-                let retry_at = self.retry_at();
-                if let Some(debt) = &mut self.debt {
-                    debt.retry_at = retry_at;
-                }
-            }
+        debt.retry_at = retry_at;
+        if debt.broken.is_some() && debt.broken == Identity::of(&debt.path) {
+            return;
+        }
+        if let Ok(store) = debt.pay() {
+            (self.tell)(Notice::OnDisk(debt.path.clone()));
+            self.store = store;
+            self.debt = None;
         }
     }
 }
 
 impl Debt {
-    fn pay(&self, path: &Path) -> Result<Store, Trouble> {
-        let mut store = Store::open(path)?;
+    fn pay(&self) -> Result<Store, Trouble> {
+        let mut store = Store::open(&self.path)?;
         let records: Vec<Record> = self.records.values().cloned().collect();
         for batch in records.chunks(BATCH) {
             store.upsert(batch)?;

@@ -6,7 +6,7 @@ use crate::error::{Error, Kind};
 use crate::protocol::json::Limits;
 use crate::protocol::message::Start;
 use crate::protocol::result::Exception;
-use crate::protocol::{Json, Options, Signature, State};
+use crate::protocol::{Json, NodeName, Options, QueueName, Signature, State};
 
 /// The form of the document; a later form keeps reading this one.
 const FORM: &str = "umbel.record/1";
@@ -57,7 +57,7 @@ fn document(record: &Record) -> Json {
             record.arguments_cut.map(|size| size as u64),
         )
         .put("origin", origin(&record.origin))
-        .may("queue", record.queue.as_ref().map(|queue| queue.as_str()))
+        .may("queue", record.queue.as_ref().map(QueueName::as_str))
         .put("timeout", seconds(record.timeout))
         .put("times", times(&record.times))
         .put("state", record.state.to_string())
@@ -69,10 +69,7 @@ fn document(record: &Record) -> Json {
         .put("late", Json::Bool(record.late))
         .may("timed_out", waited(record, true))
         .may("detached", waited(record, false))
-        .may(
-            "worker",
-            record.worker.as_ref().map(|worker| worker.as_str()),
-        )
+        .may("worker", record.worker.as_ref().map(NodeName::as_str))
         .may("pid", record.pid)
         .may("acknowledged", record.acknowledged.map(Json::Bool))
         .may("retries", record.retries)
@@ -112,7 +109,7 @@ fn options(options: &Options) -> Json {
     };
     let headers = filled(&options.headers).map(|headers| Json::Object(headers.to_vec()));
     Writer::default()
-        .may("queue", options.queue.as_ref().map(|queue| queue.as_str()))
+        .may("queue", options.queue.as_ref().map(QueueName::as_str))
         .may("exchange", options.exchange.as_deref())
         .may("routing_key", options.routing_key.as_deref())
         .may("countdown", countdown)
@@ -178,10 +175,7 @@ fn answer(answer: &Answer) -> Json {
         .may("exception", answer.exception.as_ref().map(exception))
         .may("traceback", answer.traceback.as_deref())
         .may("done_at", answer.done_at.map(|at| at.to_string()))
-        .may(
-            "worker",
-            answer.worker.as_ref().map(|worker| worker.as_str()),
-        )
+        .may("worker", answer.worker.as_ref().map(NodeName::as_str))
         .may("pid", answer.pid)
         .may("retries", answer.retries)
         .put("size", answer.size as u64)

@@ -4,7 +4,7 @@ use rusqlite::types::Value;
 
 use super::write::base;
 use crate::call::CallState;
-use crate::history::filter::{Cursor, Filter, TaskFilter};
+use crate::history::filter::{Cursor, Filter, LONGEST_TEXT, TaskFilter};
 
 /// A select of numbers, and its parameters.
 pub(super) struct Query {
@@ -120,9 +120,10 @@ impl Conditions {
     }
 
     fn clause(&self) -> String {
-        match self.terms.is_empty() {
-            true => String::new(),
-            false => format!(" WHERE {}", self.terms.join(" AND ")),
+        if self.terms.is_empty() {
+            String::new()
+        } else {
+            format!(" WHERE {}", self.terms.join(" AND "))
         }
     }
 }
@@ -141,10 +142,11 @@ fn part_of(text: &str) -> String {
 }
 
 fn glob(text: &str) -> String {
+    let text: String = text.chars().take(LONGEST_TEXT).collect();
     if text.contains(['*', '?', '[']) {
-        text.to_owned()
+        text
     } else {
-        part_of(text)
+        part_of(&text)
     }
 }
 

@@ -128,7 +128,7 @@ impl Store {
             ORDER BY number DESC LIMIT ?3";
         let queue = queue.map(QueueName::as_str);
         let times = |row: &SqlRow<'_>| Ok((duration(row, 0)?, duration(row, 1)?));
-        let found = self.all(sql, params![task.as_str(), queue, SAMPLE as i64], times);
+        let found = self.all(sql, params![task.as_str(), queue, sql_count(SAMPLE)], times);
         let found = self.told(found)?;
         Ok(Usual {
             total: Spread::new(found.iter().filter_map(|(total, _)| *total).collect()),
@@ -147,7 +147,7 @@ impl Store {
         );
         let found = self.all(
             &sql,
-            params![broker, base(since), LONGEST_PAGE as i64],
+            params![broker, base(since), sql_count(LONGEST_PAGE)],
             body,
         );
         let found = self.told(found)?.into_iter();
@@ -164,6 +164,10 @@ impl Store {
         let rows = statement.query_map(values, read)?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
     }
+}
+
+fn sql_count(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
 }
 
 /// A record as it lies there.

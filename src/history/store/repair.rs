@@ -34,7 +34,7 @@ pub enum Repaired {
     },
 }
 
-/// Repairs the history at `path`. Other umbels that run should be ended before: they would go on with the broken one.
+/// Repairs the history at `path`. Other umbels that run go on with the new one.
 ///
 /// # Errors
 /// It is not broken but newer, foreign or not writable; or it cannot be moved.
@@ -112,6 +112,7 @@ fn open_broken(path: &Path) -> Option<Store> {
     Some(Store {
         connection,
         path: Some(path.to_owned()),
+        identity: None,
     })
 }
 

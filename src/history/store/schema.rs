@@ -47,9 +47,10 @@ pub(super) fn check(connection: &Connection, version: usize) -> Result<(), Reaso
     let tables: i64 =
         connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
     let empty = version == 0 && tables == 0;
-    match empty || is_ours(connection)? {
-        true => Ok(()),
-        false => Err(foreign()),
+    if empty || is_ours(connection)? {
+        Ok(())
+    } else {
+        Err(foreign())
     }
 }
 
@@ -90,7 +91,8 @@ fn migrate(connection: &Connection) -> Result<(), Reason> {
         transaction.execute_batch(sql)?;
     }
     transaction.pragma_update(None, "application_id", APPLICATION)?;
-    transaction.pragma_update(None, "user_version", MIGRATIONS.len() as i64)?;
+    let version = i64::try_from(MIGRATIONS.len()).unwrap_or(i64::MAX);
+    transaction.pragma_update(None, "user_version", version)?;
     transaction.commit()?;
     Ok(())
 }

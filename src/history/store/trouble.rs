@@ -39,12 +39,9 @@ pub struct Trouble {
 }
 
 impl Cause {
-    /// Whether it may be over later without anybody's doing something to the file.
+    /// Whether it may be over later; a broken file may be repaired. What others made is not ours to write at any time.
     pub fn passes(self) -> bool {
-        matches!(
-            self,
-            Self::Busy | Self::Full | Self::Unwritable | Self::Other
-        )
+        !matches!(self, Self::Newer | Self::Foreign)
     }
 }
 
@@ -96,10 +93,9 @@ impl From<rusqlite::Error> for Reason {
             Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
                 Cause::Unwritable
             }
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Cause::Broken,
+            // Without a code: a column that holds what we never put there.
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) | None => Cause::Broken,
             Some(_) => Cause::Other,
-            // A column that holds what we never put there.
-            None => Cause::Broken,
         };
         Self::new(cause, error.to_string())
     }

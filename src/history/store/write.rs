@@ -10,7 +10,7 @@ use crate::clock::Timestamp;
 use crate::history::filter::{self, TITLE};
 use crate::history::place::Keep;
 use crate::history::record::codec;
-use crate::protocol::TaskId;
+use crate::protocol::{QueueName, TaskId};
 
 /// Places for calls of one microsecond.
 pub(super) const PLACES: i64 = 1024;
@@ -181,7 +181,7 @@ fn put_call(
         ":revision": revision,
         ":state": record.state.to_string(),
         ":task": record.task().as_str(),
-        ":queue": record.queue.as_ref().map(|queue| queue.as_str()),
+        ":queue": record.queue.as_ref().map(QueueName::as_str),
         ":broker": record.origin.broker,
         ":profile": record.origin.profile,
         ":open": record.is_open(),
