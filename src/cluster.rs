@@ -96,7 +96,7 @@ pub enum Answer {
     /// Prefetched tasks.
     Reserved(Vec<HeldTask>),
     /// Settings.
-    Conf(Conf),
+    Conf(Box<Conf>),
     /// Versions and result backend.
     Report(Report),
 }

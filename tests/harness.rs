@@ -3,15 +3,19 @@
 #[path = "support/support.rs"]
 mod support;
 
+use std::fs;
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
+use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use redis::Commands;
+use serde_json::json;
 use support::{
-    AMQP_ACK, PATIENCE, PrivateRabbit, PrivateRedis, Proxy, Sandbox, Tmux, Worker, WorkerOptions,
-    celery, cli, eventually, key, python, rig,
+    AMQP_ACK, Certificates, Identity, PATIENCE, PrivateRabbit, PrivateRedis, Proxy, Sandbox,
+    SentinelGroup, Tmux, Version, Worker, WorkerOptions, celery, celery_as, cli, eventually, key,
+    python, python_as, rig, temporary_directory, versions,
 };
 
 // ---- without servers -------------------------------------------------------------------------
@@ -449,10 +453,410 @@ fn a_private_rabbitmq_keeps_durable_things_over_a_kill_and_a_restart() {
     assert_eq!(socket.read(&mut [0; 1]).unwrap(), 1);
 }
 
+#[test]
+fn a_redis_with_users_lets_each_do_what_its_rules_say() {
+    let Some(_rig) = rig() else { return };
+    let server = PrivateRedis::with_users(&[("joe", "s3cret", "~mine:* &* +@all -@dangerous")]);
+    let connect = |url: String| redis::Client::open(url)?.get_connection();
+    let mut joe = connect(server.url_of("joe", "s3cret")).unwrap();
+    let _: () = joe.set("mine:1", 1).unwrap();
+    let denied = joe.set::<_, _, ()>("yours:1", 1).unwrap_err();
+    assert_eq!(denied.code(), Some("NOPERM"), "{denied}");
+    assert!(joe.keys::<_, Vec<String>>("*").is_err());
+    assert!(connect(server.url_of("joe", "wrong")).is_err());
+    let mut nobody = connect(server.url.clone()).unwrap();
+    let denied = redis::cmd("PING").exec(&mut nobody).unwrap_err();
+    assert_eq!(denied.code(), Some("NOAUTH"), "{denied}");
+    let _: () = joe.set_ex("mine:2", 1, 100).unwrap();
+    let keys = server.keys_left();
+    assert_eq!(keys[0].to_string(), "string mine:1 (for ever)");
+    assert_eq!((keys.len(), keys[1].kind.as_str()), (2, "string"));
+    assert!(keys[1].ttl.is_some_and(|ttl| (90..=100).contains(&ttl)));
+}
+
+#[test]
+fn a_redis_on_a_socket_has_no_port_and_serves_a_worker() {
+    let Some(_rig) = rig() else { return };
+    let server = PrivateRedis::on_socket();
+    assert!(server.socket().exists());
+    let mut options = options(&server.url, &server.url);
+    options.pool = "solo".to_owned();
+    let _worker = Worker::start("shop.tasks", &options);
+    let code = "from shop.tasks import *; print(add.delay(2, 3).get(timeout=30))";
+    assert_eq!(python(&server.url, &server.url, code), "5\n");
+    let keys = server.keys_left();
+    assert!(
+        keys.iter()
+            .any(|key| key.name.starts_with("celery-task-meta-") && key.ttl.is_some()),
+        "{keys:?}"
+    );
+}
+
+#[test]
+fn a_redis_with_tls_serves_a_worker_and_refuses_everybody_without_our_certificate() {
+    let Some(_rig) = rig() else { return };
+    let certificates = Certificates::shared();
+    let server = PrivateRedis::with_tls(certificates);
+    let ping = |ca: &Path, identity: Option<&Identity>| {
+        let client_tls = identity.map(|identity| redis::ClientTlsConfig {
+            client_cert: fs::read(&identity.certificate).unwrap(),
+            client_key: fs::read(&identity.key).unwrap(),
+        });
+        let root_cert = Some(fs::read(ca).unwrap());
+        let tls = redis::TlsCertificates {
+            client_tls,
+            root_cert,
+        };
+        let mut connection =
+            redis::Client::build_with_tls(server.url.as_str(), tls)?.get_connection()?;
+        redis::cmd("PING").exec(&mut connection)
+    };
+    ping(&certificates.ca, Some(&certificates.client)).unwrap();
+    let says = |result: redis::RedisResult<()>, words: &str| {
+        let error = result.unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+    };
+    says(ping(&certificates.ca, None), "CertificateRequired");
+    says(
+        ping(&certificates.ca, Some(&certificates.foreign_client)),
+        "alert",
+    );
+    says(
+        ping(&certificates.foreign_ca, Some(&certificates.client)),
+        "UnknownIssuer",
+    );
+    for conf in [certificates.redis_conf(), String::new()] {
+        // The settings alone, and the query of the URL alone.
+        let url = if conf.is_empty() {
+            format!("{}/0?{}", server.url, certificates.redis_query())
+        } else {
+            format!("{}/0", server.url)
+        };
+        let mut options = options(&url, &url);
+        (options.conf, options.pool) = (conf, "solo".to_owned());
+        let worker = Worker::start("shop.tasks", &options);
+        let code = "from shop.tasks import *; print(add.delay(2, 3).get(timeout=30))";
+        assert_eq!(python_as(&options, code), "5\n");
+        worker.stop();
+    }
+}
+
+#[test]
+fn a_redis_with_the_certificate_of_another_name_is_refused() {
+    let Some(_rig) = rig() else { return };
+    let certificates = Certificates::shared();
+    let server = PrivateRedis::with_tls_as(certificates, &certificates.misnamed_server);
+    let tls = redis::TlsCertificates {
+        client_tls: None,
+        root_cert: Some(fs::read(&certificates.ca).unwrap()),
+    };
+    let client = redis::Client::build_with_tls(server.url.as_str(), tls).unwrap();
+    let error = client.get_connection().err().unwrap().to_string();
+    assert!(error.contains("broker.example"), "{error}");
+}
+
+#[test]
+fn a_rabbitmq_with_tls_serves_a_worker_and_refuses_everybody_without_our_certificate() {
+    let Some(_rig) = rig() else { return };
+    let certificates = Certificates::shared();
+    let node = PrivateRabbit::shared_tls();
+    let vhost = node.rabbit().vhost();
+    let mut options = options(&node.amqps(&vhost), "rpc://");
+    (options.conf, options.pool) = (certificates.amqp_conf(), "solo".to_owned());
+    let _worker = Worker::start("shop.tasks", &options);
+    let code = "from shop.tasks import *; print(add.delay(2, 3).get(timeout=30))";
+    assert_eq!(python_as(&options, code), "5\n");
+    // Plain text is spoken on the other port.
+    assert!(vhost.queues().contains(&"celery".to_owned()));
+    let connect = "
+from shop.tasks import *
+try:
+    app.connection().ensure_connection(max_retries=1)
+    print('in')
+except Exception as error:
+    print(repr(error))
+";
+    assert_eq!(python_as(&options, connect), "in\n");
+    let client = &certificates.client;
+    let foreign = &certificates.foreign_client;
+    options.conf = options
+        .conf
+        .replace(path(&client.certificate), path(&foreign.certificate))
+        .replace(path(&client.key), path(&foreign.key));
+    let said = python_as(&options, connect);
+    assert!(said.contains("Error") && !said.contains("in\n"), "{said}");
+    options.conf = certificates
+        .amqp_conf()
+        .replace(path(&certificates.ca), path(&certificates.foreign_ca));
+    let said = python_as(&options, connect);
+    assert!(said.contains("CERTIFICATE_VERIFY_FAILED"), "{said}");
+}
+
+#[test]
+fn sentinels_elect_another_master_and_the_worker_follows() {
+    let Some(_rig) = rig() else { return };
+    let mut group = SentinelGroup::with_passwords(Some("nodepw"), Some("sentinelpw"));
+    let mut options = options(&group.url(), &group.url());
+    (options.conf, options.pool) = (group.conf(), "solo".to_owned());
+    let worker = Worker::start("shop.tasks", &options);
+    let code = "from shop.tasks import *; print(add.delay(2, 3).get(timeout=30))";
+    assert_eq!(python_as(&options, code), "5\n");
+    let old = group.current_master().unwrap();
+    let new = group.failover();
+    assert_ne!(new, old);
+    assert_eq!(group.current_master(), Some(new));
+    worker.wait_for_log("Connection to broker lost");
+    assert_eq!(python_as(&options, code), "5\n");
+    group.revive();
+    assert_eq!(group.failover(), old);
+}
+
+#[test]
+fn a_group_without_passwords_lives_with_a_dead_sentinel_and_a_frozen_master() {
+    let Some(_rig) = rig() else { return };
+    let mut group = SentinelGroup::start();
+    let _: () = group.connection().set("key", 1).unwrap();
+    group.kill_sentinel(0);
+    let old = group.freeze_master();
+    let new = group.wait_for_failover(old);
+    assert_ne!(new, old);
+    assert_eq!(group.connection().get::<_, u8>("key").unwrap(), 1);
+    group.thaw(old);
+    group.start_sentinel(0);
+    group.revive();
+    assert_eq!(group.current_master(), Some(new));
+}
+
+#[test]
+fn a_virtual_host_may_have_an_odd_name() {
+    let Some(rig) = rig() else { return };
+    for odd in ["/a b", "žluť", "%2F", "a/b", "/"] {
+        let vhost = rig.rabbit.odd_vhost(odd);
+        assert!(vhost.name.starts_with(odd) && vhost.name.ends_with(odd));
+        vhost.declare_queue("a queue/%");
+        assert_eq!(vhost.queues(), ["a queue/%"]);
+        assert!(vhost.messages("a queue/%").is_empty());
+        let code = "
+from shop.tasks import *
+print(app.connection().channel().queue_declare('a queue/%', passive=True).message_count)
+";
+        assert_eq!(python(&vhost.url, "", code), "0\n", "{odd}");
+    }
+}
+
+#[test]
+fn a_user_may_do_what_its_permissions_say() {
+    let Some(rig) = rig() else { return };
+    let vhost = rig.vhost();
+    vhost.declare_queue("celery");
+    let user = vhost.user("", ".*", ".*");
+    let code = "
+from shop.tasks import *
+channel = app.connection().channel()
+print(channel.queue_declare('celery', passive=True).message_count)
+try:
+    channel.queue_declare('another')
+    print('declared')
+except Exception as error:
+    print(error)
+";
+    let said = python(&user.url, "", code);
+    assert!(said.starts_with("0\n"), "{said}");
+    assert!(said.contains("ACCESS_REFUSED"), "{said}");
+    assert_eq!(vhost.queues(), ["celery"]);
+}
+
+#[test]
+fn everything_that_was_declared_is_seen() {
+    let Some(rig) = rig() else { return };
+    let vhost = rig.vhost();
+    assert!(vhost.contents().is_empty());
+    vhost.declare_exchange("tasks", "topic");
+    vhost.declare_queue_with("orders", &json!({"x-max-priority": 10}));
+    vhost.bind("tasks", "orders", "order.#");
+    assert_eq!(
+        vhost.contents(),
+        [
+            "binding tasks -> queue orders (order.#)",
+            "exchange tasks (topic)",
+            "queue orders"
+        ]
+    );
+    let queue = vhost.queue("orders").unwrap();
+    assert_eq!(queue["arguments"]["x-max-priority"], 10);
+    assert_eq!(vhost.queue("another"), None);
+}
+
+// ---- versions and applications ---------------------------------------------------------------
+
+#[test]
+fn workers_of_every_version_of_celery_answer_a_ping_and_run_tasks() {
+    let Some(rig) = rig() else { return };
+    assert!(!Version::oldest().at_least("5.5") && Version::newest().at_least("5.7"));
+    for &version in versions() {
+        let (vhost, db) = (rig.vhost(), rig.redis_db());
+        let mut options = options(&vhost.url, &db.url);
+        (options.version, options.pool) = (Some(version), "solo".to_owned());
+        let worker = Worker::start("shop.tasks", &options);
+        let ping = celery_as(&options, "shop.tasks", &["inspect", "ping", "--json"]);
+        assert_eq!(ping.expect_code(0).json()["w1@test"]["ok"], "pong");
+        let code = "import celery; print(celery.__version__)";
+        let said = python_as(&options, code);
+        assert!(said.starts_with(&format!("{version}.")), "{said}");
+        // Every serializer and every compression that kombu has, both ways.
+        let code = "
+from shop.tasks import *
+from kombu.compression import encoders
+from kombu.serialization import registry
+print(*sorted(set(registry._encoders) & {'json', 'yaml', 'msgpack', 'pickle'}), *sorted(encoders()))
+";
+        let said = python_as(&options, code);
+        let x = "application/";
+        assert_eq!(
+            said,
+            format!("json msgpack pickle yaml {x}x-brotli {x}x-bz2 {x}x-gzip {x}x-lzma {x}zstd\n"),
+            "{version}"
+        );
+        worker.stop();
+    }
+}
+
+#[test]
+fn tasks_of_every_serializer_and_compression_arrive_and_their_results_come_back() {
+    let Some(rig) = rig() else { return };
+    for &version in versions() {
+        for serializer in ["json", "yaml", "msgpack", "pickle"] {
+            let db = rig.redis_db();
+            let mut options = options(&db.url, &db.url);
+            (options.version, options.pool) = (Some(version), "solo".to_owned());
+            options.conf = format!(
+                "'accept_content': ['{serializer}', 'json'], 'result_serializer': '{serializer}', \
+                 'task_serializer': '{serializer}', 'result_compression': 'gzip'"
+            );
+            let _worker = Worker::start("shop.tasks", &options);
+            let code = "
+from shop.tasks import *
+for compression in [None, 'gzip', 'bzip2', 'lzma', 'brotli', 'zstd']:
+    print(types_of.apply_async((1.5, 'ž', [None]), {'k': True}, compression=compression).get(timeout=30))
+print(give.delay('plain').get(timeout=30) == GIFTS['plain']())
+";
+            let said = python_as(&options, code);
+            let arrived = "{'args': ['1.5', \"'ž'\", '[None]'], 'kwargs': {'k': 'True'}}\n";
+            assert_eq!(
+                said,
+                arrived.repeat(6) + "True\n",
+                "{serializer}, {version}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_task_tells_all_that_its_message_said() {
+    let Some(rig) = rig() else { return };
+    for &version in versions() {
+        let (vhost, db) = (rig.vhost(), rig.redis_db());
+        let mut options = options(&vhost.url, &db.url);
+        (options.version, options.pool) = (Some(version), "solo".to_owned());
+        let _worker = Worker::start("shop.tasks", &options);
+        let code = "
+from shop.tasks import *
+call = headers_seen.s(1, k=2).set(headers={'x-mine': 'yes', 'n': 5}, priority=7, shadow='shade', expires=600, countdown=0.1)
+told = call.set(soft_time_limit=8, time_limit=9).apply_async().get(timeout=30)
+print(json.dumps(told))
+";
+        let told: serde_json::Value =
+            serde_json::from_str(&python_as(&options, code)).expect("JSON");
+        assert_eq!(told["shadow"], "shade", "{told}");
+        assert_eq!(told["timelimit"], json!([9, 8]), "{told}");
+        assert_eq!(told["delivery_info"]["priority"], 7, "{told}");
+        assert_eq!(told["headers"]["x-mine"], "yes", "{told}");
+        assert_eq!(told["headers"]["n"], 5, "{told}");
+        assert!(
+            told["eta"].is_string() && told["expires"].is_string(),
+            "{told}"
+        );
+    }
+}
+
+#[test]
+fn the_routed_shop_has_the_queues_that_it_was_told_to_have() {
+    let Some(rig) = rig() else { return };
+    for &version in versions() {
+        let vhost = rig.vhost();
+        let mut options = options(&vhost.url, "rpc://");
+        (options.version, options.pool) = (Some(version), "solo".to_owned());
+        let quorum = if version.at_least("5.5") {
+            ",qtopic,qdirect"
+        } else {
+            ""
+        };
+        let queues = format!("celery,orders,urgent,news,odd key{quorum}");
+        options.env = vec![("QUEUES".to_owned(), queues)];
+        let worker = Worker::start("shop.routed", &options);
+        let contents = vhost.contents();
+        let has = |line: &str| {
+            assert!(
+                contents.iter().any(|other| other == line),
+                "{line}: {contents:?}"
+            );
+        };
+        has("binding tasks -> queue orders (order.#)");
+        has("exchange tasks (topic)");
+        has("binding odd -> queue odd key (not the name)");
+        assert_eq!(
+            vhost.queue("urgent").unwrap()["arguments"]["x-max-priority"],
+            10
+        );
+        if version.at_least("5.5") {
+            assert_eq!(vhost.queue("qtopic").unwrap()["type"], "quorum");
+            has("queue celery_delayed_27");
+        }
+        let code = "
+from shop.routed import *
+print(add.apply_async((2, 3), exchange='tasks', routing_key='order.new').get(timeout=30))
+print(add.apply_async((2, 3), queue='urgent', priority=9).get(timeout=30))
+";
+        assert_eq!(python_as(&options, code), "5\n5\n", "{version}");
+        worker.stop();
+    }
+}
+
+#[test]
+fn the_newest_celery_has_a_pool_of_greenlets_and_results_in_a_database() {
+    let Some(rig) = rig() else { return };
+    let vhost = rig.vhost();
+    let file = temporary_directory("sqlite-");
+    let backend = format!("db+sqlite:///{}/results", file.path().display());
+    let mut options = options(&vhost.url, &backend);
+    (options.version, options.pool) = (Some(Version::newest()), "gevent".to_owned());
+    let _worker = Worker::start("shop.tasks", &options);
+    let code = "from shop.tasks import *; print(add.delay(2, 3).get(timeout=30))";
+    assert_eq!(python_as(&options, code), "5\n");
+}
+
+#[test]
+fn settings_hold_every_kind_of_python_literal() {
+    let Some(_rig) = rig() else { return };
+    let mut options = options("memory://", "");
+    options.conf =
+        "'a': {1, 2}, 'b': (1, None), 'c': b'x', 'd': {'cert_reqs': 2}, 'e': True, 'f': -1.5"
+            .to_owned();
+    let code = "from shop.tasks import app; print([app.conf[key] for key in 'abcdef'])";
+    assert_eq!(
+        python_as(&options, code),
+        "[{1, 2}, (1, None), b'x', {'cert_reqs': 2}, True, -1.5]\n"
+    );
+}
+
 fn options(broker: &str, backend: &str) -> WorkerOptions {
     WorkerOptions {
         broker: broker.to_owned(),
         backend: backend.to_owned(),
         ..WorkerOptions::default()
     }
+}
+
+fn path(path: &Path) -> &str {
+    path.to_str().expect("UTF-8")
 }

@@ -1,4 +1,5 @@
-//! The main job on the real thing: RabbitMQ, Redis, and Celery 5.7 workers of both pools and both result backends.
+//! The main job on the real thing: RabbitMQ, Redis, and Celery workers of both pools and both result backends; of Celery 5.7, and
+//! of every version that umbel supports when `tests/run` says so in `UMBEL_TEST_CELERY`.
 
 #[path = "real/large.rs"]
 mod large;

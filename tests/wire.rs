@@ -15,12 +15,13 @@ use base64::prelude::BASE64_STANDARD;
 use rstest::rstest;
 use umbel::protocol::control::{self, Method, Place, Reply, Request, Stats};
 use umbel::protocol::json::Limits;
-use umbel::protocol::message::Sender;
-use umbel::protocol::result::{ResultError, headline_from_traceback};
+use umbel::protocol::message::{Sender, Start};
+use umbel::protocol::payload::{self, Form, Payload};
+use umbel::protocol::result::headline_from_traceback;
 use umbel::protocol::typed::{self, Kind};
 use umbel::protocol::{
-    Json, Message, NodeName, Options, Properties, QueueName, Signature, State, TaskId, TaskName,
-    TaskResult, python,
+    Compression, Event, Json, Message, NodeName, Options, Properties, QueueName, Serializer,
+    Signature, State, TaskId, TaskName, TaskResult, delayed, envelope, event, python,
 };
 
 fn fixture(name: &str) -> Json {
@@ -38,7 +39,7 @@ fn parse(bytes: &[u8]) -> Json {
 }
 
 fn body(message: &Message) -> Json {
-    parse(&message.body)
+    message.payload().unwrap().into_value()
 }
 
 fn text(value: &Json, key: &str) -> Option<String> {
@@ -69,7 +70,8 @@ fn message(captured: &Json) -> Message {
             .as_object()
             .unwrap()
             .to_vec(),
-        body: text(captured, "body_utf8").unwrap().into_bytes(),
+        body: text(captured, "body_utf8")
+            .map_or_else(|| bytes(captured, "body_base64"), String::into_bytes),
     }
 }
 
@@ -283,6 +285,12 @@ fn workers_of_all_versions_tell_what_they_hold(#[values("5.3.6", "5.6.3", "5.7.0
         (queues[2].exchange.as_str(), queues[2].routing_key.as_str()),
         ("ex2", "a.#")
     );
+    assert_eq!(queues[2].exchange_type.as_deref(), Some("topic"));
+    let scheduled = control::scheduled(&answer(version, "scheduled"));
+    assert_eq!(scheduled.len(), 1);
+    assert!(scheduled[0].eta.is_some() && scheduled[0].task.started.is_none());
+    let switched = control::switched(&answer(version, "disable_events")).unwrap();
+    assert!(!switched.on && switched.already);
 
     let active = control::held_tasks(&answer(version, "active"));
     assert_eq!(active.len(), 2);
@@ -333,7 +341,14 @@ fn stats_conf_and_report_tell_of_the_worker(#[values("5.3.6", "5.6.3", "5.7.0")]
     assert_eq!((changed.default_queue, changed.ignore_result), (None, None));
     assert_eq!(changed.result_keyprefix, None, "the worker censors it");
 
+    assert!(changed.transport.visibility_timeout.is_some());
+
     let all = control::conf(&answer(version, r#"conf {"with_defaults": true}"#));
+    assert_eq!(
+        all.accept_content.as_deref(),
+        Some(["json".to_owned()].as_slice())
+    );
+    assert_eq!(all.task_serializer.as_deref(), Some("json"));
     assert_eq!(all.default_queue.as_deref(), Some("celery"));
     assert_eq!(
         (all.ignore_result, all.track_started),
@@ -555,27 +570,256 @@ fn numbers_of_results_keep_their_digits() {
 }
 
 #[rstest]
-#[case("result_redis_compressed_gzip.json", "application/x-gzip")]
-#[case("result_redis_compressed_bzip2.json", "application/x-bz2")]
-fn a_compressed_result_is_named(#[case] name: &str, #[case] content_type: &str) {
-    let value = BASE64_STANDARD
-        .decode(text(&fixture(name), "value_base64").unwrap())
-        .unwrap();
-    let result = TaskResult::parse(&value, None, &TaskId::from("?"));
+#[case("result_redis_compressed_gzip.json")]
+#[case("result_redis_compressed_bzip2.json")]
+fn a_compressed_result_is_read(#[case] name: &str) {
+    let value = bytes(&fixture(name), "value_base64");
+    let result = TaskResult::parse(&value, None, &TaskId::from("?")).unwrap();
+    assert_eq!((result.state, result.form), (State::Success, Form::Json));
+    assert_eq!(result.size, value.len());
+    let cut = TaskResult::parse(&value[..value.len() - 9], None, &TaskId::from("?"));
+    let error = cut.unwrap_err().to_string();
+    assert!(error.contains("it is cut off"), "{error}");
+}
+
+fn bytes(captured: &Json, key: &str) -> Vec<u8> {
+    BASE64_STANDARD
+        .decode(text(captured, key).unwrap())
+        .unwrap()
+}
+
+#[rstest]
+fn a_body_is_read_in_every_compression_of_kombus(
+    #[values(
+        "application/x-gzip",
+        "application/x-bz2",
+        "application/x-lzma",
+        "application/x-brotli",
+        "application/zstd"
+    )]
+    method: &str,
+) {
+    let captured = fixture("compression_bodies_5.7.0.json");
+    let body = text(&captured, "body_utf8").unwrap();
+    let compressed = captured.get("methods").unwrap().get(method).unwrap();
+    let json = Some("application/json");
+    let payload = payload::decode(
+        &bytes(compressed, "base64"),
+        json,
+        Some(method),
+        Limits::default(),
+    );
+    assert_eq!(payload.unwrap().into_value(), parse(body.as_bytes()));
+}
+
+#[rstest]
+#[case("task_amqp_yaml.json", Serializer::Yaml, None)]
+#[case("task_amqp_msgpack.json", Serializer::Msgpack, None)]
+#[case("task_amqp_gzip.json", Serializer::Json, Some(Compression::Gzip))]
+#[case("task_amqp_bzip2.json", Serializer::Json, Some(Compression::Bzip2))]
+#[case("task_amqp_lzma.json", Serializer::Json, Some(Compression::Lzma))]
+fn a_task_in_every_form_is_the_one_that_celerys_own_client_sends(
+    #[case] name: &str,
+    #[case] serializer: Serializer,
+    #[case] compression: Option<Compression>,
+) {
+    let celery = message(fixture(name).get("message").unwrap());
+    let (mut signature, sender) = like(&celery);
+    signature.options.ignore_result = Some(false);
+    signature.options.serializer = Some(serializer);
+    signature.options.compression = compression;
+    let ours = signature.encode(&sender).unwrap();
+    assert_eq!(ours.properties, celery.properties);
+    assert_eq!(ours.headers, celery.headers);
+    let sorted = |message: &Message| {
+        let mut parts = body(message).as_list().unwrap().to_vec();
+        if let Json::Object(embed) = &mut parts[2] {
+            // PyYAML sorts keys.
+            embed.sort_by(|(one, _), (other, _)| one.cmp(other));
+        }
+        parts
+    };
+    assert_eq!(sorted(&ours), sorted(&celery));
+}
+
+#[test]
+fn a_pickled_task_is_taken_apart() {
+    let celery = message(fixture("task_amqp_pickle.json").get("message").unwrap());
+    let Payload::Opaque(opaque) = celery.payload().unwrap() else {
+        panic!("a pickle is opaque");
+    };
+    let outline = r#"[[1,2],{},{"callbacks":null,"errbacks":null,"chain":null,"chord":null}]"#;
+    assert_eq!(opaque.outline.to_wire(), outline);
+    assert!(!opaque.truncated && opaque.size == celery.body.len());
+    assert_eq!(opaque.lines[0], "     11  int 1");
+    assert!(
+        opaque
+            .lines
+            .iter()
+            .any(|line| line.ends_with("text 'callbacks'"))
+    );
+}
+
+#[test]
+fn every_option_becomes_what_celerys_own_client_makes_of_it() {
+    let celery = message(fixture("task_amqp_options.json").get("message").unwrap());
+    let (mut signature, sender) = like(&celery);
+    signature.options = Options {
+        start: Some(Start::After(Duration::from_secs(30))),
+        expires: Some(Duration::from_mins(2)),
+        priority: Some(5),
+        time_limit: Some(Duration::from_secs(10)),
+        soft_time_limit: Some(Duration::from_secs(5)),
+        shadow: Some("alias".to_owned()),
+        ignore_result: Some(true),
+        headers: vec![("x-mine".to_owned(), number("1"))],
+        ..Options::default()
+    };
+    let ours = signature.encode(&sender).unwrap();
+    assert_eq!(ours.properties, celery.properties);
+    assert_eq!(ours.headers, celery.headers);
+}
+
+#[test]
+fn a_delayed_task_goes_the_way_that_celerys_own_client_sends_it() {
+    let captured = fixture("task_amqp_delayed_delivery.json");
+    let message = captured.get("message").unwrap();
+    let target = message.get("delivery_info").unwrap();
+    let (exchange, routing_key) = delayed::route(5, "qtopic").unwrap();
+    assert_eq!(text(target, "exchange"), Some(exchange));
+    assert_eq!(text(target, "routing_key"), Some(routing_key));
+}
+
+/// An envelope without the tag that is new each time.
+fn without_tag(envelope: &Json) -> Json {
+    let Json::Object(entries) = envelope else {
+        return envelope.clone();
+    };
+    let kept = entries.iter().filter(|(key, _)| {
+        // Only Celery's own client also sends the AMQP property (protocol.md 9.4).
+        key != "delivery_tag" && key != "expiration"
+    });
+    Json::Object(
+        kept.map(|(key, value)| (key.clone(), without_tag(value)))
+            .collect(),
+    )
+}
+
+#[rstest]
+#[case("task_redis_default.json")]
+#[case("task_redis_priority5.json")]
+#[case("task_redis_gzip.json")]
+#[case("task_redis_msgpack.json")]
+fn an_envelope_is_read_and_written_as_kombu_writes_it(#[case] name: &str) {
+    let raw = text(&fixture(name), "raw").unwrap();
+    let message = envelope::decode(raw.as_bytes()).unwrap();
+    assert_eq!(header(&message, "task").as_str(), Some("shop.tasks.add"));
+    let body = message.payload().unwrap().into_value();
+    assert_eq!(body.as_list().unwrap().len(), 3);
+    let ours = envelope::encode(&message, "", "cap");
     assert_eq!(
-        result,
-        Err(ResultError::Compressed(content_type.to_owned()))
+        without_tag(&parse(&ours)),
+        without_tag(&parse(raw.as_bytes()))
+    );
+}
+
+#[test]
+fn a_control_reply_over_redis_is_read_from_its_envelope() {
+    let raw = text(&fixture("pidbox_redis_5.7.0.json"), "reply_raw").unwrap();
+    let reply = Reply::parse(&envelope::decode(raw.as_bytes()).unwrap()).unwrap();
+    assert_eq!(reply.ticket, "350644f6-fa7b-4c80-8638-c7678c0e0978");
+    assert_eq!(reply.node, NodeName::from("p11@host1"));
+    assert_eq!(reply.value.unwrap().to_wire(), r#"{"ok":"pong"}"#);
+}
+
+#[test]
+fn a_held_message_tells_its_queue() {
+    let value = text(&fixture("redis_unacked.json"), "value").unwrap();
+    assert_eq!(
+        envelope::held_queue(value.as_bytes()),
+        Some(QueueName::from("celery"))
     );
 }
 
 #[test]
 fn an_rpc_result_over_redis_is_read_from_its_envelope() {
-    let captured = fixture("result_rpc_over_redis_reply.json");
-    let envelope = parse(text(&captured, "raw").unwrap().as_bytes());
-    let body = BASE64_STANDARD
-        .decode(text(&envelope, "body").unwrap())
-        .unwrap();
-    let content_type = text(&envelope, "content-type");
-    let result = TaskResult::parse(&body, content_type.as_deref(), &TaskId::from("?")).unwrap();
+    let raw = text(&fixture("result_rpc_over_redis_reply.json"), "raw").unwrap();
+    let message = envelope::decode(raw.as_bytes()).unwrap();
+    let result = TaskResult::of_message(&message, &TaskId::from("?")).unwrap();
+    assert_eq!(
+        Some(result.id.as_str()),
+        message.properties.correlation_id.as_deref()
+    );
     assert_eq!((result.state, result.value), (State::Success, number("3")));
+}
+
+/// One line for an event.
+fn event_line(event: &Event) -> String {
+    match event {
+        Event::Task(event) => format!(
+            "{} {} {}: {:?}",
+            event.clock,
+            event.node,
+            event.at.unwrap(),
+            event.kind
+        ),
+        Event::Worker(event) => format!(
+            "{} {} {}: {:?} every {:?}s, {:?} active, {:?} done, load {:?}, Celery {:?}",
+            event.clock,
+            event.node,
+            event.at.unwrap(),
+            event.kind,
+            event.freq,
+            event.active,
+            event.processed,
+            event.loadavg,
+            event.sw_ver
+        ),
+        Event::Other(kind) => format!("? {kind}"),
+    }
+}
+
+fn told(summary: &mut String, message: &Message) {
+    for event in event::parse(message).unwrap() {
+        let line = event_line(&event);
+        writeln!(summary, "    {}", python::shorten(&line, 300)).unwrap();
+    }
+}
+
+#[test]
+fn every_event_on_amqp_is_read() {
+    let captured = fixture("events_amqp_5.7.0.json");
+    let mut summary = String::new();
+    for step in captured.get("steps").unwrap().as_list().unwrap() {
+        writeln!(summary, "{}", text(step, "step").unwrap()).unwrap();
+        for captured in step.get("messages").unwrap().as_list().unwrap() {
+            told(&mut summary, &message(captured));
+        }
+    }
+    for name in [
+        "events_amqp_single_gevent_5.7.0",
+        "events_amqp_task_sent_5.7.0",
+    ] {
+        writeln!(summary, "{name}").unwrap();
+        for captured in fixture(&format!("{name}.json"))
+            .get("messages")
+            .unwrap()
+            .as_list()
+            .unwrap()
+        {
+            told(&mut summary, &message(captured));
+        }
+    }
+    insta::assert_snapshot!("events_amqp_5.7.0", summary);
+}
+
+#[test]
+fn every_event_on_redis_is_read_from_its_envelope() {
+    let captured = fixture("events_redis_5.7.0.json");
+    let mut summary = String::new();
+    for captured in captured.get("messages").unwrap().as_list().unwrap() {
+        let raw = text(captured, "payload_raw").unwrap();
+        told(&mut summary, &envelope::decode(raw.as_bytes()).unwrap());
+    }
+    insta::assert_snapshot!("events_redis_5.7.0", summary);
 }

@@ -113,9 +113,14 @@ impl Replies {
             Method::Stats => Answer::Stats(control::stats(value)),
             Method::Active => Answer::Active(control::held_tasks(value)),
             Method::Reserved => Answer::Reserved(control::held_tasks(value)),
-            Method::Conf => Answer::Conf(control::conf(value)),
+            Method::Conf => Answer::Conf(Box::new(control::conf(value))),
             Method::Report => Answer::Report(control::report(value)),
-            Method::Ping | Method::QueryTask(_) | Method::Revoke { .. } => Answer::Pong,
+            Method::Ping
+            | Method::QueryTask(_)
+            | Method::Revoke { .. }
+            | Method::Scheduled
+            | Method::EnableEvents
+            | Method::DisableEvents => Answer::Pong,
         })
     }
 }

@@ -154,6 +154,7 @@ mod tests {
             name: "celery".into(),
             exchange: "celery".into(),
             routing_key: "celery".into(),
+            ..ConsumedQueue::default()
         };
         for answer in [
             Answer::Tasks(vec!["a".into()]),
@@ -166,7 +167,7 @@ mod tests {
                 values: vec![],
             },
             Answer::Queues(vec![queue]),
-            Answer::Conf(crate::protocol::control::Conf::default()),
+            Answer::Conf(Box::default()),
         ] {
             cluster.apply(
                 Heard::Answer {

@@ -24,6 +24,7 @@ fn reads(queue: &str) -> Answer {
         name: queue.into(),
         exchange: queue.to_owned(),
         routing_key: queue.to_owned(),
+        ..ConsumedQueue::default()
     }])
 }
 
@@ -196,7 +197,7 @@ fn the_backend_is_told_by_the_report_first_and_by_conf_else() {
         result_backend: Some("rpc://".into()),
         ..Conf::default()
     };
-    cluster.apply(answer("w2", Answer::Conf(conf)), at(0));
+    cluster.apply(answer("w2", Answer::Conf(Box::new(conf))), at(0));
     assert_eq!(cluster.result_backend(), Some("rpc://"));
     // A worker's environment wins over its settings, and only the report shows it.
     let report = Report {

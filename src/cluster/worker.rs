@@ -102,7 +102,7 @@ impl Worker {
                 let before = self.reserved.replace(tasks);
                 before.map(|tasks| tasks.len()) != held
             }
-            Answer::Conf(conf) => replace(&mut self.conf, Some(conf)),
+            Answer::Conf(conf) => replace(&mut self.conf, Some(*conf)),
             Answer::Report(report) => replace(&mut self.report, Some(report)),
         };
         changed | was_silent

@@ -16,6 +16,7 @@ use super::Path;
 use crate::call::CallState;
 use crate::clock::Timestamp;
 use crate::error::Error;
+use crate::protocol::payload::{Form, Opaque};
 use crate::protocol::result::Exception;
 use crate::protocol::{Json, NodeName, QueueName, Signature, State, TaskId, TaskName};
 
@@ -126,6 +127,10 @@ pub struct Answer {
     pub retries: Option<u64>,
     /// Size of the stored document in bytes.
     pub size: usize,
+    /// What it was written in.
+    pub form: Form,
+    /// What it does, if it is pickled; its outline is the value.
+    pub opaque: Option<Opaque>,
 }
 
 /// Where in a call's arguments a secret was.

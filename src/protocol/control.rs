@@ -7,12 +7,12 @@ mod answers;
 mod settings;
 
 pub use answers::{
-    ConsumedQueue, HeldTask, Place, Stats, active_queues, held_tasks, places, registered_item,
-    registered_names, stats,
+    ConsumedQueue, HeldTask, Place, ScheduledTask, Stats, Switched, active_queues, held_tasks,
+    places, registered_item, registered_names, scheduled, stats, switched,
 };
-pub use settings::{Conf, Report, conf, report};
+pub use settings::{Conf, Report, TransportOptions, conf, report};
 
-use super::json::{JsonError, Limits};
+use super::payload::PayloadError;
 use super::{Json, Message, NodeName, Properties, TaskId};
 
 /// The fanout exchange of control requests (`control_exchange` default, `celery`).
@@ -43,6 +43,12 @@ pub enum Method {
     Conf,
     /// Free text with versions, transport and result backend.
     Report,
+    /// Tasks that wait for their ETA or retry.
+    Scheduled,
+    /// Send events of tasks; answered as [`switched`] reads.
+    EnableEvents,
+    /// Send them no more.
+    DisableEvents,
     /// Where tasks are.
     QueryTask(Vec<TaskId>),
     /// Revoke; with `terminate`, kill the process that runs it.
@@ -81,15 +87,12 @@ pub struct Reply {
 /// Why a reply cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReplyError {
-    /// Not JSON.
+    /// Its body cannot be read.
     #[error("control reply is not readable: {0}")]
-    Json(#[from] JsonError),
-    /// JSON of another shape, or no ticket.
+    Payload(#[from] PayloadError),
+    /// It is readable but has another shape, or no ticket.
     #[error("control reply has no {0}")]
     Shape(&'static str),
-    /// The worker answers in another serializer (its `task_serializer`).
-    #[error("the worker answers in {0}, which is not read yet")]
-    Serializer(String),
 }
 
 impl Method {
@@ -103,6 +106,9 @@ impl Method {
             Self::Reserved => "reserved",
             Self::Conf => "conf",
             Self::Report => "report",
+            Self::Scheduled => "scheduled",
+            Self::EnableEvents => "enable_events",
+            Self::DisableEvents => "disable_events",
             Self::QueryTask(_) => "query_task",
             Self::Revoke { .. } => "revoke",
         }
@@ -126,9 +132,14 @@ impl Method {
                 ("terminate", Json::Bool(*terminate)),
                 ("signal", "SIGTERM".into()),
             ]),
-            Self::Ping | Self::ActiveQueues | Self::Stats | Self::Reserved | Self::Report => {
-                object([])
-            }
+            Self::Ping
+            | Self::ActiveQueues
+            | Self::Stats
+            | Self::Reserved
+            | Self::Report
+            | Self::Scheduled
+            | Self::EnableEvents
+            | Self::DisableEvents => object([]),
         }
     }
 }
@@ -186,17 +197,12 @@ fn properties() -> Properties {
 }
 
 impl Reply {
-    /// Reads one reply message (header `ticket`, body `{node: value}`; `{"error": …}` becomes `Err`).
+    /// Reads one reply message (header `ticket`, body `{node: value}`; `{"error": …}` becomes `Err`). Workers answer in their
+    /// `task_serializer`: of a pickled answer the outline is taken.
     pub fn parse(message: &Message) -> Result<Self, ReplyError> {
-        let content_type = message.properties.content_type.as_deref();
-        if let Some(form) = content_type.and_then(super::result::other_than_json) {
-            return Err(ReplyError::Serializer(form));
-        }
-        let ticket = message.headers.iter().find(|(name, _)| name == "ticket");
-        let ticket = ticket
-            .and_then(|(_, ticket)| ticket.as_str())
-            .ok_or(ReplyError::Shape("ticket"))?;
-        let body = Json::parse(&message.body, Limits::default())?;
+        let ticket = message.header("ticket").and_then(Json::as_str);
+        let ticket = ticket.ok_or(ReplyError::Shape("ticket"))?;
+        let body = message.payload()?.into_value();
         let Json::Object(entries) = body else {
             return Err(ReplyError::Shape("node"));
         };
@@ -252,6 +258,9 @@ mod tests {
     #[case(Method::Reserved, "reserved", "{}")]
     #[case(Method::Conf, "conf", r#"{"with_defaults":false}"#)]
     #[case(Method::Report, "report", "{}")]
+    #[case(Method::Scheduled, "scheduled", "{}")]
+    #[case(Method::EnableEvents, "enable_events", "{}")]
+    #[case(Method::DisableEvents, "disable_events", "{}")]
     #[case(Method::QueryTask(vec!["a".into(), "b".into()]), "query_task", r#"{"ids":["a","b"]}"#)]
     #[case(Method::Revoke { id: "a".into(), terminate: false }, "revoke", r#"{"task_id":"a","terminate":false,"signal":"SIGTERM"}"#)]
     fn a_request_has_its_method_and_arguments(
@@ -292,7 +301,7 @@ mod tests {
     #[case(
         ticket(),
         "{",
-        "control reply is not readable: expected a key in double quotes, found the end at line 1, column 2"
+        "control reply is not readable: not JSON: expected a key in double quotes, found the end at line 1, column 2"
     )]
     fn what_is_no_reply_says_why(
         #[case] headers: Vec<(String, Json)>,
@@ -305,15 +314,20 @@ mod tests {
         );
     }
 
-    #[test]
-    fn a_reply_in_another_serializer_is_named() {
-        let mut message = reply(ticket(), "\u{81}");
-        message.properties.content_type = Some("application/x-msgpack".to_owned());
-        let error = Reply::parse(&message).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the worker answers in msgpack, which is not read yet"
-        );
+    #[rstest]
+    #[case("application/x-msgpack", b"\x81\xa3w@h\x81\xa2ok\xa4pong")]
+    #[case("application/x-yaml", b"w@h: {ok: pong}\n")]
+    #[case(
+        "application/x-python-serialize",
+        b"\x80\x04}\x8c\x03w@h}\x8c\x02ok\x8c\x04pongss."
+    )]
+    fn workers_answer_in_the_serializer_of_their_tasks(#[case] told: &str, #[case] body: &[u8]) {
+        let mut message = reply(ticket(), "");
+        message.properties.content_type = Some(told.to_owned());
+        message.body = body.to_vec();
+        let reply = Reply::parse(&message).unwrap();
+        assert_eq!(reply.node, NodeName::from("w@h"));
+        assert_eq!(reply.value.unwrap().to_wire(), r#"{"ok":"pong"}"#);
     }
 
     /// Documents with the field names that the answers are read from.
@@ -333,6 +347,14 @@ mod tests {
             "result_backend",
             "result_backend_transport_options",
             "global_keyprefix",
+            "accept_content",
+            "broker_transport_options",
+            "priority_steps",
+            "visibility_timeout",
+            "queue_arguments",
+            "x-max-priority",
+            "request",
+            "eta",
         ];
         let field = (prop::sample::select(names.to_vec()), arbitrary::lenient());
         let object = prop::collection::vec(field, 0..6).prop_map(|fields| {
@@ -354,6 +376,7 @@ mod tests {
             let _ = registered_item(&names, &name, &answer);
             let _ = (active_queues(&answer), held_tasks(&answer), places(&answer));
             let _ = (stats(&answer), conf(&answer), report(&answer));
+            let _ = (scheduled(&answer), switched(&answer));
         }
 
         #[test]

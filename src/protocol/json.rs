@@ -168,6 +168,41 @@ impl From<u64> for Json {
     }
 }
 
+/// The digits of a double as JSON and Python write them: `1.0`, `1e-07`, `NaN`.
+pub(in crate::protocol) fn float_text(number: f64) -> String {
+    if number.is_nan() {
+        return "NaN".to_owned();
+    }
+    if number.is_infinite() {
+        return if number > 0.0 {
+            "Infinity"
+        } else {
+            "-Infinity"
+        }
+        .to_owned();
+    }
+    let text = format!("{number:?}");
+    let Some((digits, exponent)) = text.split_once('e') else {
+        return text;
+    };
+    let (sign, exponent) = match exponent.strip_prefix('-') {
+        Some(exponent) => ('-', exponent),
+        None => ('+', exponent),
+    };
+    format!("{digits}e{sign}{exponent:0>2}")
+}
+
+/// Whether the text of a number is one that JSON or Python writes; any other is written as a text.
+pub(in crate::protocol) fn is_real(number: &str) -> bool {
+    is_number(number) || is_non_finite(number)
+}
+
+/// The double that Python makes of a number's text; `None` if the text is beyond a double or no number.
+pub(in crate::protocol) fn double(number: &str) -> Option<f64> {
+    let double: f64 = number.parse().ok()?;
+    (is_non_finite(number) || (is_number(number) && double.is_finite())).then_some(double)
+}
+
 /// `12.0` and `1e3` are whole numbers too; Python writes counters so when a float slipped in.
 fn whole(number: f64) -> Option<u64> {
     // Above 2^53 a float no longer names one whole number.

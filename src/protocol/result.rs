@@ -1,14 +1,11 @@
 //! The result object that every backend stores or sends, in every state (protocol.md 2.1).
 //!
-//! `result/form.rs` tells JSON from what cannot be read yet.
-
-mod form;
-
-pub(super) use form::of_content_type as other_than_json;
+//! Read from every serializer and compression; of a pickled one the state is known, its value an outline.
 
 use super::json::Limits;
+use super::payload::{self, Form, Opaque, Payload, PayloadError};
 use super::python;
-use super::{Json, NodeName, TaskId, typed};
+use super::{Json, Message, NodeName, TaskId, typed};
 use crate::clock::Timestamp;
 
 /// State of a task as Celery names it.
@@ -62,25 +59,29 @@ pub struct TaskResult {
     pub pid: Option<u64>,
     /// Retries so far, from an extended result.
     pub retries: Option<u64>,
-    /// Size of the stored document in bytes.
+    /// Size of the stored document in bytes, as it was stored or sent.
     pub size: usize,
+    /// What it was written in.
+    pub form: Form,
+    /// What it does, if it is pickled: then `value` is an outline, in which everything that only Python can rebuild is a
+    /// text such as `<shop.models.Order (1, 'x')>`.
+    pub opaque: Option<Opaque>,
 }
 
 /// Why a result cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ResultError {
-    /// It is not JSON.
-    #[error("the result is not readable JSON: {0}")]
-    Json(#[from] super::json::JsonError),
-    /// It is JSON, but not a result object.
+    /// It cannot be read.
+    #[error("the result is not readable: {0}")]
+    Payload(#[from] PayloadError),
+    /// It is readable, but no result object.
     #[error("the result has no {0}")]
     Shape(&'static str),
-    /// Another serializer, told by its content type or first bytes; not read yet. Pickle is never executed.
-    #[error("the result is {0}, which is not read yet")]
-    Serializer(String),
-    /// Compressed (Celery 5.7 `result_compression`); not read yet.
-    #[error("the result is compressed ({0}), which is not read yet")]
-    Compressed(String),
+    /// It is pickled, and its outline is no result object. Pickle is never executed.
+    #[error(
+        "the result is pickled ({0} bytes), and what can be told of it without executing it is no result"
+    )]
+    Pickled(usize),
 }
 
 impl State {
@@ -122,15 +123,51 @@ impl State {
 }
 
 impl TaskResult {
-    /// Reads a stored or sent result. `content_type` is the message's, or `None` where the backend has none (redis);
-    /// `id` is used when the document does not name its task.
+    /// Reads a stored result. `content_type` is the message's, or `None` where the backend has none (redis); `id` is used when
+    /// the document does not name its task.
     pub fn parse(
         payload: &[u8],
         content_type: Option<&str>,
         id: &TaskId,
     ) -> Result<Self, ResultError> {
-        form::check(payload, content_type)?;
-        let mut document = Json::parse(payload, Limits::default())?;
+        Self::read(payload, content_type, None, id)
+    }
+
+    /// Reads a sent result (rpc), which may be compressed as its header `compression` says.
+    pub fn of_message(message: &Message, id: &TaskId) -> Result<Self, ResultError> {
+        let content_type = message.properties.content_type.as_deref();
+        Self::read(&message.body, content_type, message.compression(), id)
+    }
+
+    fn read(
+        payload: &[u8],
+        content_type: Option<&str>,
+        compression: Option<&str>,
+        id: &TaskId,
+    ) -> Result<Self, ResultError> {
+        let size = payload.len();
+        match payload::decode(payload, content_type, compression, Limits::default())? {
+            Payload::Value(form, document) => Self::of_document(document, form, size, id),
+            Payload::Opaque(mut opaque) => {
+                // The outline moves into the record; it may be large.
+                let document = std::mem::replace(&mut opaque.outline, Json::Null);
+                let result = Self::of_document(document, Form::Pickle, size, id);
+                let mut result = result.map_err(|_| ResultError::Pickled(size))?;
+                if result.state.has_exception() {
+                    result.exception = opaque.raised.take().or(result.exception);
+                }
+                result.opaque = Some(opaque);
+                Ok(result)
+            }
+        }
+    }
+
+    fn of_document(
+        mut document: Json,
+        form: Form,
+        size: usize,
+        id: &TaskId,
+    ) -> Result<Self, ResultError> {
         let value = take(&mut document, "result")?;
         let status = text(&document, "status").ok_or(ResultError::Shape("status"))?;
         let state = State::from_word(&status);
@@ -147,7 +184,9 @@ impl TaskResult {
                 .map(NodeName),
             pid: told("pid").and_then(Json::as_u64),
             retries: document.get("retries").and_then(Json::as_u64),
-            size: payload.len(),
+            size,
+            form,
+            opaque: None,
             state,
             value,
         })
@@ -170,7 +209,7 @@ fn text(document: &Json, key: &str) -> Option<String> {
 }
 
 /// An ISO time; without an offset it is UTC (Celery 5.3).
-fn moment(value: &Json) -> Option<Timestamp> {
+pub(super) fn moment(value: &Json) -> Option<Timestamp> {
     let text = match typed::recognise(value) {
         Some(typed) => typed.text,
         None => value.as_str()?,
@@ -366,34 +405,60 @@ mod tests {
     #[rstest]
     #[case(
         "",
-        "the result is not readable JSON: expected a value, found the end at line 1, column 1"
+        "the result is not readable: not JSON: expected a value, found the end at line 1, column 1"
     )]
     #[case("[1]", "the result has no fields")]
     #[case("{}", "the result has no status")]
     #[case(r#"{"status": 1}"#, "the result has no status")]
     #[case(r#"{"status": ""}"#, "the result has no status")]
-    #[case(
-        "children: []\nstatus: SUCCESS\n",
-        "the result is yaml (29 bytes), which is not read yet"
-    )]
     fn what_is_no_result_says_why(#[case] text: &str, #[case] expected: &str) {
         assert_eq!(parse(text).unwrap_err().to_string(), expected);
     }
 
     #[rstest]
-    #[case(b"\x80\x04\x95abc", None, "pickled (6 bytes)")]
-    #[case(b"\x86\xa6status", None, "msgpack (8 bytes)")]
-    #[case(b"{}", Some("application/x-python-serialize"), "pickled (2 bytes)")]
-    #[case(b"{}", Some("application/x-msgpack"), "msgpack (2 bytes)")]
-    #[case(b"{}", Some("application/x-yaml"), "yaml (2 bytes)")]
-    #[case(b"{}", Some("text/odd"), "of type text/odd (2 bytes)")]
-    fn other_serializers_are_named_and_never_decoded(
+    #[case(b"children: []\nstatus: SUCCESS\n", None, Form::Yaml)]
+    #[case(b"{status: SUCCESS}", Some("application/x-yaml"), Form::Yaml)]
+    #[case(b"\x81\xa6status\xa7SUCCESS", None, Form::Msgpack)]
+    #[case(b"\x80\x04}\x8c\x06status\x8c\x07SUCCESSs.", None, Form::Pickle)]
+    #[case(b"{\"status\": \"SUCCESS\"}", Some(""), Form::Json)]
+    fn every_form_is_told_by_its_type_or_its_first_bytes(
+        #[case] payload: &[u8],
+        #[case] content_type: Option<&str>,
+        #[case] form: Form,
+    ) {
+        let result = TaskResult::parse(payload, content_type, &TaskId::default()).unwrap();
+        assert_eq!((result.state, result.form), (State::Success, form));
+        assert_eq!(result.opaque.is_some(), form == Form::Pickle);
+    }
+
+    #[rstest]
+    #[case(
+        b"\x80\x04\x95abc",
+        None,
+        "the result is pickled (6 bytes), and what can be told of it without executing it is no result"
+    )]
+    #[case(
+        b"{}",
+        Some("text/odd"),
+        "the result is not readable: it is of type \"text/odd\", which is not known"
+    )]
+    #[case(
+        b"\x82\xa6status",
+        None,
+        "the result is not readable: not msgpack: the data is cut off at byte 8"
+    )]
+    #[case(
+        b"\0celery-compressed\0application/x-gzip\0\x78\x9c",
+        None,
+        "the result is not readable: it is compressed as gzip, but it is cut off; 2 bytes hold 0 readable bytes of content"
+    )]
+    fn what_cannot_be_read_says_why(
         #[case] payload: &[u8],
         #[case] content_type: Option<&str>,
         #[case] expected: &str,
     ) {
-        let result = TaskResult::parse(payload, content_type, &TaskId::default());
-        assert_eq!(result, Err(ResultError::Serializer(expected.to_owned())));
+        let error = TaskResult::parse(payload, content_type, &TaskId::default()).unwrap_err();
+        assert_eq!(error.to_string(), expected);
     }
 
     #[test]

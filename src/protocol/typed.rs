@@ -5,6 +5,7 @@
 mod build;
 
 pub use build::build;
+pub(super) use build::of_bytes;
 
 use base64::prelude::{BASE64_STANDARD, Engine};
 
@@ -86,6 +87,11 @@ fn marker(value: &Json) -> Option<(&Json, &Json)> {
         return None;
     }
     Some((value.get(TYPE)?, value.get(VALUE)?))
+}
+
+/// Whether a worker's JSON decoder would take the object for a typed value, a known one or not.
+pub(super) fn is_marked(value: &Json) -> bool {
+    marker(value).is_some()
 }
 
 /// The first object, anywhere inside, that has exactly the keys `__type__` and `__value__` with a type kombu does not know:

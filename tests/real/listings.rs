@@ -5,7 +5,7 @@ use std::time::Duration;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Sandbox, Vhost, Worker, WorkerOptions, rig};
+use crate::support::{Sandbox, Version, Vhost, Worker, WorkerOptions, rig};
 use crate::world::Kind::{self, RedisPrefork, RpcPrefork};
 
 fn entry<'a>(document: &'a Value, list: &str, name: &str) -> &'a Value {
@@ -106,7 +106,7 @@ fn workers_of_both_pools(#[values(Kind::RedisPrefork, Kind::RpcSolo)] kind: Kind
     assert!(
         worker["celery"]
             .as_str()
-            .is_some_and(|version| version.starts_with("5.7")),
+            .is_some_and(|version| version.starts_with(Version::usual().name())),
         "{worker}"
     );
     assert!(

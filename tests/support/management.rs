@@ -5,7 +5,20 @@ use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
 use base64::Engine;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::{Value, json};
+
+/// All that need not be written as `%XX` in a part of a URL.
+const PART: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'_')
+    .remove(b'.')
+    .remove(b'~');
+
+/// A name as one part of the path of a URL: `/a b` is `%2Fa%20b`.
+pub fn encoded(name: &str) -> String {
+    utf8_percent_encode(name, PART).to_string()
+}
 
 /// The management API of one node, as its user `guest`.
 #[derive(Clone, Copy, Debug)]
@@ -52,6 +65,7 @@ impl Management {
 
     /// Creates a virtual host in which `guest` may do everything.
     pub fn create_vhost(self, name: &str) {
+        let name = encoded(name);
         self.request("PUT", &format!("vhosts/{name}"), &json!({}));
         let all = json!({"configure": ".*", "write": ".*", "read": ".*"});
         self.request("PUT", &format!("permissions/{name}/guest"), &all);

@@ -1,122 +1,23 @@
-//! Servers that belong to one test or one test file: to be killed, frozen, started again, or locked with a password.
+//! RabbitMQ nodes that belong to one test file: to be killed, frozen, started again, or to ask for certificates.
 
-use std::net::TcpListener;
 use std::path::Path;
 use std::process::Command;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use tempfile::TempDir;
 
-use super::{Leashed, PATIENCE, Rabbit, eventually, temporary_directory, tests_dir};
-
-/// A Redis server of a test's own.
-#[derive(Debug)]
-pub struct PrivateRedis {
-    /// Its URL without a database, with the password if it wants one.
-    pub url: String,
-    /// Its port on the loopback interface.
-    pub port: u16,
-    password: Option<String>,
-    directory: TempDir,
-    process: Option<Leashed>,
-}
-
-impl PrivateRedis {
-    /// Starts a server that lets everybody in.
-    pub fn start() -> Self {
-        Self::start_as(None)
-    }
-
-    /// Starts a server that wants a password.
-    pub fn with_password(password: &str) -> Self {
-        Self::start_as(Some(password.to_owned()))
-    }
-
-    fn start_as(password: Option<String>) -> Self {
-        let port = free_port();
-        let login = password
-            .as_deref()
-            .map(|password| format!(":{password}@"))
-            .unwrap_or_default();
-        let url = format!("redis://{login}127.0.0.1:{port}");
-        let mut server = Self {
-            url,
-            port,
-            password,
-            directory: temporary_directory("redis-"),
-            process: None,
-        };
-        server.restart();
-        server
-    }
-
-    /// Kills the server at once; nothing it held survives.
-    pub fn kill(&mut self) {
-        self.process = None;
-    }
-
-    /// Starts the server anew on the same port, empty; kills it before if it still runs.
-    pub fn restart(&mut self) {
-        self.kill();
-        let mut command = Command::new("redis-server");
-        command.args([
-            "--port",
-            &self.port.to_string(),
-            "--bind",
-            "127.0.0.1",
-            "--save",
-            "",
-            "--appendonly",
-            "no",
-        ]);
-        command.arg("--dir").arg(self.directory.path());
-        if let Some(password) = &self.password {
-            command.args(["--requirepass", password]);
-        }
-        self.process = Some(Leashed::start(
-            &command,
-            0,
-            &self.directory.path().join("log"),
-        ));
-        eventually(PATIENCE, "a private Redis answers", || self.answers());
-    }
-
-    /// Stops the server from running; its connections stay open.
-    pub fn freeze(&self) {
-        self.signal("STOP");
-    }
-
-    /// Lets the server run on.
-    pub fn thaw(&self) {
-        self.signal("CONT");
-    }
-
-    /// A blocking connection for looking behind umbel's back.
-    pub fn connection(&self) -> redis::Connection {
-        redis::Client::open(self.url.as_str())
-            .and_then(|client| client.get_connection())
-            .expect("redis answers")
-    }
-
-    fn answers(&self) -> bool {
-        let connection =
-            redis::Client::open(self.url.as_str()).and_then(|client| client.get_connection());
-        connection.is_ok_and(|mut connection| redis::cmd("PING").exec(&mut connection).is_ok())
-    }
-
-    fn signal(&self, name: &str) {
-        self.process
-            .as_ref()
-            .expect("the server runs")
-            .signal_all(name);
-    }
-}
+use super::{
+    Certificates, Leashed, PATIENCE, Rabbit, Vhost, eventually, free_port, temporary_directory,
+    tests_dir,
+};
 
 /// A RabbitMQ node of a test file's own. It takes some 15 s to start, so share it: [`PrivateRabbit::shared`].
 #[derive(Debug)]
 pub struct PrivateRabbit {
     rabbit: Rabbit,
     ports: [u16; 4],
+    /// Where it speaks AMQP over TLS, and wants a client's certificate of [`Certificates::shared`].
+    tls: Option<u16>,
     directory: TempDir,
     process: Option<Leashed>,
 }
@@ -134,13 +35,26 @@ impl PrivateRabbit {
         node
     }
 
+    /// The node that all tests of one process share for TLS; nobody breaks it.
+    ///
+    /// It listens with and without TLS: see [`Self::amqps`].
+    pub fn shared_tls() -> &'static Self {
+        static SHARED: OnceLock<PrivateRabbit> = OnceLock::new();
+        SHARED.get_or_init(|| Self::start_as(Some(free_port())))
+    }
+
     /// Starts a node.
     pub fn start() -> Self {
+        Self::start_as(None)
+    }
+
+    fn start_as(tls: Option<u16>) -> Self {
         let ports = [(); 4].map(|()| free_port());
         let rabbit = Rabbit::on(ports[0], ports[1]);
         let mut node = Self {
             rabbit,
             ports,
+            tls,
             directory: temporary_directory("rabbit-"),
             process: None,
         };
@@ -151,6 +65,14 @@ impl PrivateRabbit {
     /// Where it listens, and its virtual hosts; they and their durable contents survive [`Self::kill`].
     pub fn rabbit(&self) -> Rabbit {
         self.rabbit
+    }
+
+    /// The `amqps://localhost:PORT/VHOST` URL of a virtual host of [`Self::shared_tls`].
+    pub fn amqps(&self, vhost: &Vhost) -> String {
+        let port = self.tls.expect("a node with TLS");
+        let plain = format!("amqp://guest:guest@127.0.0.1:{}/", self.rabbit.port);
+        let tls = format!("amqps://guest:guest@localhost:{port}/");
+        vhost.url.replace(&plain, &tls)
     }
 
     /// The directory with its data; `rabbitmqctl` in it talks to this node.
@@ -187,6 +109,14 @@ impl PrivateRabbit {
         command
             .arg(self.directory.path())
             .args(self.ports.map(|port| port.to_string()));
+        if let Some(port) = self.tls {
+            let certificates = Certificates::shared();
+            command.arg(port.to_string()).args([
+                &certificates.ca,
+                &certificates.server.certificate,
+                &certificates.server.key,
+            ]);
+        }
         let log = self.directory.path().join("stdout");
         self.process = Some(Leashed::start(&command, 0, &log));
         // The last thing a node starts are its listeners; the test message goes through a queue.
@@ -214,15 +144,4 @@ impl PrivateRabbit {
             process.signal_all(name);
         }
     }
-}
-
-/// A port that nobody listens on, outside the range from which the system gives ports to outgoing connections.
-fn free_port() -> u16 {
-    // A new random number each time: two processes that count would meet.
-    let candidate =
-        || 12_000 + u16::try_from(uuid::Uuid::new_v4().as_u128() % 18_000).expect("below 18,000");
-    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
-    std::iter::repeat_with(candidate)
-        .find(is_free)
-        .expect("an endless iterator")
 }

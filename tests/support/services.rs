@@ -5,7 +5,8 @@ use std::sync::OnceLock;
 use redis::Commands;
 use serde_json::{Value, json};
 
-use super::Management;
+use super::keys::{Key, keys_left};
+use super::{Management, encoded};
 
 /// What `tests/run` told us about its servers.
 #[derive(Debug)]
@@ -106,6 +107,11 @@ impl RedisDb {
     pub fn depth(&self, queue: &str) -> u64 {
         self.connection().llen(queue).expect("redis counts a list")
     }
+
+    /// Everything in it, by name.
+    pub fn keys_left(&self) -> Vec<Key> {
+        keys_left(&mut self.connection())
+    }
 }
 
 /// One RabbitMQ node on the loopback interface.
@@ -128,14 +134,35 @@ impl Rabbit {
 
     /// A new, empty virtual host; removed with its value.
     pub fn vhost(self) -> Vhost {
-        let name = format!("test-{}", uuid::Uuid::new_v4().simple());
+        self.vhost_called(format!("test-{}", new_name()))
+    }
+
+    /// A new, empty virtual host whose name begins and ends with `odd` (`"/a b"`, `"%2F"`); removed with its value.
+    pub fn odd_vhost(self, odd: &str) -> Vhost {
+        self.vhost_called(format!("{odd}{}{odd}", new_name()))
+    }
+
+    fn vhost_called(self, name: String) -> Vhost {
         self.management.create_vhost(&name);
         Vhost {
-            url: format!("amqp://guest:guest@127.0.0.1:{}/{name}", self.port),
+            url: self.url_of("guest", "guest", &name),
             name,
             rabbit: self,
         }
     }
+
+    fn url_of(self, user: &str, password: &str, vhost: &str) -> String {
+        format!(
+            "amqp://{user}:{password}@127.0.0.1:{}/{}",
+            self.port,
+            encoded(vhost)
+        )
+    }
+}
+
+/// A name that nothing else has.
+fn new_name() -> String {
+    uuid::Uuid::new_v4().simple().to_string()
 }
 
 /// A virtual host of RabbitMQ that belongs to one test.
@@ -143,7 +170,7 @@ impl Rabbit {
 pub struct Vhost {
     /// Its URL, `amqp://guest:guest@127.0.0.1:PORT/NAME`.
     pub url: String,
-    /// Its name; needs no escaping in a URL.
+    /// Its name as RabbitMQ knows it; [`encoded`] in a URL, which an odd one needs.
     pub name: String,
     /// The node it is on.
     pub rabbit: Rabbit,
@@ -155,7 +182,7 @@ impl Vhost {
         let properties = json!({"durable": true, "auto_delete": false, "arguments": {}});
         self.rabbit.management.request(
             "PUT",
-            &format!("queues/{}/{queue}", self.name),
+            &self.path("queues", &format!("/{}", encoded(queue))),
             &properties,
         );
     }
@@ -165,7 +192,7 @@ impl Vhost {
     /// Reads the queue itself, so it is right at once; the counts in `GET /api/queues` lag by seconds.
     pub fn messages(&self, queue: &str) -> Vec<Value> {
         let request = json!({"count": 1000, "ackmode": "ack_requeue_true", "encoding": "auto"});
-        let path = format!("queues/{}/{queue}/get", self.name);
+        let path = self.path("queues", &format!("/{}/get", encoded(queue)));
         let Value::Array(messages) = self.rabbit.management.request("POST", &path, &request) else {
             panic!("no list of messages")
         };
@@ -174,24 +201,129 @@ impl Vhost {
 
     /// The names of all queues.
     pub fn queues(&self) -> Vec<String> {
-        let queues = self
-            .rabbit
-            .management
-            .get(&format!("queues/{}?columns=name", self.name));
-        let names = queues.as_array().expect("a list of queues").iter();
-        names
-            .map(|queue| queue["name"].as_str().expect("a name").to_owned())
-            .collect()
+        let queues = self.list("queues", "?columns=name");
+        queues.iter().map(|queue| text(&queue["name"])).collect()
+    }
+
+    /// Everything that was declared here, sorted, a line each: `queue NAME`, `exchange NAME (TYPE)`,
+    /// `binding EXCHANGE -> queue NAME (KEY)`. What every virtual host has from the beginning is left out.
+    pub fn contents(&self) -> Vec<String> {
+        let of_its_own = |exchange: &str| !exchange.is_empty() && !exchange.starts_with("amq.");
+        let mut all: Vec<String> = self
+            .queues()
+            .iter()
+            .map(|name| format!("queue {name}"))
+            .collect();
+        for exchange in self.list("exchanges", "?columns=name,type") {
+            let (name, kind) = (text(&exchange["name"]), text(&exchange["type"]));
+            if of_its_own(&name) {
+                all.push(format!("exchange {name} ({kind})"));
+            }
+        }
+        for binding in self.list("bindings", "") {
+            let source = text(&binding["source"]);
+            // Every queue is bound to the exchange without a name.
+            if !source.is_empty() {
+                all.push(format!(
+                    "binding {source} -> {} {} ({})",
+                    text(&binding["destination_type"]),
+                    text(&binding["destination"]),
+                    text(&binding["routing_key"])
+                ));
+            }
+        }
+        all.sort();
+        all
+    }
+
+    /// Everything that the management API knows of a queue: `durable`, `arguments`, …; `None` when there is none.
+    pub fn queue(&self, name: &str) -> Option<Value> {
+        let path = self.path("queues", &format!("/{}", encoded(name)));
+        let management = self.rabbit.management;
+        management.try_request("GET", &path, &Value::Null).ok()
+    }
+
+    /// Declares a durable exchange of this type (`"topic"`).
+    pub fn declare_exchange(&self, name: &str, kind: &str) {
+        let properties = json!({"type": kind, "durable": true});
+        let path = self.path("exchanges", &format!("/{}", encoded(name)));
+        self.rabbit.management.request("PUT", &path, &properties);
+    }
+
+    /// Declares a durable queue with these arguments: `json!({"x-queue-type": "quorum"})`.
+    pub fn declare_queue_with(&self, name: &str, arguments: &Value) {
+        let properties = json!({"durable": true, "auto_delete": false, "arguments": arguments});
+        let path = self.path("queues", &format!("/{}", encoded(name)));
+        self.rabbit.management.request("PUT", &path, &properties);
+    }
+
+    /// Binds a queue to an exchange.
+    pub fn bind(&self, exchange: &str, queue: &str, key: &str) {
+        let end = format!("/e/{}/q/{}", encoded(exchange), encoded(queue));
+        let binding = json!({"routing_key": key, "arguments": {}});
+        let management = self.rabbit.management;
+        management.request("POST", &self.path("bindings", &end), &binding);
+    }
+
+    /// A new user who may use this virtual host alone, and in it only what fits these regular expressions (`""`: nothing).
+    pub fn user(&self, configure: &str, write: &str, read: &str) -> User {
+        let (name, password) = (format!("user-{}", new_name()), "hunter2xyz");
+        let management = self.rabbit.management;
+        let login = json!({"password": password, "tags": ""});
+        management.request("PUT", &format!("users/{name}"), &login);
+        let allowed = json!({"configure": configure, "write": write, "read": read});
+        let path = self.path("permissions", &format!("/{name}"));
+        management.request("PUT", &path, &allowed);
+        User {
+            url: self.rabbit.url_of(&name, password, &self.name),
+            name,
+            password,
+            management,
+        }
+    }
+
+    fn path(&self, list: &str, end: &str) -> String {
+        format!("{list}/{}{end}", encoded(&self.name))
+    }
+
+    fn list(&self, list: &str, end: &str) -> Vec<Value> {
+        match self.rabbit.management.get(&self.path(list, end)) {
+            Value::Array(all) => all,
+            other => panic!("no list: {other}"),
+        }
     }
 }
 
 impl Drop for Vhost {
     fn drop(&mut self) {
         // The node may have been killed by its test; then its data go with it.
-        drop(self.rabbit.management.try_request(
-            "DELETE",
-            &format!("vhosts/{}", self.name),
-            &Value::Null,
-        ));
+        drop(
+            self.rabbit
+                .management
+                .try_request("DELETE", &self.path("vhosts", ""), &Value::Null),
+        );
     }
+}
+
+/// A user of RabbitMQ that belongs to one test; removed with its value.
+#[derive(Debug)]
+pub struct User {
+    /// The URL of the virtual host with this login.
+    pub url: String,
+    /// Its name.
+    pub name: String,
+    /// Its password.
+    pub password: &'static str,
+    management: Management,
+}
+
+impl Drop for User {
+    fn drop(&mut self) {
+        let path = format!("users/{}", self.name);
+        drop(self.management.try_request("DELETE", &path, &Value::Null));
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().expect("a text").to_owned()
 }

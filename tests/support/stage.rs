@@ -18,6 +18,7 @@ use umbel::cluster::{Answer, Heard, Question};
 use umbel::error::{Error, Kind};
 use umbel::protocol::control::{Conf, ConsumedQueue, HeldTask, Report, Stats};
 use umbel::protocol::json::Limits;
+use umbel::protocol::payload::Form;
 use umbel::protocol::result::{Exception, State as TaskState};
 use umbel::protocol::{Json, NodeName, QueueName, TaskId, TaskName, TaskResult};
 use umbel::tui::effect::Effect;
@@ -186,6 +187,7 @@ impl Stage {
             name: QueueName::from(*name),
             exchange: (*name).to_owned(),
             routing_key: (*name).to_owned(),
+            ..ConsumedQueue::default()
         });
         let running = cast.running.iter().map(|(name, id)| HeldTask {
             id: TaskId::from(*id),
@@ -214,10 +216,10 @@ impl Stage {
             }),
             Answer::Active(running.collect()),
             Answer::Reserved(Vec::new()),
-            Answer::Conf(Conf {
+            Answer::Conf(Box::new(Conf {
                 default_queue: Some("default".to_owned()),
                 ..Conf::default()
-            }),
+            })),
             Answer::Report(Report {
                 celery: Some("5.7.0".to_owned()),
                 ..Report::default()
@@ -364,6 +366,8 @@ pub fn result(id: &TaskId, state: TaskState, value: &str) -> Fact {
         worker: None,
         pid: None,
         retries: None,
+        form: Form::Json,
+        opaque: None,
     }))
 }
 

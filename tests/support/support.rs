@@ -21,29 +21,40 @@
     reason = "each test target uses its own part of the harness"
 )]
 
+mod certificates;
 mod cli;
+mod keys;
 mod management;
 mod private;
+mod private_redis;
 mod process;
 mod proxy;
 mod pty;
+mod sentinel;
 mod services;
 mod tmux;
+mod version;
 mod worker;
 
+use std::net::TcpListener;
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
+pub use certificates::{Certificates, Identity};
 pub use cli::{Outcome, Running, Sandbox, cli};
-pub use management::Management;
-pub use private::{PrivateRabbit, PrivateRedis};
+pub use keys::Key;
+pub use management::{Management, encoded};
+pub use private::PrivateRabbit;
+pub use private_redis::PrivateRedis;
 pub use process::{Leashed, signal};
 pub use proxy::{AMQP_ACK, Proxy};
 pub use pty::{Pty, key};
-pub use services::{Rabbit, RedisDb, Rig, Vhost, rig};
+pub use sentinel::SentinelGroup;
+pub use services::{Rabbit, RedisDb, Rig, User, Vhost, rig};
 pub use tmux::Tmux;
-pub use worker::{Worker, WorkerOptions, celery, python};
+pub use version::{Version, versions};
+pub use worker::{Worker, WorkerOptions, celery, celery_as, python, python_as};
 
 /// Long enough for anything that works on a busy machine; a test that waits this long has failed.
 pub const PATIENCE: Duration = Duration::from_mins(1);
@@ -95,4 +106,15 @@ pub fn temporary_directory(prefix: &str) -> tempfile::TempDir {
         .prefix(prefix)
         .tempdir_in(root)
         .expect("a temporary directory")
+}
+
+/// A port that nobody listens on, outside the range from which the system gives ports to outgoing connections.
+fn free_port() -> u16 {
+    // A new random number each time: two processes that count would meet.
+    let candidate =
+        || 12_000 + u16::try_from(uuid::Uuid::new_v4().as_u128() % 18_000).expect("below 18,000");
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    std::iter::repeat_with(candidate)
+        .find(is_free)
+        .expect("an endless iterator")
 }

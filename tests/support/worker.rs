@@ -9,7 +9,7 @@ use std::time::Instant;
 use tempfile::TempDir;
 
 use super::{
-    Leashed, Outcome, PATIENCE, POLL, Running, eventually, temporary_directory, tests_dir,
+    Leashed, Outcome, PATIENCE, POLL, Running, Version, eventually, temporary_directory, tests_dir,
 };
 
 /// How a worker is started.
@@ -29,8 +29,10 @@ pub struct WorkerOptions {
     pub name: String,
     /// Whether it sends events (`-E`).
     pub events: bool,
-    /// Settings of the application as the inside of a Python dictionary: `"'task_acks_late': True"`.
+    /// Settings of the application as the inside of a Python dictionary: `"'task_acks_late': True"`; literals only.
     pub conf: String,
+    /// Its version of Celery; `None` for [`Version::usual`].
+    pub version: Option<Version>,
     /// More environment.
     pub env: Vec<(String, String)>,
     /// More arguments of `celery worker`.
@@ -48,6 +50,7 @@ impl Default for WorkerOptions {
             name: "w1@test".to_owned(),
             events: false,
             conf: String::new(),
+            version: None,
             env: Vec::new(),
             args: Vec::new(),
         }
@@ -75,7 +78,7 @@ impl Worker {
     pub fn launch(app: &str, options: &WorkerOptions) -> Self {
         let directory = temporary_directory("worker-");
         let log = directory.path().join("log");
-        let mut command = celery_command(&options.broker, &options.backend, &options.conf);
+        let mut command = celery_command(options);
         command.args([
             "-A",
             app,
@@ -94,10 +97,7 @@ impl Worker {
         if options.events {
             command.arg("-E");
         }
-        command
-            .args(&options.args)
-            .envs(options.env.iter().cloned())
-            .current_dir(directory.path());
+        command.args(&options.args).current_dir(directory.path());
         Self {
             process: Leashed::start(&command, 0, &log),
             log,
@@ -167,45 +167,61 @@ impl Worker {
 /// Runs `celery -A shop.tasks ARGS` (`["inspect", "ping"]`) to its end.
 #[track_caller]
 pub fn celery(broker: &str, backend: &str, args: &[&str]) -> Outcome {
-    let mut command = celery_command(broker, backend, "");
-    Running::start(command.args(["-A", "shop.tasks"]).args(args), b"", PATIENCE).wait()
+    celery_as(&client(broker, backend), "shop.tasks", args)
+}
+
+/// Runs `celery -A APP ARGS` to its end, with the version, the settings and the environment of these workers.
+#[track_caller]
+pub fn celery_as(options: &WorkerOptions, app: &str, args: &[&str]) -> Outcome {
+    let mut command = celery_command(options);
+    Running::start(command.args(["-A", app]).args(args), b"", PATIENCE).wait()
 }
 
 /// Runs Python code that may import `shop.tasks`, and returns what it printed; panics when it fails.
 #[track_caller]
 pub fn python(broker: &str, backend: &str, code: &str) -> String {
-    let mut command = python_command(broker, backend, "");
+    python_as(&client(broker, backend), code)
+}
+
+/// Runs Python code with the version, the settings and the environment of these workers; returns what it printed.
+#[track_caller]
+pub fn python_as(options: &WorkerOptions, code: &str) -> String {
+    let mut command = python_command(options);
     Running::start(command.args(["-c", code]), b"", PATIENCE)
         .wait()
         .expect_code(0)
         .stdout
 }
 
-fn celery_command(broker: &str, backend: &str, conf: &str) -> Command {
-    let mut command = python_command(broker, backend, conf);
+fn client(broker: &str, backend: &str) -> WorkerOptions {
+    WorkerOptions {
+        broker: broker.to_owned(),
+        backend: backend.to_owned(),
+        ..WorkerOptions::default()
+    }
+}
+
+fn celery_command(options: &WorkerOptions) -> Command {
+    let mut command = python_command(options);
     command.args(["-m", "celery"]);
     command
 }
 
-fn python_command(broker: &str, backend: &str, conf: &str) -> Command {
-    let mut command = Command::new(interpreter());
+fn python_command(options: &WorkerOptions) -> Command {
+    let version = options.version.unwrap_or_else(Version::usual);
+    let mut command = Command::new(version.python());
     command
         .env("PYTHONPATH", tests_dir().join("apps"))
-        .env("BROKER", broker)
-        .env("BACKEND", backend);
-    command.env("CONF", format!("{{{conf}}}"));
-    command
+        .env("BROKER", &options.broker)
+        .env("BACKEND", &options.backend)
+        .env("CONF", format!("{{{}}}", options.conf))
         .env("PYTHONUNBUFFERED", "1")
         .env("PYTHONDONTWRITEBYTECODE", "1")
-        .env("PYTHONWARNINGS", "ignore");
-    // Root may run workers that read pickle: these are our own messages.
-    command
+        .env("PYTHONWARNINGS", "ignore")
+        // Root may run workers that read pickle: these are our own messages.
         .env("C_FORCE_ROOT", "1")
         .env("TZ", "UTC")
-        .env("LC_ALL", "C.UTF-8");
+        .env("LC_ALL", "C.UTF-8")
+        .envs(options.env.iter().cloned());
     command
-}
-
-fn interpreter() -> String {
-    std::env::var("UMBEL_TEST_PYTHON").expect("tests/run names its Python")
 }

@@ -44,6 +44,7 @@ fn cluster(workers: &[(&str, &[&str], &str)]) -> Cluster {
             name: (*queue).into(),
             exchange: String::new(),
             routing_key: String::new(),
+            ..ConsumedQueue::default()
         };
         tell(
             &mut cluster,
@@ -103,7 +104,7 @@ fn look(cluster: &Cluster, task: &str) -> Preflight {
 
 fn routed(conf: Conf) -> Cluster {
     let mut cluster = cluster(&[("w1", &["shop.add", "shop.mail"], "celery")]);
-    tell(&mut cluster, "w1", Answer::Conf(conf));
+    tell(&mut cluster, "w1", Answer::Conf(Box::new(conf)));
     cluster
 }
 

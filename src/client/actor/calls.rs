@@ -208,11 +208,7 @@ impl Actor {
                 .unwrap_or_default(),
         );
         if self.calls.contains_key(&id) {
-            let parsed = TaskResult::parse(
-                &message.body,
-                message.properties.content_type.as_deref(),
-                &id,
-            );
+            let parsed = TaskResult::of_message(&message, &id);
             self.result(id, parsed).await;
         }
         // Only now: what was delivered to a dying connection comes again (protocol.md 11.1).

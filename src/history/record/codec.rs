@@ -5,6 +5,7 @@ use super::{Answer, Kept, Origin, Record, Times, Waited};
 use crate::error::{Error, Kind};
 use crate::protocol::json::Limits;
 use crate::protocol::message::Start;
+use crate::protocol::payload::Opaque;
 use crate::protocol::result::Exception;
 use crate::protocol::{Json, NodeName, Options, QueueName, Signature, State};
 
@@ -179,7 +180,30 @@ fn answer(answer: &Answer) -> Json {
         .may("pid", answer.pid)
         .may("retries", answer.retries)
         .put("size", answer.size as u64)
+        .put("form", answer.form.to_string())
+        .may("opaque", answer.opaque.as_ref().map(opaque))
         .done()
+}
+
+/// Its outline is the value of the answer, and what it raised the exception.
+fn opaque(opaque: &Opaque) -> Json {
+    Writer::default()
+        .put("kind", opaque.kind.to_string())
+        .put("size", opaque.size as u64)
+        .put("lines", texts(&opaque.lines))
+        .put("truncated", Json::Bool(opaque.truncated))
+        .done()
+}
+
+fn read_opaque(fields: Reader<'_>) -> Option<Opaque> {
+    Some(Opaque {
+        kind: fields.parsed("kind")?,
+        size: fields.size("size")?,
+        lines: fields.texts("lines"),
+        truncated: fields.truth("truncated")?,
+        outline: Json::Null,
+        raised: None,
+    })
 }
 
 /// The record of a document and its result.
@@ -322,5 +346,7 @@ fn read_answer(fields: Reader<'_>, result: Option<Json>) -> Result<Answer, Unrea
         pid: fields.number("pid"),
         retries: fields.number("retries"),
         size: fields.size("size").unwrap_or_default(),
+        form: fields.parsed("form").unwrap_or_default(),
+        opaque: fields.part("opaque").and_then(read_opaque),
     })
 }

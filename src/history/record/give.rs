@@ -137,6 +137,8 @@ impl Record {
             pid: answer.pid,
             retries: answer.retries,
             size: answer.size,
+            form: answer.form,
+            opaque: answer.opaque.clone(),
         }
     }
 

@@ -103,6 +103,13 @@ impl Record {
                 Kept::Cut { beginning, .. } => *beginning = needles.hide(beginning),
             }
             needles.hide_in(&mut answer.traceback);
+            for line in answer
+                .opaque
+                .iter_mut()
+                .flat_map(|opaque| &mut opaque.lines)
+            {
+                *line = needles.hide(line);
+            }
             for value in answer
                 .exception
                 .iter_mut()
@@ -183,6 +190,8 @@ fn answer(result: &TaskResult) -> Answer {
         pid: result.pid,
         retries: result.retries,
         size: result.size,
+        form: result.form,
+        opaque: result.opaque.clone(),
     }
 }
 

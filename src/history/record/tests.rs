@@ -155,7 +155,8 @@ fn result() -> impl Strategy<Value = TaskResult> {
         prop::option::of(exception),
         prop::option::of(text()),
     );
-    (parts, told, 0_usize..1 << 30).prop_map(|(parts, told, size)| TaskResult {
+    let pickled = prop::option::of(prop::collection::vec(text(), 0..3));
+    (parts, told, 0_usize..1 << 30, pickled).prop_map(|(parts, told, size, pickled)| TaskResult {
         id: "x".into(),
         state: State::from_word(parts.0),
         value: parts.1,
@@ -166,6 +167,19 @@ fn result() -> impl Strategy<Value = TaskResult> {
         pid: told.2,
         retries: told.3,
         size,
+        form: if pickled.is_some() {
+            Form::Pickle
+        } else {
+            Form::Json
+        },
+        opaque: pickled.map(|lines| Opaque {
+            kind: Form::Pickle,
+            size,
+            truncated: lines.is_empty(),
+            lines,
+            outline: Json::Null,
+            raised: None,
+        }),
     })
 }
 
@@ -278,6 +292,8 @@ fn returned(value: Json) -> Fact {
         pid: None,
         retries: None,
         size: 0,
+        form: Form::Json,
+        opaque: None,
     }))
 }
 

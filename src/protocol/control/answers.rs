@@ -1,16 +1,50 @@
-//! What workers are, hold and run: `registered`, `active_queues`, `active`, `reserved`, `query_task`, `stats`.
+//! What workers are, hold and run: `registered`, `active_queues`, `active`, `reserved`, `scheduled`, `query_task`, `stats`.
 
+use super::super::result::moment;
 use super::super::{Json, QueueName, TaskId, TaskName};
+use crate::clock::Timestamp;
 
-/// A queue a worker consumes, from `active_queues`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A queue a worker consumes, from `active_queues`. This is the worker's declaration: the broker's queue may be older and other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConsumedQueue {
     /// Its name.
     pub name: QueueName,
-    /// Its exchange.
+    /// Its exchange; `""` is the default exchange.
     pub exchange: String,
-    /// Its routing key.
+    /// `direct`, `topic`, `fanout`, `headers`; `None` if not told.
+    pub exchange_type: Option<String>,
+    /// Its routing key; of a topic exchange a pattern such as `orders.#`.
     pub routing_key: String,
+    /// `x-queue-type`: `quorum`, `classic`, `stream`; `None` is the broker's default.
+    pub queue_type: Option<String>,
+    /// `max_priority` or `x-max-priority`: the highest priority that AMQP tells apart here; `None` without priorities.
+    pub max_priority: Option<u64>,
+}
+
+impl ConsumedQueue {
+    /// Whether it is declared as a quorum queue (Celery 5.5+; native delayed delivery, protocol.md 6.4).
+    pub fn is_quorum(&self) -> bool {
+        self.queue_type.as_deref() == Some("quorum")
+    }
+}
+
+/// A task that waits for its time, from `scheduled`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ScheduledTask {
+    /// When it may start.
+    pub eta: Option<Timestamp>,
+    /// The task.
+    pub task: HeldTask,
+}
+
+/// The answer to `enable_events` and `disable_events`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Switched {
+    /// Whether the worker says that it sends task events now. One started with `-E` answers `disable_events` with "already
+    /// disabled" and goes on sending.
+    pub on: bool,
+    /// Whether it did so before: who leaves tidily restores only what this request changed.
+    pub already: bool,
 }
 
 /// A task a worker holds or runs, from `active`, `reserved`, `query_task`.
@@ -105,14 +139,52 @@ pub fn active_queues(reply: &Json) -> Vec<ConsumedQueue> {
 
 fn consumed_queue(entry: &Json) -> Option<ConsumedQueue> {
     let name = text(entry, "name")?;
-    let exchange = entry
-        .get("exchange")
-        .and_then(|exchange| text(exchange, "name"));
+    let exchange = entry.get("exchange");
+    let of_exchange = |key| exchange.and_then(|exchange| text(exchange, key));
+    let arguments = entry.get("queue_arguments");
+    let argument = |key| arguments.and_then(|arguments| arguments.get(key));
+    let priority = entry
+        .get("max_priority")
+        .and_then(Json::as_u64)
+        .or_else(|| argument("x-max-priority")?.as_u64());
     Some(ConsumedQueue {
         name: QueueName::from(name),
-        exchange: exchange.unwrap_or_default().to_owned(),
+        exchange: of_exchange("name").unwrap_or_default().to_owned(),
+        exchange_type: of_exchange("type").map(str::to_owned),
         routing_key: text(entry, "routing_key").unwrap_or_default().to_owned(),
+        queue_type: argument("x-queue-type")
+            .and_then(Json::as_str)
+            .map(str::to_owned),
+        max_priority: priority,
     })
+}
+
+/// Tasks of a `scheduled` answer.
+pub fn scheduled(reply: &Json) -> Vec<ScheduledTask> {
+    let waiting = |entry: &Json| {
+        let request = entry.get("request")?;
+        let id = TaskId::from(text(request, "id")?);
+        Some(ScheduledTask {
+            eta: entry.get("eta").and_then(moment),
+            task: held_task(id, request),
+        })
+    };
+    list(reply).iter().filter_map(waiting).collect()
+}
+
+/// Reads the answer to `enable_events` or `disable_events`: `{"ok": "task events already enabled"}`; `None` for anything else.
+pub fn switched(reply: &Json) -> Option<Switched> {
+    let words = text(reply, "ok")?.strip_prefix("task events ")?;
+    let (already, word) = match words.strip_prefix("already ") {
+        Some(word) => (true, word),
+        None => (false, words),
+    };
+    let on = match word {
+        "enabled" => true,
+        "disabled" => false,
+        _ => return None,
+    };
+    Some(Switched { on, already })
 }
 
 /// Tasks of an `active` or `reserved` answer.
@@ -257,6 +329,31 @@ mod tests {
             r#"{"a": ["active"], "b": ["ready", {}], "c": ["active", null]}"#,
         ));
         assert_eq!(places.len(), 1);
+    }
+
+    #[test]
+    fn a_queue_tells_its_kind_and_priorities() {
+        let queues = active_queues(&read(
+            r#"[{"name": "a", "exchange": {"name": "e", "type": "topic"}, "queue_arguments": {"x-queue-type": "quorum", "x-max-priority": 9}},
+                {"name": "b", "exchange": {"name": "", "type": null}, "queue_arguments": null, "max_priority": 5}]"#,
+        ));
+        assert!(queues[0].is_quorum() && !queues[1].is_quorum());
+        assert_eq!(queues[0].exchange_type.as_deref(), Some("topic"));
+        assert_eq!(queues[1].exchange_type, None);
+        let priorities: Vec<_> = queues.iter().map(|queue| queue.max_priority).collect();
+        assert_eq!(priorities, [Some(9), Some(5)]);
+    }
+
+    #[test]
+    fn a_switch_of_events_says_what_was_before() {
+        let answer = |text: &str| switched(&Json::Object(vec![("ok".to_owned(), text.into())]));
+        let told = |on, already| Some(Switched { on, already });
+        assert_eq!(answer("task events enabled"), told(true, false));
+        assert_eq!(answer("task events already enabled"), told(true, true));
+        assert_eq!(answer("task events disabled"), told(false, false));
+        assert_eq!(answer("task events already disabled"), told(false, true));
+        assert_eq!(answer("reload started"), None);
+        assert_eq!(switched(&Json::Null), None);
     }
 
     #[test]

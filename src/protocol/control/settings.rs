@@ -1,6 +1,8 @@
 //! What workers tell of their configuration: `conf` and `report`.
 
-use super::super::{Json, QueueName};
+use std::time::Duration;
+
+use super::super::{Json, QueueName, Serializer};
 
 /// What `conf` tells that we use. Key names differ between new-style, old-style and namespaced settings (protocol.md 2.4): compared case-insensitively by suffix.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -17,6 +19,51 @@ pub struct Conf {
     pub track_started: Option<bool>,
     /// `result_backend_transport_options.global_keyprefix` when it is not censored.
     pub result_keyprefix: Option<String>,
+    /// `accept_content`: names (`json`) or content types, as configured; `None` if not told, which is just JSON.
+    pub accept_content: Option<Vec<String>>,
+    /// `task_serializer`: also what the worker answers control requests in.
+    pub task_serializer: Option<String>,
+    /// `task_default_exchange`.
+    pub default_exchange: Option<String>,
+    /// `task_default_routing_key`, when it is not censored.
+    pub default_routing_key: Option<String>,
+    /// `task_queue_max_priority`.
+    pub queue_max_priority: Option<u64>,
+    /// `broker_transport_options`.
+    pub transport: TransportOptions,
+}
+
+/// What `broker_transport_options` tells that we use; `None` is not told, or censored because its name says "key".
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TransportOptions {
+    /// `global_keyprefix` of Redis keys; workers censor it.
+    pub global_keyprefix: Option<String>,
+    /// After how long Redis delivers again what nobody acknowledged (default an hour).
+    pub visibility_timeout: Option<Duration>,
+    /// `priority_steps` of Redis lists (default 0, 3, 6, 9).
+    pub priority_steps: Option<Vec<u64>>,
+    /// `sep` between a queue's name and its step.
+    pub sep: Option<String>,
+    /// `fanout_prefix`: a text, or `true` for the default `/{db}.` and `false` for none.
+    pub fanout_prefix: Option<Json>,
+    /// `fanout_patterns`: whether events have a channel for each routing key.
+    pub fanout_patterns: Option<bool>,
+    /// `queue_order_strategy` of Redis.
+    pub queue_order_strategy: Option<String>,
+    /// `master_name` of Sentinel.
+    pub master_name: Option<String>,
+}
+
+impl Conf {
+    /// Whether the worker takes messages in this serializer. Not told is Celery's default: JSON only.
+    pub fn accepts(&self, serializer: Serializer) -> bool {
+        match &self.accept_content {
+            None => serializer == Serializer::Json,
+            Some(names) => names
+                .iter()
+                .any(|name| *name == serializer.to_string() || name == serializer.content_type()),
+        }
+    }
 }
 
 /// Reads a `conf` answer.
@@ -37,7 +84,64 @@ pub fn conf(reply: &Json) -> Conf {
             &["task_track_started", "celery_track_started"],
         )),
         result_keyprefix: setting(reply, &["result_backend_transport_options"]).and_then(keyprefix),
+        accept_content: accept_content(reply),
+        task_serializer: text(setting(reply, &["task_serializer"])),
+        default_exchange: text(setting(
+            reply,
+            &["task_default_exchange", "celery_default_exchange"],
+        )),
+        default_routing_key: text(setting(
+            reply,
+            &["task_default_routing_key", "celery_default_routing_key"],
+        ))
+        .filter(|key| !is_censored(key)),
+        queue_max_priority: setting(
+            reply,
+            &["task_queue_max_priority", "celery_queue_max_priority"],
+        )
+        .and_then(Json::as_u64),
+        transport: setting(reply, &["broker_transport_options"])
+            .map_or_else(TransportOptions::default, transport),
     }
+}
+
+/// A list of names; a set arrives as its repr, `{'json', 'yaml'}`. `result_accept_content` is another setting.
+fn accept_content(conf: &Json) -> Option<Vec<String>> {
+    let entries = conf.as_object()?.iter().cloned();
+    let about_results = |key: &str| key.to_ascii_lowercase().ends_with("result_accept_content");
+    let others = entries.filter(|(key, _)| !about_results(key)).collect();
+    match setting(&Json::Object(others), &["accept_content"])? {
+        Json::List(names) => {
+            let names = names.iter().filter_map(Json::as_str);
+            Some(names.map(str::to_owned).collect())
+        }
+        Json::Text(repr) => {
+            let quoted = repr.split(['\'', '"']).skip(1).step_by(2);
+            Some(quoted.map(str::to_owned).collect())
+        }
+        _ => None,
+    }
+}
+
+fn transport(options: &Json) -> TransportOptions {
+    let word = |key| text(options.get(key)).filter(|text| !is_censored(text));
+    let seconds = options.get("visibility_timeout").and_then(Json::as_f64);
+    let steps = options.get("priority_steps").and_then(Json::as_list);
+    TransportOptions {
+        global_keyprefix: word("global_keyprefix"),
+        visibility_timeout: seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()),
+        priority_steps: steps.map(|steps| steps.iter().filter_map(Json::as_u64).collect()),
+        sep: word("sep"),
+        fanout_prefix: options.get("fanout_prefix").cloned(),
+        fanout_patterns: options.get("fanout_patterns").and_then(Json::as_bool),
+        queue_order_strategy: word("queue_order_strategy"),
+        master_name: word("master_name"),
+    }
+}
+
+/// Workers put asterisks for whatever a name makes them think secret.
+fn is_censored(text: &str) -> bool {
+    text.len() > 1 && text.bytes().all(|byte| byte == b'*')
 }
 
 /// The value of a setting under any of its names, alone or behind a namespace (`SHOP_RESULT_BACKEND`); null is not set.
@@ -69,8 +173,7 @@ fn flag(value: Option<&Json>) -> Option<bool> {
 /// The prefix, unless the worker censored it as something secret because of its name.
 fn keyprefix(options: &Json) -> Option<String> {
     let prefix = text(options.get("global_keyprefix"))?;
-    let censored = prefix.len() > 1 && prefix.bytes().all(|byte| byte == b'*');
-    (!censored).then_some(prefix)
+    (!is_censored(&prefix)).then_some(prefix)
 }
 
 /// `task_routes` is a dict of pattern to route, or a list of such dicts and of lists of pairs. Router functions cannot be asked.
@@ -180,6 +283,46 @@ mod tests {
         );
         assert_eq!(old.routes.len(), 1);
         assert_eq!(old.result_keyprefix.as_deref(), Some("kp_"));
+    }
+
+    #[rstest]
+    #[case("{}", &[Serializer::Json])]
+    #[case(r#"{"result_accept_content": ["yaml"]}"#, &[Serializer::Json])]
+    #[case(r#"{"accept_content": ["msgpack", "application/x-yaml"]}"#, &[Serializer::Yaml, Serializer::Msgpack])]
+    #[case(r#"{"SHOP_ACCEPT_CONTENT": "{'json', 'yaml'}"}"#, &[Serializer::Json, Serializer::Yaml])]
+    #[case(r#"{"CELERY_ACCEPT_CONTENT": ["pickle"]}"#, &[])]
+    fn what_a_worker_accepts_is_told_or_json(
+        #[case] answer: &str,
+        #[case] expected: &[Serializer],
+    ) {
+        use strum::IntoEnumIterator;
+        let conf = conf(&read(answer));
+        let accepted: Vec<_> = Serializer::iter()
+            .filter(|&one| conf.accepts(one))
+            .collect();
+        assert_eq!(accepted, expected);
+    }
+
+    #[test]
+    fn transport_options_are_told_unless_they_are_censored() {
+        let told = conf(&read(
+            r#"{"BROKER_TRANSPORT_OPTIONS": {"visibility_timeout": 100, "global_keyprefix": "********", "priority_steps": [0, 5],
+                "sep": ":", "fanout_prefix": true, "fanout_patterns": false, "master_name": "m"},
+                "task_default_routing_key": "********", "task_default_exchange": "shop", "task_queue_max_priority": 10}"#,
+        ));
+        let expected = TransportOptions {
+            visibility_timeout: Some(Duration::from_secs(100)),
+            priority_steps: Some(vec![0, 5]),
+            sep: Some(":".to_owned()),
+            fanout_prefix: Some(Json::Bool(true)),
+            fanout_patterns: Some(false),
+            master_name: Some("m".to_owned()),
+            ..TransportOptions::default()
+        };
+        assert_eq!(told.transport, expected);
+        assert_eq!(told.default_routing_key, None);
+        assert_eq!(told.default_exchange.as_deref(), Some("shop"));
+        assert_eq!(told.queue_max_priority, Some(10));
     }
 
     #[rstest]

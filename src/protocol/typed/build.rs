@@ -57,10 +57,15 @@ fn bytes(text: &str) -> Option<Json> {
     } else {
         text.as_bytes().to_vec()
     };
-    Some(match String::from_utf8(raw) {
+    Some(of_bytes(raw))
+}
+
+/// Python's `bytes` as kombu writes them.
+pub fn of_bytes(raw: Vec<u8>) -> Json {
+    match String::from_utf8(raw) {
         Ok(text) => tagged(Kind::Bytes, Json::Text(text)),
         Err(error) => tagged(Kind::Base64, Json::Text(BASE64.encode(error.as_bytes()))),
-    })
+    }
 }
 
 pub(super) fn from_base64(text: &str) -> Option<Vec<u8>> {

@@ -5,6 +5,7 @@ Celery settings. Without CONF it is the plainest common set-up: JSON, started st
 """
 
 import ast
+import json
 import os
 import signal
 import time
@@ -41,6 +42,38 @@ BIDI = "\u202egnp.exe\u2066"
 HOSTILE = CLEAR_SCREEN + LEAVE_SCREEN + SET_TITLE + WRITE_CLIPBOARD + C1_CLEAR + COLOUR + BIDI
 
 
+class Parcel:
+    """What only pickle can hold."""
+
+    def __init__(self, weight):
+        self.weight = weight
+
+
+GIFTS = {
+    # JSON, YAML and msgpack hold all of this.
+    "plain": lambda: {"text": "žluť 不鏽鋼 \U0001F469\u200d\U0001F4BB", "int": 42, "negative": -7, "float": 1.5, "true": True,
+                      "none": None, "list": [1, [2, []]], "dict": {"a": {"b": {}}}, "empty": "", "max": 2 ** 64 - 1,
+                      "min": -2 ** 63},
+    "bytes": lambda: b"\xff\x00abc",
+    "int_keys": lambda: {1: "one", -2: "minus two", None: "none", False: "false"},
+    "nan": lambda: [float("nan"), float("inf"), float("-inf"), -0.0],
+    "big": lambda: 2 ** 70,
+    "tuple": lambda: (1, (2, 3)),
+    "set": lambda: {1},
+    "datetime": lambda: datetime(2024, 5, 1, 12, 30, 15, 123456, tzinfo=timezone.utc),
+    "date": lambda: date(2024, 5, 1),
+    "decimal": lambda: Decimal("1.10"),
+    "multiline": lambda: "first: line\n- second\n\n  third: 'it''s'\n",
+    "yaml_traps": lambda: ["no", "yes", "null", "~", "1e3", "0o17", "1_000", "2024-05-01", "12:30:00", "<<", "=", "*a", "!x", ""],
+    "alias": lambda: [[1, 2]] * 2 + [SHARED, SHARED],
+    "complex": lambda: 1 + 2j,
+    "object": lambda: Parcel(3),
+    "exception": lambda: ValueError("in a parcel", 1),
+    "code": lambda: ast.literal_eval,
+}
+SHARED = {"shared": True}
+
+
 # ---- returning ---------------------------------------------------------------------------------------------------------
 
 @app.task
@@ -66,6 +99,18 @@ def typed(count: int, ratio: float = 0.5, flag: bool = False, tags: Optional[Lis
           mode: Literal["fast", "safe"] = "fast", *, limits: Dict[str, Union[int, str]] = {}, note: Annotated[str, "words"] = ""):
     """Annotations of all kinds."""
     return [count, ratio, flag, tags, mode, limits, note]
+
+
+@app.task
+def types_of(*args, **kwargs):
+    """The repr of each argument: what exactly arrived, whatever the result can hold."""
+    return {"args": [repr(value) for value in args], "kwargs": {key: repr(value) for key, value in kwargs.items()}}
+
+
+@app.task
+def give(kind):
+    """Return what only some serializers can hold."""
+    return GIFTS[kind]()
 
 
 class Colour(Enum):
@@ -156,6 +201,21 @@ def mail(self, to, subject="Hello", *, html=False):
 def with_options(self, x=1):
     """A task with many options."""
     return x
+
+
+@app.task(bind=True)
+def headers_seen(self, *args, **kwargs):
+    """What the message said beside the arguments, as JSON has it."""
+    request = self.request
+    told = {key: getattr(request, key, None) for key in (
+        "id", "task", "headers", "priority", "timelimit", "eta", "expires", "shadow", "ignore_result", "reply_to",
+        "correlation_id", "root_id", "parent_id", "group", "retries", "origin", "lang", "compression", "content_type",
+        "content_encoding", "stamped_headers", "stamps", "replaced_task_nesting", "delivery_info", "properties", "argsrepr",
+        "kwargsrepr")}
+    # All that a sender added to the headers of a message is an attribute of the request.
+    known = set(told) | {"called_directly", "is_eager", "hostname", "callbacks", "errbacks", "chain", "chord", "args", "kwargs"}
+    told["custom"] = {key: value for key, value in vars(request).items() if key not in known and not key.startswith("_")}
+    return json.loads(json.dumps(told, default=repr))
 
 
 # ---- on the way --------------------------------------------------------------------------------------------------------
