@@ -218,3 +218,47 @@ fn put_words(transaction: &Transaction<'_>, number: i64, text: &str) -> Result<(
 fn nanos(duration: Option<Duration>) -> Option<i64> {
     Some(i64::try_from(duration?.as_nanos()).unwrap_or(i64::MAX))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::Filter;
+    use crate::history::record::tests::record;
+    use crate::history::store::Cause;
+    use proptest::prelude::*;
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+
+    #[test]
+    fn a_full_disk_is_told_and_what_is_there_can_still_be_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = Store::open(&folder.path().join("history.db")).unwrap();
+        let mut runner = TestRunner::deterministic();
+        let mut any = || record().new_tree(&mut runner).unwrap().current();
+        store.upsert(&[any()]).unwrap();
+        store
+            .connection
+            .pragma_update(None, "max_page_count", 40)
+            .unwrap();
+        let mut large = any();
+        large.warnings = vec!["x".repeat(1 << 20)];
+        large.signature.id = "large".into();
+        let trouble = store.upsert(&[large]).unwrap_err();
+        assert_eq!(trouble.cause, Cause::Full, "{trouble}");
+        assert_eq!(store.count(&Filter::default()).unwrap().calls, 1);
+        store.upsert(&[any()]).unwrap();
+    }
+
+    proptest! {
+        #[test]
+        fn a_record_comes_out_of_the_database_as_it_went_in(record in record()) {
+            let mut store = Store::memory().unwrap();
+            prop_assert_eq!(store.upsert(std::slice::from_ref(&record)).unwrap(), 1);
+            prop_assert_eq!(store.record(record.id()).unwrap(), Some(record.clone()));
+            let row = store.page(&Filter::default(), None, 9).unwrap().remove(0);
+            prop_assert_eq!((row.id, row.state, row.open), (record.id().clone(), record.state, record.is_open()));
+            prop_assert_eq!(row.took, record.took());
+            prop_assert_eq!(store.newest(9, 1), [record]);
+        }
+    }
+}
