@@ -143,6 +143,7 @@ const PURE: &[&str] = &[
     "backend/url",
     "server/url",
     "server/options",
+    "server/http",
     "server/redis/url",
     "tui/state",
     "tui/update",
@@ -164,6 +165,7 @@ const RESERVED: &[(&str, &[&str])] = &[
         "redis::",
         &["backend/redis", "broker/redis", "server/redis"],
     ),
+    ("ureq::", &["broker/amqp/management"]),
     ("rusqlite::", &["history/store"]),
     (
         "crossterm::",
@@ -458,6 +460,7 @@ fn libraries_that_talk_to_the_world_stay_in_their_rooms() {
                 !before.ends_with(|c: char| c.is_alphanumeric() || c == '_')
                     && !before.ends_with("crate::backend::")
                     && !before.ends_with("crate::broker::")
+                    && !before.ends_with("crate::server::")
             });
             let own = source.name == "backend" || source.name == "backend/url";
             if spoken

@@ -17,7 +17,7 @@ use super::event::{Event, LinkName, LinkState};
 use super::replies::Replies;
 use super::survey::{Purpose, Survey};
 use super::{Client, Command};
-use crate::backend::{self, Results};
+use crate::backend::{self, Results, Told};
 use crate::broker::{self, Broker, Delivery, Depth, Reach};
 use crate::clock::{Clock, Now};
 use crate::cluster::{Cluster, Heard, Question};
@@ -28,11 +28,13 @@ use crate::protocol::{QueueName, TaskId};
 const ROOM: usize = 1024;
 /// How long a connection that is being made is awaited at the end.
 const DIALLING: Duration = Duration::from_millis(150);
+/// Different notices that are told; more would be a flood.
+const MOST_NOTICES: usize = 32;
 /// Deliveries of a link that may wait for the actor.
 const INCOMING: usize = 1024;
 
 /// Turns what a worker says about its result backend into a way to it.
-pub type Resolve = Box<dyn Fn(&str) -> Result<Results, Error> + Send + Sync>;
+pub type Resolve = Box<dyn Fn(&Told) -> Result<Results, Error> + Send + Sync>;
 
 /// Where the results are to be read.
 pub enum ResultsSource {
@@ -100,6 +102,8 @@ struct Actor {
     expected: HashSet<TaskId>,
     /// The broker blocks publishers.
     blocked: bool,
+    /// What was told as [`Event::Notice`].
+    noticed: HashSet<String>,
     schedule: Schedule,
 }
 
@@ -138,6 +142,7 @@ pub fn start(setup: Setup) -> (Client, mpsc::Receiver<Event>) {
         calls: HashMap::new(),
         expected: HashSet::new(),
         blocked: false,
+        noticed: HashSet::new(),
         schedule: Schedule::default(),
     };
     let inbox = Inbox {
@@ -251,6 +256,13 @@ impl Actor {
         let _ = self.events.send(event).await;
     }
 
+    /// Tells what the user should know of a link, once however often it connects.
+    async fn notice(&mut self, notice: String) {
+        if self.noticed.len() < MOST_NOTICES && self.noticed.insert(notice.clone()) {
+            self.tell(Event::Notice(notice)).await;
+        }
+    }
+
     /// Folds something heard into our own picture, and tells it.
     async fn heard(&mut self, heard: Heard) {
         let now = self.now();
@@ -309,6 +321,7 @@ fn log(event: &Event) {
         Event::Link(name, LinkState::Up { latency: None }) => {
             tracing::info!(link = %name, "link is up");
         }
+        Event::Notice(notice) => tracing::warn!(%notice, "notice"),
         Event::Results(results) => tracing::info!(backend = %results.address(), "results"),
         Event::Heard(Heard::Unreadable { .. }, _) => {
             tracing::warn!("an answer of a worker cannot be read");

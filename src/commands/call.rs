@@ -68,6 +68,8 @@ struct Known {
     results: Option<Results>,
     broker_up: bool,
     backend_up: bool,
+    /// What the links have to say.
+    notices: Vec<String>,
 }
 
 /// Why the waiting ended.
@@ -185,6 +187,7 @@ impl Known {
             Event::Link(LinkName::Backend, LinkState::Up { .. }) => self.backend_up = true,
             Event::Results(results) => self.results = Some(results),
             Event::ResultsTrouble(error) => return Err(error),
+            Event::Notice(notice) => self.notices.push(notice),
             Event::Heard(heard, at) => {
                 self.cluster.apply(heard, at);
             }
@@ -216,6 +219,7 @@ fn choose(call: &mut Call, known: &Known, no_preflight: bool) -> Result<bool, Er
     if let Some(refusal) = preflight.refusal.filter(|_| !no_preflight) {
         return Err(refusal);
     }
+    call.warnings.extend(known.notices.iter().cloned());
     call.warnings.extend(preflight.warnings);
     Ok(preflight.no_result)
 }
@@ -240,6 +244,12 @@ async fn wait(session: &mut Session, call: &mut Call) {
         match tokio::time::timeout(wake, session.events.recv()).await {
             Ok(Some(Event::Call(id, fact, at))) if id == *call.id() => {
                 call.apply(fact, at);
+            }
+            Ok(Some(Event::Notice(notice))) => {
+                if session.output.form != Form::Json {
+                    session.output.warnings(std::slice::from_ref(&notice));
+                }
+                call.warnings.push(notice);
             }
             Ok(Some(_)) | Err(_) => {}
             Ok(None) => return,

@@ -17,6 +17,10 @@ pub fn heard(state: &mut State, event: Event, now: Now) -> Outcome {
         Event::Link(name, link) => state.shared.links.apply(name, link),
         Event::Results(results) => results_known(state, results),
         Event::ResultsTrouble(error) => results_trouble(state, error, now),
+        Event::Notice(notice) => {
+            state.notices.problem(notice, now);
+            true
+        }
         Event::Heard(heard, at) => cluster_heard(state, heard, at, now),
         Event::Call(id, fact, at) => call_heard(state, &id, fact, at, now),
         Event::Revoked { id, node, answer } => {
