@@ -5,6 +5,7 @@
 //! * [`protocol`] what Celery says on the wire; pure
 //! * [`broker`], [`backend`] the two links, behind traits; [`client`] the actor that owns them
 //! * [`cluster`] what has been heard of workers, queues and tasks; [`mod@call`] the life of one call; both pure
+//! * [`history`] every call on disk, for recall and for calls that end after we did
 //! * [`commands`] and [`tui`] the two faces; [`cli`] and [`config`] what the user asked for
 //! * [`demo`] a pretend cluster that speaks the real protocol
 //!
@@ -21,6 +22,7 @@ pub mod commands;
 pub mod config;
 pub mod demo;
 pub mod error;
+pub mod history;
 pub mod logging;
 pub mod protocol;
 pub mod schema;
