@@ -8,6 +8,7 @@ pub mod diagnosis;
 pub mod document;
 pub mod fact;
 pub mod preflight;
+pub mod restore;
 pub mod state;
 #[cfg(test)]
 mod tests;

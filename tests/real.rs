@@ -3,6 +3,8 @@
 
 #[path = "real/diagnosis.rs"]
 mod diagnosis;
+#[path = "real/events.rs"]
+mod events;
 #[path = "real/large.rs"]
 mod large;
 #[path = "real/leftovers.rs"]
@@ -11,13 +13,19 @@ mod leftovers;
 mod listings;
 #[path = "real/outcomes.rs"]
 mod outcomes;
+#[path = "real/redis_broker.rs"]
+mod redis_broker;
 #[path = "real/refusals.rs"]
 mod refusals;
 #[path = "real/results.rs"]
 mod results;
 #[path = "real/routing.rs"]
 mod routing;
+#[path = "real/routing_options.rs"]
+mod routing_options;
 #[path = "support/support.rs"]
 mod support;
+#[path = "real/ways.rs"]
+mod ways;
 #[path = "real/world.rs"]
 mod world;

@@ -4,6 +4,8 @@ use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Serialize;
 
 use super::around::Around;
@@ -18,8 +20,9 @@ use crate::cli;
 use crate::client::{Command, Event, LinkName, LinkState, Order};
 use crate::clock::Now;
 use crate::error::{Error, Kind};
+use crate::protocol::json::Limits;
 use crate::protocol::message::{Properties, Sender};
-use crate::protocol::{Json, QueueName, Signature};
+use crate::protocol::{Compression, Json, Serializer, Signature, payload};
 
 /// How long the depth of a queue that no worker named is waited for.
 const DEPTH_PATIENCE: Duration = Duration::from_secs(1);
@@ -36,11 +39,15 @@ const FRAME: Duration = Duration::from_millis(100);
 #[derive(Serialize)]
 struct MessageDocument {
     schema: &'static str,
-    exchange: &'static str,
-    routing_key: Option<QueueName>,
+    exchange: String,
+    routing_key: Option<String>,
     properties: Properties,
     headers: Json,
+    /// What the body says.
     body: Json,
+    /// The body's bytes, where they are not that JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body_base64: Option<String>,
 }
 
 /// Prints the message that would be sent, without any network.
@@ -53,16 +60,26 @@ pub fn dry_run(
     let message = signature
         .encode(sender)
         .map_err(|error| Error::new(Kind::InvalidArguments, error.to_string()))?;
-    let body = Json::parse(&message.body, crate::protocol::json::Limits::default());
+    let options = &signature.options;
+    let plain = options.compression.is_none()
+        && matches!(options.serializer, None | Some(Serializer::Json));
+    let body = payload::decode(
+        &message.body,
+        message.properties.content_type.as_deref(),
+        options.compression.map(Compression::content_type),
+        Limits::default(),
+    );
     let body = body.map_err(|error| Error::new(Kind::Internal, error.to_string()))?;
     session_output.warnings(warnings);
+    let queue = options.queue.as_ref().map(ToString::to_string);
     session_output.document(&MessageDocument {
         schema: "umbel.message/1",
-        exchange: "",
-        routing_key: signature.options.queue.clone(),
+        exchange: options.exchange.clone().unwrap_or_default(),
+        routing_key: options.routing_key.clone().or(queue),
         properties: message.properties,
         headers: Json::Object(message.headers),
-        body,
+        body: body.into_value(),
+        body_base64: (!plain).then(|| BASE64.encode(&message.body)),
     });
     Ok(0)
 }
@@ -73,6 +90,8 @@ struct Known {
     around: Around,
     broker_up: bool,
     backend_up: bool,
+    /// What the links have to say.
+    notices: Vec<String>,
 }
 
 /// Why the waiting ended.
@@ -188,6 +207,7 @@ impl Known {
             Event::Link(LinkName::Broker, LinkState::Up { .. }) => self.broker_up = true,
             Event::Link(LinkName::Backend, LinkState::Up { .. }) => self.backend_up = true,
             Event::ResultsTrouble(error) => return Err(error),
+            Event::Notice(notice) => self.notices.push(notice),
             _ => {}
         }
         Ok(())
@@ -224,6 +244,7 @@ fn choose(call: &mut Call, known: &Known, no_preflight: bool) -> Result<Order, E
     if let Some(refusal) = seen.refusal.take().filter(|it| !overruled(it)) {
         return Err(refusal);
     }
+    call.warnings.extend(known.notices.iter().cloned());
     call.warnings.append(&mut seen.warnings);
     Ok(Order::new(call.signature.clone(), &seen))
 }
@@ -261,6 +282,12 @@ async fn wait(session: &mut Session, call: &mut Call, around: &mut Around) {
                 if session.output.form != Form::Json {
                     session.output.warnings(&call.warnings[said..]);
                 }
+            }
+            Ok(Some(Event::Notice(notice))) => {
+                if session.output.form != Form::Json {
+                    session.output.warnings(std::slice::from_ref(&notice));
+                }
+                call.warnings.push(notice);
             }
             Ok(Some(event)) => around.hear(event),
             Err(_) => {}

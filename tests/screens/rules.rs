@@ -5,6 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use rstest::rstest;
 use umbel::backend::Results;
+use umbel::broker::{Depth, Held};
 use umbel::call::{CallState, Fact};
 use umbel::client::{Command, Event, LinkName, LinkState};
 use umbel::clock::{Moment, Now, Timestamp};
@@ -21,12 +22,12 @@ use crate::stage::{CAST, Stage, down, failure, result, started};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn shop() -> Stage {
+pub fn shop() -> Stage {
     Stage::new(80, 24).shop()
 }
 
 /// The orders that went out.
-fn sent(stage: &Stage) -> Vec<String> {
+pub fn sent(stage: &Stage) -> Vec<String> {
     let python = |effect: &Effect| match effect {
         Effect::Client(Command::Call(order)) => {
             let signature = &order.signature;
@@ -54,14 +55,14 @@ fn revoked(stage: &Stage) -> Vec<TaskId> {
     stage.effects.iter().filter_map(id).collect()
 }
 
-fn quit(stage: &Stage) -> bool {
+pub fn quit(stage: &Stage) -> bool {
     stage
         .effects
         .iter()
         .any(|effect| matches!(effect, Effect::Quit))
 }
 
-fn says(stage: &Stage, text: &str) -> bool {
+pub fn says(stage: &Stage, text: &str) -> bool {
     stage.screen().contains(text)
 }
 
@@ -95,7 +96,7 @@ fn what_is_being_typed_is_sent_too() {
 fn enter_on_the_empty_row_goes_to_the_button_and_enter_there_sends() {
     let mut stage = shop();
     stage.keys("Enter 2 Enter Enter");
-    assert_eq!(stage.state.context(), Context::CallNav);
+    assert_eq!(stage.state.context(), Context::CallButton);
     assert!(sent(&stage).is_empty());
     stage.keys("Enter");
     assert_eq!(sent(&stage), ["shop.mail.send_receipt(2)"]);
@@ -913,4 +914,29 @@ proptest! {
         prop_assert!(sent(&stage).is_empty());
         prop_assert!(revoked(&stage).is_empty());
     }
+}
+
+#[test]
+fn messages_that_workers_hold_are_shown_by_queue_or_all_together() {
+    let mut stage = Stage::new(160, 48).shop();
+    let mut held = |held| {
+        stage.heard(Heard::Depth {
+            queue: QueueName::from("default"),
+            depth: Ok(Depth::Known {
+                ready: 1,
+                held,
+                rates: None,
+                consumers: None,
+            }),
+        });
+        stage.keys("5");
+        stage.screen()
+    };
+    assert!(!held(Held::Unknown).contains("held"));
+    assert!(held(Held::Queue(4711)).contains("4,711"));
+    let together = held(Held::AllQueues(12_345));
+    assert!(
+        together.contains("12,345 messages held over all"),
+        "{together}"
+    );
 }
