@@ -486,8 +486,8 @@ fn a_task_that_ignores_its_result_and_whose_workers_tell_no_events_says_so() {
         ..WorkerOptions::default()
     };
     let world = Kind::RedisPrefork.start(rig, options);
-    let document = world.document(0, "silent", &["--timeout", "3"]);
-    assert_eq!(document["state"], "no_result", "{document:#}");
+    let document = over(&world, "silent", &[]);
+    assert_eq!(kinds(&document)[0], "result_ignored", "{document:#}");
     assert_eq!(
         why(&document, "result_ignored")["task"],
         "shop.tasks.silent"
