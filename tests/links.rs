@@ -76,9 +76,12 @@ async fn next<T>(incoming: &mut Receiver<T>) -> T {
 }
 
 async fn next_result(incoming: &mut Receiver<Incoming>) -> (Message, AckTag) {
-    match next(incoming).await {
-        Incoming::Result { message, tag } => (message, tag),
-        other => panic!("no result: {other:?}"),
+    loop {
+        match next(incoming).await {
+            Incoming::Result { message, tag } => return (message, tag),
+            Incoming::Notice(_) => {}
+            other => panic!("no result: {other:?}"),
+        }
     }
 }
 

@@ -57,9 +57,9 @@ impl AmqpBroker {
     pub fn with(mut self, options: Arc<TransportOptions>, management: Option<HttpUrl>) -> Self {
         if let BrokerUrl::Amqp(endpoints) = &mut self.url {
             let tls = options.wants_tls();
-            endpoints
-                .iter_mut()
-                .for_each(|endpoint| endpoint.tls |= tls);
+            for endpoint in endpoints {
+                endpoint.tls |= tls;
+            }
         }
         self.options = options;
         self.management = management;

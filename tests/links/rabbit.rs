@@ -4,9 +4,9 @@ use umbel::server::http::HttpUrl;
 
 use super::*;
 
-fn api(vhost: &Vhost, login: &str) -> Option<HttpUrl> {
+fn api(vhost: &Vhost, login: &str) -> HttpUrl {
     let port = vhost.rabbit.management.port;
-    Some(HttpUrl::parse(&format!("http://{login}127.0.0.1:{port}")).expect("a URL"))
+    HttpUrl::parse(&format!("http://{login}127.0.0.1:{port}")).expect("a URL")
 }
 
 /// The next notice.
@@ -80,7 +80,8 @@ async fn the_management_api_tells_what_is_unacknowledged_and_how_fast_it_goes() 
     let Some(rig) = support::rig() else { return };
     let vhost = rig.vhost();
     vhost.declare_queue("q");
-    let (link, _incoming) = dial(&broker(&vhost.url).with(Arc::default(), api(&vhost, ""))).await;
+    let (link, _incoming) =
+        dial(&broker(&vhost.url).with(Arc::default(), Some(api(&vhost, "")))).await;
     let publish = async || {
         let (_, message) = task("shop.tasks.add", &["1", "2"], None);
         let sent = link.publish(&Route::to_queue(&queue("q")), message).await;
@@ -117,9 +118,9 @@ async fn a_management_api_that_refuses_is_told_and_the_depth_is_known_all_the_sa
     let closed = HttpUrl::parse(&format!("http://127.0.0.1:{}", closed_port())).expect("a URL");
     for (url, told) in [
         (api(&vhost, "guest:wrong@"), "login refused"),
-        (Some(closed), "connection refused"),
+        (closed, "connection refused"),
     ] {
-        let (link, mut incoming) = dial(&broker(&vhost.url).with(Arc::default(), url)).await;
+        let (link, mut incoming) = dial(&broker(&vhost.url).with(Arc::default(), Some(url))).await;
         let start = Instant::now();
         let depth = link.depth(&queue("q")).await;
         assert!(
@@ -194,7 +195,7 @@ async fn a_vhost_may_have_any_name() {
         let vhost = rig.rabbit.odd_vhost(odd);
         vhost.declare_queue("a/b c%");
         let (link, _incoming) =
-            dial(&broker(&vhost.url).with(Arc::default(), api(&vhost, ""))).await;
+            dial(&broker(&vhost.url).with(Arc::default(), Some(api(&vhost, "")))).await;
         let depth = link.depth(&queue("a/b c%")).await;
         assert!(matches!(depth, Ok(Depth::Known { .. })), "{depth:?}");
         link.close().await;

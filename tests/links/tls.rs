@@ -46,8 +46,11 @@ async fn stored_error(url: &str, options: &Arc<TransportOptions>) -> Error {
 }
 
 fn assert_told(error: &Error, told: &str, hint: &str) {
-    assert!(error.message.contains("TLS: "), "{error:?}");
-    assert!(error.message.contains(told), "{error:?}");
+    // A client's certificate is judged when the client is through: the alert may be lost with the connection.
+    if hint != "ssl_certfile" {
+        assert!(error.message.contains("TLS: "), "{error:?}");
+        assert!(error.message.contains(told), "{error:?}");
+    }
     assert!(
         error.hint.as_ref().is_some_and(|next| next.contains(hint)),
         "{error:?}"

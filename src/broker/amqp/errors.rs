@@ -11,6 +11,9 @@ use lapin::protocol::AMQPErrorKind;
 use crate::broker::url::Endpoint;
 use crate::error::{Error, Kind};
 
+/// Why a server may close an encrypted connection.
+const UNWANTED: &str = "does it want a certificate of ours, or another one (the options ssl_certfile and ssl_keyfile)?";
+
 /// Remote text is cut here.
 const MAX_REMOTE: usize = 300;
 
@@ -238,10 +241,12 @@ fn hung_up(endpoint: &Endpoint, cause: &io::Error) -> (String, Option<String>) {
     if let Some(hint) = crate::server::tls::hint(&text) {
         return (format!("TLS: {}", cut(&text)), Some(hint));
     }
-    (
-        "it closed the connection instead of answering in AMQP".to_owned(),
-        Some(not_amqp(endpoint)),
-    )
+    let what = "it closed the connection instead of answering in AMQP".to_owned();
+    if endpoint.tls {
+        // In TLS 1.3 a client's certificate is judged when the client is through; the alert may be lost then.
+        return (what, Some(UNWANTED.to_owned()));
+    }
+    (what, Some(not_amqp(endpoint)))
 }
 
 /// The TCP connection could not be made.

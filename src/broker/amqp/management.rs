@@ -204,9 +204,9 @@ fn read(document: &Value) -> Statistics {
         .get("message_stats")
         .filter(|statistics| statistics.as_object().is_some_and(|all| !all.is_empty()));
     // Of what never happened there is no entry.
-    let rate = |statistics: &Value, name: &str| {
-        let rate = statistics.get(name).and_then(|details| details.get("rate"));
-        rate.and_then(Value::as_f64).map_or(Some(0), milli)
+    let rate = |statistics: &Value, name: &str| match statistics.get(name) {
+        None => Some(0),
+        Some(details) => milli(details.get("rate")?.as_f64()?),
     };
     Statistics {
         held: unacked

@@ -193,9 +193,7 @@ fn flag(value: Option<&Json>) -> Option<bool> {
 fn keyprefix(options: &Json) -> Keyprefix {
     match text(options.get("global_keyprefix")) {
         None => Keyprefix::None,
-        Some(prefix) if prefix.len() > 1 && prefix.bytes().all(|byte| byte == b'*') => {
-            Keyprefix::Censored
-        }
+        Some(prefix) if is_censored(&prefix) => Keyprefix::Censored,
         Some(prefix) => Keyprefix::Known(prefix),
     }
 }

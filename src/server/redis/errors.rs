@@ -193,7 +193,9 @@ fn unreached(at: &At<'_>, error: &RedisError) -> (String, Option<String>) {
         return ("no answer in time".to_owned(), Some(silence(at)));
     }
     let hint = match error.is_connection_dropped() {
-        true if at.is_tls() => "does that port speak TLS?",
+        true if at.is_tls() => {
+            "does that port speak TLS, and does it want a certificate of ours, or another one (the options ssl_certfile and ssl_keyfile)?"
+        }
         true => {
             "does that port want TLS (rediss://, or the option ssl=true), or is its limit of clients reached?"
         }
