@@ -537,3 +537,11 @@ fn a_form_that_no_reader_accepts_is_refused_and_says_who_accepts_what() {
     assert_eq!(verdict.refusal, None, "the third reader may accept it");
     assert!(verdict.warnings.join("\n").contains("throws it away"));
 }
+
+#[test]
+fn readers_that_do_not_answer_may_accept_no_json() {
+    let mut cluster = Cluster::default();
+    depth(&mut cluster, "celery", consumers(1));
+    let warnings = look(&cluster, "a").warnings.join("\n");
+    assert!(warnings.contains("accept no JSON"), "{warnings}");
+}
