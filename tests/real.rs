@@ -9,6 +9,8 @@ mod leftovers;
 mod listings;
 #[path = "real/outcomes.rs"]
 mod outcomes;
+#[path = "real/redis_broker.rs"]
+mod redis_broker;
 #[path = "real/refusals.rs"]
 mod refusals;
 #[path = "real/results.rs"]

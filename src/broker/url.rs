@@ -10,7 +10,7 @@ use percent_encoding::percent_decode_str;
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::error::{Error, Kind, Result};
-use crate::server::redis::{RedisUrl, url as redis};
+use crate::server::redis::{RedisUrl, url as redis_url};
 use crate::server::url::{Parts, authority, readable, split_scheme};
 
 /// What a good broker URL looks like; shown with every complaint.
@@ -67,10 +67,12 @@ pub fn parse(text: &str) -> Result<BrokerUrl> {
             .collect::<Result<_>>()
             .map(BrokerUrl::Amqp),
         count if count == parts.len() => {
-            redis::parse(text).map(BrokerUrl::Redis).map_err(|reason| {
-                config(format!("the broker URL cannot be read: {reason}"))
-                    .hint(format!("it looks like {REDIS_EXAMPLE}"))
-            })
+            redis_url::parse(text)
+                .map(BrokerUrl::Redis)
+                .map_err(|reason| {
+                    config(format!("the broker URL cannot be read: {reason}"))
+                        .hint(format!("it looks like {REDIS_EXAMPLE}"))
+                })
         }
         _ => Err(config(
             "the broker URL names a Redis and other brokers in one list: all must be of one kind",
@@ -384,7 +386,7 @@ mod tests {
     )]
     #[case(
         "sentinel://:pw@a;sentinel://b",
-        "sentinel://:***@a:26379/0;sentinel://b:26379",
+        "sentinel://:***@a:26379/0;sentinel://b:26379/0",
         "sentinel://a:26379/0"
     )]
     #[case(

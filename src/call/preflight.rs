@@ -216,14 +216,12 @@ fn nobody_knows(cluster: &Cluster, queue: &Queue, task: &TaskName) -> Option<Err
         .answering()
         .filter(|worker| worker.reads(&queue.name) && worker.tasks.is_some())
         .collect();
-    let all_told = match queue.consumers {
-        Some(consumers) => consumers == told.len() as u64,
-        None => {
-            let readers = cluster
-                .answering()
-                .filter(|worker| worker.reads(&queue.name));
-            cluster.all_told() && readers.count() == told.len() && !told.is_empty()
-        }
+    let all_told = if let Some(consumers) = queue.consumers {
+        consumers == told.len() as u64
+    } else {
+        let readers = cluster.answering();
+        let readers = readers.filter(|worker| worker.reads(&queue.name)).count();
+        cluster.all_told() && readers == told.len() && readers > 0
     };
     let none_has = told.iter().all(|worker| worker.knows(task) == Some(false));
     (all_told && none_has).then(|| {

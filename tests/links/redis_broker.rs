@@ -361,10 +361,10 @@ async fn a_burst_of_results_comes_whole_and_in_order() {
     let db = rig.redis_db();
     let (link, mut incoming) = dial(&broker(&db.url)).await;
     let list = link.result_queue();
-    let (mut connection, pushed) = (db.connection(), list.clone());
+    let (mut connection, target) = (db.connection(), list.clone());
     let pusher = std::thread::spawn(move || {
         for number in 0..2000 {
-            push_result(&mut connection, &pushed, &number.to_string());
+            push_result(&mut connection, &target, &number.to_string());
         }
     });
     for number in 0..2000 {
@@ -550,11 +550,11 @@ async fn ten_queues_cost_one_look_at_what_is_held() {
         .query(&mut server.connection())
         .expect("an answer");
     let calls = |command: &str| {
-        let line = said
+        let found = said
             .lines()
             .find(|line| line.starts_with(&format!("cmdstat_{command}:")));
-        line.map_or(0, |line| {
-            let count = line
+        found.map_or(0, |text| {
+            let count = text
                 .split("calls=")
                 .nth(1)
                 .and_then(|rest| rest.split(',').next());
@@ -692,4 +692,70 @@ async fn a_frozen_redis_leaves_the_delivery_unknown() {
         let depth: u64 = server.connection().llen("shop").expect("a depth");
         depth == 1
     });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_takes_the_lowest_number_first() {
+    let Some(rig) = support::rig() else { return };
+    let db = rig.redis_db();
+    let (link, mut incoming) = dial(&broker(&db.url)).await;
+    let mut ids = Vec::new();
+    for priority in [9, 6, 0, 3] {
+        let (id, mut message) = add(&link.result_queue());
+        message.properties.priority = Some(priority);
+        let route = Route::to_queue(&queue("celery"));
+        assert_eq!(link.publish(&route, message).await, Delivery::Confirmed);
+        ids.push(id.as_str().to_owned());
+    }
+    let options = support::WorkerOptions {
+        broker: db.url.clone(),
+        backend: "rpc://".to_owned(),
+        pool: "solo".to_owned(),
+        conf: "'worker_prefetch_multiplier': 1, 'task_track_started': False".to_owned(),
+        ..support::WorkerOptions::default()
+    };
+    let _worker = support::Worker::start("shop.tasks", &options);
+    for place in [2, 3, 1, 0] {
+        let (found, tag) = next_id(&mut incoming).await;
+        assert_eq!(found, ids[place]);
+        link.ack(tag).await;
+    }
+    link.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failover_behind_sentinels_loses_the_link_once_and_the_next_finds_the_new_master() {
+    let Some(_rig) = support::rig() else { return };
+    let mut group = support::SentinelGroup::start();
+    let options = TransportOptions {
+        master_name: Some("umbel-group".to_owned()),
+        ..TransportOptions::default()
+    };
+    let broker = broker_with(&group.url(), options);
+    let (link, mut incoming) = dial(&broker).await;
+    assert_eq!(send(&*link, "shop").await, Delivery::Confirmed);
+    // A worker before kombu 5.4 listens to the literal prefix: both are asked.
+    let mut connection = group.connection();
+    let mut listener = connection.as_pubsub();
+    listener
+        .subscribe("/{db}.celery.pidbox")
+        .expect("it listens");
+    let request = ping(&link.reply_queue()).encode();
+    assert_eq!(link.broadcast(request).await, Ok(Reach::Listeners(1)));
+    group.failover();
+    lost(&mut incoming).await;
+    let (sender, mut incoming) = mpsc::channel(64);
+    let link = soon("the new master", async {
+        loop {
+            if let Ok(link) = broker.connect(sender.clone()).await {
+                return link;
+            }
+        }
+    })
+    .await;
+    let list = link.result_queue();
+    push_result(&mut group.connection(), &list, "after");
+    let (id, _) = next_id(&mut incoming).await;
+    assert_eq!(id, "after");
+    link.close().await;
 }

@@ -84,6 +84,9 @@ impl HeldMessages {
     }
 }
 
+/// A message's tag, and `[envelope, exchange, routing_key]`.
+type Entry = (Vec<u8>, Vec<u8>);
+
 /// One scan.
 #[derive(Default)]
 struct Scan {
@@ -108,10 +111,10 @@ impl Scan {
         if total > MOST || !self.read(connection, &key, total).await? || self.strange {
             return Ok(Snapshot::Total(total));
         }
-        Ok(match self.resolve(connection, names).await? {
-            true => Snapshot::Each(std::mem::take(&mut self.queues)),
-            false => Snapshot::Total(total),
-        })
+        if self.resolve(connection, names).await? {
+            return Ok(Snapshot::Each(std::mem::take(&mut self.queues)));
+        }
+        Ok(Snapshot::Total(total))
     }
 
     /// Reads all there is; `false` when that is too much.
@@ -131,8 +134,7 @@ impl Scan {
                 .arg(cursor)
                 .arg("COUNT")
                 .arg(self.next_count());
-            let (next, found): (u64, Vec<(Vec<u8>, Vec<u8>)>) =
-                scan.query_async(connection).await?;
+            let (next, found): (u64, Vec<Entry>) = scan.query_async(connection).await?;
             for (tag, value) in found {
                 self.count(tag, &value);
             }
@@ -160,15 +162,15 @@ impl Scan {
         if !self.seen.insert(tag) {
             return;
         }
-        match Unacked::parse(value) {
-            None => self.strange = true,
-            Some(unacked) => match unacked.queue() {
-                Some(queue) => *self.queues.entry(queue.0).or_default() += 1,
-                None => {
-                    let way = (unacked.exchange, unacked.routing_key);
-                    *self.routed.entry(way).or_default() += 1;
-                }
-            },
+        let Some(unacked) = Unacked::parse(value) else {
+            self.strange = true;
+            return;
+        };
+        if let Some(queue) = unacked.queue() {
+            *self.queues.entry(queue.0).or_default() += 1;
+        } else {
+            let way = (unacked.exchange, unacked.routing_key);
+            *self.routed.entry(way).or_default() += 1;
         }
     }
 

@@ -196,9 +196,10 @@ impl Inbox {
     async fn beat(&mut self, renewed: &mut Instant) -> Result<(), String> {
         let due = renewed.elapsed() >= RENEW;
         let beat = async {
-            match due {
-                true => self.expire().await,
-                false => ping(&mut self.connection).await,
+            if due {
+                self.expire().await
+            } else {
+                ping(&mut self.connection).await
             }
         };
         match timeout(PULSE, beat).await {
@@ -232,9 +233,10 @@ impl Inbox {
             return Ok(false);
         }
         let bytes: usize = elements.iter().map(Vec::len).sum();
-        self.batch = match bytes > LARGE_BATCH {
-            true => 1,
-            false => (self.batch * 2).min(BATCH),
+        self.batch = if bytes > LARGE_BATCH {
+            1
+        } else {
+            (self.batch * 2).min(BATCH)
         };
         // The list grows at its left end: the oldest are last.
         for element in elements.into_iter().rev() {

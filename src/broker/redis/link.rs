@@ -73,9 +73,10 @@ impl RedisLink {
             async { dial(&client).await.map_err(told) },
             async { inbox::open(&client, &key).await.map_err(told) },
         )?;
-        let ferry = match opened.tracked {
-            true => None,
-            false => Some(ferry(&server, &client, &names, &list, &opened).await?),
+        let ferry = if opened.tracked {
+            None
+        } else {
+            Some(ferry(&server, &client, &names, &list, &opened).await?)
         };
         let publisher = Arc::new(Publisher {
             server: server.clone(),
@@ -253,14 +254,13 @@ impl Link for RedisLink {
         if state.0 == wanted {
             return Ok(());
         }
-        let stream = match wanted {
-            false => None,
-            true => {
-                let patterns = self.names.event_patterns();
-                let listen = events::listen(&self.client, &patterns);
-                let doing = || format!("PSUBSCRIBE {}", patterns.join(", "));
-                Some(self.bounded(doing, listen).await?)
-            }
+        let stream = if wanted {
+            let patterns = self.names.event_patterns();
+            let listen = events::listen(&self.client, &patterns);
+            let doing = || format!("PSUBSCRIBE {}", patterns.join(", "));
+            Some(self.bounded(doing, listen).await?)
+        } else {
+            None
         };
         // The pump may have ended; then the link is lost and tells so.
         let _ = state.1.send(stream).await;

@@ -169,9 +169,12 @@ pub(super) fn way(bindings: &[Binding], routing_key: &str) -> Way {
     if bindings.iter().any(is_fanout) {
         return Way::Fanout;
     }
-    let queues = bindings.iter().filter(|binding| match binding.topic {
-        true => topic_matches(&binding.key, routing_key),
-        false => binding.key == routing_key,
+    let queues = bindings.iter().filter(|binding| {
+        if binding.topic {
+            topic_matches(&binding.key, routing_key)
+        } else {
+            binding.key == routing_key
+        }
     });
     Way::Queues(queues.map(|binding| binding.queue.clone()).collect())
 }

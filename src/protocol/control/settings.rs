@@ -35,6 +35,18 @@ pub struct Conf {
     pub transport: TransportOptions,
 }
 
+/// A `global_keyprefix` as workers tell it: they take its name for that of a secret (protocol.md 2.2).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Keyprefix {
+    /// There is none.
+    #[default]
+    None,
+    /// This one.
+    Known(String),
+    /// There is one, and it is masked.
+    Censored,
+}
+
 /// What `broker_transport_options` tells that we use; `None` is not told, or censored because its name says "key".
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TransportOptions {
@@ -66,18 +78,6 @@ impl Conf {
                 .any(|name| *name == serializer.to_string() || name == serializer.content_type()),
         }
     }
-}
-
-/// A `global_keyprefix` as workers tell it: they take its name for that of a secret (protocol.md 2.2).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Keyprefix {
-    /// There is none.
-    #[default]
-    None,
-    /// This one.
-    Known(String),
-    /// There is one, and it is masked.
-    Censored,
 }
 
 /// Reads a `conf` answer.
