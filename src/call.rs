@@ -2,21 +2,27 @@
 //!
 //! A deadline ends the *waiting* only. The outcome is unknown until it is known, and a late result lands in the same record.
 
+pub mod answer;
+mod delivery;
 pub mod document;
 pub mod fact;
 pub mod preflight;
+pub mod restore;
 pub mod state;
 #[cfg(test)]
 mod tests;
 pub mod timeline;
+mod told;
 
 use std::time::Duration;
 
+use crate::broker::Route;
 use crate::clock::{Moment, Now};
 use crate::error::Error;
 use crate::protocol::control::{HeldTask, Place};
 use crate::protocol::{Json, NodeName, QueueName, Signature, State, TaskId, TaskResult};
 
+pub use answer::{Answer, Repr, Source};
 pub use fact::Fact;
 pub use state::CallState;
 pub use timeline::Timeline;
@@ -73,6 +79,8 @@ pub struct Call {
     pub signature: Signature,
     /// The queue it was published to.
     pub queue: Option<QueueName>,
+    /// Where it was published to, once that is chosen.
+    pub route: Option<Route>,
     /// How long the caller waits, from the confirm.
     pub timeout: Duration,
     /// Whether the caller waits.
@@ -93,6 +101,12 @@ pub struct Call {
     pub custom: Option<(String, Json)>,
     /// The last state from a result backend: the result once it ended.
     pub result: Option<TaskResult>,
+    /// Where its outcome was heard.
+    pub source: Option<Source>,
+    /// What it returned, as a worker's event tells it.
+    pub repr: Option<Repr>,
+    /// A large result has arrived and is being read: since when, and its size in bytes.
+    pub arriving: Option<(Now, usize)>,
     /// Why it was not sent, or may not have been, or why its result cannot be read.
     pub trouble: Option<Error>,
     /// Why results cannot come just now.
@@ -104,6 +118,7 @@ pub struct Call {
     outcome: Option<Outcome>,
     late: bool,
     retries_seen: u64,
+    event_clock: u64,
 }
 
 impl Call {
@@ -112,6 +127,7 @@ impl Call {
         Self {
             signature,
             queue: None,
+            route: None,
             timeout,
             waiting: Waiting::Yes,
             timeline: Timeline::new(now),
@@ -122,6 +138,9 @@ impl Call {
             retries: None,
             custom: None,
             result: None,
+            source: None,
+            repr: None,
+            arriving: None,
             trouble: None,
             backend_lost: None,
             warnings: Vec::new(),
@@ -130,6 +149,7 @@ impl Call {
             outcome: None,
             late: false,
             retries_seen: 0,
+            event_clock: 0,
         }
     }
 
@@ -210,11 +230,12 @@ impl Call {
         matches!(self.outcome, Some(outcome) if outcome != Outcome::NoResult)
     }
 
-    /// When the waiting ends; `None` before the broker has it, and once nobody waits.
+    /// When the waiting ends; `None` before the broker has it, and once nobody waits. A result that has arrived in time is read, however
+    /// long that takes.
     pub fn deadline(&self) -> Option<Moment> {
         let start = self.timeline.waiting_since()?;
-        (self.waiting == Waiting::Yes && self.outcome.is_none())
-            .then(|| start.mono.after(self.timeout))
+        let open = self.outcome.is_none() && self.arriving.is_none();
+        (self.waiting == Waiting::Yes && open).then(|| start.mono.after(self.timeout))
     }
 
     /// Time waited so far, or in all once it ended or was given up.
@@ -265,9 +286,7 @@ impl Call {
     pub fn apply(&mut self, fact: Fact, now: Now) -> bool {
         // Results may be large: they are compared, never copied.
         let news = match &fact {
-            Fact::Result(result) => {
-                self.outcome.is_none() && self.result.as_ref() != Some(&**result)
-            }
+            Fact::Result(result) => self.takes_results() && self.result.as_ref() != Some(&**result),
             _ => false,
         };
         let before = self.summary();
@@ -286,6 +305,7 @@ impl Call {
                 self.retries,
             ),
             (self.trouble.is_some(), self.backend_lost.is_some()),
+            (self.warnings.len(), self.arriving.is_some(), self.source),
         )
     }
 
@@ -302,63 +322,69 @@ impl Call {
                 }
             }
             Fact::Result(result) => self.heard(*result, now),
-            Fact::Unreadable(reason) => {
-                let hint = format!(
-                    "a worker has answered, only its answer is out of reach here; Celery itself reads it: AsyncResult('{}')",
-                    self.id()
-                );
-                self.trouble = Some(Error::new(crate::error::Kind::Internal, reason).hint(hint));
-            }
+            Fact::Arriving(size) => self.arrives(size, now),
+            Fact::Unreadable { reason, state } => self.cannot_read(reason, state, now),
+            Fact::Event(event) => self.told(*event, now),
+            Fact::Warning(warning) => self.warnings.push(warning),
             Fact::Seen { place, node, task } => self.seen(place, node, &task, now),
             Fact::BackendLost(reason) => self.backend_lost = Some(reason),
             Fact::BackendBack => self.backend_lost = None,
         }
     }
 
-    fn publishing(&mut self, now: Now) {
-        if self.delivery == Delivery::Draft {
-            self.delivery = Delivery::Publishing;
-            self.timeline.published = Some(now);
+    /// Whether a result still tells something: also the value of what only an event has told.
+    fn takes_results(&self) -> bool {
+        self.outcome.is_none() || self.source == Some(Source::Event)
+    }
+
+    /// A large result is here. What arrived before the deadline and is read after it is not late.
+    fn arrives(&mut self, size: usize, now: Now) {
+        if self.outcome.is_some() {
+            return;
+        }
+        self.arriving = Some((now, size));
+        if matches!(self.waiting, Waiting::TimedOut(over) if now.mono < over.mono) {
+            self.waiting = Waiting::Yes;
         }
     }
 
-    fn confirmed(&mut self, now: Now) {
-        self.delivery = Delivery::Confirmed;
-        self.timeline.confirmed.get_or_insert(now);
-    }
-
-    fn returned(&mut self, reason: &str) {
-        self.delivery = Delivery::Unsent;
-        let queue = self.queue.as_ref().map_or("?", QueueName::as_str);
-        let error = Error::new(
-            crate::error::Kind::Unsent,
-            format!("the broker returned the message: there is no queue {queue:?} ({reason})"),
+    /// A result came and cannot be read. Where its state is sure, the task has ended.
+    fn cannot_read(&mut self, reason: String, state: Option<State>, now: Now) {
+        self.arriving = None;
+        if self.outcome.is_some() {
+            return;
+        }
+        let hint = format!(
+            "a worker has answered, only its answer is out of reach here; Celery itself reads it: AsyncResult('{}')",
+            self.id()
         );
-        self.trouble = Some(
-            error
-                .hint("nothing was queued; start a worker that consumes it, or name another queue"),
-        );
-    }
-
-    /// What the broker refused, or was down for, is unsent; what we refused ourselves stays a draft.
-    fn unsent(&mut self, error: Error) {
-        self.delivery = if error.kind == crate::error::Kind::Unsent {
-            Delivery::Unsent
-        } else {
-            Delivery::Draft
+        let kind = crate::error::Kind::Internal;
+        self.trouble = Some(Error::new(kind, reason).hint(hint));
+        let outcome = match state {
+            Some(State::Success) => Outcome::Ok,
+            Some(State::Failure) => Outcome::Fail,
+            Some(State::Revoked) => Outcome::Revoked,
+            _ => return,
         };
-        self.trouble = Some(error);
+        self.source = Some(Source::Backend);
+        self.result = None;
+        self.end(outcome, now);
     }
 
-    fn unknown(&mut self, error: Error, now: Now) {
-        self.delivery = Delivery::Unknown;
-        self.timeline.confirmed.get_or_insert(now);
-        self.trouble = Some(error);
+    /// The value of a task that an event told the end of.
+    fn completed(&mut self, result: TaskResult) {
+        if self.takes_results() && result.state.is_final() {
+            self.outcome = Some(outcome(&result));
+            self.source = Some(Source::Backend);
+            self.repr = None;
+            self.result = Some(result);
+        }
     }
 
     fn heard(&mut self, result: TaskResult, now: Now) {
+        self.arriving = None;
         if self.outcome.is_some() {
-            return;
+            return self.completed(result);
         }
         self.told_at = Some(now);
         self.worker = result.worker.clone().or_else(|| self.worker.take());
@@ -382,6 +408,7 @@ impl Call {
                 self.custom = Some((word.clone(), result.value.clone()));
             }
             State::Success | State::Failure | State::Revoked => {
+                self.source = Some(Source::Backend);
                 let outcome = outcome(&result);
                 self.end(outcome, now);
             }
@@ -423,6 +450,7 @@ impl Call {
 
     fn end(&mut self, outcome: Outcome, now: Now) {
         self.late = matches!(self.waiting, Waiting::TimedOut(_));
+        self.arriving = None;
         self.outcome = Some(outcome);
         self.backend_lost = None;
         self.timeline.done = Some(now);

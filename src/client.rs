@@ -11,7 +11,10 @@ mod tests;
 
 use tokio::sync::mpsc;
 
-use crate::protocol::{QueueName, Signature, TaskId};
+use crate::broker::Route;
+use crate::call::Answer;
+use crate::call::preflight::Preflight;
+use crate::protocol::{NodeName, QueueName, Signature, TaskId};
 
 pub use event::{Event, LinkName, LinkState};
 pub use guard::Confirmed;
@@ -47,10 +50,39 @@ pub enum Command {
 pub struct Order {
     /// What to call.
     pub signature: Signature,
-    /// The queue chosen by the pre-flight.
-    pub queue: QueueName,
-    /// The task ignores its result: nothing is waited for.
-    pub no_result: bool,
+    /// Where it is published to.
+    pub route: Route,
+    /// With a start in the future: the routing key for native delayed delivery, where the workers use that.
+    pub delayed: Option<String>,
+    /// From where its outcome is awaited.
+    pub answer: Answer,
+    /// Workers that would run it, as far as known; where its end comes by events, they are switched on first.
+    pub readers: Vec<NodeName>,
+}
+
+impl Order {
+    /// The order that follows from looking before sending.
+    pub fn new(mut signature: Signature, seen: &Preflight) -> Self {
+        signature.options.serializer = Some(seen.serializer);
+        Self {
+            signature,
+            route: seen.route.clone(),
+            delayed: seen.delayed.clone(),
+            answer: seen.answer,
+            readers: seen.readers.clone(),
+        }
+    }
+
+    /// Straight to a queue, with a result.
+    pub fn to_queue(signature: Signature, queue: &QueueName) -> Self {
+        Self {
+            signature,
+            route: Route::to_queue(queue),
+            delayed: None,
+            answer: Answer::Result,
+            readers: Vec::new(),
+        }
+    }
 }
 
 /// A cheap handle to the actor.

@@ -1,5 +1,6 @@
 //! What has been heard of workers, queues and tasks: a pure fold of replies. Knows no clock and no network; unknown is `None`, never 0.
 
+pub mod index;
 pub mod queue;
 pub mod tasks;
 #[cfg(test)]
@@ -14,12 +15,17 @@ use crate::clock::Now;
 use crate::protocol::control::{Conf, ConsumedQueue, HeldTask, Report, Stats};
 use crate::protocol::{NodeName, QueueName, TaskName};
 
+pub use index::{Registered, TaskIndex};
 pub use queue::{Queue, QueueTrouble};
 pub use tasks::{Kept, TaskRow};
 pub use worker::{Worker, WorkerState};
 
 /// How long a worker may take to answer before it is SILENT.
 pub const SILENT_AFTER: Duration = Duration::from_secs(2);
+/// How long a SILENT worker is remembered where it is proved that it is gone.
+const REMEMBERED: Duration = Duration::from_mins(15);
+/// How long where it may still be there: it may be one that cannot answer while it works.
+const REMEMBERED_IN_DOUBT: Duration = Duration::from_hours(24);
 
 /// One thing heard from the cluster.
 #[derive(Clone, Debug, PartialEq)]
@@ -118,6 +124,8 @@ pub struct Cluster {
     pub heard_at: Option<Now>,
     /// The last answer that could not be read.
     pub unreadable: Option<String>,
+    /// Which tasks are registered on how many workers.
+    pub index: TaskIndex,
 }
 
 impl Cluster {
@@ -177,7 +185,15 @@ impl Cluster {
             .workers
             .entry(node.clone())
             .or_insert_with(|| Worker::new(node, now));
-        worker.answer(answer, took, now) | changed
+        if worker.state() == WorkerState::Silent {
+            self.index.fell(worker.tasks.as_ref(), false);
+        }
+        let retold = matches!(answer, Answer::Tasks(_)).then(|| worker.tasks.clone());
+        changed |= worker.answer(answer, took, now);
+        if let Some(before) = retold {
+            self.index.told(before.as_ref(), worker.tasks.as_ref());
+        }
+        changed
     }
 
     fn asked(&mut self, question: Question, reach: Reach, now: Now) -> bool {
@@ -212,7 +228,10 @@ impl Cluster {
         }
         let mut changed = false;
         for worker in self.workers.values_mut() {
-            changed |= worker.tick(now);
+            if worker.tick(now) {
+                self.index.fell(worker.tasks.as_ref(), true);
+                changed = true;
+            }
         }
         changed | self.look_for_readers()
     }
@@ -239,6 +258,56 @@ impl Cluster {
             changed |= queue.set_unread(unread);
         }
         changed
+    }
+
+    /// Forgets workers that have been SILENT for long, with the queues that went with them, unless `mentioned`. For 15 minutes each is
+    /// kept; for a day while nothing proves that it is gone: a solo worker may be in the middle of a long task. Returns whether anything changed.
+    pub fn forget_gone(&mut self, now: Now, mentioned: impl Fn(&NodeName) -> bool) -> bool {
+        if self.lost_at.is_some() {
+            return false;
+        }
+        let gone: Vec<NodeName> = self
+            .workers
+            .values()
+            .filter(|worker| worker.state() == WorkerState::Silent && !mentioned(&worker.name))
+            .filter(|worker| {
+                let silent = now.mono.since(worker.heard_at.mono);
+                silent >= REMEMBERED_IN_DOUBT || (silent >= REMEMBERED && self.proved_gone(worker))
+            })
+            .map(|worker| worker.name.clone())
+            .collect();
+        for node in &gone {
+            self.forget(node);
+        }
+        !gone.is_empty()
+    }
+
+    /// Nobody but the answering workers hears requests (Redis), or none of its queues has a consumer more than those who answer (AMQP).
+    fn proved_gone(&self, worker: &Worker) -> bool {
+        if let Some((_, Reach::Listeners(listeners))) = self.asked {
+            return listeners <= self.answering().count() as u64;
+        }
+        let unread = |name: &QueueName| {
+            self.queues.get(name).is_some_and(|queue| {
+                let readers = self.answering().filter(|worker| worker.reads(name)).count();
+                queue.missing || queue.consumers.is_some_and(|all| all <= readers as u64)
+            })
+        };
+        let queues = worker.queues.as_deref().unwrap_or_default();
+        !queues.is_empty() && queues.iter().all(|queue| unread(&queue.name))
+    }
+
+    fn forget(&mut self, node: &NodeName) {
+        let Some(worker) = self.workers.remove(node) else {
+            return;
+        };
+        self.index.forgotten(worker.tasks.as_ref());
+        for queue in worker.queues.into_iter().flatten() {
+            let read = self.workers.values().any(|other| other.reads(&queue.name));
+            if !read && self.queues.get(&queue.name).is_some_and(|it| it.missing) {
+                self.queues.remove(&queue.name);
+            }
+        }
     }
 
     /// Workers that answered when asked last (not SILENT).

@@ -23,6 +23,7 @@ mod settings;
 mod tasks;
 mod time;
 mod value;
+mod voice;
 mod worker;
 
 use std::sync::Arc;

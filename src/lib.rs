@@ -5,6 +5,7 @@
 //! * [`protocol`] what Celery says on the wire; pure
 //! * [`broker`], [`backend`] the two links, behind traits; [`client`] the actor that owns them
 //! * [`cluster`] what has been heard of workers, queues and tasks; [`mod@call`] the life of one call; both pure
+//! * [`history`] every call on disk, for recall and for calls that end after we did
 //! * [`commands`] and [`tui`] the two faces; [`cli`] and [`config`] what the user asked for
 //! * [`demo`] a pretend cluster that speaks the real protocol
 //!
@@ -21,6 +22,7 @@ pub mod commands;
 pub mod config;
 pub mod demo;
 pub mod error;
+pub mod history;
 pub mod logging;
 pub mod protocol;
 pub mod schema;
@@ -55,7 +57,11 @@ use crate::server::{Neighbour, TransportOptions};
 
 /// Runs the program with its command line; returns the exit code.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> u8 {
-    let words: Vec<OsString> = words.into_iter().collect();
+    let words = cli::numbers::spelled(words);
+    if let Some(topic) = cli::topics::asked(&words) {
+        Output::detect(Form::Plain).data(topic);
+        return 0;
+    }
     let cli = match Cli::try_parse_from(&words) {
         Ok(cli) => cli,
         Err(error) => return usage(&error, &words),
@@ -112,7 +118,7 @@ fn start(cli: Cli, output: Output) -> Result<u8> {
         logging::start(&path)?;
     }
     let words = match &cli.command {
-        Some(Command::Call(call)) => Some(arguments::check(call)?),
+        Some(Command::Call(call)) => Some(arguments::check(call, Clock::default().now().wall)?),
         _ => None,
     };
     let timeout = config::timeout(&cli.global, &env)?;
@@ -189,11 +195,12 @@ async fn call(
     if target.is_none() && !wanted.dry_run {
         return Err(config::no_broker());
     }
-    let (signature, mut warnings) = arguments::signature(&wanted, words)?;
+    let clock = Clock::default();
+    let (signature, mut warnings) = arguments::signature(&wanted, words, || clock.now().wall)?;
     let sender = Sender {
         origin: origin(),
         reply_to: Some(format!("umbel.{}", protocol::TaskId::random())),
-        now: Clock::default().now().wall,
+        now: clock.now().wall,
     };
     if wanted.dry_run {
         return commands::call::dry_run(output, &signature, &sender, &warnings);

@@ -11,6 +11,7 @@ pub mod ids;
 pub mod json;
 pub mod message;
 pub mod payload;
+pub mod peek;
 pub mod python;
 pub mod result;
 pub mod serializer;

@@ -30,12 +30,19 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     (
         "call",
-        &["protocol", "cluster", "broker::Reach", "backend::Results"],
+        &[
+            "protocol",
+            "cluster",
+            "broker::Reach",
+            "broker::Route",
+            "backend::Results",
+        ],
     ),
     (
         "client",
         &["protocol", "cluster", "call", "broker", "backend"],
     ),
+    ("history", &["protocol", "call"]),
     ("demo", &["protocol", "broker::memory", "broker::Broker"]),
     // The command line names the longest wait.
     ("cli", &["protocol", "call::LONGEST_WAIT"]),
@@ -85,7 +92,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tui::panes", SCREEN),
 ];
 
-/// What the pure parts of the screen show; the ITEM grammar is that of the form's rows too.
+/// What the pure parts of the screen show; the grammar of ITEMs and options is that of the form's rows too.
 const SCREEN: &[&str] = &[
     "protocol",
     "schema",
@@ -93,6 +100,7 @@ const SCREEN: &[&str] = &[
     "call",
     "config",
     "cli::items",
+    "cli::options",
     "backend::Results",
     // The client's types, never its handle.
     "client::Command",
@@ -129,6 +137,15 @@ const PURE: &[&str] = &[
     "client/replies",
     "client/event",
     "client/guard",
+    "history/record",
+    "history/secrets",
+    "history/filter",
+    "history/export",
+    "history/diff",
+    "history/usual",
+    "history/path",
+    "history/place",
+    "history/store",
     "broker/url",
     "backend/url",
     "server/url",

@@ -12,6 +12,8 @@ mod items;
 mod listings;
 #[path = "commands/message.rs"]
 mod message;
+#[path = "commands/options.rs"]
+mod options;
 #[path = "commands/secrets.rs"]
 mod secrets;
 #[path = "commands/settings.rs"]

@@ -1,6 +1,8 @@
 //! The main job on the real thing: RabbitMQ, Redis, and Celery workers of both pools and both result backends; of Celery 5.7, and
 //! of every version that umbel supports when `tests/run` says so in `UMBEL_TEST_CELERY`.
 
+#[path = "real/events.rs"]
+mod events;
 #[path = "real/large.rs"]
 mod large;
 #[path = "real/leftovers.rs"]
@@ -17,6 +19,8 @@ mod refusals;
 mod results;
 #[path = "real/routing.rs"]
 mod routing;
+#[path = "real/routing_options.rs"]
+mod routing_options;
 #[path = "support/support.rs"]
 mod support;
 #[path = "real/ways.rs"]

@@ -2,6 +2,8 @@
 
 #[path = "screens/looks.rs"]
 mod looks;
+#[path = "screens/options.rs"]
+mod options;
 #[path = "screens/rules.rs"]
 mod rules;
 #[path = "screens/sizes.rs"]

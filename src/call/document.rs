@@ -3,9 +3,10 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Call, CallState, Waiting};
+use super::{Call, CallState, Source, Waiting};
 use crate::clock::Now;
 use crate::error::{Error, Kind};
+use crate::protocol::payload::Opaque;
 use crate::protocol::result::Exception;
 use crate::protocol::{Json, NodeName, QueueName, TaskId, TaskName, TaskResult};
 
@@ -27,6 +28,16 @@ pub struct CallDocument<'a> {
     kwargs: Json,
     result: Option<&'a Json>,
     result_known: bool,
+    /// Where the outcome was heard: `backend`, `event`, or null.
+    result_source: Option<Source>,
+    /// What the task returned as the worker's event tells it: Python's repr, no value.
+    result_repr: Option<&'a str>,
+    /// Whether that looks cut (at 1,024 characters); null where there is no repr.
+    result_truncated: Option<bool>,
+    /// What the result was written in, where there is one: `json`, `yaml`, `msgpack`, `pickle`.
+    result_form: Option<String>,
+    /// What a pickled result would do, step by step; it is never executed.
+    result_opaque: Option<&'a [String]>,
     /// Why it is not ok.
     pub error: Option<ErrorDocument>,
     queue: Option<&'a QueueName>,
@@ -111,7 +122,12 @@ impl<'a> CallDocument<'a> {
             args: &call.signature.args,
             kwargs: Json::Object(call.signature.kwargs.clone()),
             result: call.value(),
-            result_known: call.result_known(),
+            result_known: call.value_known(),
+            result_source: call.source,
+            result_repr: call.repr.as_ref().map(|repr| repr.text.as_str()),
+            result_truncated: call.repr.as_ref().map(|repr| repr.cut),
+            result_form: form(call),
+            result_opaque: call.opaque().map(|opaque| opaque.lines.as_slice()),
             exit: exit_code(call, state, interrupted),
             error,
             queue: call.queue.as_ref(),
@@ -136,8 +152,30 @@ impl<'a> CallDocument<'a> {
     }
 }
 
+fn form(call: &Call) -> Option<String> {
+    let result = call.result.as_ref()?;
+    (call.result_known() && call.source == Some(Source::Backend)).then(|| result.form.to_string())
+}
+
 /// What was said before sending, and what the result makes us say.
 fn warnings(call: &Call) -> Vec<String> {
+    let mut warnings = said(call);
+    if let Some(repr) = call.repr.as_ref() {
+        warnings.push(format!(
+            "the result itself is not known: result_repr is the {}",
+            repr.label()
+        ));
+    }
+    if call.opaque().is_some() {
+        warnings.push("the result is pickled, and pickle is never executed: result_opaque says what it would do".to_owned());
+    }
+    if let Some(trouble) = call.unreadable() {
+        warnings.push(trouble.message.clone());
+    }
+    warnings
+}
+
+fn said(call: &Call) -> Vec<String> {
     let strange = call.value().is_some_and(Json::has_non_finite).then(|| {
         "the result holds NaN or Infinity, which JSON cannot say: they are strings here".to_owned()
     });
@@ -157,13 +195,33 @@ impl Call {
         }
     }
 
-    /// What the task returned, or `None`.
+    fn is_ok(&self) -> bool {
+        matches!(self.state(), CallState::Ok | CallState::LateOk)
+    }
+
+    /// What the task returned, as the value it is; `None` also where only a repr or something pickled is known.
     pub fn value(&self) -> Option<&Json> {
-        let returned = matches!(self.state(), CallState::Ok | CallState::LateOk);
-        self.result
+        let result = self.result.as_ref().filter(|_| self.is_ok())?;
+        (result.opaque.is_none() && self.source == Some(Source::Backend)).then_some(&result.value)
+    }
+
+    /// Whether all is known that can be: of a task that returned, its value.
+    fn value_known(&self) -> bool {
+        self.result_known() && (!self.is_ok() || self.value().is_some())
+    }
+
+    /// Why what it returned or raised cannot be read, although it is known to have ended.
+    pub fn unreadable(&self) -> Option<&Error> {
+        let unread = self.result.is_none() && self.source == Some(Source::Backend);
+        self.trouble
             .as_ref()
-            .filter(|_| returned)
-            .map(|result| &result.value)
+            .filter(|_| unread && self.result_known())
+    }
+
+    /// What it returned, where that is pickled.
+    pub fn opaque(&self) -> Option<&Opaque> {
+        let result = self.result.as_ref().filter(|_| self.result_known());
+        result.and_then(|result| result.opaque.as_ref())
     }
 
     /// The exception it ended with, or is retried after.
@@ -300,7 +358,8 @@ fn failed(call: &Call, error: ErrorDocument) -> ErrorDocument {
 /// The exception's text without its type.
 fn message(call: &Call) -> String {
     let Some(headline) = call.headline() else {
-        return String::new();
+        let trouble = call.unreadable();
+        return trouble.map_or_else(String::new, |trouble| trouble.message.clone());
     };
     let kind = call
         .exception()

@@ -2,7 +2,8 @@
 
 use crate::error::Error;
 use crate::protocol::control::{HeldTask, Place};
-use crate::protocol::{NodeName, TaskResult};
+use crate::protocol::event::TaskEvent;
+use crate::protocol::{NodeName, State, TaskResult};
 
 /// Something that became known about a call.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,12 +18,23 @@ pub enum Fact {
     Unsent(Error),
     /// The connection broke before the confirm.
     Unknown(Error),
-    /// The task ignores its result, and nobody waits for it.
+    /// Nothing can come back, or nothing is wanted: nobody waits for it.
     NoResult,
     /// A state from a result backend.
     Result(Box<TaskResult>),
+    /// A large result has arrived, of so many bytes, and is being read.
+    Arriving(usize),
     /// A result came and cannot be read.
-    Unreadable(String),
+    Unreadable {
+        /// Why, for people.
+        reason: String,
+        /// Its state, where that much can be read.
+        state: Option<State>,
+    },
+    /// A worker told it in an event.
+    Event(Box<TaskEvent>),
+    /// Something that has to be known about it, for people.
+    Warning(String),
     /// A worker told where the task is (`query_task`).
     Seen {
         /// Where.
@@ -50,7 +62,10 @@ impl Fact {
             Self::NoResult => "no result",
             Self::Result(result) if result.state.is_final() => "end",
             Self::Result(_) => "state",
-            Self::Unreadable(_) => "unreadable",
+            Self::Arriving(_) => "arriving",
+            Self::Unreadable { .. } => "unreadable",
+            Self::Event(_) => "event",
+            Self::Warning(_) => "warning",
             Self::Seen { .. } => "seen",
             Self::BackendLost(_) => "backend lost",
             Self::BackendBack => "backend back",

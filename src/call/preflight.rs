@@ -2,16 +2,22 @@
 //!
 //! It refuses only on proof (ux.md 0.1, ruling 20); whatever is merely doubtful is sent with a warning.
 
+mod answer;
+mod form;
+mod routing;
 #[cfg(test)]
 mod tests;
 
 use globset::GlobBuilder;
 
+use super::Answer;
 use crate::backend::Results;
-use crate::broker::Reach;
+use crate::broker::{Reach, Route};
 use crate::cluster::{Cluster, Kept, Queue};
 use crate::error::{Error, Kind};
-use crate::protocol::{NodeName, QueueName, Signature, TaskName};
+use crate::protocol::{NodeName, QueueName, Serializer, Signature, TaskName};
+
+pub use routing::delayed_route;
 
 /// Where the choice of the queue comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display)]
@@ -36,61 +42,104 @@ pub enum QueueSource {
 /// What is known before sending.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Preflight {
-    /// The queue the message would go to.
+    /// The queue the message would go to. Where the user named an exchange: the first of [`Preflight::takers`], if any is known.
     pub queue: QueueName,
     /// Why that one.
     pub source: QueueSource,
+    /// Where it is published to.
+    pub route: Route,
+    /// With a start in the future: the routing key for [`delayed_route`], where the broker holds it back instead of a worker.
+    pub delayed: Option<String>,
+    /// Queues that take it; where the user named an exchange, those that are known to.
+    pub takers: Vec<QueueName>,
     /// Answering workers that read it.
     pub readers: Vec<NodeName>,
     /// Messages ready in it; `None` if not known.
     pub ready: Option<u64>,
     /// Whether the result is kept.
     pub kept: Kept,
-    /// Nothing needs to be waited for: no result can ever come.
-    pub no_result: bool,
-    /// Proof that it cannot run: do not send.
+    /// From where its outcome is to be awaited.
+    pub answer: Answer,
+    /// In which form it is written.
+    pub serializer: Serializer,
+    /// Do not send: proof that it cannot run (kind `no_worker`; a person may send nevertheless), or no way to send it (any other kind).
     pub refusal: Option<Error>,
     /// Doubts, for people.
     pub warnings: Vec<String>,
 }
 
+impl Preflight {
+    /// The one queue it goes to, where that is known.
+    pub fn only_queue(&self) -> Option<&QueueName> {
+        match self.takers.as_slice() {
+            [queue] => Some(queue),
+            _ => None,
+        }
+    }
+}
+
 /// Looks at everything known about the way of `signature`.
 pub fn preflight(cluster: &Cluster, signature: &Signature, results: &Results) -> Preflight {
-    let (queue, source) = choose_queue(cluster, signature);
-    let row = cluster.task(&signature.task);
-    let kept = kept(cluster, signature, results);
-    let mut warnings = Vec::new();
-    let refusal = refusal(cluster, &queue, &signature.task).or_else(|| {
-        doubts(cluster, &queue, &signature.task, &mut warnings);
-        None
-    });
-    if let Some(row) =
-        row.filter(|row| !row.workers.is_empty() && row.workers.len() < cluster.told_tasks())
-    {
-        let all = cluster.told_tasks();
-        warnings.push(format!(
-            "registered on {} of {all} workers: the call may end as NO TASK",
-            row.workers.len()
-        ));
+    let (chosen, source) = choose_queue(cluster, signature);
+    let routing = routing::look(cluster, signature, &chosen);
+    let queue = routing.takers.first().cloned().unwrap_or(chosen);
+    let task = &signature.task;
+    let mut warnings = routing.warnings;
+    let writing = form::choose(
+        cluster,
+        signature,
+        &routing.takers,
+        proved(cluster, &routing.takers),
+    );
+    let refusal = routing
+        .refusal
+        .or_else(|| refusal(cluster, &routing.takers, task))
+        .or(writing.refusal);
+    if refusal.is_none() {
+        for queue in &routing.takers {
+            doubts(cluster, queue, task, &mut warnings);
+        }
     }
-    if let Some(warning) = result_warning(kept, results, signature) {
-        warnings.push(warning);
-    }
+    warnings.extend(partly_registered(cluster, task));
+    let expected = answer::expected(cluster, signature, results, &routing.takers);
+    warnings.extend(writing.warning.into_iter().chain(expected.warning));
+    let reads =
+        |worker: &&crate::cluster::Worker| routing.takers.iter().any(|queue| worker.reads(queue));
     Preflight {
         readers: cluster
             .answering()
-            .filter(|worker| worker.reads(&queue))
+            .filter(reads)
             .map(|worker| worker.name.clone())
             .collect(),
         ready: cluster.queues.get(&queue).and_then(|queue| queue.ready),
-        no_result: kept == Kept::Ignored
-            || matches!(results, Results::Disabled | Results::Unreadable(_)),
+        route: routing.route,
+        delayed: routing.delayed,
+        takers: routing.takers,
         queue,
         source,
-        kept,
+        kept: expected.kept,
+        answer: expected.answer,
+        serializer: writing.serializer,
         refusal,
         warnings,
     }
+}
+
+fn partly_registered(cluster: &Cluster, task: &TaskName) -> Option<String> {
+    let row = cluster.task(task)?;
+    let (on, all) = (row.workers.len(), cluster.told_tasks());
+    (0 < on && on < all)
+        .then(|| format!("registered on {on} of {all} workers: the call may end as NO TASK"))
+}
+
+/// Whether the answering workers are all who read these queues.
+fn proved(cluster: &Cluster, takers: &[QueueName]) -> bool {
+    let all_known = |queue: &QueueName| {
+        let readers = cluster.answering().filter(|worker| worker.reads(queue));
+        let consumers = cluster.queues.get(queue).and_then(|it| it.consumers);
+        consumers == Some(readers.count() as u64)
+    };
+    !takers.is_empty() && takers.iter().all(all_known)
 }
 
 /// The queue for a task: named, the task's own, `task_routes`, `task_default_queue`, `celery` (ux.md 0.1, ruling 19).
@@ -133,35 +182,8 @@ fn is_match(pattern: &str, name: &str) -> bool {
             .is_ok_and(|glob| glob.compile_matcher().is_match(name))
 }
 
-fn kept(cluster: &Cluster, signature: &Signature, results: &Results) -> Kept {
-    match signature.options.ignore_result {
-        Some(true) => return Kept::Ignored,
-        Some(false) => return Kept::Kept,
-        None => {}
-    }
-    match cluster.task(&signature.task).map(|row| row.kept) {
-        Some(Kept::Ignored) => Kept::Ignored,
-        Some(kept) if matches!(results, Results::Rpc | Results::Stored(_)) => kept,
-        _ => Kept::Unknown,
-    }
-}
-
-fn result_warning(kept: Kept, results: &Results, signature: &Signature) -> Option<String> {
-    match (kept, results) {
-        (Kept::Ignored, _) => Some(format!("{} ignores its result: it is sent, and nothing is waited for", signature.task)),
-        (_, Results::Disabled) => Some("the application keeps no results (result backend disabled): it is sent, and nothing is waited for".to_owned()),
-        (_, Results::Unreadable(scheme)) => {
-            Some(format!("results go to a {scheme} backend, which umbel cannot read: it is sent, and nothing is waited for"))
-        }
-        (_, Results::Unknown) => {
-            Some("no worker told its result backend: listening on the reply queue only (rpc); --backend URL names another".to_owned())
-        }
-        _ => None,
-    }
-}
-
 /// Proof that no worker will run it.
-fn refusal(cluster: &Cluster, queue: &QueueName, task: &TaskName) -> Option<Error> {
+fn refusal(cluster: &Cluster, takers: &[QueueName], task: &TaskName) -> Option<Error> {
     if cluster
         .asked
         .is_some_and(|(_, reach)| matches!(reach, Reach::Nobody | Reach::Listeners(0)))
@@ -174,6 +196,10 @@ fn refusal(cluster: &Cluster, queue: &QueueName, task: &TaskName) -> Option<Erro
             "start a worker, or check the vhost (RabbitMQ) or the database and key prefix (Redis); --no-preflight sends anyway",
         ));
     }
+    // Of several queues one is enough; and where none is known there is no proof.
+    let [queue] = takers else {
+        return None;
+    };
     let known = cluster.queues.get(queue)?;
     if known.missing || known.consumers == Some(0) || known.unread {
         return Some(nobody_reads(cluster, known, task));

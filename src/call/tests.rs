@@ -9,6 +9,7 @@ use super::document::CallDocument;
 use super::*;
 use crate::error::Kind;
 use crate::protocol::Options;
+use crate::protocol::event::{Announced, TaskEvent, TaskEventKind};
 
 fn at(ms: u64) -> Now {
     Now::fixed(Duration::from_millis(1_000_000 + ms))
@@ -315,7 +316,7 @@ fn the_document_has_all_its_keys_in_every_state() {
     let mut done = sent();
     done.apply(success(), at(40));
     assert_eq!(keys(&draft()), keys(&done));
-    assert_eq!(keys(&done).len(), 31);
+    assert_eq!(keys(&done).len(), 36);
 }
 
 #[test]
@@ -367,4 +368,282 @@ fn a_task_is_never_received_later_than_it_started() {
     call.apply(started(), at(5));
     call.apply(seen(Place::Active), at(300));
     assert_eq!(call.timeline.received, Some(at(5)));
+}
+
+fn event(clock: u64, kind: TaskEventKind) -> Fact {
+    Fact::Event(Box::new(TaskEvent {
+        uuid: "c7a31f09-0000-4000-8000-000000000000".into(),
+        node: "w1@h".into(),
+        at: None,
+        clock,
+        kind,
+    }))
+}
+
+fn received(retries: u64) -> TaskEventKind {
+    TaskEventKind::Received(Box::new(Announced {
+        retries,
+        ..Announced::default()
+    }))
+}
+
+fn succeeded(result: &str) -> TaskEventKind {
+    TaskEventKind::Succeeded {
+        result: result.to_owned(),
+        runtime: None,
+    }
+}
+
+fn failed(exception: &str) -> TaskEventKind {
+    TaskEventKind::Failed {
+        exception: exception.to_owned(),
+        traceback: None,
+    }
+}
+
+fn retried() -> TaskEventKind {
+    TaskEventKind::Retried {
+        exception: "KeyError('not yet')".to_owned(),
+        traceback: None,
+    }
+}
+
+fn document(call: &Call) -> serde_json::Value {
+    serde_json::to_value(CallDocument::new(call, false, at(999))).unwrap()
+}
+
+#[test]
+fn an_event_tells_the_end_and_a_repr_which_is_no_value() {
+    let mut call = sent();
+    call.apply(event(1, received(0)), at(5));
+    assert_eq!(call.state(), CallState::Recv);
+    call.apply(event(2, TaskEventKind::Started), at(6));
+    assert_eq!(call.state(), CallState::Run);
+    call.apply(event(3, succeeded("None")), at(9));
+    assert_eq!((call.state(), call.value()), (CallState::Ok, None));
+    let document = document(&call);
+    assert_eq!(document["result"], serde_json::Value::Null);
+    assert_eq!(
+        document["result_known"], false,
+        "null is not what it returned"
+    );
+    assert_eq!(document["result_repr"], "None");
+    assert_eq!(document["result_truncated"], false);
+    assert_eq!(document["result_source"], "event");
+    assert_eq!(
+        (&document["exit"], &document["worker"]),
+        (&0.into(), &"w1@h".into())
+    );
+}
+
+#[test]
+fn a_value_that_comes_after_its_event_completes_the_record() {
+    let mut call = sent();
+    call.apply(event(3, succeeded("5")), at(9));
+    assert!(call.apply(success(), at(12)));
+    let document = document(&call);
+    assert_eq!(
+        (&document["result"], &document["result_known"]),
+        (&5.into(), &true.into())
+    );
+    assert_eq!(
+        (&document["result_source"], &document["result_repr"]),
+        (&"backend".into(), &serde_json::Value::Null)
+    );
+    assert_eq!(call.timeline.done, Some(at(9)));
+}
+
+#[rstest]
+#[case(
+    failed("ValueError('no', 3)"),
+    CallState::Fail,
+    1,
+    "ValueError: 'no', 3"
+)]
+#[case(
+    failed("NotRegistered('shop.nope')"),
+    CallState::NoTask,
+    1,
+    "NotRegistered: shop.nope"
+)]
+#[case(TaskEventKind::Revoked { terminated: false, signum: None, expired: true }, CallState::Expired, 7, "TaskRevokedError: expired")]
+#[case(TaskEventKind::Revoked { terminated: true, signum: None, expired: false }, CallState::Killed, 7, "TaskRevokedError: terminated")]
+#[case(TaskEventKind::Revoked { terminated: false, signum: None, expired: false }, CallState::Revoked, 7, "TaskRevokedError: revoked")]
+#[case(TaskEventKind::Rejected { requeue: false }, CallState::Fail, 1, "Reject: the worker threw its message away (requeue=False)")]
+fn every_end_that_an_event_tells_has_its_state_and_exit_code(
+    #[case] end: TaskEventKind,
+    #[case] state: CallState,
+    #[case] exit: u8,
+    #[case] headline: &str,
+) {
+    let mut call = sent();
+    call.apply(event(4, end), at(9));
+    assert_eq!(call.state(), state);
+    assert_eq!(call.headline().as_deref(), Some(headline));
+    assert_eq!(document(&call)["exit"], exit);
+    assert!(
+        document(&call)["error"]["message"]
+            .as_str()
+            .is_some_and(|text| !text.is_empty())
+    );
+}
+
+#[test]
+fn a_retry_is_seen_although_its_next_turn_is_announced_before_it() {
+    let mut call = sent();
+    for (clock, kind) in [
+        (1, received(0)),
+        (2, TaskEventKind::Started),
+        (3, received(1)),
+        (4, retried()),
+    ] {
+        call.apply(event(clock, kind), at(10 * clock));
+    }
+    assert_eq!((call.state(), call.retries), (CallState::Retry, Some(1)));
+    call.apply(event(5, TaskEventKind::Started), at(60));
+    assert_eq!(call.state(), CallState::Run);
+    call.apply(event(4, retried()), at(61));
+    assert_eq!(
+        call.state(),
+        CallState::Run,
+        "what is old says nothing of now"
+    );
+}
+
+#[test]
+fn a_task_that_goes_back_to_its_queue_is_at_no_worker() {
+    let mut call = sent();
+    call.apply(event(1, received(0)), at(5));
+    call.apply(event(2, TaskEventKind::Rejected { requeue: true }), at(6));
+    assert_eq!((call.state(), &call.worker), (CallState::Sent, &None));
+}
+
+proptest! {
+    #[test]
+    fn events_in_any_order_and_twice_end_in_the_same_state(
+        order in Just((0..7_usize).collect::<Vec<_>>()).prop_shuffle(),
+        twice in 0..7_usize,
+    ) {
+        let kinds = [
+            received(0), TaskEventKind::Started, received(1), retried(), TaskEventKind::Started, succeeded("5"), succeeded("5"),
+        ];
+        let mut call = sent();
+        for (step, place) in order.into_iter().chain([twice]).enumerate() {
+            call.apply(event(place as u64 + 1, kinds[place].clone()), at(10 + step as u64));
+        }
+        prop_assert_eq!(call.state(), CallState::Ok);
+        prop_assert_eq!(call.repr.map(|repr| repr.text), Some("5".to_owned()));
+    }
+
+    #[test]
+    fn before_its_end_the_newest_event_says_where_a_task_is(
+        order in Just((0..5_usize).collect::<Vec<_>>()).prop_shuffle(),
+    ) {
+        let kinds = [received(0), TaskEventKind::Started, received(1), retried(), TaskEventKind::Started];
+        let mut call = sent();
+        for (step, place) in order.into_iter().enumerate() {
+            call.apply(event(place as u64 + 1, kinds[place].clone()), at(10 + step as u64));
+        }
+        prop_assert_eq!(call.state(), CallState::Run);
+    }
+}
+
+#[test]
+fn a_result_that_has_arrived_is_read_to_its_end_and_is_not_late() {
+    let mut call = sent();
+    call.apply(Fact::Arriving(300 << 20), at(9_900));
+    assert!(
+        !call.tick(at(11_000)),
+        "it is here; only the reading takes time"
+    );
+    call.apply(success(), at(9_900));
+    assert_eq!(call.state(), CallState::Ok);
+}
+
+#[test]
+fn a_large_result_that_arrived_before_the_deadline_was_noticed_is_not_late() {
+    let mut call = sent();
+    call.tick(at(10_500));
+    assert_eq!(call.state(), CallState::Timeout);
+    call.apply(Fact::Arriving(300 << 20), at(9_000));
+    call.apply(success(), at(9_000));
+    assert_eq!(call.state(), CallState::Ok);
+}
+
+#[rstest]
+#[case(Some(State::Success), CallState::Ok, 0)]
+#[case(Some(State::Failure), CallState::Fail, 1)]
+#[case(Some(State::Revoked), CallState::Revoked, 7)]
+fn what_cannot_be_read_ends_the_call_where_its_state_is_sure(
+    #[case] told: Option<State>,
+    #[case] state: CallState,
+    #[case] exit: u8,
+) {
+    let mut call = sent();
+    let reason = "the result is not readable: too deep".to_owned();
+    call.apply(
+        Fact::Unreadable {
+            reason,
+            state: told,
+        },
+        at(9),
+    );
+    assert_eq!((call.state(), call.value()), (state, None));
+    let document = document(&call);
+    assert_eq!(document["exit"], exit);
+    assert!(document.to_string().contains("too deep"), "{document}");
+    assert!(exit != 0 || document["result_known"] == false, "{document}");
+}
+
+#[test]
+fn what_cannot_be_read_at_all_may_not_be_the_end() {
+    let mut call = sent();
+    let reason = "the result is not readable: damaged".to_owned();
+    call.apply(
+        Fact::Unreadable {
+            reason,
+            state: None,
+        },
+        at(9),
+    );
+    assert_eq!(call.state(), CallState::Sent);
+    assert!(call.tick(at(20_000)));
+    assert_eq!(document(&call)["exit"], 3);
+}
+
+#[test]
+fn a_pickled_result_is_shown_and_is_no_value() {
+    let pickled = b"\x80\x04}\x94(\x8c\x06status\x94\x8c\x07SUCCESS\x94\x8c\x06result\x94K\x05u.";
+    let parsed = TaskResult::parse(pickled, None, &"x".into()).unwrap();
+    let mut call = sent();
+    call.apply(Fact::Result(Box::new(parsed)), at(9));
+    let document = document(&call);
+    assert_eq!(
+        (&document["state"], &document["exit"]),
+        (&"ok".into(), &0.into())
+    );
+    assert_eq!(
+        (&document["result"], &document["result_known"]),
+        (&serde_json::Value::Null, &false.into())
+    );
+    assert_eq!(document["result_form"], "pickle");
+    assert!(
+        document["result_opaque"].to_string().contains("SUCCESS"),
+        "{document}"
+    );
+}
+
+#[test]
+fn a_returned_message_names_exchange_and_key() {
+    let mut call = sent();
+    call.route = Some(Route {
+        exchange: "shop".to_owned(),
+        routing_key: "a.b".to_owned(),
+    });
+    call.apply(Fact::Returned("312 NO_ROUTE".to_owned()), at(9));
+    let message = call.trouble.unwrap().message;
+    assert!(
+        message.contains("\"a.b\"") && message.contains("\"shop\""),
+        "{message}"
+    );
 }

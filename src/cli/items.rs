@@ -74,6 +74,11 @@ pub enum Type {
 
 /// Splits an ITEM into name and source. An unknown TYPE is a usage error.
 pub fn parse(text: &str) -> Result<Parsed> {
+    parse_named(text, python::is_identifier)
+}
+
+/// As [`parse`], where another rule tells what a name is.
+pub fn parse_named(text: &str, is_name: fn(&str) -> bool) -> Result<Parsed> {
     let auto = || Parsed {
         name: None,
         source: Source::Auto(text.to_owned()),
@@ -85,7 +90,7 @@ pub fn parse(text: &str) -> Result<Parsed> {
         Some((name, kind)) => (name, Some(kind)),
         None => (head, None),
     };
-    let named = python::is_identifier(name);
+    let named = is_name(name);
     let positional = name.is_empty() && kind.is_some();
     if !(named || positional) {
         return Ok(auto());

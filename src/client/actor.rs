@@ -1,8 +1,10 @@
 //! The actor that owns both links: dials, reconnects, asks, publishes, and tells everything as events. It never draws and never decides for a person.
 
 mod calls;
+mod events;
 mod links;
 mod polling;
+mod results;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -11,8 +13,10 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use self::calls::Tracked;
+use self::events::Ears;
 use self::links::Slot;
 use self::polling::{Announcement, Schedule};
+use self::results::Arrival;
 use super::event::{Event, LinkName, LinkState};
 use super::replies::Replies;
 use super::survey::{Purpose, Survey};
@@ -30,6 +34,8 @@ const ROOM: usize = 1024;
 const DIALLING: Duration = Duration::from_millis(150);
 /// Different notices that are told; more would be a flood.
 const MOST_NOTICES: usize = 32;
+/// How long leaving the workers as they were may take, and closing the links.
+const CLOSING: Duration = Duration::from_secs(2);
 /// Deliveries of a link that may wait for the actor.
 const INCOMING: usize = 1024;
 
@@ -68,6 +74,10 @@ enum Done {
     NotSent(TaskId, Error),
     Published(TaskId, Delivery, bool),
     Fetched(TaskId, Result<Option<Vec<u8>>, Error>),
+    /// A large result was read.
+    Read(Arrival),
+    /// The link brings events now, or cannot.
+    Hearing(Result<(), Error>),
     /// A question leaves now.
     Asking(String, Question),
     Reached(Question, Result<Reach, Error>),
@@ -100,6 +110,8 @@ struct Actor {
     calls: HashMap<TaskId, Tracked>,
     /// Results that are subscribed to before their call is ordered.
     expected: HashSet<TaskId>,
+    /// Events, for the calls whose end they tell.
+    ears: Ears,
     /// The broker blocks publishers.
     blocked: bool,
     /// What was told as [`Event::Notice`].
@@ -141,6 +153,7 @@ pub fn start(setup: Setup) -> (Client, mpsc::Receiver<Event>) {
         survey: None,
         calls: HashMap::new(),
         expected: HashSet::new(),
+        ears: Ears::default(),
         blocked: false,
         noticed: HashSet::new(),
         schedule: Schedule::default(),
@@ -164,6 +177,7 @@ impl Actor {
         }
         while self.step(&mut inbox).await {}
         self.await_dial(&mut inbox).await;
+        self.await_switches(&mut inbox).await;
         self.close().await;
     }
 
@@ -212,6 +226,8 @@ impl Actor {
                 self.published(id, delivery, no_result).await;
             }
             Done::Fetched(id, document) => self.fetched(id, document).await,
+            Done::Read(arrival) => self.read(arrival).await,
+            Done::Hearing(heard) => self.hearing(heard).await,
             Done::Asking(ticket, question) => self.asking(&ticket, question).await,
             Done::Reached(question, reach) => self.reached(question, reach).await,
             Done::Depth(queue, depth) => self.depth(queue, depth).await,
@@ -240,8 +256,14 @@ impl Actor {
         let now = self.now();
         self.redial_if_due(now).await;
         self.cluster.tick(now);
+        if self.cluster.forget_gone(now, |_| false) {
+            let workers = &self.cluster.workers;
+            self.replies.forget(|node| !workers.contains_key(node));
+        }
         self.poll(now);
         self.follow_calls(now);
+        self.tick_ears(now).await;
+        self.tell_deferred(now).await;
         self.end_survey_if_due(now).await;
     }
 
@@ -290,7 +312,8 @@ impl Actor {
     }
 
     /// Removes what is ours and says good-bye, in bounded time.
-    async fn close(self) {
+    async fn close(mut self) {
+        let _ = tokio::time::timeout(CLOSING, self.restore_workers()).await;
         let broker = async {
             if let Some(link) = self.broker.link() {
                 link.close().await;
@@ -302,7 +325,7 @@ impl Actor {
             }
         };
         let both = async { tokio::join!(broker, backend) };
-        let _ = tokio::time::timeout(Duration::from_secs(2), both).await;
+        let _ = tokio::time::timeout(CLOSING, both).await;
         let _ = self.events.send(Event::Closed).await;
     }
 }

@@ -27,8 +27,19 @@ pub enum Meaning {
     Places(NodeName, Vec<(TaskId, Place, HeldTask)>),
     /// The answer to a revoke.
     Revoked(TaskId, NodeName, Result<String, String>),
+    /// The answer to `enable_events`; `None` if the worker cannot.
+    Switched(NodeName, Option<Switched>),
     /// Nobody asked, or it was too long ago.
     Nothing,
+}
+
+/// What `enable_events` changed at a worker. One that was started with `-E` sends before and after, whatever it is told (protocol.md 3.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Switched {
+    /// It sends task events from now on, because we asked.
+    Now,
+    /// It sent them before.
+    Before,
 }
 
 /// The open questions, and the task names each worker told last (an item's answer cannot be read without them).
@@ -69,6 +80,10 @@ impl Replies {
         let Reply { node, value, .. } = reply;
         if let Method::Revoke { id, .. } = method {
             return Meaning::Revoked(id, node, value.map(|value| words(&value)));
+        }
+        if method == Method::EnableEvents {
+            let switched = value.ok().and_then(|value| switched(&words(&value)));
+            return Meaning::Switched(node, switched);
         }
         let value = match value {
             Ok(value) => value,
@@ -122,6 +137,20 @@ impl Replies {
             | Method::EnableEvents
             | Method::DisableEvents => Answer::Pong,
         })
+    }
+
+    /// Forgets the task names of workers that are gone.
+    pub fn forget(&mut self, gone: impl Fn(&NodeName) -> bool) {
+        self.names.retain(|node, _| !gone(node));
+    }
+}
+
+/// Celery's own words, the same in 5.3 to 5.7.
+fn switched(words: &str) -> Option<Switched> {
+    match words {
+        "task events enabled" => Some(Switched::Now),
+        "task events already enabled" => Some(Switched::Before),
+        _ => None,
     }
 }
 

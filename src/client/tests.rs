@@ -10,11 +10,13 @@ use super::survey::Purpose;
 use super::*;
 use crate::backend::Results;
 use crate::broker::Broker;
-use crate::broker::memory::MemoryServer;
-use crate::call::Fact;
+use crate::broker::memory::{MemoryServer, Target};
+use crate::call::{Answer, Fact};
 use crate::clock::Clock;
 use crate::cluster::Heard;
 use crate::demo::{self, Demo};
+use crate::protocol::control::{Method, Request};
+use crate::protocol::event::TaskEventKind;
 use crate::protocol::{Json, Options, State, TaskResult};
 
 struct Running {
@@ -80,15 +82,46 @@ impl Running {
             kwargs: vec![],
             options: Options::default(),
         };
-        let id = signature.id.clone();
-        self.client
-            .send(Command::Call(Box::new(Order {
-                signature,
-                queue: queue.into(),
-                no_result: false,
-            })))
-            .await;
+        let order = Order::to_queue(signature, &queue.into());
+        self.order(order).await
+    }
+
+    async fn order(&mut self, order: Order) -> TaskId {
+        let id = order.signature.id.clone();
+        self.client.send(Command::Call(Box::new(order))).await;
         id
+    }
+
+    /// A call whose end comes by events.
+    async fn heard(&mut self, task: &str, args: &str, answer: Answer) -> TaskId {
+        let args = Json::parse_strict(args).unwrap();
+        let signature = Signature {
+            task: task.into(),
+            id: TaskId::random(),
+            args: args.as_list().unwrap().to_vec(),
+            kwargs: vec![],
+            options: Options::default(),
+        };
+        let order = Order {
+            answer,
+            readers: vec!["alpha@demo".into()],
+            ..Order::to_queue(signature, &"celery".into())
+        };
+        self.order(order).await
+    }
+
+    /// The event that ends a call.
+    async fn told(&mut self, of: &TaskId) -> TaskEventKind {
+        self.fact(of, "an event that ends it", |fact| match fact {
+            Fact::Event(event) => match event.kind {
+                TaskEventKind::Received(_)
+                | TaskEventKind::Started
+                | TaskEventKind::Retried { .. } => None,
+                end => Some(end),
+            },
+            _ => None,
+        })
+        .await
     }
 
     async fn fact<T>(
@@ -338,4 +371,228 @@ async fn a_running_task_is_seen_at_its_worker() {
         })
         .await;
     assert_eq!(place, crate::protocol::control::Place::Active);
+}
+
+/// What the workers were told about events, in order.
+fn switches(demo: &Demo) -> Vec<String> {
+    let requests = demo.server().published().into_iter();
+    let requests = requests.filter(|published| published.target == Target::Pidbox);
+    let bodies = requests.map(|request| {
+        let body = String::from_utf8(request.message.body.clone()).unwrap();
+        Json::parse_strict(&body).unwrap()
+    });
+    let method = |body: &Json| {
+        body.get("method")
+            .and_then(Json::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    bodies
+        .filter(|body| method(body).ends_with("_events"))
+        .map(|body| {
+            format!(
+                "{} {}",
+                method(&body),
+                body.get("destination").unwrap().to_wire()
+            )
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn the_end_of_a_task_without_a_result_is_heard_from_its_worker() {
+    let (demo, mut running) = demo().await;
+    let id = running
+        .heard("demo.silent.ignored", "[]", Answer::Events)
+        .await;
+    let end = running.told(&id).await;
+    assert!(
+        matches!(end, TaskEventKind::Succeeded { result, .. } if result == "'nobody reads this'")
+    );
+    running.close().await;
+    assert_eq!(
+        switches(&demo),
+        ["enable_events null", r#"disable_events ["alpha@demo"]"#]
+    );
+}
+
+/// Somebody else wants events.
+async fn switch_on(demo: &Demo) {
+    let (incoming, _replies) = mpsc::channel(16);
+    let link = demo.broker().connect(incoming).await.unwrap();
+    let request = Request {
+        method: Method::EnableEvents,
+        destination: vec![],
+        ticket: "other".to_owned(),
+        reply_to: None,
+    };
+    link.broadcast(request.encode()).await.unwrap();
+}
+
+#[tokio::test]
+async fn workers_that_send_events_anyway_are_left_alone() {
+    let demo = demo::start_alone();
+    switch_on(&demo).await;
+    let mut running = Running::on(demo.broker(), Purpose::Call);
+    running.surveyed().await;
+    let id = running
+        .heard("demo.fail.always", "[1]", Answer::Events)
+        .await;
+    assert!(matches!(
+        running.told(&id).await,
+        TaskEventKind::Failed { .. }
+    ));
+    running.close().await;
+    assert_eq!(
+        switches(&demo),
+        ["enable_events null", "enable_events null"],
+        "the first was not ours"
+    );
+}
+
+#[tokio::test]
+async fn events_end_with_the_last_call_that_needs_them() {
+    let (demo, mut running) = demo().await;
+    let slow = running
+        .heard("demo.slow.sleep", "[0.5]", Answer::Events)
+        .await;
+    let quick = running
+        .heard("demo.math.add", "[2, 3]", Answer::Events)
+        .await;
+    running.told(&quick).await;
+    running.told(&slow).await;
+    tokio::time::timeout(Duration::from_secs(10), async {
+        while switches(&demo).len() < 2 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await
+    .unwrap();
+    assert_eq!(
+        switches(&demo),
+        ["enable_events null", r#"disable_events ["alpha@demo"]"#]
+    );
+}
+
+#[tokio::test]
+async fn a_call_that_is_left_in_the_air_leaves_the_workers_as_they_were() {
+    let (demo, mut running) = demo().await;
+    let id = running
+        .heard("demo.slow.sleep", "[60]", Answer::Events)
+        .await;
+    running
+        .fact(&id, "confirm", |fact| {
+            matches!(fact, Fact::Confirmed).then_some(())
+        })
+        .await;
+    running.close().await;
+    assert_eq!(
+        switches(&demo).last().map(String::as_str),
+        Some(r#"disable_events ["alpha@demo"]"#)
+    );
+}
+
+#[tokio::test]
+async fn a_result_goes_before_an_event_and_tells_where_results_are() {
+    let demo = demo::start_alone();
+    let nowhere = ResultsSource::Given(Results::Unknown);
+    let setup = Setup {
+        broker: demo.broker(),
+        results: nowhere,
+        purpose: Purpose::Call,
+        clock: Clock::default(),
+        origin: "test".into(),
+    };
+    let (client, events) = start(setup);
+    let mut running = Running { client, events };
+    running.surveyed().await;
+    let id = running
+        .heard("demo.math.add", "[2, 3]", Answer::Either)
+        .await;
+    running
+        .wait("results on the reply queue", |event| {
+            matches!(event, Event::Results(Results::Rpc)).then_some(())
+        })
+        .await;
+    assert_eq!(running.end(&id).await.value, number("5"));
+}
+
+#[tokio::test]
+async fn where_both_may_come_the_event_is_taken_when_no_result_does() {
+    let (_demo, mut running) = demo().await;
+    let id = running
+        .heard("demo.silent.ignored", "[]", Answer::Either)
+        .await;
+    assert!(matches!(
+        running.told(&id).await,
+        TaskEventKind::Succeeded { .. }
+    ));
+}
+
+#[tokio::test]
+async fn a_worker_that_does_not_answer_is_not_waited_for_and_named() {
+    let (_demo, mut running) = demo().await;
+    let signature = Signature {
+        task: "demo.silent.ignored".into(),
+        id: TaskId::random(),
+        args: vec![],
+        kwargs: vec![],
+        options: Options::default(),
+    };
+    let order = Order {
+        answer: Answer::Events,
+        readers: vec!["alpha@demo".into(), "deaf@demo".into()],
+        ..Order::to_queue(signature, &"celery".into())
+    };
+    let id = running.order(order).await;
+    let warning = running
+        .fact(&id, "a warning", |fact| match fact {
+            Fact::Warning(text) => Some(text),
+            _ => None,
+        })
+        .await;
+    assert!(
+        warning.contains("deaf@demo") && !warning.contains("alpha"),
+        "{warning}"
+    );
+    running.told(&id).await;
+}
+
+#[tokio::test]
+async fn while_the_broker_is_down_nothing_is_switched_on() {
+    let (demo, mut running) = demo().await;
+    demo.server().refuse(true);
+    demo.server().cut();
+    running
+        .wait("loss", |event| {
+            matches!(
+                event,
+                Event::Link(LinkName::Broker, LinkState::Waiting { .. })
+            )
+            .then_some(())
+        })
+        .await;
+    let id = running
+        .heard("demo.silent.ignored", "[]", Answer::Events)
+        .await;
+    running
+        .fact(&id, "a refusal", |fact| {
+            matches!(fact, Fact::Unsent(_)).then_some(())
+        })
+        .await;
+    assert!(switches(&demo).is_empty() && demo.server().published_tasks().is_empty());
+}
+
+#[tokio::test]
+async fn a_large_result_is_announced_and_keeps_nobody_waiting() {
+    let (_demo, mut running) = demo().await;
+    let id = running.call("demo.result.large", vec![number("2")]).await;
+    let size = running
+        .fact(&id, "its arrival", |fact| match fact {
+            Fact::Arriving(size) => Some(size),
+            _ => None,
+        })
+        .await;
+    assert!(size > 1 << 20, "{size}");
+    assert_eq!(running.end(&id).await.state, State::Success);
 }

@@ -1,7 +1,5 @@
 //! Tasks as the workers together know them: which of them have each, its queue, whether its result is kept.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use super::{Cluster, Worker, WorkerState};
 use crate::protocol::{NodeName, TaskName};
 
@@ -49,19 +47,13 @@ impl Cluster {
 
     /// All tasks of all workers, by name.
     pub fn tasks(&self) -> Vec<TaskRow> {
-        let names: BTreeSet<&TaskName> = self
-            .workers
-            .values()
-            .filter_map(|worker| worker.tasks.as_ref())
-            .flatten()
-            .collect();
-        names.into_iter().map(|name| self.row(name)).collect()
+        self.index.iter().map(|(name, _)| self.row(name)).collect()
     }
 
     /// One task, if any worker has it.
     pub fn task(&self, name: &TaskName) -> Option<TaskRow> {
-        let row = self.row(name);
-        (!row.workers.is_empty() || !row.silent.is_empty()).then_some(row)
+        self.index.get(name)?;
+        Some(self.row(name))
     }
 
     fn row(&self, name: &TaskName) -> TaskRow {
@@ -97,16 +89,5 @@ impl Cluster {
             queue,
             kept,
         }
-    }
-
-    /// For every task, on how many answering workers it is registered; cheaper than [`Cluster::tasks`] where only counts are shown.
-    pub fn registered_counts(&self) -> BTreeMap<&TaskName, usize> {
-        let mut counts = BTreeMap::new();
-        for worker in self.answering() {
-            for task in worker.tasks.iter().flatten() {
-                *counts.entry(task).or_default() += 1;
-            }
-        }
-        counts
     }
 }

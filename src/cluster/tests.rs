@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use proptest::prelude::*;
 use rstest::rstest;
 
 use super::*;
@@ -288,4 +289,125 @@ fn a_queue_without_a_count_of_consumers_is_unread_when_all_who_heard_say_so() {
     cluster.apply(depth(1), at(4));
     cluster.apply(asked(0), at(5));
     assert_eq!(trouble(&cluster), QueueTrouble::Fine, "nobody heard it");
+}
+
+/// Counts the tasks as the index should have them, from the workers alone.
+fn counted(cluster: &Cluster) -> Vec<(TaskName, Registered)> {
+    let mut counts = std::collections::BTreeMap::<TaskName, Registered>::new();
+    for worker in cluster.workers.values() {
+        for name in worker.tasks.iter().flatten() {
+            let count = counts.entry(name.clone()).or_default();
+            match worker.state() {
+                WorkerState::Silent => count.silent += 1,
+                _ => count.answering += 1,
+            }
+        }
+    }
+    counts.into_iter().collect()
+}
+
+fn index(cluster: &Cluster) -> Vec<(TaskName, Registered)> {
+    let entries = cluster.index.iter();
+    entries.map(|(name, count)| (name.clone(), count)).collect()
+}
+
+proptest! {
+    #[test]
+    fn the_index_is_what_the_workers_together_told(
+        steps in prop::collection::vec((0..4_u8, 0..4_u8, 0..16_u8), 0..60),
+    ) {
+        let mut cluster = Cluster::default();
+        for (second, (what, worker, tasks)) in (0..).zip(steps) {
+            let node = format!("w{worker}");
+            let names = (0..4).filter(|bit| tasks >> bit & 1 == 1);
+            let names = names.map(|bit| TaskName(format!("t{bit}"))).collect();
+            let now = at(second * 400);
+            let before = (index(&cluster), cluster.told_tasks(), cluster.index.generation());
+            match what {
+                0 => cluster.apply(answer(&node, Answer::Tasks(names)), now),
+                1 => cluster.apply(answer(&node, Answer::Pong), now),
+                2 => cluster.apply(ping(), now),
+                _ => cluster.tick(now) | cluster.forget_gone(now, |_| false),
+            };
+            prop_assert_eq!(index(&cluster), counted(&cluster));
+            let same = (index(&cluster), cluster.told_tasks()) == (before.0, before.1);
+            prop_assert!(same || cluster.index.generation() != before.2, "what a list shows changed in silence");
+        }
+    }
+}
+
+/// A cluster in which `w1` has been SILENT since the first second, and `w2` answers.
+fn one_silent() -> Cluster {
+    let mut cluster = Cluster::default();
+    for node in ["w1", "w2"] {
+        cluster.apply(answer(node, reads("celery")), at(0));
+        cluster.apply(answer(node, Answer::Tasks(vec!["a".into()])), at(0));
+    }
+    cluster.apply(answer("w1", reads("w1.dq2")), at(0));
+    cluster.apply(ping(), at(1));
+    cluster.apply(answer("w2", Answer::Pong), at(1));
+    cluster.tick(at(4));
+    assert_eq!(state(&cluster, "w1"), WorkerState::Silent);
+    cluster
+}
+
+fn missing(queue: &str) -> Heard {
+    Heard::Depth {
+        queue: queue.into(),
+        depth: Ok(Depth::Missing),
+    }
+}
+
+#[test]
+fn a_worker_whose_queues_have_no_consumer_of_its_own_is_forgotten_after_15_minutes() {
+    let mut cluster = one_silent();
+    cluster.apply(missing("w1.dq2"), at(5));
+    assert!(!cluster.forget_gone(at(14 * 60), |_| false));
+    assert!(cluster.forget_gone(at(15 * 60), |_| false));
+    assert!(!cluster.workers.contains_key(&NodeName::from("w1")));
+    assert!(!cluster.queues.contains_key(&QueueName::from("w1.dq2")));
+    let count = Registered {
+        answering: 1,
+        silent: 0,
+    };
+    assert_eq!(cluster.index.get(&"a".into()), Some(count));
+}
+
+#[test]
+fn a_silent_worker_that_may_still_be_there_is_kept_for_a_day() {
+    let mut cluster = one_silent();
+    cluster.apply(depth("w1.dq2", 0, 1), at(5));
+    assert!(
+        !cluster.forget_gone(at(60 * 60), |_| false),
+        "it may be in the middle of a long task"
+    );
+    assert!(cluster.forget_gone(at(24 * 60 * 60), |_| false));
+}
+
+#[test]
+fn a_worker_that_a_call_is_at_is_kept() {
+    let mut cluster = one_silent();
+    cluster.apply(missing("w1.dq2"), at(5));
+    assert!(!cluster.forget_gone(at(48 * 60 * 60), |node| node.as_str() == "w1"));
+}
+
+#[test]
+fn while_the_broker_is_away_nobody_is_forgotten() {
+    let mut cluster = one_silent();
+    cluster.apply(missing("w1.dq2"), at(5));
+    cluster.apply(Heard::Lost, at(6));
+    assert!(!cluster.forget_gone(at(48 * 60 * 60), |_| false));
+}
+
+#[test]
+fn where_the_listeners_are_counted_the_count_is_the_proof() {
+    let mut cluster = one_silent();
+    let asked = |listeners| Heard::Asked {
+        question: Question::Registered,
+        reach: Reach::Listeners(listeners),
+    };
+    cluster.apply(asked(2), at(5));
+    assert!(!cluster.forget_gone(at(60 * 60), |_| false));
+    cluster.apply(asked(1), at(6));
+    assert!(cluster.forget_gone(at(60 * 60), |_| false));
 }

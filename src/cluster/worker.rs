@@ -188,6 +188,13 @@ impl Worker {
         self.active.as_ref().map(|tasks| tasks.len() as u64)
     }
 
+    /// Celery's version as its report has it, `5.7.0` as (5, 7).
+    pub fn version(&self) -> Option<(u64, u64)> {
+        let text = self.report.as_ref()?.celery.as_deref()?;
+        let mut parts = text.split(|char: char| !char.is_ascii_digit());
+        Some((parts.next()?.parse().ok()?, parts.next()?.parse().ok()?))
+    }
+
     /// Whether it said that it consumes `queue`.
     pub fn reads(&self, queue: &QueueName) -> bool {
         self.queues

@@ -4,9 +4,12 @@ use std::collections::HashSet;
 use std::io::Read;
 
 use crate::cli::Call;
+use crate::cli::call::Given;
 use crate::cli::items::{self, Parsed, Source, Type};
+use crate::cli::options::Wishes;
+use crate::clock::Timestamp;
 use crate::error::{Error, Kind, Result};
-use crate::protocol::{Json, Options, Signature, TaskId, json};
+use crate::protocol::{Json, Signature, TaskId, json};
 
 /// The largest file that is read as an argument.
 const LARGEST_FILE: u64 = 64 << 20;
@@ -16,10 +19,12 @@ const LARGEST_FILE: u64 = 64 << 20;
 pub struct Words {
     parsed: Vec<Parsed>,
     rest: Vec<String>,
+    wishes: Wishes,
 }
 
-/// Checks the words without reading anything: unknown types, names given twice, stdin asked for twice.
-pub fn check(call: &Call) -> Result<Words> {
+/// Checks the words without reading anything: unknown types, names given twice, stdin asked for twice, options that contradict
+/// each other or the time, which is `now`.
+pub fn check(call: &Call, now: Timestamp) -> Result<Words> {
     let parsed = call
         .items
         .iter()
@@ -46,32 +51,22 @@ pub fn check(call: &Call) -> Result<Words> {
     if call.task.is_empty() {
         return Err(Error::new(Kind::Usage, "the task's name is empty"));
     }
-    if call
-        .task_id
-        .as_deref()
-        .is_some_and(|id| id.is_empty() || id.len() > 255)
-    {
-        return Err(Error::new(
-            Kind::Usage,
-            "--task-id wants 1 to 255 characters",
-        ));
-    }
-    if call
-        .queue
-        .as_deref()
-        .is_some_and(|queue| queue.is_empty() || queue.len() > 255)
-    {
-        return Err(Error::new(Kind::Usage, "--queue wants 1 to 255 bytes"));
-    }
+    let wishes = call.wishes();
+    wishes.settle(now)?;
     Ok(Words {
         parsed,
         rest: call.rest.clone(),
+        wishes,
     })
 }
 
-/// The signature, and warnings about its values.
-pub fn signature(call: &Call, words: Words) -> Result<(Signature, Vec<String>)> {
-    let (mut args, mut kwargs) = given(call)?;
+/// The signature, and warnings about it. `now` is asked once everything is read.
+pub fn signature(
+    call: &Call,
+    words: Words,
+    now: impl FnOnce() -> Timestamp,
+) -> Result<(Signature, Vec<String>)> {
+    let (mut args, mut kwargs) = given(&call.given)?;
     let mut warnings = Vec::new();
     for Parsed { name, source } in words.parsed {
         let (value, warning) = read(source)?.value(name.as_deref())?;
@@ -103,12 +98,9 @@ pub fn signature(call: &Call, words: Words) -> Result<(Signature, Vec<String>)> 
             "NaN or Infinity is sent as Python writes it; strict JSON readers refuse it".to_owned(),
         );
     }
-    let options = Options {
-        queue: call.queue.clone().map(Into::into),
-        expires: call.expires.and_then(|expires| expires.0),
-        ..Options::default()
-    };
-    let id = call.task_id.clone().map_or_else(TaskId::random, TaskId);
+    let (options, doubts) = words.wishes.settle(now())?;
+    warnings.extend(doubts);
+    let id = words.wishes.task_id.unwrap_or_else(TaskId::random);
     Ok((
         Signature {
             task: call.task.as_str().into(),
@@ -139,19 +131,19 @@ fn twice(value: &Json) -> Option<&str> {
 type Arguments = (Vec<Json>, Vec<(String, Json)>);
 
 /// `--args` and `--kwargs`, or `--input`.
-fn given(call: &Call) -> Result<Arguments> {
-    if let Some(path) = &call.input {
+fn given(given: &Given) -> Result<Arguments> {
+    if let Some(path) = &given.input {
         let text = read_file(path)?;
         return input(&parse(&text, &format!("--input {path}"))?);
     }
-    let args = match &call.args {
+    let args = match &given.args {
         None => Vec::new(),
         Some(text) => match parse(text, "--args")? {
             Json::List(items) => items,
             _ => return Err(invalid("--args is not a JSON array").hint("--args '[1, 2]'")),
         },
     };
-    let kwargs = match &call.kwargs {
+    let kwargs = match &given.kwargs {
         None => Vec::new(),
         Some(text) => match parse(text, "--kwargs")? {
             Json::Object(entries) => unique(entries, "--kwargs")?,
@@ -282,7 +274,8 @@ mod tests {
 
     fn made(words: &[&str]) -> Result<Signature> {
         let call = call(words);
-        signature(&call, check(&call)?).map(|(signature, _)| signature)
+        let now = Timestamp::UNIX_EPOCH;
+        signature(&call, check(&call, now)?, || now).map(|(signature, _)| signature)
     }
 
     fn shown(signature: &Signature) -> String {

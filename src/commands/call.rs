@@ -4,6 +4,8 @@ use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Serialize;
 
 use super::output::Form;
@@ -16,8 +18,9 @@ use crate::cli;
 use crate::client::{Command, Event, LinkName, LinkState, Order};
 use crate::cluster::Cluster;
 use crate::error::{Error, Kind};
+use crate::protocol::json::Limits;
 use crate::protocol::message::{Properties, Sender};
-use crate::protocol::{Json, QueueName, Signature};
+use crate::protocol::{Compression, Json, Serializer, Signature, payload};
 
 /// How long the depth of a queue that no worker named is waited for.
 const DEPTH_PATIENCE: Duration = Duration::from_secs(1);
@@ -30,11 +33,15 @@ const FRAME: Duration = Duration::from_millis(100);
 #[derive(Serialize)]
 struct MessageDocument {
     schema: &'static str,
-    exchange: &'static str,
-    routing_key: Option<QueueName>,
+    exchange: String,
+    routing_key: Option<String>,
     properties: Properties,
     headers: Json,
+    /// What the body says.
     body: Json,
+    /// The body's bytes, where they are not that JSON.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body_base64: Option<String>,
 }
 
 /// Prints the message that would be sent, without any network.
@@ -47,16 +54,26 @@ pub fn dry_run(
     let message = signature
         .encode(sender)
         .map_err(|error| Error::new(Kind::InvalidArguments, error.to_string()))?;
-    let body = Json::parse(&message.body, crate::protocol::json::Limits::default());
+    let options = &signature.options;
+    let plain = options.compression.is_none()
+        && matches!(options.serializer, None | Some(Serializer::Json));
+    let body = payload::decode(
+        &message.body,
+        message.properties.content_type.as_deref(),
+        options.compression.map(Compression::content_type),
+        Limits::default(),
+    );
     let body = body.map_err(|error| Error::new(Kind::Internal, error.to_string()))?;
     session_output.warnings(warnings);
+    let queue = options.queue.as_ref().map(ToString::to_string);
     session_output.document(&MessageDocument {
         schema: "umbel.message/1",
-        exchange: "",
-        routing_key: signature.options.queue.clone(),
+        exchange: options.exchange.clone().unwrap_or_default(),
+        routing_key: options.routing_key.clone().or(queue),
         properties: message.properties,
         headers: Json::Object(message.headers),
-        body,
+        body: body.into_value(),
+        body_base64: (!plain).then(|| BASE64.encode(&message.body)),
     });
     Ok(0)
 }
@@ -113,8 +130,8 @@ async fn conduct(session: &mut Session, call: &mut Call, no_preflight: bool) -> 
         return End::Done;
     }
     let said = call.warnings.len();
-    let no_result = match choose(call, &known, no_preflight) {
-        Ok(no_result) => no_result,
+    let order = match choose(call, &known, no_preflight) {
+        Ok(order) => order,
         Err(error) => {
             call.apply(Fact::Unsent(error), session.clock.now());
             return End::Done;
@@ -123,17 +140,9 @@ async fn conduct(session: &mut Session, call: &mut Call, no_preflight: bool) -> 
     if session.output.form != Form::Json {
         session.output.warnings(&call.warnings[said..]);
     }
-    let queue = call.queue.clone().unwrap_or_else(|| "celery".into());
     // From here on it may be published: whoever stops it now is not told that nothing was sent.
     call.apply(Fact::Publishing, session.clock.now());
-    session
-        .client
-        .send(Command::Call(Box::new(Order {
-            signature: call.signature.clone(),
-            queue,
-            no_result,
-        })))
-        .await;
+    session.client.send(Command::Call(Box::new(order))).await;
     wait(session, call).await;
     session.output.progress("");
     End::Done
@@ -204,24 +213,29 @@ impl Known {
                 Some(_) => true,
                 None => false,
             };
-        let nothing_to_ask = no_preflight && call.signature.options.queue.is_some();
+        let options = &call.signature.options;
+        let named = options.exchange.is_some();
+        let nothing_to_ask = no_preflight && (named || options.queue.is_some());
         let (queue, _) = crate::call::preflight::choose_queue(&self.cluster, &call.signature);
-        let depth = no_preflight || depth_given_up || self.cluster.queues.contains_key(&queue);
+        let depth =
+            no_preflight || depth_given_up || named || self.cluster.queues.contains_key(&queue);
         links && (nothing_to_ask || (self.cluster.surveyed && depth))
     }
 }
 
-/// Chooses the queue; refuses on proof. Returns whether no result is to be waited for.
-fn choose(call: &mut Call, known: &Known, no_preflight: bool) -> Result<bool, Error> {
+/// Chooses the way; refuses on proof, which a person may overrule, and where there is no way.
+fn choose(call: &mut Call, known: &Known, no_preflight: bool) -> Result<Order, Error> {
     let results = known.results.clone().unwrap_or(Results::Unknown);
-    let preflight = preflight(&known.cluster, &call.signature, &results);
-    call.queue = Some(preflight.queue);
-    if let Some(refusal) = preflight.refusal.filter(|_| !no_preflight) {
+    let mut seen = preflight(&known.cluster, &call.signature, &results);
+    call.queue = seen.only_queue().cloned();
+    call.route = Some(seen.route.clone());
+    let overruled = |refusal: &Error| no_preflight && refusal.kind == Kind::NoWorker;
+    if let Some(refusal) = seen.refusal.take().filter(|it| !overruled(it)) {
         return Err(refusal);
     }
     call.warnings.extend(known.notices.iter().cloned());
-    call.warnings.extend(preflight.warnings);
-    Ok(preflight.no_result)
+    call.warnings.append(&mut seen.warnings);
+    Ok(Order::new(call.signature.clone(), &seen))
 }
 
 /// Follows the call to its end or its deadline.
@@ -243,7 +257,11 @@ async fn wait(session: &mut Session, call: &mut Call) {
         };
         match tokio::time::timeout(wake, session.events.recv()).await {
             Ok(Some(Event::Call(id, fact, at))) if id == *call.id() => {
+                let said = call.warnings.len();
                 call.apply(fact, at);
+                if session.output.form != Form::Json {
+                    session.output.warnings(&call.warnings[said..]);
+                }
             }
             Ok(Some(Event::Notice(notice))) => {
                 if session.output.form != Form::Json {

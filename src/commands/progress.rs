@@ -10,6 +10,8 @@ use crate::text::human;
 const SPINNER: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
 /// Lines of a traceback's own frames that are shown.
 const FRAMES: usize = 3;
+/// Steps of a pickled result that are shown.
+const STEPS: usize = 20;
 
 /// The line shown while waiting: `⠙ RUN on w2@stg-4   3.2s of 10s`.
 pub fn line(call: &Call, now: Now) -> String {
@@ -41,7 +43,7 @@ pub fn line(call: &Call, now: Now) -> String {
 /// The closing words of a call, for people.
 pub fn closing(call: &Call, interrupted: bool, now: Now) -> String {
     match call.final_word() {
-        CallState::Ok | CallState::LateOk => headline(call, now),
+        CallState::Ok | CallState::LateOk => format!("{}{}", headline(call, now), returned(call)),
         CallState::Fail | CallState::LateFail | CallState::NoTask => failure(call, now),
         CallState::Expired | CallState::Revoked | CallState::Killed => {
             format!(
@@ -84,6 +86,34 @@ pub fn closing(call: &Call, interrupted: bool, now: Now) -> String {
             )
         }
         _ => timeout(call, now),
+    }
+}
+
+/// What is known of a value that is not printed as one.
+fn returned(call: &Call) -> String {
+    if let Some(repr) = &call.repr {
+        return format!("\n  {}: {}", repr.label(), repr.text);
+    }
+    if let Some(opaque) = call.opaque() {
+        let mut text = format!(
+            "\n  the result is pickled ({} bytes); pickle is never executed, this is what it would do:",
+            opaque.size
+        );
+        for line in opaque.lines.iter().take(STEPS) {
+            let _ = write!(text, "\n  {line}");
+        }
+        if opaque.lines.len() > STEPS {
+            let _ = write!(
+                text,
+                "\n  ({} more steps; --json has them)",
+                opaque.lines.len() - STEPS
+            );
+        }
+        return text;
+    }
+    match call.unreadable() {
+        Some(trouble) => format!("\n  it returned, but {}", trouble.message),
+        None => String::new(),
     }
 }
 

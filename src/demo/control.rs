@@ -80,10 +80,20 @@ impl Worker {
             "scheduled" | "dump_schedule" => self.scheduled(),
             "revoked" | "dump_revoked" => texts(self.desk.revoked.ids().map(TaskId::as_str)),
             "query_task" => self.query_task(arguments),
+            "enable_events" => self.switch_events(true),
+            "disable_events" => self.switch_events(false),
             "revoke" => self.revoke(arguments),
             "terminate" => self.terminate(arguments),
             unknown => error(&format!("KeyError({})", python::repr(&unknown.into()))),
         }
+    }
+
+    fn switch_events(&self, on: bool) -> Json {
+        let word = if on { "enabled" } else { "disabled" };
+        ok(&match self.outbox.voice.switch(on) {
+            true => format!("task events {word}"),
+            false => format!("task events already {word}"),
+        })
     }
 
     fn revoke(&mut self, arguments: &Json) -> Json {

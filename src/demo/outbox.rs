@@ -6,6 +6,7 @@ use super::build::{number, object, text_or_null};
 use super::raised::Raised;
 use super::request::Request;
 use super::time::{self, Time};
+use super::voice::Voice;
 use crate::broker::memory::MemoryServer;
 use crate::clock::Timestamp;
 use crate::protocol::{Json, Message, Properties};
@@ -16,6 +17,7 @@ pub(super) struct Outbox {
     pub server: MemoryServer,
     pub time: Time,
     pub node: &'static str,
+    pub voice: Voice,
 }
 
 /// A state of a task and what belongs to it.

@@ -99,6 +99,12 @@ impl Raised {
         self.traceback.as_deref()
     }
 
+    /// As Python's `repr` writes it: `ValueError('no', 3)`.
+    pub(super) fn repr(&self) -> String {
+        let args: Vec<String> = self.args.iter().map(python::repr).collect();
+        format!("{}({})", self.kind, args.join(", "))
+    }
+
     /// The last line of its traceback.
     pub(super) fn headline(&self) -> String {
         let name = match self.module {

@@ -13,6 +13,7 @@ use super::request::{Malformed, Request};
 use super::revoked::Revoked;
 use super::tasks::{self, Context, Stop, Task};
 use super::time::Time;
+use super::voice::Voice;
 use crate::broker::memory::{Consumer, Delivered, MemoryServer};
 use crate::clock::Timestamp;
 use crate::protocol::{NodeName, QueueName, TaskName};
@@ -98,6 +99,7 @@ impl Worker {
                 server: server.clone(),
                 time,
                 node: profile.node,
+                voice: Voice::new(server, time, profile.node, profile.pid),
             },
             desk: Desk::default(),
             running: JoinSet::new(),
@@ -167,6 +169,7 @@ impl Worker {
             let kind = ("celery.exceptions", "NotRegistered");
             let raised = Raised::bare(kind, vec![request.task.as_str().into()]);
             self.outbox.failed(&request, &raised);
+            self.outbox.voice.failed(&request, &raised);
             self.deliveries.ack(tag);
             return;
         }
@@ -177,6 +180,7 @@ impl Worker {
         let Some(held) = self.unless_revoked(held) else {
             return;
         };
+        self.outbox.voice.received(&held.request);
         match held.request.eta {
             Some(eta) if eta > self.outbox.time.now() => self.desk.scheduled.push(held),
             _ => self.desk.reserved.push_back(held),
@@ -191,8 +195,9 @@ impl Worker {
         if !expired && !self.desk.revoked.contains(&request.id) {
             return Some(held);
         }
+        let reason = if expired { "expired" } else { "revoked" };
+        self.outbox.voice.revoked(request, reason);
         if is_wanted(request) {
-            let reason = if expired { "expired" } else { "revoked" };
             self.outbox.revoked(request, reason);
         }
         self.deliveries.ack(held.tag);
@@ -277,7 +282,11 @@ impl Worker {
         let Some(active) = self.desk.active.remove(&id) else {
             return;
         };
-        if killed && active.wanted {
+        if !killed {
+            return;
+        }
+        self.outbox.voice.revoked(&active.request, "terminated");
+        if active.wanted {
             self.outbox.revoked(&active.request, "terminated");
         }
     }
@@ -309,14 +318,25 @@ async fn execute(task: &'static Task, context: Context, pid: u64) {
         request,
         wanted,
     } = &context;
+    outbox.voice.started(request);
     if *wanted {
         outbox.started(request, pid);
     }
     match task.run(&context).await {
-        Ok(result) if *wanted => outbox.succeeded(request, result),
-        Err(Stop::Raised(raised)) if *wanted => outbox.failed(request, &raised),
-        Ok(_) | Err(Stop::Raised(_)) => {}
+        Ok(result) => {
+            outbox.voice.succeeded(request, &result);
+            if *wanted {
+                outbox.succeeded(request, result);
+            }
+        }
+        Err(Stop::Raised(raised)) => {
+            outbox.voice.failed(request, &raised);
+            if *wanted {
+                outbox.failed(request, &raised);
+            }
+        }
         Err(Stop::Retry { countdown, raised }) => {
+            outbox.voice.retried(request, &raised);
             if *wanted {
                 outbox.retried(request, &raised);
             }

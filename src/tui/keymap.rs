@@ -21,8 +21,16 @@ pub enum Context {
     Filter,
     /// Typing a task's name by hand (EDIT).
     TypeName,
-    /// The call form, moving (NAV).
+    /// The call form, moving among the rows (NAV).
     CallNav,
+    /// The call form, on an option (NAV).
+    CallOption,
+    /// The call form, on an option with words to choose from (NAV).
+    CallChoice,
+    /// The call form, on what shows and hides the further options (NAV).
+    CallMore,
+    /// The call form, on the button (NAV).
+    CallButton,
     /// The call form, typing an ITEM or an option (EDIT).
     CallEdit,
     /// The call form as raw JSON (EDIT).
@@ -88,8 +96,14 @@ pub enum Action {
     Enter,
     /// Start typing.
     Edit,
-    /// Remove the row.
+    /// Remove the row, give the option its default back.
     Remove,
+    /// Show or hide the further options.
+    Options,
+    /// The next choice of an option.
+    NextChoice,
+    /// The previous one.
+    PreviousChoice,
     /// Add a row, or type a name that is not in the list.
     Add,
     /// Raw JSON and back.
@@ -161,6 +175,10 @@ impl Context {
             Self::Filter => "Filter",
             Self::TypeName => "Type a name",
             Self::CallNav => "Call form",
+            Self::CallOption => "Call form, an option",
+            Self::CallChoice => "Call form, a choice",
+            Self::CallMore => "Call form, options",
+            Self::CallButton => "Call form, the button",
             Self::CallEdit => "Call form, typing",
             Self::CallJson => "Call as JSON",
             Self::Result => "Result",
@@ -420,7 +438,15 @@ mod tests {
 
     #[test]
     fn sending_works_from_everywhere_in_the_form_and_from_nowhere_else() {
-        let form = [Context::CallNav, Context::CallEdit, Context::CallJson];
+        let form = [
+            Context::CallNav,
+            Context::CallOption,
+            Context::CallChoice,
+            Context::CallMore,
+            Context::CallButton,
+            Context::CallEdit,
+            Context::CallJson,
+        ];
         for context in Context::iter() {
             for key in [
                 KeyEvent::new(KeyCode::F(5), KeyModifiers::NONE),

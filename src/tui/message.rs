@@ -8,8 +8,8 @@ use crate::client::{Command, Event};
 pub enum Message {
     /// A key, a paste or a resize.
     Input(Input),
-    /// The client tells something.
-    Client(Box<Event>),
+    /// What the client tells, in its order: all that was there at once, so that lists are made anew once.
+    Client(Vec<Event>),
     /// The client was too busy for this command, or is gone: it was not done, and will not be.
     CommandRefused(Box<Command>),
     /// Time passed: at least every second, every 100 ms while [`super::state::State::animating`].

@@ -318,7 +318,13 @@ impl Typed<'_> {
     }
 }
 
+/// The lines of a paste: terminals send `\r`, `\n` or both.
+pub fn pasted_lines(text: &str) -> Vec<String> {
+    let text = text.replace("\r\n", "\n").replace('\r', "\n");
+    let lines = text.trim_end_matches('\n').split('\n');
+    lines.map(str::to_owned).collect()
+}
+
 fn one_line(text: &str) -> String {
-    let lines = text.trim_end_matches(['\r', '\n']).lines();
-    lines.collect::<Vec<_>>().join(" ")
+    pasted_lines(text).join(" ")
 }

@@ -308,28 +308,21 @@ where
 
     /// Takes `event` and what came with it, but lets input through after a batch.
     fn drain_events(&mut self, model: &mut impl Model, event: Option<Event>) -> Option<Ended> {
-        let mut next = event;
-        for _ in 0..BATCH {
-            let Some(event) = next else {
-                break;
-            };
-            if let Some(ended) = self.tell(model, Message::Client(Box::new(event))) {
-                return Some(ended);
+        let mut batch: Vec<Event> = event.into_iter().collect();
+        if let Some(events) = &mut self.events {
+            while batch.len() < BATCH
+                && let Ok(event) = events.try_recv()
+            {
+                batch.push(event);
             }
-            next = self
-                .events
-                .as_mut()
-                .and_then(|events| events.try_recv().ok());
+            if events.is_closed() && events.is_empty() {
+                self.events = None;
+            }
         }
-        if self
-            .events
-            .as_ref()
-            .is_some_and(|events| events.is_closed() && events.is_empty())
-        {
-            self.events = None;
+        if batch.is_empty() {
+            return None;
         }
-        let event = next?;
-        self.tell(model, Message::Client(Box::new(event)))
+        self.tell(model, Message::Client(batch))
     }
 
     /// Tells the model, performs what it asks for, and tells it what came of that.
@@ -433,7 +426,7 @@ mod tests {
                 }
                 Message::Input(Input::Paste(text)) => self.text.push_str(&text),
                 Message::Input(Input::Resize { .. }) => {}
-                Message::Client(_) => self.events += 1,
+                Message::Client(events) => self.events += events.len(),
                 Message::CommandRefused(_) => self.refused += 1,
                 Message::Tick => self.ticks += 1,
             }

@@ -103,7 +103,7 @@ pub enum Overlay {
         /// When the dialog opened.
         since: Moment,
     },
-    /// Calls are in the air: leave nevertheless?
+    /// Calls are in the air, or a form holds what was not sent: leave nevertheless?
     Quit {
         /// When the dialog opened.
         since: Moment,

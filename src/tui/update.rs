@@ -16,7 +16,7 @@ use crate::clock::Now;
 pub fn update(state: &mut State, message: Message, now: Now) -> Outcome {
     match message {
         Message::Input(input) => heard(state, &input, now),
-        Message::Client(event) => client::heard(state, *event, now),
+        Message::Client(events) => client::heard_all(state, events, now),
         Message::CommandRefused(command) => client::refused(state, *command, now),
         Message::Tick => tick(state, now),
     }
@@ -38,8 +38,7 @@ fn heard(state: &mut State, input: &Input, now: Now) -> Outcome {
 fn tick(state: &mut State, now: Now) -> Outcome {
     let mut redraw = state.animating() || state.shared.links.any_down();
     redraw |= calls::tick(state, now);
-    if state.shared.cluster.tick(now) {
-        focus::refresh(state, now);
+    if client::tick(state, now) {
         redraw = true;
     }
     redraw |= state.notices.tick(now);

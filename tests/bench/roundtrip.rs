@@ -88,11 +88,10 @@ async fn call(
     };
     let id = signature.id.clone();
     client
-        .send(Command::Call(Box::new(Order {
+        .send(Command::Call(Box::new(Order::to_queue(
             signature,
-            queue: "celery".into(),
-            no_result: false,
-        })))
+            &"celery".into(),
+        ))))
         .await;
     loop {
         match events.recv().await.ok_or("the client ended")? {

@@ -184,28 +184,40 @@ fn a_timeout_is_a_duration(#[case] text: &str, #[case] ms: u64) {
 }
 
 #[test]
-fn a_task_that_keeps_no_result_is_sent_and_not_waited_for() {
+fn the_end_of_a_task_that_keeps_no_result_is_heard_and_marked() {
     let outcome = demo(&["demo.silent.ignored", "--json"]).expect_code(0);
     let document = contract::call(&outcome);
-    assert_eq!(document["state"], "no_result");
+    assert_eq!(document["state"], "ok");
     assert_eq!(
         (&document["ok"], &document["sent"]),
         (&json!(true), &json!(true))
     );
-    assert_eq!(document["result_known"], false);
+    assert_eq!(
+        (&document["result"], &document["result_known"]),
+        (&json!(null), &json!(false))
+    );
+    assert_eq!(document["result_repr"], "'nobody reads this'");
+    assert_eq!(document["result_source"], "event");
     assert!(document["error"].is_null());
     assert!(
-        document["warnings"][0]
-            .as_str()
-            .is_some_and(|text| text.contains("ignores its result"))
+        document["warnings"][0].as_str().is_some_and(
+            |text| text.contains("ignores its result") && text.contains("--result force")
+        )
     );
     for form in [
         &["demo.silent.ignored"][..],
         &["demo.silent.ignored", "--plain"],
     ] {
         let words = demo(form).expect_code(0);
-        assert_eq!(words.stdout, "");
-        assert!(words.stderr.contains("NO RESULT"), "{}", words.stderr);
+        assert_eq!(words.stdout, "", "a repr is no result");
+        assert!(words.stderr.contains("OK "), "{}", words.stderr);
+        assert!(
+            words
+                .stderr
+                .contains("as the worker's log shows it (Python repr): 'nobody reads this'"),
+            "{}",
+            words.stderr
+        );
         assert!(words.stderr.contains("warning: "), "{}", words.stderr);
     }
 }

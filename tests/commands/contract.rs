@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::support::Outcome;
 
 /// The keys of `umbel.call/1`, in every state.
-pub const CALL: [&str; 31] = [
+pub const CALL: [&str; 36] = [
     "schema",
     "ok",
     "profile",
@@ -19,6 +19,11 @@ pub const CALL: [&str; 31] = [
     "kwargs",
     "result",
     "result_known",
+    "result_source",
+    "result_repr",
+    "result_truncated",
+    "result_form",
+    "result_opaque",
     "error",
     "queue",
     "worker",

@@ -186,6 +186,31 @@ fn call() {
     look("call_large", &after(large(), rows));
 }
 
+/// A form with options that were set.
+const SET: &str = "Enter 1 Esc o j j i 10s Enter Tab 5 Esc";
+
+#[test]
+fn options() {
+    let closed = format!("{SET} o");
+    look("options_set", &after(small(), &closed));
+    look("options_set_large", &after(large(), &closed));
+    look("options_open", &after(small(), SET));
+    look("options_open_large", &after(large(), SET));
+    let header = "Enter 1 Esc o j j j j j j j i tenant=7 Enter zone:=x Esc";
+    look("options_headers", &after(small(), header));
+    let wrong = "Enter 1 Esc o j j j i 2026-11-22T12:00";
+    look("options_wrong", &after(small(), wrong));
+    look("options_wrong_large", &after(large(), wrong));
+    look(
+        "options_wrong_closed",
+        &after(small(), &format!("{wrong} Esc o F5")),
+    );
+    look("options_end", &after(small(), "Enter 1 Esc o G k l l"));
+    look("options_json", &after(small(), "Enter 1 F2 Esc o j"));
+    look("options_narrow", &after(Stage::new(62, 18).shop(), SET));
+    look("quit_unsent", &after(small(), "Enter 1 Esc q"));
+}
+
 // Result
 
 #[test]

@@ -22,12 +22,12 @@ use crate::stage::{CAST, Stage, down, failure, result, started};
 
 const SECOND: Duration = Duration::from_secs(1);
 
-fn shop() -> Stage {
+pub fn shop() -> Stage {
     Stage::new(80, 24).shop()
 }
 
 /// The orders that went out.
-fn sent(stage: &Stage) -> Vec<String> {
+pub fn sent(stage: &Stage) -> Vec<String> {
     let python = |effect: &Effect| match effect {
         Effect::Client(Command::Call(order)) => {
             let signature = &order.signature;
@@ -55,14 +55,14 @@ fn revoked(stage: &Stage) -> Vec<TaskId> {
     stage.effects.iter().filter_map(id).collect()
 }
 
-fn quit(stage: &Stage) -> bool {
+pub fn quit(stage: &Stage) -> bool {
     stage
         .effects
         .iter()
         .any(|effect| matches!(effect, Effect::Quit))
 }
 
-fn says(stage: &Stage, text: &str) -> bool {
+pub fn says(stage: &Stage, text: &str) -> bool {
     stage.screen().contains(text)
 }
 
@@ -96,7 +96,7 @@ fn what_is_being_typed_is_sent_too() {
 fn enter_on_the_empty_row_goes_to_the_button_and_enter_there_sends() {
     let mut stage = shop();
     stage.keys("Enter 2 Enter Enter");
-    assert_eq!(stage.state.context(), Context::CallNav);
+    assert_eq!(stage.state.context(), Context::CallButton);
     assert!(sent(&stage).is_empty());
     stage.keys("Enter");
     assert_eq!(sent(&stage), ["shop.mail.send_receipt(2)"]);

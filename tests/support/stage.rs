@@ -1,4 +1,5 @@
 //! A stage for the screen: a state in a made-up cluster, driven by keys and events at a time of its own. Reads no clock and no network.
+#![allow(dead_code, reason = "each test target uses its own part of the stage")]
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -273,7 +274,7 @@ impl Stage {
     }
 
     pub fn event(&mut self, event: Event) {
-        self.tell(Message::Client(Box::new(event)));
+        self.tell(Message::Client(vec![event]));
     }
 
     pub fn heard(&mut self, heard: Heard) {
@@ -414,6 +415,8 @@ fn named(word: &str) -> Vec<KeyEvent> {
         "S-Tab" => KeyCode::BackTab,
         "Down" => KeyCode::Down,
         "Up" => KeyCode::Up,
+        "Left" => KeyCode::Left,
+        "Right" => KeyCode::Right,
         "Del" => KeyCode::Delete,
         "Backspace" => KeyCode::Backspace,
         "Space" => KeyCode::Char(' '),

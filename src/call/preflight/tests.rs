@@ -7,8 +7,8 @@ use rstest::rstest;
 use super::*;
 use crate::broker::{Depth, Held};
 use crate::clock::Now;
-use crate::cluster::{Answer, Heard, Question};
-use crate::protocol::control::{Conf, ConsumedQueue};
+use crate::cluster::{Answer as Answered, Heard, Question};
+use crate::protocol::control::{Conf, ConsumedQueue, Report};
 use crate::protocol::{Options, TaskId};
 
 fn now() -> Now {
@@ -49,9 +49,9 @@ fn cluster(workers: &[(&str, &[&str], &str)]) -> Cluster {
         tell(
             &mut cluster,
             node,
-            Answer::Tasks(tasks.iter().map(|&task| task.into()).collect()),
+            Answered::Tasks(tasks.iter().map(|&task| task.into()).collect()),
         );
-        tell(&mut cluster, node, Answer::Queues(vec![queue]));
+        tell(&mut cluster, node, Answered::Queues(vec![queue]));
         let kept = tasks
             .iter()
             .map(|&task| (task.into(), "False".to_owned()))
@@ -59,7 +59,7 @@ fn cluster(workers: &[(&str, &[&str], &str)]) -> Cluster {
         tell(
             &mut cluster,
             node,
-            Answer::Item {
+            Answered::Item {
                 item: "ignore_result".into(),
                 values: kept,
             },
@@ -68,7 +68,7 @@ fn cluster(workers: &[(&str, &[&str], &str)]) -> Cluster {
     cluster
 }
 
-fn tell(cluster: &mut Cluster, node: &str, answer: Answer) {
+fn tell(cluster: &mut Cluster, node: &str, answer: Answered) {
     cluster.apply(
         Heard::Answer {
             node: node.into(),
@@ -104,7 +104,7 @@ fn look(cluster: &Cluster, task: &str) -> Preflight {
 
 fn routed(conf: Conf) -> Cluster {
     let mut cluster = cluster(&[("w1", &["shop.add", "shop.mail"], "celery")]);
-    tell(&mut cluster, "w1", Answer::Conf(Box::new(conf)));
+    tell(&mut cluster, "w1", Answered::Conf(Box::new(conf)));
     cluster
 }
 
@@ -114,12 +114,8 @@ fn a_registered_task_with_a_reader_is_sent_without_a_word() {
     depth(&mut cluster, "celery", consumers(1));
     let verdict = look(&cluster, "a");
     assert_eq!(
-        (
-            verdict.refusal,
-            verdict.warnings.as_slice(),
-            verdict.no_result
-        ),
-        (None, [].as_slice(), false)
+        (verdict.refusal, verdict.warnings.as_slice(), verdict.answer),
+        (None, [].as_slice(), Answer::Result)
     );
     assert_eq!((verdict.queue.as_str(), verdict.ready), ("celery", Some(3)));
 }
@@ -151,7 +147,7 @@ fn a_tasks_own_queue_goes_before_the_routes() {
     tell(
         &mut cluster,
         "w1",
-        Answer::Item {
+        Answered::Item {
             item: "queue".into(),
             values: vec![("shop.mail".into(), "mail".into())],
         },
@@ -247,37 +243,299 @@ fn a_task_on_some_workers_only_may_end_as_no_task() {
 }
 
 #[rstest]
-#[case(Results::Disabled, true)]
-#[case(Results::Unreadable("db+sqlite".into()), true)]
-#[case(Results::Unknown, false)]
-#[case(Results::Rpc, false)]
-fn where_no_result_can_come_from_nothing_is_waited_for(
+#[case(Results::Disabled, Answer::Events)]
+#[case(Results::Unreadable("db+sqlite".into()), Answer::Events)]
+#[case(Results::Unknown, Answer::Either)]
+#[case(Results::Rpc, Answer::Result)]
+fn where_no_result_can_be_read_the_end_is_taken_from_events(
     #[case] results: Results,
-    #[case] no_result: bool,
+    #[case] answer: Answer,
 ) {
     let mut cluster = cluster(&[("w1", &["a"], "celery")]);
     depth(&mut cluster, "celery", consumers(1));
     let verdict = preflight(&cluster, &signature("a", None), &results);
-    assert_eq!(verdict.no_result, no_result);
+    assert_eq!(verdict.answer, answer);
     assert_eq!(verdict.warnings.is_empty(), matches!(results, Results::Rpc));
 }
 
-#[test]
-fn an_ignored_result_is_said_before_sending_unless_it_is_forced() {
+#[rstest]
+#[case::not_told(None, None, Answer::Events, "ignores its result")]
+#[case::new(None, Some("5.7.0"), Answer::Events, "--result force")]
+#[case::forced(Some(false), Some("5.6.3"), Answer::Result, "")]
+#[case::too_old(Some(false), Some("5.5.3"), Answer::Events, "only Celery 5.6")]
+#[case::perhaps(Some(false), None, Answer::Either, "not every worker")]
+#[case::not_wanted(Some(true), Some("5.7.0"), Answer::Nothing, "")]
+fn a_task_that_ignores_its_result_is_told_otherwise_where_that_helps(
+    #[case] wish: Option<bool>,
+    #[case] celery: Option<&str>,
+    #[case] answer: Answer,
+    #[case] said: &str,
+) {
     let mut cluster = cluster(&[("w1", &["a"], "celery")]);
     depth(&mut cluster, "celery", consumers(1));
-    tell(
-        &mut cluster,
-        "w1",
-        Answer::Item {
-            item: "ignore_result".into(),
-            values: vec![("a".into(), "True".into())],
-        },
+    let item = Answered::Item {
+        item: "ignore_result".into(),
+        values: vec![("a".into(), "True".into())],
+    };
+    tell(&mut cluster, "w1", item);
+    report(&mut cluster, "w1", celery);
+    let mut signature = signature("a", None);
+    signature.options.ignore_result = wish;
+    let verdict = preflight(&cluster, &signature, &Results::Rpc);
+    assert_eq!(verdict.answer, answer);
+    let warnings = verdict.warnings.join("\n");
+    assert!(warnings.contains(said), "{warnings}");
+    assert_eq!(warnings.is_empty(), said.is_empty(), "{warnings}");
+}
+
+fn report(cluster: &mut Cluster, node: &str, celery: Option<&str>) {
+    if let Some(version) = celery {
+        let report = Report {
+            celery: Some(version.to_owned()),
+            ..Report::default()
+        };
+        tell(cluster, node, Answered::Report(report));
+    }
+}
+
+/// A queue bound to an exchange.
+fn bound(name: &str, exchange: (&str, &str), key: &str) -> ConsumedQueue {
+    ConsumedQueue {
+        name: name.into(),
+        exchange: exchange.0.to_owned(),
+        exchange_type: Some(exchange.1.to_owned()),
+        routing_key: key.to_owned(),
+        ..ConsumedQueue::default()
+    }
+}
+
+/// One worker that has the task `a` and reads these queues, each with one consumer.
+fn reading(queues: Vec<ConsumedQueue>) -> Cluster {
+    let mut cluster = cluster(&[("w1", &["a"], "celery")]);
+    let names: Vec<_> = queues.iter().map(|queue| queue.name.to_string()).collect();
+    tell(&mut cluster, "w1", Answered::Queues(queues));
+    for name in names {
+        depth(&mut cluster, &name, consumers(1));
+    }
+    cluster
+}
+
+fn sent_to(cluster: &Cluster, options: Options) -> Preflight {
+    let signature = Signature {
+        options,
+        ..signature("a", None)
+    };
+    preflight(cluster, &signature, &Results::Rpc)
+}
+
+fn names(queues: &[QueueName]) -> Vec<&str> {
+    queues.iter().map(QueueName::as_str).collect()
+}
+
+#[rstest]
+#[case("direct", "k", &["q1"], "")]
+#[case("direct", "other", &[], "returns the message")]
+#[case("fanout", "whatever", &["q1", "q2"], "2 queues (q1, q2): it runs once for each")]
+#[case("topic", "k.x", &["q2"], "")]
+#[case("headers", "k", &[], "returns the message")]
+fn a_named_exchange_is_published_to_and_its_queues_are_told(
+    #[case] kind: &str,
+    #[case] key: &str,
+    #[case] takers: &[&str],
+    #[case] said: &str,
+) {
+    let patterns = if kind == "topic" {
+        ("k", "k.#.x")
+    } else {
+        ("k", "l")
+    };
+    let cluster = reading(vec![
+        bound("q1", ("shop", kind), patterns.0),
+        bound("q2", ("shop", kind), patterns.1),
+        bound("q3", ("other", kind), key),
+    ]);
+    let options = Options {
+        exchange: Some("shop".to_owned()),
+        routing_key: Some(key.to_owned()),
+        ..Options::default()
+    };
+    let verdict = sent_to(&cluster, options);
+    let route = Route {
+        exchange: "shop".to_owned(),
+        routing_key: key.to_owned(),
+    };
+    assert_eq!((&verdict.route, verdict.refusal), (&route, None));
+    assert_eq!(names(&verdict.takers), takers);
+    let warnings = verdict.warnings.join("\n");
+    assert!(
+        warnings.contains(said) && warnings.is_empty() == said.is_empty(),
+        "{warnings}"
     );
-    assert!(look(&cluster, "a").no_result);
-    let mut forced = signature("a", None);
-    forced.options.ignore_result = Some(false);
-    assert!(!preflight(&cluster, &forced, &Results::Rpc).no_result);
+}
+
+#[test]
+fn a_routing_key_alone_goes_through_the_exchange_of_the_queue() {
+    let cluster = reading(vec![bound("q1", ("shop", "topic"), "a.#")]);
+    let options = |queue: &str| Options {
+        queue: Some(queue.into()),
+        routing_key: Some("a.b".to_owned()),
+        ..Options::default()
+    };
+    let verdict = sent_to(&cluster, options("q1"));
+    assert_eq!(
+        (
+            verdict.route.exchange.as_str(),
+            verdict.route.routing_key.as_str()
+        ),
+        ("shop", "a.b")
+    );
+    assert_eq!(verdict.only_queue(), Some(&"q1".into()));
+    let refusal = sent_to(&cluster, options("unread")).refusal.unwrap();
+    assert_eq!(refusal.kind, Kind::Usage);
+    assert!(refusal.hint.unwrap().contains("--exchange"));
+}
+
+fn in_three_seconds() -> Options {
+    Options {
+        queue: Some("q1".into()),
+        start: Some(crate::protocol::message::Start::After(Duration::from_secs(
+            3,
+        ))),
+        ..Options::default()
+    }
+}
+
+#[rstest]
+#[case::native("topic", "quorum", Some("5.7.0"), Some("a.b"))]
+#[case::direct("direct", "quorum", Some("5.7.0"), None)]
+#[case::classic("topic", "classic", Some("5.7.0"), None)]
+#[case::old("topic", "quorum", Some("5.4.0"), None)]
+#[case::unknown("topic", "quorum", None, None)]
+fn a_countdown_for_a_quorum_queue_is_held_back_by_the_broker_where_the_workers_do_so(
+    #[case] exchange: &str,
+    #[case] kind: &str,
+    #[case] celery: Option<&str>,
+    #[case] delayed: Option<&str>,
+) {
+    let queue = ConsumedQueue {
+        queue_type: Some(kind.to_owned()),
+        ..bound("q1", ("shop", exchange), "a.b")
+    };
+    let mut cluster = reading(vec![queue]);
+    report(&mut cluster, "w1", celery);
+    let verdict = sent_to(&cluster, in_three_seconds());
+    assert_eq!(verdict.delayed.as_deref(), delayed);
+    assert_eq!(verdict.route, Route::to_queue(&"q1".into()));
+}
+
+#[test]
+fn what_would_reach_two_queues_is_not_held_back_by_the_broker() {
+    let quorum = |name: &str, key: &str| ConsumedQueue {
+        queue_type: Some("quorum".to_owned()),
+        ..bound(name, ("shop", "topic"), key)
+    };
+    let mut cluster = reading(vec![quorum("q1", "a.b"), quorum("q2", "a.#")]);
+    report(&mut cluster, "w1", Some("5.7.0"));
+    assert_eq!(sent_to(&cluster, in_three_seconds()).delayed, None);
+}
+
+#[test]
+fn a_priority_that_does_nothing_or_the_opposite_is_told() {
+    let urgent = |queue: &str, priority| Options {
+        queue: Some(queue.into()),
+        priority: Some(priority),
+        ..Options::default()
+    };
+    let with = ConsumedQueue {
+        max_priority: Some(10),
+        ..bound("prio", ("prio", "direct"), "prio")
+    };
+    let mut cluster = reading(vec![bound("plain", ("plain", "direct"), "plain"), with]);
+    let said = |cluster: &Cluster, queue, priority| {
+        sent_to(cluster, urgent(queue, priority))
+            .warnings
+            .join("\n")
+    };
+    assert_eq!(said(&cluster, "prio", 5), "");
+    assert_eq!(
+        said(&cluster, "plain", 5),
+        "queue plain has no priorities: priority 5 is ignored"
+    );
+    let asked = Heard::Asked {
+        question: Question::Registered,
+        reach: Reach::Listeners(1),
+    };
+    cluster.apply(asked, now());
+    assert!(said(&cluster, "plain", 12).contains("0 is served first on Redis; 12 is as 9"));
+}
+
+fn accepting(workers: &[(&str, Option<&[&str]>)]) -> Cluster {
+    let cast: Vec<(&str, &[&str], &str)> = workers
+        .iter()
+        .map(|(node, _)| (*node, ["a"].as_slice(), "celery"))
+        .collect();
+    let mut cluster = cluster(&cast);
+    for (node, accepted) in workers {
+        let names = accepted.map(|names| names.iter().map(|&name| name.to_owned()).collect());
+        let conf = Conf {
+            accept_content: names,
+            ..Conf::default()
+        };
+        tell(&mut cluster, node, Answered::Conf(Box::new(conf)));
+    }
+    depth(&mut cluster, "celery", consumers(workers.len() as u64));
+    cluster
+}
+
+#[rstest]
+#[case::unset(&[None, None], None, Serializer::Json, "")]
+#[case::by_type(&[Some(["application/x-msgpack"].as_slice())], None, Serializer::Msgpack, "")]
+#[case::all_take(&[Some(["json", "yaml"].as_slice()), Some(["yaml"].as_slice())], None, Serializer::Yaml, "")]
+#[case::some_take(&[None, Some(["msgpack"].as_slice())], None, Serializer::Json, "w2 accepts msgpack")]
+#[case::named(&[None, Some(["json", "yaml"].as_slice())], Some(Serializer::Yaml), Serializer::Yaml, "w1 accepts json")]
+fn the_form_is_one_that_the_readers_accept(
+    #[case] accepted: &[Option<&[&str]>],
+    #[case] named: Option<Serializer>,
+    #[case] chosen: Serializer,
+    #[case] said: &str,
+) {
+    let workers: Vec<_> = ["w1", "w2"]
+        .into_iter()
+        .zip(accepted.iter().copied())
+        .collect();
+    let options = Options {
+        serializer: named,
+        ..Options::default()
+    };
+    let verdict = sent_to(&accepting(&workers), options);
+    let warnings = verdict.warnings.join("\n");
+    assert_eq!((verdict.serializer, verdict.refusal), (chosen, None));
+    assert!(
+        warnings.contains(said) && warnings.is_empty() == said.is_empty(),
+        "{warnings}"
+    );
+}
+
+#[test]
+fn a_form_that_no_reader_accepts_is_refused_and_says_who_accepts_what() {
+    let mut cluster = accepting(&[("w1", None), ("w2", Some(&["json", "msgpack"]))]);
+    let options = || Options {
+        serializer: Some(Serializer::Yaml),
+        ..Options::default()
+    };
+    let refusal = sent_to(&cluster, options()).refusal.unwrap();
+    assert_eq!(refusal.kind, Kind::NoWorker);
+    assert!(
+        refusal
+            .message
+            .contains("w1 accepts json; w2 accepts json, msgpack"),
+        "{}",
+        refusal.message
+    );
+    depth(&mut cluster, "celery", consumers(3));
+    let verdict = sent_to(&cluster, options());
+    assert_eq!(verdict.refusal, None, "the third reader may accept it");
+    assert!(verdict.warnings.join("\n").contains("throws it away"));
 }
 
 /// On Redis: so many heard the question; the queue has no count of consumers.

@@ -1,14 +1,14 @@
 //! Calls: subscribe first, then publish once; follow them until their end.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use super::{Actor, Done};
+use super::results::TIDY_AFTER;
+use super::{Actor, Done, events};
 use crate::backend::{self, Results};
-use crate::broker::{self, AckTag, Delivery, Reach, Route};
-use crate::call::Fact;
+use crate::broker::{self, Delivery, Reach};
+use crate::call::{Answer, Fact, preflight};
 use crate::client::Order;
 use crate::client::event::Event;
 use crate::client::guard::Confirmed;
@@ -17,14 +17,12 @@ use crate::clock::{Moment, Now};
 use crate::error::{Error, Kind};
 use crate::protocol::control::{Method, Reply};
 use crate::protocol::message::Sender;
-use crate::protocol::{Message, TaskId, TaskResult};
+use crate::protocol::{Message, TaskId};
 
 /// The first look for a call at the workers.
 const FIRST_LOOK: Duration = Duration::from_millis(300);
 /// How often the backend is asked for a call anew: pub/sub can lose a message.
 const FETCH_EVERY: Duration = Duration::from_secs(5);
-/// Acknowledging a result and ending a subscription come a little later, so that no result has to wait for them.
-const TIDY_AFTER: Duration = Duration::from_millis(10);
 /// Calls looked for in one round.
 const LOOKS: usize = 100;
 /// Calls fetched in one round.
@@ -39,7 +37,11 @@ pub(super) struct Tracked {
     next_look: Moment,
     next_fetch: Moment,
     /// The document that was fetched last: the same again is no news.
-    fetched: Option<u64>,
+    pub(super) fetched: Option<u64>,
+    /// Its end may come as a result and as an event: the result goes first.
+    pub(super) defers: bool,
+    /// An end that an event told, held back for the result.
+    pub(super) deferred: Option<(Fact, Now)>,
 }
 
 /// What a call is sent with.
@@ -59,13 +61,26 @@ impl Tracked {
 
 impl Actor {
     pub(super) async fn order(&mut self, order: Order) {
-        let id = order.signature.id.clone();
-        if self.calls.contains_key(&id) {
+        let id = &order.signature.id;
+        if self.calls.contains_key(id) || self.ears.holds(id) {
             return;
         }
+        if !order.answer.by_events() {
+            return self.dispatch(order).await;
+        }
+        // What cannot be sent bothers no worker.
+        match self.prepare(&order) {
+            Ok(_) => self.listen_first(order).await,
+            Err(error) => self.fact(id.clone(), Fact::Unsent(error)).await,
+        }
+    }
+
+    /// Sends an order for which everything is prepared.
+    pub(super) async fn dispatch(&mut self, order: Order) {
+        let id = order.signature.id.clone();
         match self.prepare(&order) {
             Ok(ready) => self.send(id, order, ready).await,
-            Err(error) => self.fact(id, Fact::Unsent(error)).await,
+            Err(error) => self.not_sent(id, error).await,
         }
     }
 
@@ -78,7 +93,7 @@ impl Actor {
                 format!("broker {broker} is down: nothing was sent"),
             )
         })?;
-        let stored = matches!(self.results, Some(Results::Stored(_))) && !order.no_result;
+        let stored = matches!(self.results, Some(Results::Stored(_))) && order.answer.by_result();
         let backend = self.backend.link().filter(|_| stored);
         if stored && backend.is_none() {
             let address = self
@@ -110,8 +125,17 @@ impl Actor {
             message,
         } = ready;
         let Order {
-            queue, no_result, ..
+            signature,
+            route,
+            delayed,
+            answer,
+            ..
         } = order;
+        let held_back = signature.options.start.zip(delayed);
+        let held_back = held_back
+            .and_then(|(start, key)| preflight::delayed_route(start, self.now().wall, &key));
+        let route = held_back.unwrap_or(route);
+        let no_result = answer == Answer::Nothing;
         let expected = self.expected.remove(&id);
         let now = self.now().mono;
         if !no_result {
@@ -121,11 +145,12 @@ impl Actor {
                 next_look: now.after(FIRST_LOOK),
                 next_fetch: now.after(FETCH_EVERY),
                 fetched: None,
+                defers: answer == Answer::Either,
+                deferred: None,
             };
             self.calls.insert(id.clone(), tracked);
         }
-        let mut publish =
-            Box::pin(async move { link.publish(&Route::to_queue(&queue), message).await });
+        let mut publish = Box::pin(async move { link.publish(&route, message).await });
         let done = self.done.clone();
         let Some(backend) = backend.filter(|_| !expected) else {
             // Nothing to wait for: the message leaves here, before anything else is done.
@@ -174,6 +199,7 @@ impl Actor {
 
     pub(super) async fn not_sent(&mut self, id: TaskId, error: Error) {
         self.calls.remove(&id);
+        self.ears.spare(&id, self.now().mono);
         self.fact(id, Fact::Unsent(error)).await;
     }
 
@@ -198,77 +224,9 @@ impl Actor {
         self.fact(id, fact).await;
     }
 
-    /// A result on our result queue.
-    pub(super) async fn result_message(&mut self, message: Message, tag: AckTag) {
-        let id = TaskId(
-            message
-                .properties
-                .correlation_id
-                .clone()
-                .unwrap_or_default(),
-        );
-        if self.calls.contains_key(&id) {
-            let parsed = TaskResult::of_message(&message, &id);
-            self.result(id, parsed).await;
-        }
-        // Only now: what was delivered to a dying connection comes again (protocol.md 11.1).
-        if let Some(link) = self.broker.link() {
-            tokio::spawn(async move {
-                tokio::time::sleep(TIDY_AFTER).await;
-                link.ack(tag).await;
-            });
-        }
-    }
-
-    /// A document of the result backend.
-    pub(super) async fn document(&mut self, id: TaskId, payload: &[u8]) {
-        if self.calls.contains_key(&id) {
-            let parsed = TaskResult::parse(payload, None, &id);
-            self.result(id, parsed).await;
-        }
-    }
-
-    async fn result<E: std::fmt::Display>(&mut self, id: TaskId, parsed: Result<TaskResult, E>) {
-        match parsed {
-            Ok(result) => {
-                let ended = result.state.is_final();
-                self.fact(id.clone(), Fact::Result(Box::new(result))).await;
-                if ended {
-                    self.forget(&id);
-                }
-            }
-            Err(error) => self.fact(id, Fact::Unreadable(error.to_string())).await,
-        }
-    }
-
-    pub(super) async fn fetched(&mut self, id: TaskId, document: Result<Option<Vec<u8>>, Error>) {
-        match document {
-            Ok(document) => {
-                self.fact(id.clone(), Fact::BackendBack).await;
-                let Some(payload) = document else {
-                    return;
-                };
-                let mut hasher = DefaultHasher::new();
-                payload.hash(&mut hasher);
-                let seen = Some(hasher.finish());
-                let news = self
-                    .calls
-                    .get_mut(&id)
-                    .is_some_and(|tracked| std::mem::replace(&mut tracked.fetched, seen) != seen);
-                if news {
-                    self.document(id, &payload).await;
-                }
-            }
-            Err(error) if error.kind == Kind::TooLarge => {
-                self.fact(id, Fact::Unreadable(error.message)).await;
-            }
-            // About the way, not about the task: a lost link is told by the link.
-            Err(_) => {}
-        }
-    }
-
     /// Stops listening.
     pub(super) fn forget(&mut self, id: &TaskId) {
+        self.ears.spare(id, self.now().mono);
         let Some(tracked) = self.calls.remove(id) else {
             return;
         };
@@ -357,7 +315,12 @@ impl Actor {
             .values()
             .filter(|tracked| tracked.stored && self.backend.link().is_some())
             .map(|tracked| tracked.next_fetch);
-        looks.chain(fetches).min()
+        let deferred = self
+            .calls
+            .values()
+            .filter_map(|tracked| tracked.deferred.as_ref())
+            .map(|(_, at)| at.mono.after(events::DEFERENCE));
+        looks.chain(fetches).chain(deferred).min()
     }
 
     pub(super) async fn control_reply(&mut self, message: &Message) {
@@ -393,6 +356,7 @@ impl Actor {
             Meaning::Revoked(id, node, answer) => {
                 self.tell(Event::Revoked { id, node, answer }).await;
             }
+            Meaning::Switched(node, switched) => self.switched(node, switched).await,
             Meaning::Nothing => {}
         }
     }
@@ -453,8 +417,13 @@ impl Actor {
         }
     }
 
-    async fn fact(&self, id: TaskId, fact: Fact) {
-        self.tell(Event::Call(id, fact, self.now())).await;
+    pub(super) async fn fact(&self, id: TaskId, fact: Fact) {
+        self.fact_at(id, fact, self.now()).await;
+    }
+
+    /// A fact that became known a moment ago.
+    pub(super) async fn fact_at(&self, id: TaskId, fact: Fact, at: Now) {
+        self.tell(Event::Call(id, fact, at)).await;
     }
 }
 

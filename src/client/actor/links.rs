@@ -198,6 +198,7 @@ impl Actor {
         }
         self.ask_everything();
         self.measure(LinkName::Broker);
+        self.open_ears();
         self.tell_reply_calls(Fact::BackendBack).await;
     }
 
@@ -217,6 +218,7 @@ impl Actor {
         let message = reason.message.clone();
         self.broker_failed(reason).await;
         self.heard(Heard::Lost).await;
+        self.lose_ears().await;
         self.tell_reply_calls(Fact::BackendLost(message)).await;
     }
 
@@ -224,8 +226,8 @@ impl Actor {
         match incoming {
             broker::Incoming::Result { message, tag } => self.result_message(message, tag).await,
             broker::Incoming::Reply(message) => self.control_reply(&message).await,
-            broker::Incoming::Event(_) => {}
             broker::Incoming::Notice(notice) => self.notice(notice).await,
+            broker::Incoming::Event(message) => self.events_came(&message).await,
             broker::Incoming::Blocked(Some(reason)) => {
                 self.blocked = true;
                 self.tell(Event::Link(LinkName::Broker, LinkState::Blocked(reason)))
@@ -272,7 +274,7 @@ impl Actor {
 
     pub(super) async fn backend_says(&mut self, incoming: backend::Incoming) {
         match incoming {
-            backend::Incoming::Result { id, payload } => self.document(id, &payload).await,
+            backend::Incoming::Result { id, payload } => self.document(id, payload).await,
             backend::Incoming::Notice(notice) => self.notice(notice).await,
             backend::Incoming::Lost(reason) => self.backend_lost(reason).await,
         }

@@ -18,6 +18,8 @@ use crate::protocol::QueueName;
 use crate::protocol::control::{Method, Request};
 
 const DEPTH_EVERY: Duration = Duration::from_secs(1);
+/// A queue that does not exist costs the broker a channel each time it is asked for.
+const MISSING_EVERY: Duration = Duration::from_secs(5);
 const PING_EVERY: Duration = Duration::from_secs(10);
 const PING_WATCHED_EVERY: Duration = Duration::from_secs(2);
 const LOAD_EVERY: Duration = Duration::from_secs(5);
@@ -32,6 +34,7 @@ pub(super) struct Schedule {
     load: Moment,
     tasks: Moment,
     depth: Moment,
+    missing: Moment,
     watched: bool,
     /// A worker was heard that was not there when everybody was asked.
     newcomers: bool,
@@ -93,7 +96,7 @@ impl Actor {
         let polls = self.polls().then(|| self.next_poll());
         let wakes = retries
             .into_iter()
-            .chain([survey, polls, self.next_look()])
+            .chain([survey, polls, self.next_look(), self.ears.due()])
             .flatten();
         wakes
             .min()
@@ -144,8 +147,14 @@ impl Actor {
         }
         if now.mono.since(self.schedule.depth) >= self.pace(DEPTH_EVERY) {
             self.schedule.depth = now.mono;
-            let queues: Vec<QueueName> = self.cluster.queues.keys().cloned().collect();
-            for queue in queues {
+            let all = now.mono.since(self.schedule.missing) >= self.pace(MISSING_EVERY);
+            if all {
+                self.schedule.missing = now.mono;
+            }
+            let queues = self.cluster.queues.values();
+            let due = queues.filter(|queue| all || !queue.missing);
+            let due: Vec<QueueName> = due.map(|queue| queue.name.clone()).collect();
+            for queue in due {
                 self.ask_depth(queue);
             }
         }

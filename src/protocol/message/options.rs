@@ -119,8 +119,8 @@ const TAKEN: [&str; 52] = [
 ];
 
 impl Options {
-    /// Refuses what no worker should meet.
-    pub(super) fn check(&self) -> Result<(), EncodeError> {
+    /// Refuses what no worker should meet; the errors are those about options.
+    pub fn check(&self) -> Result<(), EncodeError> {
         self.check_limits()?;
         if let Some(Start::At(at)) = self.start
             && at.as_second() < FIRST_YEAR

@@ -32,7 +32,7 @@ pub struct Hint {
 }
 
 /// A row that holds in more contexts than this is not about the context at hand, and comes later in its help.
-pub const SHARED: usize = 3;
+pub const SHARED: usize = 5;
 
 /// The rows of `context`.
 pub fn rows(context: Context) -> impl Iterator<Item = &'static Row> {
@@ -42,17 +42,27 @@ pub fn rows(context: Context) -> impl Iterator<Item = &'static Row> {
 }
 
 use Context::{
-    CallEdit, CallJson, CallNav, Confirm, Filter, Help, History, Queues, Result, Running, Tasks,
-    TypeName, Welcome, Workers,
+    CallButton, CallChoice, CallEdit, CallJson, CallMore, CallNav, CallOption, Confirm, Filter,
+    Help, History, Queues, Result, Running, Tasks, TypeName, Welcome, Workers,
 };
 
 const ALL: &[Context] = &[
-    Tasks, Filter, TypeName, CallNav, CallEdit, CallJson, Result, Running, History, Queues,
-    Workers, Help, Confirm, Welcome,
+    Tasks, Filter, TypeName, CallNav, CallOption, CallChoice, CallMore, CallButton, CallEdit,
+    CallJson, Result, Running, History, Queues, Workers, Help, Confirm, Welcome,
 ];
-const PANES: &[Context] = &[Tasks, CallNav, Result, Running, History, Queues, Workers];
+/// The call form, moving.
+const FORM: &[Context] = &[CallNav, CallOption, CallChoice, CallMore, CallButton];
+const PANES: &[Context] = &[
+    Tasks, CallNav, CallOption, CallChoice, CallMore, CallButton, Result, Running, History, Queues,
+    Workers,
+];
 const MOVING: &[Context] = &[
-    Tasks, CallNav, Result, Running, History, Queues, Workers, Help,
+    Tasks, CallNav, CallOption, CallChoice, CallMore, CallButton, Result, Running, History, Queues,
+    Workers, Help,
+];
+/// Where a blank is not taken to choose.
+const FREEZING: &[Context] = &[
+    Tasks, CallNav, CallOption, CallMore, CallButton, Result, Running, History, Queues, Workers,
 ];
 const TYPING: &[Context] = &[Filter, TypeName, CallEdit, CallJson];
 const LISTS: &[Context] = &[History, Queues, Workers];
@@ -128,14 +138,57 @@ pub static TABLE: &[Row] = &[
     // Call form
     row(&[CallNav], &[plain(KeyCode::Enter)], Action::Enter)
         .hint(10, "edit")
-        .help("Call form", "edit the row; on the button: call"),
-    row(&[CallNav], &[typed('i')], Action::Edit).help("Call form", "start typing"),
-    row(&[CallNav], &[typed('a')], Action::Add)
-        .hint(20, "add a row")
+        .help("Call form", "edit"),
+    row(
+        &[CallOption, CallChoice],
+        &[plain(KeyCode::Enter)],
+        Action::Enter,
+    )
+    .hint(10, "edit")
+    .help("Call form", "edit"),
+    row(&[CallMore], &[plain(KeyCode::Enter)], Action::Enter)
+        .hint(10, "open")
+        .help("Call form", "all options"),
+    row(&[CallButton], &[plain(KeyCode::Enter)], Action::Enter)
+        .hint(10, "call")
+        .help("Call form", "call"),
+    row(
+        &[CallNav, CallOption, CallChoice],
+        &[typed('i')],
+        Action::Edit,
+    )
+    .help("Call form", "edit"),
+    row(&[CallNav, CallMore, CallButton], &[typed('a')], Action::Add)
+        .hint(25, "add")
         .help("Call form", "add a row"),
+    row(&[CallOption, CallChoice], &[typed('a')], Action::Add).help("Call form", "add a row"),
     row(&[CallNav], &[plain(KeyCode::Delete)], Action::Remove)
         .hint(30, "remove")
         .help("Call form", "remove the row"),
+    row(
+        &[CallOption, CallChoice],
+        &[plain(KeyCode::Delete), typed('d')],
+        Action::Remove,
+    )
+    .hint(20, "default")
+    .help("Call form", "its default again"),
+    row(FORM, &[typed('o')], Action::Options)
+        .hint(35, "options")
+        .help("Call form", "all options"),
+    row(
+        &[CallChoice],
+        &[typed('l'), plain(KeyCode::Right), typed(' ')],
+        Action::NextChoice,
+    )
+    .hint(22, "choose")
+    .help("Call form", "next, last choice"),
+    row(
+        &[CallChoice],
+        &[typed('h'), plain(KeyCode::Left)],
+        Action::PreviousChoice,
+    )
+    .hint(22, "choose")
+    .help("Call form", "next, last choice"),
     row(&[CallEdit], &[plain(KeyCode::Enter)], Action::Enter)
         .hint(10, "next")
         .help(
@@ -158,7 +211,7 @@ pub static TABLE: &[Row] = &[
         .hint(20, "done")
         .help("Call form, typing", "done typing"),
     row(
-        &[CallNav],
+        FORM,
         &[plain(KeyCode::F(5)), alt(KeyCode::Enter), typed('c')],
         Action::Call,
     )
@@ -172,11 +225,17 @@ pub static TABLE: &[Row] = &[
     .hint(15, "call")
     .help("Call form, typing", "call"),
     row(
-        &[CallNav],
+        &[CallNav, CallMore, CallButton],
         &[plain(KeyCode::F(2)), typed('J')],
         Action::Json,
     )
     .hint(40, "json")
+    .help("Call form", "as JSON, and back"),
+    row(
+        &[CallOption, CallChoice],
+        &[plain(KeyCode::F(2)), typed('J')],
+        Action::Json,
+    )
     .help("Call form", "as JSON, and back"),
     row(&[CallEdit], &[plain(KeyCode::F(2))], Action::Json)
         .hint(40, "json")
@@ -236,13 +295,17 @@ pub static TABLE: &[Row] = &[
         .hint(60, "refresh")
         .help("Everywhere", "ask again now, reconnect"),
     row(
-        &[Tasks, CallNav, Result, Running],
+        &[
+            Tasks, CallNav, CallOption, CallChoice, CallMore, CallButton, Result, Running,
+        ],
         &[typed('r')],
         Action::Refresh,
     )
     .help("Everywhere", "ask again now, reconnect"),
     row(
-        &[Tasks, CallNav, Queues, Workers],
+        &[
+            Tasks, CallNav, CallOption, CallChoice, CallMore, CallButton, Queues, Workers,
+        ],
         &[typed('y')],
         Action::Copy,
     )
@@ -257,8 +320,8 @@ pub static TABLE: &[Row] = &[
         .help("Call under way", "stop waiting; twice in 2s quits"),
     row(
         &[
-            Tasks, Filter, TypeName, CallNav, CallEdit, CallJson, Result, History, Queues, Workers,
-            Help, Confirm, Welcome,
+            Tasks, Filter, TypeName, CallNav, CallOption, CallChoice, CallMore, CallButton,
+            CallEdit, CallJson, Result, History, Queues, Workers, Help, Confirm, Welcome,
         ],
         &[ctrl('c')],
         Action::Interrupt,
@@ -309,7 +372,12 @@ pub static TABLE: &[Row] = &[
     planned(&[typed('p')], "profiles"),
     planned(&[typed('s')], "sorting"),
     planned(&[typed('x')], "the action menu"),
-    planned(&[typed(' ')], "freezing the screen"),
+    row(
+        FREEZING,
+        &[typed(' ')],
+        Action::Planned("freezing the screen"),
+    )
+    .help("Later", "freezing the screen"),
     planned(&[typed('e'), plain(KeyCode::F(4))], "the external editor"),
     planned(&[typed('v'), plain(KeyCode::F(3))], "the pager"),
     planned(&[typed('K')], "explanations"),

@@ -6,6 +6,7 @@ pub mod draft;
 pub mod json;
 pub mod options;
 pub mod row;
+mod shown_options;
 pub mod view;
 
 use std::collections::BTreeMap;
@@ -53,6 +54,12 @@ impl State {
         self.drafts.get(self.open.as_ref()?)
     }
 
+    /// The tasks whose forms hold something typed that was not sent.
+    pub fn unsent(&self) -> Vec<&TaskName> {
+        let unsent = self.drafts.values().filter(|draft| draft.is_unsent());
+        unsent.map(|draft| &draft.task).collect()
+    }
+
     fn draft_mut(&mut self) -> Option<&mut Draft> {
         self.drafts.get_mut(self.open.as_ref()?)
     }
@@ -63,7 +70,7 @@ impl State {
     }
 
     /// Opens the form of `task` and starts typing. The form that was open keeps what it holds.
-    pub fn open(&mut self, task: TaskName, shared: &Shared) -> Vec<Ask> {
+    pub fn open(&mut self, task: TaskName, shared: &Shared, now: Now) -> Vec<Ask> {
         self.stop_typing();
         let draft = self
             .drafts
@@ -73,7 +80,7 @@ impl State {
         draft.spot = Spot::Empty;
         draft.start_typing();
         self.open = Some(task);
-        self.ask_for_queue(shared)
+        self.ask_for_queue(shared, now)
     }
 
     /// The user stops typing; what was typed stands. Returns whether he was typing.
@@ -94,10 +101,8 @@ impl State {
             return false;
         };
         let is_paste = matches!(typed, Typed::Paste(_));
-        if draft.context() == Context::CallNav && !(is_paste && draft.start_typing()) {
-            return false;
-        }
-        draft.text(typed)
+        let typing = draft.context().is_text() || (is_paste && draft.start_typing());
+        typing && draft.text(typed)
     }
 
     /// One action.
@@ -121,17 +126,17 @@ impl State {
         };
         let changed_queue = draft.spot == Spot::Button;
         if asks.is_empty() && changed_queue {
-            return self.ask_for_queue(around.shared);
+            return self.ask_for_queue(around.shared, around.now);
         }
         asks
     }
 
     /// The depth of the queue that the call would go to, if nobody has told it.
-    fn ask_for_queue(&self, shared: &Shared) -> Vec<Ask> {
+    fn ask_for_queue(&self, shared: &Shared, now: Now) -> Vec<Ask> {
         let Some(draft) = self.draft() else {
             return Vec::new();
         };
-        let queue = check::preflight_of(draft, shared).queue;
+        let queue = check::preflight_of(draft, shared, now).queue;
         if shared.cluster.queues.contains_key(&queue) || queue.as_str().is_empty() {
             return Vec::new();
         }
@@ -167,7 +172,12 @@ fn while_typing(draft: &mut Draft, action: Action, now: Moment) -> Vec<Ask> {
         .as_ref()
         .is_some_and(|field| field.text().trim().is_empty());
     let last_row = draft.spot == Spot::Empty;
-    let option = matches!(draft.spot, Spot::Option(_));
+    // With the further options hidden, Enter on one of the others is done with them.
+    let option = matches!(draft.spot, Spot::Option(_)) && !draft.open;
+    // What is typed here may open a place behind it.
+    if matches!(draft.spot, Spot::Option(_)) {
+        draft.commit();
+    }
     match action {
         Action::Back => {
             draft.stop_typing();
@@ -177,8 +187,8 @@ fn while_typing(draft: &mut Draft, action: Action, now: Moment) -> Vec<Ask> {
         Action::Enter | Action::NextField | Action::Down if last_row && !empty => {
             draft.go(Spot::Empty, now);
         }
-        Action::Enter | Action::NextField | Action::Down => draft.go(draft.beside(1), now),
-        Action::PreviousField | Action::Up => draft.go(draft.beside(-1), now),
+        Action::Enter | Action::NextField | Action::Down => draft.go(draft.typed_beside(1), now),
+        Action::PreviousField | Action::Up => draft.go(draft.typed_beside(-1), now),
         _ => return vec![Ask::NotHere],
     }
     draft.armed = None;
@@ -197,6 +207,11 @@ fn moving(draft: &mut Draft, action: Action, around: Around<'_>) -> Vec<Ask> {
         Action::PageDown | Action::HalfDown => draft.go(draft.beside(PAGE), now),
         Action::PageUp | Action::HalfUp => draft.go(draft.beside(-PAGE), now),
         Action::Enter if draft.spot == Spot::Button => return press_button(draft, around),
+        Action::Enter if draft.spot == Spot::More => draft.toggle_options(now),
+        Action::Options => draft.toggle_options(now),
+        Action::NextChoice | Action::PreviousChoice => {
+            draft.choose(action == Action::NextChoice);
+        }
         Action::Enter | Action::Edit => return start_typing(draft),
         Action::Add => {
             draft.go(Spot::Empty, now);
@@ -204,7 +219,7 @@ fn moving(draft: &mut Draft, action: Action, around: Around<'_>) -> Vec<Ask> {
         }
         Action::Remove => return remove(draft),
         Action::Back => return vec![Ask::Focus(Pane::Tasks)],
-        Action::Copy => return vec![copy(draft)],
+        Action::Copy => return vec![copy(draft, around.now)],
         _ => return vec![Ask::NotHere],
     }
     Vec::new()
@@ -215,23 +230,27 @@ fn start_typing(draft: &mut Draft) -> Vec<Ask> {
         return Vec::new();
     }
     let text = match draft.spot {
-        Spot::Button => "nothing can be typed here",
+        Spot::Button | Spot::More => "nothing can be typed here",
         _ => "this keyword is no Python name: it can only be edited as JSON",
     };
     vec![Ask::say(text)]
 }
 
 fn remove(draft: &mut Draft) -> Vec<Ask> {
-    if draft.json.is_some() || !draft.remove_here() {
+    let document = draft.json.is_some() && !matches!(draft.spot, Spot::Option(_));
+    if document || !draft.remove_here() {
         return vec![Ask::say("nothing to remove here")];
     }
     Vec::new()
 }
 
-fn copy(draft: &Draft) -> Ask {
-    let signature = check::signature(draft);
-    let text =
-        crate::protocol::python::call(signature.task.as_str(), &signature.args, &signature.kwargs);
+fn copy(draft: &Draft, now: Now) -> Ask {
+    let signature = check::signature(draft, now);
+    let text = options::python(
+        signature.task.as_str(),
+        (signature.args, signature.kwargs),
+        &draft.options,
+    );
     Ask::Copy(text, "the call as Python")
 }
 

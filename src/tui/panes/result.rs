@@ -8,7 +8,7 @@ pub mod traceback;
 pub mod view;
 
 use super::{Ask, Pane, Patience, step};
-use crate::call::{Call, CallState};
+use crate::call::{Call, CallState, Source};
 use crate::protocol::{Json, TaskId};
 use crate::text::human;
 use crate::tui::keymap::{Action, Context};
@@ -24,7 +24,7 @@ const LARGE: usize = 1_000_000;
 pub struct State {
     shown: Option<TaskId>,
     document: Option<Document>,
-    made_of: Option<(TaskId, CallState)>,
+    made_of: Option<(TaskId, CallState, Option<Source>)>,
 }
 
 /// What the pane looks at while it changes.
@@ -71,7 +71,7 @@ impl State {
         let Some(call) = self.shown(shared) else {
             return;
         };
-        let key = (call.id().clone(), call.state());
+        let key = (call.id().clone(), call.state(), call.source);
         if self.made_of.as_ref() == Some(&key) {
             return;
         }
@@ -124,6 +124,12 @@ impl State {
 
 /// The obvious thing: the result, the traceback, else the id.
 fn copy(call: &Call) -> Ask {
+    if let Some(repr) = &call.repr {
+        return Ask::Copy(repr.text.clone(), "the repr of the result");
+    }
+    if let Some(opaque) = call.opaque() {
+        return Ask::Copy(opaque.lines.join("\n"), "what the pickled result would do");
+    }
     let result = call.result.as_ref().filter(|_| call.result_known());
     match result {
         Some(result) if result.size > LARGE => Ask::say(format!(

@@ -37,6 +37,10 @@ pub struct State {
     chosen: bool,
     typed: BTreeSet<TaskName>,
     opens_on: Option<TaskName>,
+    /// Of which state of the cluster's tasks the list was made.
+    generation: Option<u64>,
+    /// How often the list was made, for those who count.
+    pub made: u64,
 }
 
 /// What the pane looks at while it changes.
@@ -70,6 +74,8 @@ impl State {
             chosen: false,
             typed: BTreeSet::new(),
             opens_on: demo.then(|| TaskName::from(DEMO_FIRST)),
+            generation: None,
+            made: 0,
         }
     }
 
@@ -92,6 +98,11 @@ impl State {
         self.mode == Mode::Name
     }
 
+    /// Whether the list is made of the tasks as `cluster` has them now.
+    pub fn made_of(&self, cluster: &Cluster) -> bool {
+        self.generation == Some(cluster.index.generation())
+    }
+
     /// The cluster changed: the list is made anew, the cursor stays on its task. A task that went away takes the cursor with it, and that is said.
     pub fn refresh(&mut self, around: Around<'_>) -> Option<Ask> {
         let wanted = list::Wanted {
@@ -101,11 +112,10 @@ impl State {
             tree: self.tree,
         };
         self.list = List::new(around.cluster, &wanted);
+        self.generation = Some(around.cluster.index.generation());
+        self.made += 1;
         let gone = if self.chosen {
-            let told = |name: &TaskName| {
-                let mut workers = around.cluster.workers.values();
-                workers.any(|worker| worker.knows(name) == Some(true))
-            };
+            let told = |name: &TaskName| around.cluster.index.get(name).is_some();
             let cursor = &mut self.cursor;
             cursor.take_if(|name| !self.typed.contains(name) && !told(name))
         } else {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use crate::call::Call;
-use crate::protocol::TaskId;
+use crate::protocol::{NodeName, TaskId};
 
 /// All calls made since the program started.
 #[derive(Debug, Default)]
@@ -61,6 +61,12 @@ impl Calls {
             .iter()
             .filter(|call| call.whereabouts().is_some())
             .count()
+    }
+
+    /// Whether a call that has not ended is at this worker.
+    pub fn mention(&self, node: &NodeName) -> bool {
+        let mut calls = self.list.iter();
+        calls.any(|call| call.worker.as_ref() == Some(node) && call.whereabouts().is_some())
     }
 
     /// Place of a call in [`Calls::newest_first`].

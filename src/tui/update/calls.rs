@@ -34,7 +34,7 @@ fn grant(state: &mut State, ask: Ask, now: Now) -> Outcome {
     match ask {
         Ask::Open(task) => {
             let mut outcome = focus::go(state, Pane::Call);
-            let asks = state.call.open(task, &state.shared);
+            let asks = state.call.open(task, &state.shared, now);
             outcome.effects.extend(grant_all(state, asks, now).effects);
             return outcome;
         }
@@ -63,18 +63,17 @@ pub fn show(state: &mut State, id: TaskId) -> Outcome {
 /// Sends once. The focus goes to Result, because the user asked for it.
 fn send(state: &mut State, ready: Ready, now: Now) -> Outcome {
     let mut signature = ready.signature;
-    signature.id = state.ids.issue();
+    if signature.id.as_str().is_empty() {
+        signature.id = state.ids.issue();
+    }
     let id = signature.id.clone();
     let mut call = Call::new(signature.clone(), ready.timeout, now);
-    call.queue = Some(ready.queue.clone());
+    call.queue = ready.seen.only_queue().cloned();
+    call.route = Some(ready.seen.route.clone());
     call.warnings = ready.warnings;
     state.shared.calls.push(call);
     state.deaf_until = now.mono.after(DEAF);
-    let order = Order {
-        signature,
-        queue: ready.queue,
-        no_result: ready.no_result,
-    };
+    let order = Order::new(signature, &ready.seen);
     let outcome = show(state, id);
     outcome.and(Effect::Client(Command::Call(Box::new(order))))
 }

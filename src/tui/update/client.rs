@@ -5,15 +5,54 @@ use crate::backend::Results;
 use crate::call::{Call, Fact};
 use crate::client::{Command, Event};
 use crate::clock::Now;
-use crate::cluster::{Answer, Cluster, Heard};
 use crate::error::{Error, Kind};
 use crate::protocol::{NodeName, TaskId};
 use crate::tui::effect::Outcome;
 use crate::tui::state::{NoticeKind, State};
 
-/// One event.
-pub fn heard(state: &mut State, event: Event, now: Now) -> Outcome {
-    let redraw = match event {
+/// What was heard at once. The lists are made anew once, however much of it there is.
+pub fn heard_all(state: &mut State, events: Vec<Event>, now: Now) -> Outcome {
+    let mut redraw = false;
+    let mut lists = false;
+    for event in events {
+        let about_cluster = matches!(event, Event::Heard(..));
+        let changed = heard(state, event, now);
+        lists |= about_cluster && changed;
+        redraw |= changed;
+    }
+    if lists {
+        refresh(state, now);
+    }
+    Outcome {
+        redraw,
+        effects: Vec::new(),
+    }
+}
+
+/// Time passes for the cluster; whether that changed anything.
+pub fn tick(state: &mut State, now: Now) -> bool {
+    let shared = &mut state.shared;
+    let calls = &shared.calls;
+    let mut changed = shared.cluster.tick(now);
+    changed |= shared.cluster.forget_gone(now, |node| calls.mention(node));
+    if changed {
+        refresh(state, now);
+    }
+    changed
+}
+
+/// The cluster changed: the list of tasks is made anew only where tasks changed.
+fn refresh(state: &mut State, now: Now) {
+    if state.tasks.made_of(&state.shared.cluster) {
+        focus::refresh_lists(state, now);
+    } else {
+        focus::refresh(state, now);
+    }
+}
+
+/// One event; whether anything that can be seen changed.
+fn heard(state: &mut State, event: Event, now: Now) -> bool {
+    match event {
         Event::Link(name, link) => state.shared.links.apply(name, link),
         Event::Results(results) => results_known(state, results),
         Event::ResultsTrouble(error) => results_trouble(state, error, now),
@@ -21,7 +60,7 @@ pub fn heard(state: &mut State, event: Event, now: Now) -> Outcome {
             state.notices.problem(notice, now);
             true
         }
-        Event::Heard(heard, at) => cluster_heard(state, heard, at, now),
+        Event::Heard(heard, at) => state.shared.cluster.apply(heard, at),
         Event::Call(id, fact, at) => call_heard(state, &id, fact, at, now),
         Event::Revoked { id, node, answer } => {
             revoked(state, id, &node, answer, now);
@@ -36,10 +75,6 @@ pub fn heard(state: &mut State, event: Event, now: Now) -> Outcome {
             true
         }
         Event::Closed => closed(state, now),
-    };
-    Outcome {
-        redraw,
-        effects: Vec::new(),
     }
 }
 
@@ -85,30 +120,6 @@ fn results_trouble(state: &mut State, error: Error, now: Now) -> bool {
         .problem(format!("{}{hint}", error.message), now);
     state.shared.results_trouble = Some(error);
     true
-}
-
-fn cluster_heard(state: &mut State, heard: Heard, at: Now, now: Now) -> bool {
-    let about_tasks = matches!(
-        &heard,
-        Heard::Answer {
-            answer: Answer::Tasks(_),
-            ..
-        }
-    );
-    let answering = answering(&state.shared.cluster);
-    let changed = state.shared.cluster.apply(heard, at);
-    if changed && !about_tasks && answering == self::answering(&state.shared.cluster) {
-        focus::refresh_lists(state, now);
-    } else if changed {
-        focus::refresh(state, now);
-    }
-    changed
-}
-
-/// Who answers and has told tasks: while this and the tasks stay, the list of tasks does.
-fn answering(cluster: &Cluster) -> Vec<NodeName> {
-    let told = cluster.answering().filter(|worker| worker.tasks.is_some());
-    told.map(|worker| worker.name.clone()).collect()
 }
 
 /// What of a call can be seen beside its state.
@@ -179,4 +190,45 @@ fn closed(state: &mut State, now: Now) -> bool {
     let text = "the connection has ended; start umbel again to go on";
     state.notices.problem(text, now);
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::cluster::{Answer, Heard};
+    use crate::protocol::TaskName;
+
+    fn tasks(worker: usize, tasks: usize) -> Event {
+        let names = (0..tasks).map(|task| TaskName(format!("shop.task{task}")));
+        let heard = Heard::Answer {
+            node: NodeName(format!("w{worker}")),
+            answer: Answer::Tasks(names.collect()),
+            took: Duration::ZERO,
+        };
+        Event::Heard(heard, Now::fixed(Duration::ZERO))
+    }
+
+    fn state() -> State {
+        let setup = crate::tui::Setup {
+            connection: None,
+            target: crate::tui::Target::default(),
+            timeout: Duration::from_secs(10),
+            look: crate::tui::theme::Look::default(),
+        };
+        State::new(&setup, Now::fixed(Duration::ZERO))
+    }
+
+    #[test]
+    fn a_batch_of_first_answers_makes_the_list_of_tasks_once() {
+        let mut state = state();
+        let batch = (0..200).map(|worker| tasks(worker, 500)).collect();
+        let now = Now::fixed(Duration::ZERO);
+        assert!(heard_all(&mut state, batch, now).redraw);
+        assert_eq!((state.tasks.made, state.tasks.list.total), (1, 500));
+        let again = (0..200).map(|worker| tasks(worker, 500)).collect();
+        assert!(!heard_all(&mut state, again, now).redraw);
+        assert_eq!(state.tasks.made, 1, "nothing new: nothing is made anew");
+    }
 }

@@ -8,7 +8,7 @@ use crate::protocol::TaskId;
 use crate::tui::effect::{Effect, Outcome};
 use crate::tui::input::Input;
 use crate::tui::keymap::{self, Action, Context};
-use crate::tui::panes::{Pane, Typed, call, result, tasks};
+use crate::tui::panes::{Pane, Typed, call, pasted_lines, result, tasks};
 use crate::tui::state::{Overlay, State};
 use crate::tui::view::layout;
 
@@ -48,7 +48,7 @@ fn acts(action: Action) -> bool {
 
 /// A bracketed paste: text where text is typed, or on a row of the form; elsewhere nothing.
 pub fn paste(state: &mut State, text: &str, now: Now) -> Outcome {
-    let lines = text.trim_end().lines().count();
+    let lines = pasted_lines(text.trim_end()).len();
     let one_line = state.context() != Context::CallJson;
     let outcome = typed(state, Typed::Paste(text));
     if !outcome.redraw {
@@ -189,9 +189,9 @@ fn waited_for(state: &State) -> Option<TaskId> {
     looked_at.then(|| call.id().clone())
 }
 
-/// `q` at the top: leaves, or asks if calls are in the air.
+/// `q` at the top: leaves, or asks if calls are in the air or a form holds what was not sent.
 fn quit(state: &mut State, now: Now) -> Outcome {
-    if state.shared.calls.in_the_air() == 0 {
+    if state.shared.calls.in_the_air() == 0 && state.call.unsent().is_empty() {
         return leave(state);
     }
     state.overlay = Some(Overlay::Quit { since: now.mono });

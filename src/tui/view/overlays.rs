@@ -5,10 +5,10 @@ use ratatui::layout::Rect;
 
 use crate::backend::Results;
 use crate::call::{Call, CallState};
-use crate::protocol::python;
+use crate::protocol::{TaskName, python};
 use crate::text::width::wrap;
 use crate::tui::keymap::{Action, Context};
-use crate::tui::panes::{key, remote};
+use crate::tui::panes::{key, last_part, remote};
 use crate::tui::popups::Confirm;
 use crate::tui::state::{Overlay, Shared, State};
 use crate::tui::theme::Role;
@@ -27,7 +27,7 @@ pub fn view(state: &State, area: Rect, buf: &mut Buffer) {
                 revoke(call, &state.shared).render(area, buf, theme);
             }
         }
-        Some(Overlay::Quit { .. }) => quit(&state.shared, area, buf),
+        Some(Overlay::Quit { .. }) => quit(state, area, buf),
         None => {}
     }
 }
@@ -69,26 +69,16 @@ fn revoke(call: &Call, shared: &Shared) -> Confirm {
 }
 
 /// `2 calls still run. They go on at the workers; ...  [q] quit  [Esc] stay`.
-fn quit(shared: &Shared, area: Rect, buf: &mut Buffer) {
-    let theme = shared.theme;
-    let count = shared.calls.in_the_air();
-    let run = if count == 1 {
-        "1 call still runs. It goes on at the workers".to_owned()
-    } else {
-        format!("{count} calls still run. They go on at the workers")
-    };
-    let results = match shared.results {
-        Results::Rpc => "; rpc results die with this program.",
-        Results::Stored(_) => "; results are kept by the backend.",
-        _ => ".",
-    };
+fn quit(state: &State, area: Rect, buf: &mut Buffer) {
+    let theme = state.shared.theme;
     let [(quit, _), (stay, _)] = quit_keys();
     let width = (WIDTH + 4).min(area.width);
     let mut lines = vec![String::new()];
-    lines.extend(wrap(
-        &format!("{run}{results}"),
-        usize::from(width.saturating_sub(4)).max(1),
-    ));
+    let room = usize::from(width.saturating_sub(4)).max(1);
+    let said = [in_the_air(&state.shared), unsent(&state.call.unsent())];
+    for text in said.iter().flatten() {
+        lines.extend(wrap(text, room));
+    }
     lines.extend([String::new(), format!("[{quit}] quit   [{stay}] stay")]);
     let height = u16::try_from(lines.len() + 3).unwrap_or(u16::MAX);
     let frame = center(area, width, height);
@@ -101,6 +91,30 @@ fn quit(shared: &Shared, area: Rect, buf: &mut Buffer) {
         let room = usize::from(inner.width.saturating_sub(1));
         buf.set_stringn(inner.x + 1, y, line, room, theme.style(Role::Fg));
     }
+}
+
+fn in_the_air(shared: &Shared) -> Option<String> {
+    let run = match shared.calls.in_the_air() {
+        0 => return None,
+        1 => "1 call still runs. It goes on at the workers".to_owned(),
+        count => format!("{count} calls still run. They go on at the workers"),
+    };
+    let results = match shared.results {
+        Results::Rpc => "; rpc results die with this program.",
+        Results::Stored(_) => "; results are kept by the backend.",
+        _ => ".",
+    };
+    Some(format!("{run}{results}"))
+}
+
+fn unsent(forms: &[&TaskName]) -> Option<String> {
+    let first = remote(last_part(forms.first()?.as_str()));
+    Some(match forms.len() {
+        1 => format!("The form of {first} holds what was not sent. It is lost when you quit."),
+        count => format!(
+            "{count} forms ({first}, ...) hold what was not sent. It is lost when you quit."
+        ),
+    })
 }
 
 /// The keys of the question whether to leave.

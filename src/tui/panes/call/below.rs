@@ -1,17 +1,15 @@
-//! The lower part of the call form: options, the Python call, what stands against it, the button.
+//! The lower part of the call form: the Python call, what stands against it, the button.
 
 use std::borrow::Cow;
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 
 use super::check::{self, refusal_text};
 use super::draft::Spot;
-use super::options::Name;
+use super::options;
 use super::view::Page;
 use crate::protocol::python;
-use crate::text::width::{cells, cut, pad, wrap};
+use crate::text::width::{cells, cut, wrap};
 use crate::tui::keymap::{Action, Context};
 use crate::tui::panes::{key, last_part, remote};
 use crate::tui::theme::Role;
@@ -20,97 +18,29 @@ use crate::tui::theme::Role;
 const PREVIEW: usize = 2;
 /// Lines that say what stands against sending.
 const MESSAGES: usize = 5;
-/// Width of the first two options.
-const OPTION: u16 = 15;
-
 impl Page<'_> {
-    /// Options, rule, preview, messages, button: at most `most` lines, the button always.
+    /// Rule, preview, messages, button: at most `most` lines. The button always, then what stands against sending.
     pub(super) fn below(&self, most: usize) -> Vec<Line<'static>> {
-        let button = self.button();
-        let mut lines = vec![self.options()];
-        lines.push(self.line(Role::Dim, self.theme.glyphs().rule.repeat(self.width)));
-        lines.extend(self.preview());
-        lines.extend(self.messages());
-        lines.truncate(most.saturating_sub(1).max(1));
-        lines.push(button);
+        let mut room = most.saturating_sub(1);
+        let mut messages = self.messages();
+        messages.truncate(room);
+        room -= messages.len();
+        let mut preview = self.preview();
+        preview.truncate(room);
+        room -= preview.len();
+        let mut lines = Vec::new();
+        if room > 0 {
+            lines.push(self.line(Role::Dim, self.theme.glyphs().rule.repeat(self.width)));
+        }
+        lines.extend(preview);
+        lines.extend(messages);
+        lines.push(self.button());
         lines
     }
 
-    fn options(&self) -> Line<'static> {
-        let mut spans = Vec::new();
-        for name in Name::ALL {
-            let width = self.option_width(name);
-            let here = self.draft.spot == Spot::Option(name);
-            let bad = self.draft.options.problem(name).is_some();
-            let role = match (here, bad) {
-                (_, true) => Role::Fail,
-                (true, false) => Role::Accent,
-                (false, false) => Role::Fg,
-            };
-            let marker = if here {
-                self.theme.glyphs().marker
-            } else {
-                " "
-            };
-            spans.push(self.theme.span(Role::Accent, marker.to_owned()));
-            let lead = format!("{name} ");
-            let room = width.saturating_sub(1 + cells(&lead));
-            spans.push(self.theme.span(Role::Dim, lead));
-            let value = pad(&remote(&self.option_text(name)), room, self.ellipsis());
-            let style = self.theme.style(role);
-            let style = if here && self.scene.focused && self.draft.field.is_none() {
-                style.patch(self.theme.style(Role::Select))
-            } else {
-                style
-            };
-            let ends = value.trim_end().len();
-            spans.push(Span::styled(value[..ends].to_owned(), style));
-            spans.push(Span::raw(value[ends..].to_owned()));
-        }
-        Line::from(spans)
-    }
-
-    fn option_width(&self, name: Name) -> usize {
-        match name {
-            Name::Timeout | Name::Expires => usize::from(OPTION),
-            Name::Queue => self.width.saturating_sub(2 * usize::from(OPTION)),
-        }
-    }
-
-    fn option_text(&self, name: Name) -> String {
-        let text = self.draft.options.get(name);
-        match name {
-            Name::Queue if self.draft.options.queue().is_none() => {
-                format!("{text}: {}", self.preflight.queue)
-            }
-            _ => text.to_owned(),
-        }
-    }
-
-    /// The field of the option being edited; the options are the first line of `foot`.
-    pub(super) fn option_field(&self, foot: Rect, buf: &mut Buffer) -> Option<Position> {
-        let (Spot::Option(name), Some(field)) = (self.draft.spot, &self.draft.field) else {
-            return None;
-        };
-        let before = Name::ALL.into_iter().take_while(|it| *it != name).count();
-        let lead = 2 + cells(&name.to_string());
-        let x = usize::from(OPTION) * before + lead;
-        let room = self.option_width(name).saturating_sub(lead + 1);
-        let x = foot.x.saturating_add(u16::try_from(x).unwrap_or(u16::MAX));
-        let place = Rect::new(x, foot.y, u16::try_from(room).unwrap_or(0), 1).intersection(foot);
-        buf.set_stringn(
-            place.x,
-            place.y,
-            " ".repeat(room),
-            usize::from(place.width),
-            self.theme.style(Role::Fg),
-        );
-        field.render(place, buf, self.theme.style(Role::Fg))
-    }
-
     fn preview(&self) -> Vec<Line<'static>> {
-        let (args, kwargs) = self.draft.arguments();
-        let text = python::call(last_part(self.draft.task.as_str()), &args, &kwargs);
+        let name = last_part(self.draft.task.as_str());
+        let text = options::python(name, self.draft.outline(), &self.options);
         let text = remote(&python::shorten(&text, 600));
         let mut lines = hanging(&text, self.width);
         if lines.len() > PREVIEW {
@@ -135,7 +65,8 @@ impl Page<'_> {
         if let Some(problem) = self.draft.json_problem() {
             messages.push((Role::Fail, format!("! {}", problem.text()).into()));
         }
-        for (spot, problem) in self.draft.problems() {
+        // Where the options are listed, it is said below each.
+        for (spot, problem) in self.problems.iter().filter(|_| !self.draft.open) {
             if matches!(spot, Spot::Option(_)) {
                 messages.push((Role::Fail, format!("! {problem}").into()));
             }
@@ -158,7 +89,8 @@ impl Page<'_> {
                 text.replace("spite of it", "spite of that").into(),
             ));
         }
-        for warning in &self.preflight.warnings {
+        let (_, doubts) = self.options.options(self.scene.now.wall);
+        for warning in doubts.iter().chain(&self.preflight.warnings) {
             messages.push((Role::Warn, format!("! {warning}").into()));
         }
         self.wrapped(messages)

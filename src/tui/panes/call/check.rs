@@ -4,24 +4,23 @@ use std::time::Duration;
 
 use super::draft::{Armed, Draft, Spot};
 use crate::call::preflight::{self, Preflight};
+use crate::cli::options::Name;
 use crate::clock::Now;
-use crate::error::Error;
+use crate::error::{Error, Kind};
+use crate::protocol::Signature;
 use crate::protocol::message::Sender;
-use crate::protocol::{Options, QueueName, Signature, TaskId};
 use crate::tui::state::Shared;
 
 /// How long a second press counts as "nevertheless".
 pub const AGAIN_WITHIN: Duration = Duration::from_secs(5);
 
-/// A call ready to be sent; its id is still to be chosen.
+/// A call ready to be sent; its id is still to be chosen, unless the user did.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ready {
-    /// What to call, with an empty id.
+    /// What to call, with an empty id unless it was typed.
     pub signature: Signature,
-    /// Where it goes.
-    pub queue: QueueName,
-    /// Nothing needs to be waited for.
-    pub no_result: bool,
+    /// What looking before sending found: where it goes, in which form, how its outcome is awaited.
+    pub seen: Preflight,
     /// How long we wait.
     pub timeout: Duration,
     /// Doubts that were told.
@@ -44,70 +43,84 @@ pub enum Press {
 /// Reads the form.
 pub fn press(draft: &mut Draft, shared: &Shared, now: Now) -> Press {
     draft.commit();
-    if let Some((spot, problem)) = draft.problems().into_iter().next() {
+    if let Some((spot, problem)) = problems(draft, shared, now).into_iter().next() {
         return Press::Wrong(Some(spot), problem);
     }
     if let Some(reason) = shared.cannot_send() {
         return Press::Blocked(reason);
     }
-    let timeout = match draft.options.timeout() {
-        Ok(timeout) => timeout,
-        Err(problem) => return Press::Wrong(None, problem),
-    };
-    let signature = signature(draft);
+    let signature = signature(draft, now);
     if let Some(problem) = cannot_encode(&signature, now) {
         return Press::Wrong(None, problem);
     }
-    let preflight = look(shared, &signature);
-    let why = reasons(draft, &preflight);
+    let mut preflight = look(shared, &signature);
+    // Proof that nobody runs it may be overruled by a second press; a call without a way may not.
+    let refusal = preflight.refusal.as_ref();
+    if let Some(refusal) = refusal.filter(|it| it.kind != Kind::NoWorker) {
+        return Press::Wrong(None, refusal_text(refusal));
+    }
+    let why = reasons(draft, &preflight, now);
     if !why.is_empty() && !again(draft, &why, now) {
         draft.armed = Some(Armed { at: now.mono, why });
         return Press::Doubtful;
     }
     draft.armed = None;
+    draft.sent();
     Press::Send(Box::new(Ready {
         signature,
-        queue: preflight.queue,
-        no_result: preflight.no_result,
-        timeout,
-        warnings: preflight.warnings.into_iter().chain(why).collect(),
+        timeout: draft.options.timeout(),
+        warnings: preflight.warnings.drain(..).chain(why).collect(),
+        seen: preflight,
     }))
 }
 
-/// The call that the form means, without an id.
-pub fn signature(draft: &Draft) -> Signature {
+/// What is wrong with the form, and where, in its order.
+pub fn problems(draft: &Draft, shared: &Shared, now: Now) -> Vec<(Spot, String)> {
+    let mut problems = draft.problems(now.wall);
+    let (read, _) = draft.options_now().read();
+    if let Some(id) = read.wishes.task_id
+        && shared.calls.get(&id).is_some()
+    {
+        let text = format!("task-id: a call of this run has the id {id} already");
+        problems.push((Spot::Option(Name::TaskId.into()), text));
+    }
+    problems
+}
+
+/// The call that the form means; its id is empty unless it was typed.
+pub fn signature(draft: &Draft, now: Now) -> Signature {
     let (args, kwargs) = draft.arguments();
     Signature {
-        task: draft.task.clone(),
-        id: TaskId::default(),
         args,
         kwargs,
-        options: draft.options.options().unwrap_or_default(),
+        ..bare(draft, now)
+    }
+}
+
+/// The same without arguments.
+fn bare(draft: &Draft, now: Now) -> Signature {
+    let texts = draft.options_now();
+    Signature {
+        task: draft.task.clone(),
+        id: texts.read().0.wishes.task_id.unwrap_or_default(),
+        args: Vec::new(),
+        kwargs: Vec::new(),
+        options: texts.options(now.wall).0,
     }
 }
 
 /// What the pre-flight says about a form, whatever its arguments.
-pub fn preflight_of(draft: &Draft, shared: &Shared) -> Preflight {
-    let signature = Signature {
-        task: draft.task.clone(),
-        id: TaskId::default(),
-        args: Vec::new(),
-        kwargs: Vec::new(),
-        options: Options {
-            queue: draft.options.queue(),
-            ..Options::default()
-        },
-    };
-    look(shared, &signature)
+pub fn preflight_of(draft: &Draft, shared: &Shared, now: Now) -> Preflight {
+    look(shared, &bare(draft, now))
 }
 
 fn look(shared: &Shared, signature: &Signature) -> Preflight {
     preflight::preflight(&shared.cluster, signature, &shared.results)
 }
 
-fn reasons(draft: &Draft, preflight: &Preflight) -> Vec<String> {
+fn reasons(draft: &Draft, preflight: &Preflight, now: Now) -> Vec<String> {
     let refusal = preflight.refusal.as_ref().map(refusal_text);
-    refusal.into_iter().chain(draft.doubts()).collect()
+    refusal.into_iter().chain(draft.doubts(now.wall)).collect()
 }
 
 fn again(draft: &Draft, why: &[String], now: Now) -> bool {

@@ -4,10 +4,11 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::json::{self, Arguments, Document, Problem};
-use super::options::{Name, Texts};
+use super::options::{ALWAYS, Entry, TABLE, Texts};
 use super::row::{Row, RowKey};
-use crate::clock::Moment;
-use crate::protocol::TaskName;
+use crate::cli::items;
+use crate::clock::{Moment, Timestamp};
+use crate::protocol::{Json, TaskName};
 use crate::tui::keymap::Context;
 use crate::tui::panes::Typed;
 use crate::tui::widgets::{Editor, Field};
@@ -20,7 +21,9 @@ pub enum Spot {
     /// The ever-present empty row.
     Empty,
     /// An option.
-    Option(Name),
+    Option(Entry),
+    /// What shows and hides the further options.
+    More,
     /// The button.
     Button,
 }
@@ -38,14 +41,16 @@ pub struct Draft {
     pub field: Option<Field>,
     /// How it is sent.
     pub options: Texts,
+    /// Whether the further options are shown.
+    pub open: bool,
+    /// Whether something was changed since it was last sent.
+    changed: bool,
     /// The document, while the form is raw JSON.
     pub json: Option<Raw>,
     /// What a second press would send in spite of.
     pub armed: Option<Armed>,
     /// When the button got the cursor: it is deaf for a moment.
     pub button_since: Moment,
-    /// Timeout of new calls.
-    pub timeout: Duration,
     next_key: u64,
 }
 
@@ -68,6 +73,12 @@ pub struct Armed {
     pub why: Vec<String>,
 }
 
+impl Raw {
+    fn is_changed(&self) -> bool {
+        self.editor.text() != self.made_of
+    }
+}
+
 impl Draft {
     /// An empty form.
     pub fn new(task: TaskName, timeout: Duration) -> Self {
@@ -77,10 +88,11 @@ impl Draft {
             spot: Spot::Empty,
             field: None,
             options: Texts::new(timeout),
+            open: false,
+            changed: false,
             json: None,
             armed: None,
             button_since: Moment::default(),
-            timeout,
             next_key: 0,
         }
     }
@@ -90,7 +102,13 @@ impl Draft {
         match (&self.field, &self.json) {
             (Some(_), _) => Context::CallEdit,
             (None, Some(raw)) if raw.typing => Context::CallJson,
-            _ => Context::CallNav,
+            _ => match self.spot {
+                Spot::Option(entry) if entry.is_choice() => Context::CallChoice,
+                Spot::Option(_) => Context::CallOption,
+                Spot::More => Context::CallMore,
+                Spot::Button => Context::CallButton,
+                Spot::Row(_) | Spot::Empty => Context::CallNav,
+            },
         }
     }
 
@@ -101,18 +119,51 @@ impl Draft {
         } else {
             self.rows.len()
         };
-        let rows = (0..rows).map(Spot::Row);
-        let options = Name::ALL.into_iter().map(Spot::Option);
-        let rest = std::iter::once(Spot::Empty).chain(options);
-        rows.chain(rest).chain([Spot::Button]).collect()
+        let further = if self.open { TABLE.len() } else { ALWAYS };
+        let always = self.options.places(&TABLE[..ALWAYS]);
+        let further = self.options.places(&TABLE[ALWAYS..further]);
+        let rows = (0..rows).map(Spot::Row).chain([Spot::Empty]);
+        let options = always.map(Spot::Option).chain([Spot::More]);
+        let options = options.chain(further.map(Spot::Option));
+        rows.chain(options).chain([Spot::Button]).collect()
     }
 
     /// The place `by` further; the ends hold.
     pub fn beside(&self, by: isize) -> Spot {
-        let spots = self.spots();
+        self.among(&self.spots(), by)
+    }
+
+    /// The place `by` further where something can be typed, or the button.
+    pub fn typed_beside(&self, by: isize) -> Spot {
+        let mut spots = self.spots();
+        spots.retain(|spot| *spot != Spot::More);
+        self.among(&spots, by)
+    }
+
+    fn among(&self, spots: &[Spot], by: isize) -> Spot {
         let here = spots.iter().position(|spot| *spot == self.spot);
         let to = here.unwrap_or_default().saturating_add_signed(by);
         spots.get(to).copied().unwrap_or(Spot::Button)
+    }
+
+    /// Shows or hides the further options; the cursor goes to the first of them, or back to what hides them.
+    pub fn toggle_options(&mut self, now: Moment) {
+        self.open = !self.open;
+        let first = TABLE.get(ALWAYS).filter(|_| self.open);
+        self.go(
+            first.map_or(Spot::More, |row| Spot::Option(row.name.into())),
+            now,
+        );
+    }
+
+    /// The next or previous choice of the option under the cursor. False where there is nothing to choose.
+    pub fn choose(&mut self, forward: bool) -> bool {
+        let Spot::Option(entry) = self.spot else {
+            return false;
+        };
+        self.armed = None;
+        self.changed = true;
+        self.options.choose(entry, forward)
     }
 
     /// The cursor goes to `spot`; what was being typed is kept.
@@ -120,6 +171,11 @@ impl Draft {
         self.commit();
         self.spot = match spot {
             Spot::Row(row) if row >= self.rows.len() => Spot::Empty,
+            // An emptied place of several closes up.
+            Spot::Option(entry) if !self.spots().contains(&spot) => Spot::Option(Entry {
+                nth: entry.nth.saturating_sub(1),
+                ..entry
+            }),
             spot => spot,
         };
         if spot == Spot::Button {
@@ -140,8 +196,8 @@ impl Draft {
                 None => String::new(),
             },
             Spot::Empty => String::new(),
-            Spot::Option(name) => self.options.typed(name, self.timeout).to_owned(),
-            Spot::Button => return false,
+            Spot::Option(entry) => self.options.text(entry).to_owned(),
+            Spot::More | Spot::Button => return false,
         };
         self.field = Some(Field::new(text));
         true
@@ -173,8 +229,8 @@ impl Draft {
                 let key = self.key();
                 self.rows.push(Row::typed(key, text));
             }
-            Spot::Option(name) => self.options.set(name, &text, self.timeout),
-            Spot::Button => {}
+            Spot::Option(entry) => self.options.set(entry, &text),
+            Spot::More | Spot::Button => {}
         }
         true
     }
@@ -193,20 +249,35 @@ impl Draft {
         self.armed = None;
         match self.spot {
             Spot::Row(row) => self.remove(row),
-            Spot::Option(name) => self.options.set(name, "", self.timeout),
-            Spot::Empty | Spot::Button => return false,
+            Spot::Option(entry) => self.options.set(entry, ""),
+            Spot::Empty | Spot::More | Spot::Button => return false,
         }
+        self.changed = true;
         true
     }
 
     /// A key that is text, or a paste. Returns whether it was taken.
     pub fn text(&mut self, typed: Typed<'_>) -> bool {
         self.armed = None;
+        self.changed = true;
         match (&mut self.field, &mut self.json) {
             (Some(field), _) => typed.into_field(field),
             (None, Some(raw)) if raw.typing => typed.into_editor(&mut raw.editor),
             _ => false,
         }
+    }
+
+    /// It was sent as it is.
+    pub fn sent(&mut self) {
+        self.changed = false;
+    }
+
+    /// Whether it holds something typed that was not sent.
+    pub fn is_unsent(&self) -> bool {
+        let typing = self.field.as_ref().is_some_and(|field| !field.is_empty());
+        let document = self.json.as_ref().is_some_and(Raw::is_changed);
+        let holds = typing || document || !self.rows.is_empty() || !self.options.is_untouched();
+        self.changed && holds
     }
 
     fn key(&mut self) -> RowKey {
@@ -235,31 +306,44 @@ impl Draft {
         Cow::Owned(rows)
     }
 
-    /// What is wrong, and where, in the order of the form.
-    pub fn problems(&self) -> Vec<(Spot, String)> {
+    /// The options with what is being typed just now.
+    pub fn options_now(&self) -> Cow<'_, Texts> {
+        let (Some(field), Spot::Option(entry)) = (&self.field, self.spot) else {
+            return Cow::Borrowed(&self.options);
+        };
+        let mut options = self.options.clone();
+        options.set(entry, field.text());
+        Cow::Owned(options)
+    }
+
+    /// What is wrong with a call sent at `now`, and where, in the order of the form.
+    pub fn problems(&self, now: Timestamp) -> Vec<(Spot, String)> {
         let mut problems = Vec::new();
         if let Some(problem) = self.document().and_then(Result::err) {
-            problems.push((self.spot, problem.text()));
+            problems.push((Spot::Empty, problem.text()));
         } else if self.json.is_none() {
             problems.extend(row_problems(&self.rows_now()));
         }
-        for name in Name::ALL {
-            if let Some(problem) = self.options.problem(name) {
-                problems.push((Spot::Option(name), format!("{name}: {problem}")));
-            }
-        }
+        let options = self.options_now().problems(now);
+        problems.extend(
+            options
+                .into_iter()
+                .map(|(entry, text)| (Spot::Option(entry), text)),
+        );
         problems
     }
 
     /// Doubts that a second press sets aside.
-    pub fn doubts(&self) -> Vec<String> {
-        match self.document() {
+    pub fn doubts(&self, now: Timestamp) -> Vec<String> {
+        let mut doubts: Vec<String> = match self.document() {
             Some(Ok(document)) if document.non_finite => {
                 vec!["NaN and Infinity are not JSON; Python reads them".to_owned()]
             }
             Some(_) => Vec::new(),
             None => self.rows_now().iter().filter_map(Row::warning).collect(),
-        }
+        };
+        doubts.extend(self.options_now().options(now).1);
+        doubts
     }
 
     /// The arguments as far as they mean something: rows that mean nothing are left out.
@@ -280,6 +364,29 @@ impl Draft {
                 (args, kwargs)
             }
         }
+    }
+
+    /// The arguments to look at: what means nothing yet stands as `?`.
+    pub fn outline(&self) -> Arguments {
+        if self.json.is_some() {
+            return self.arguments();
+        }
+        let (mut args, mut kwargs) = Arguments::default();
+        for row in self.rows_now().iter() {
+            let (name, value) = match &row.item {
+                Ok(item) => (item.name.clone(), item.value.clone()),
+                // Python shows a number as its digits are.
+                Err(_) => (
+                    items::parse(&row.text).ok().and_then(|parsed| parsed.name),
+                    Json::Number("?".to_owned()),
+                ),
+            };
+            match name {
+                Some(name) => kwargs.push((name, value)),
+                None => args.push(value),
+            }
+        }
+        (args, kwargs)
     }
 
     fn document(&self) -> Option<Result<Document, Problem>> {
@@ -320,7 +427,7 @@ impl Draft {
 
     fn become_rows(&mut self, raw: Raw) -> Result<(), String> {
         let text = raw.editor.text();
-        if text == raw.made_of {
+        if !raw.is_changed() {
             return Ok(());
         }
         match json::read(&text) {

@@ -1,5 +1,7 @@
 //! How the call form looks: what it is, its rows, its options, the Python call, what stands against it, the button.
 
+use std::borrow::Cow;
+
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
@@ -7,6 +9,7 @@ use ratatui::text::{Line, Span};
 use super::State;
 use super::check;
 use super::draft::{Draft, Spot};
+use super::options::Texts;
 use super::row::Row;
 use crate::call::preflight::{Preflight, QueueSource};
 use crate::cluster::Kept;
@@ -16,12 +19,17 @@ use crate::tui::panes::{Scene, key, paragraph, remote};
 use crate::tui::theme::{Role, Theme};
 use crate::tui::widgets::Scroll;
 
+/// Lines that are said about a row or an option at most.
+const SAID: usize = 4;
+
 /// The word at the right of the title.
 pub fn right(state: &State, scene: &Scene<'_>) -> Option<(Role, String)> {
     let draft = state.draft()?;
-    let problems = draft.problems().len();
-    let refused = check::preflight_of(draft, scene.shared).refusal.is_some();
-    let doubts = draft.doubts().len();
+    let problems = check::problems(draft, scene.shared, scene.now).len();
+    let refused = check::preflight_of(draft, scene.shared, scene.now)
+        .refusal
+        .is_some();
+    let doubts = draft.doubts(scene.now.wall).len();
     Some(match (problems + usize::from(refused), doubts) {
         (0, 0) => (Role::Ok, "valid".to_owned()),
         (0, 1) => (Role::Warn, "1 warning".to_owned()),
@@ -34,7 +42,7 @@ pub fn right(state: &State, scene: &Scene<'_>) -> Option<(Role, String)> {
 /// Where the cursor is, for the bottom of the frame.
 pub fn place(state: &State) -> Option<String> {
     let draft = state.draft()?;
-    if let Some(raw) = &draft.json {
+    if let Some(raw) = draft.json.as_ref().filter(|_| draft.spot == Spot::Empty) {
         let (line, column) = raw.editor.position();
         return Some(format!("{line}:{column}"));
     }
@@ -42,7 +50,8 @@ pub fn place(state: &State) -> Option<String> {
     Some(match draft.spot {
         Spot::Row(row) => format!("row {}/{rows}", row + 1),
         Spot::Empty => format!("row {rows}/{rows}"),
-        Spot::Option(name) => name.to_string(),
+        Spot::Option(entry) => entry.name.to_string(),
+        Spot::More => "options".to_owned(),
         Spot::Button => "button".to_owned(),
     })
 }
@@ -63,7 +72,9 @@ pub fn view(state: &State, area: Rect, buf: &mut Buffer, scene: &Scene<'_>) -> O
     };
     let page = Page {
         draft,
-        preflight: check::preflight_of(draft, scene.shared),
+        options: draft.options_now(),
+        problems: check::problems(draft, scene.shared, scene.now),
+        preflight: check::preflight_of(draft, scene.shared, scene.now),
         scene,
         theme,
         width: usize::from(area.width),
@@ -74,46 +85,76 @@ pub fn view(state: &State, area: Rect, buf: &mut Buffer, scene: &Scene<'_>) -> O
 /// What the form is drawn with.
 pub(super) struct Page<'a> {
     pub(super) draft: &'a Draft,
+    /// The options with what is being typed.
+    pub(super) options: Cow<'a, Texts>,
+    pub(super) problems: Vec<(Spot, String)>,
     pub(super) preflight: Preflight,
     pub(super) scene: &'a Scene<'a>,
     pub(super) theme: Theme,
     pub(super) width: usize,
 }
 
-/// One line of the rows: a row, or what is said about it.
-struct Shown {
-    line: Line<'static>,
-    /// Whether the cursor is on it.
-    cursor: bool,
+/// One line of the rows and options, or what is said about it.
+pub(super) struct Shown {
+    pub(super) line: Line<'static>,
+    /// Where the cursor's mark and the field belong, if the cursor is on this line.
+    pub(super) cursor: Option<Mark>,
+}
+
+/// The cursor on a line, in cells from its left.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark {
+    /// The marker.
+    pub(super) at: u16,
+    /// The text, while it is typed.
+    pub(super) text: u16,
+    /// Cells of that text.
+    pub(super) width: u16,
+    /// What is highlighted: as many cells from the marker on.
+    pub(super) select: u16,
 }
 
 impl Page<'_> {
     fn draw(&self, area: Rect, buf: &mut Buffer) -> Option<Position> {
         let mut above = vec![self.title(), self.facts()];
-        if area.height >= 14 {
+        if area.height >= 14 && !self.draft.open {
             above.push(Line::default());
         }
-        let below = self.below(usize::from(area.height).saturating_sub(above.len() + 2));
-        let high = |lines: &[Line<'_>]| u16::try_from(lines.len()).unwrap_or(u16::MAX);
-        let (top, bottom) = (high(&above), high(&below));
-        put(&above, area, buf);
-        let rows = area.height.saturating_sub(top + bottom);
-        let middle = Rect::new(area.x, area.y + top.min(area.height), area.width, rows);
-        let foot = Rect::new(
-            area.x,
-            middle.bottom(),
-            area.width,
-            area.height.saturating_sub(top + rows),
-        );
-        put(&below, foot, buf);
-        let typed = match &self.draft.json {
-            Some(raw) => raw.editor.render(middle, buf, self.theme),
-            None => self.rows(middle, buf),
+        let [head, middle, pinned, foot] = self.places(&above, area);
+        put(&above, head, buf);
+        put(&self.below(usize::from(foot.height)), foot, buf);
+        let mut list = self.listed();
+        let caret = if let Some(raw) = &self.draft.json {
+            let (editor, options) = split(middle, list.len());
+            let typed = raw.editor.render(editor, buf, self.theme);
+            self.list(&list, options, buf).or(typed)
+        } else {
+            list.splice(0..0, self.rows());
+            self.list(&list, middle, buf)
         };
-        let option = self.option_field(foot, buf);
+        let option = self.list(&self.pinned(), pinned, buf);
         option
-            .or(typed)
+            .or(caret)
             .filter(|_| self.scene.focused && self.typing())
+    }
+
+    /// From the top: what it is, rows, the options that are always seen, what is below them.
+    fn places(&self, above: &[Line<'_>], area: Rect) -> [Rect; 4] {
+        let high = |lines: usize| u16::try_from(lines).unwrap_or(u16::MAX);
+        let top = high(above.len()).min(area.height);
+        let left = area.height - top;
+        // Two lines stay for the rows, and the button is always seen.
+        let pinned = high(self.pinned().len()).min(left.saturating_sub(3));
+        let most = left.saturating_sub(2 + pinned).max(1).min(left);
+        let foot = high(self.below(usize::from(most)).len()).min(left);
+        let middle = left.saturating_sub(pinned + foot);
+        let strip = |y: u16, height: u16| Rect::new(area.x, area.y + y, area.width, height);
+        [
+            strip(0, top),
+            strip(top, middle),
+            strip(top + middle, pinned),
+            strip(area.height - foot, foot),
+        ]
     }
 
     fn typing(&self) -> bool {
@@ -152,7 +193,11 @@ impl Page<'_> {
             QueueSource::Celery | QueueSource::Default => String::new(),
             source => format!(" ({source})"),
         };
-        let queue = format!("queue {}{source}", self.preflight.queue);
+        let (options, _) = self.options.options(self.scene.now.wall);
+        let queue = match options.exchange {
+            Some(exchange) => format!("exchange {exchange}"),
+            None => format!("queue {}{source}", self.preflight.queue),
+        };
         let kept = match self.preflight.kept {
             Kept::Kept => "result kept",
             Kept::Ignored => "result not kept",
@@ -168,70 +213,101 @@ impl Page<'_> {
         self.line(Role::Dim, cut(&text, self.width, self.ellipsis()))
     }
 
-    /// The rows and the empty one, scrolled so that the cursor is seen. Returns the caret.
-    fn rows(&self, area: Rect, buf: &mut Buffer) -> Option<Position> {
-        let shown = self.shown();
-        let cursor = shown.iter().position(|shown| shown.cursor);
-        let scroll = Scroll {
-            selected: cursor.unwrap_or_default(),
-            offset: 0,
+    /// Lines scrolled so that the cursor, and what is said about it, is seen. Returns the caret.
+    fn list(&self, list: &[Shown], area: Rect, buf: &mut Buffer) -> Option<Position> {
+        let cursor = list.iter().position(|shown| shown.cursor.is_some());
+        let cursor = cursor.unwrap_or_default();
+        let height = usize::from(area.height);
+        let window = |selected| {
+            let scroll = Scroll {
+                selected,
+                offset: 0,
+            };
+            scroll.window(list.len(), height)
         };
-        let window = scroll.window(shown.len(), usize::from(area.height));
+        let window = Some(window(cursor + SAID))
+            .filter(|window| window.contains(&cursor))
+            .unwrap_or_else(|| window(cursor));
         let mut caret = None;
         for (y, row) in (area.y..area.bottom()).zip(window) {
             let strip = Rect::new(area.x, y, area.width, 1);
-            buf.set_line(area.x, y, &shown[row].line, area.width);
-            if shown[row].cursor {
-                caret = self.mark(strip, buf);
+            buf.set_line(area.x, y, &list[row].line, area.width);
+            if let Some(mark) = list[row].cursor {
+                caret = self.mark(mark, strip, buf);
             }
         }
         caret
     }
 
-    /// The marker of the row under the cursor, and the field while it is edited.
-    fn mark(&self, strip: Rect, buf: &mut Buffer) -> Option<Position> {
+    /// The marker under the cursor, and the field while something is typed there.
+    fn mark(&self, mark: Mark, strip: Rect, buf: &mut Buffer) -> Option<Position> {
+        let cells = |from: u16, width: u16| {
+            Rect::new(strip.x.saturating_add(from), strip.y, width, 1).intersection(strip)
+        };
+        let marker = cells(mark.at, 1);
+        if marker.is_empty() {
+            return None;
+        }
         let style = self.theme.style(Role::Accent);
-        buf.set_stringn(strip.x, strip.y, self.theme.glyphs().marker, 1, style);
+        buf.set_stringn(marker.x, marker.y, self.theme.glyphs().marker, 1, style);
         match &self.draft.field {
             Some(field) => {
-                let room = strip.width.saturating_sub(2 + self.echo_width());
-                let place = Rect::new(strip.x + 2.min(strip.width), strip.y, room, 1);
-                field.render(place, buf, self.theme.style(Role::Fg))
+                let place = cells(mark.text, mark.width);
+                let width = usize::from(place.width);
+                let style = self.theme.style(Role::Fg);
+                // The empty row keeps its examples until something is typed.
+                if !(field.is_empty() && self.draft.spot == Spot::Empty) {
+                    buf.set_stringn(place.x, place.y, " ".repeat(width), width, style);
+                }
+                field.render(place, buf, style)
             }
             None if self.scene.focused => {
-                buf.set_style(strip, self.theme.style(Role::Select));
+                buf.set_style(cells(mark.at, mark.select), self.theme.style(Role::Select));
                 None
             }
             None => None,
         }
     }
 
-    fn shown(&self) -> Vec<Shown> {
+    /// The rows and the empty one.
+    fn rows(&self) -> Vec<Shown> {
         let rows = self.draft.rows_now();
-        let problems = self.draft.problems();
+        let width = u16::try_from(self.width).unwrap_or(u16::MAX);
+        let mark = Mark {
+            at: 0,
+            text: 2,
+            width: width.saturating_sub(2 + self.echo_width()),
+            select: width,
+        };
         let mut shown = Vec::new();
         for (place, row) in rows.iter().enumerate() {
             let new = place >= self.draft.rows.len();
+            // A new row is one that is being typed.
             let cursor = self.draft.spot == Spot::Row(place) || new;
             let typed = cursor && self.draft.field.is_some();
             shown.push(Shown {
                 line: self.row(row, typed),
-                cursor,
+                cursor: cursor.then_some(mark),
             });
-            let problem = problems.iter().find(|(spot, _)| *spot == Spot::Row(place));
-            shown.extend(self.said(Role::Fail, problem.map(|(_, text)| text.as_str())));
+            shown.extend(self.said(Role::Fail, self.problem(Spot::Row(place))));
             shown.extend(self.said(Role::Warn, row.warning().as_deref()));
         }
         if rows.len() == self.draft.rows.len() {
             shown.push(Shown {
                 line: self.empty(rows.is_empty()),
-                cursor: self.draft.spot == Spot::Empty,
+                cursor: (self.draft.spot == Spot::Empty).then_some(mark),
             });
         }
         shown
     }
 
-    fn said(&self, role: Role, text: Option<&str>) -> Vec<Shown> {
+    /// What is wrong at a place.
+    pub(super) fn problem(&self, spot: Spot) -> Option<&str> {
+        let problem = self.problems.iter().find(|(at, _)| *at == spot);
+        problem.map(|(_, text)| text.as_str())
+    }
+
+    pub(super) fn said(&self, role: Role, text: Option<&str>) -> Vec<Shown> {
         let Some(text) = text else {
             return Vec::new();
         };
@@ -239,9 +315,9 @@ impl Page<'_> {
             &remote(&format!("! {text}")),
             self.width.saturating_sub(4).max(1),
         );
-        let lines = lines.into_iter().take(3).map(|line| Shown {
+        let lines = lines.into_iter().take(SAID).map(|line| Shown {
             line: self.line(role, format!("    {line}")),
-            cursor: false,
+            cursor: None,
         });
         lines.collect()
     }
@@ -303,4 +379,15 @@ fn put(lines: &[Line<'_>], area: Rect, buf: &mut Buffer) {
     for (y, line) in (area.y..area.bottom()).zip(lines) {
         buf.set_line(area.x, y, line, area.width);
     }
+}
+
+/// The document and the options share the middle.
+fn split(area: Rect, options: usize) -> (Rect, Rect) {
+    let wanted = u16::try_from(options).unwrap_or(u16::MAX);
+    let options = wanted.min(area.height.div_ceil(2));
+    let editor = area.height - options;
+    (
+        Rect::new(area.x, area.y, area.width, editor),
+        Rect::new(area.x, area.y + editor, area.width, options),
+    )
 }

@@ -41,6 +41,15 @@ pub enum Body {
 impl Document {
     /// What `call` brought; `None` while there is nothing to read.
     pub fn of(call: &Call) -> Option<Self> {
+        if let Some(repr) = &call.repr {
+            let (text, cut) = head(&repr.text, SHOWN);
+            return Some(Self::text(text, cut, |_| Role::JsonStr));
+        }
+        if let Some(opaque) = call.opaque().filter(|_| call.exception().is_none()) {
+            let steps = opaque.lines.join("\n");
+            let (text, cut) = head(&steps, SHOWN);
+            return Some(Self::text(text, cut, |_| Role::Dim));
+        }
         let result = call.result.as_ref().filter(|_| call.result_known())?;
         if result.exception.is_some() || result.traceback.is_some() {
             return Some(Self::traceback(result));

@@ -330,6 +330,9 @@ impl Pen<'_> {
             let role = role(self.call.state());
             lines.extend(self.wrapped(role, 0, &self.headline(&headline), 3));
         }
+        if let Some(mark) = mark(self.call) {
+            lines.extend(self.wrapped(Role::Warn, 0, &mark, 2));
+        }
         let failed = self
             .call
             .result
@@ -451,6 +454,20 @@ impl Pen<'_> {
         let over: Duration = waited.saturating_sub(self.call.timeout);
         Some(format!("{} after its timeout", duration(over)))
     }
+}
+
+/// What the value below is, where it is not the value itself.
+fn mark(call: &Call) -> Option<String> {
+    if let Some(repr) = &call.repr {
+        return Some(repr.label().to_owned());
+    }
+    if let Some(opaque) = call.opaque() {
+        let size = human::bytes(opaque.size);
+        return Some(format!(
+            "pickled, {size}: never executed; this is what it would do"
+        ));
+    }
+    call.unreadable().map(|trouble| trouble.message.clone())
 }
 
 fn hidden(count: usize) -> String {

@@ -66,15 +66,14 @@ impl List {
             builtins,
             tree,
         } = *wanted;
-        let counts = cluster.registered_counts();
-        let told = cluster.workers.values().flat_map(|worker| &worker.tasks);
-        let names: BTreeSet<&TaskName> = told.flatten().chain(typed).collect();
+        let told = cluster.index.iter().map(|(name, _)| name);
+        let names: BTreeSet<&TaskName> = told.chain(typed).collect();
         let builtin = |name: &TaskName| name.as_str().starts_with("celery.");
         let hidden = |name: &TaskName| !builtins && builtin(name) && !typed.contains(name);
         let entry = |name: &TaskName| Entry {
             name: name.clone(),
-            on: counts.get(name).copied().unwrap_or(0),
-            typed: typed.contains(name) && cluster.task(name).is_none(),
+            on: cluster.index.get(name).map_or(0, |it| it.answering),
+            typed: typed.contains(name) && cluster.index.get(name).is_none(),
             score: 0,
         };
         let shown = names.iter().filter(|name| !hidden(name));

@@ -1,0 +1,58 @@
+//! How far the message of a call got: being published, confirmed, returned, unsent, unknown. Sends nothing.
+
+use super::{Call, Delivery};
+use crate::broker::Route;
+use crate::clock::Now;
+use crate::error::{Error, Kind};
+use crate::protocol::QueueName;
+
+impl Call {
+    pub(super) fn publishing(&mut self, now: Now) {
+        if self.delivery == Delivery::Draft {
+            self.delivery = Delivery::Publishing;
+            self.timeline.published = Some(now);
+        }
+    }
+
+    pub(super) fn confirmed(&mut self, now: Now) {
+        self.delivery = Delivery::Confirmed;
+        self.timeline.confirmed.get_or_insert(now);
+    }
+
+    pub(super) fn returned(&mut self, reason: &str) {
+        self.delivery = Delivery::Unsent;
+        let (what, hint) = match self.route.as_ref().filter(|it| !it.exchange.is_empty()) {
+            Some(Route {
+                exchange,
+                routing_key,
+            }) => (
+                format!("no queue takes {routing_key:?} from the exchange {exchange:?}"),
+                "nothing was queued; bind a queue to it, or name another exchange or routing key",
+            ),
+            None => {
+                let queue = self.queue.as_ref().map_or("?", QueueName::as_str);
+                let hint =
+                    "nothing was queued; start a worker that consumes it, or name another queue";
+                (format!("there is no queue {queue:?}"), hint)
+            }
+        };
+        let message = format!("the broker returned the message: {what} ({reason})");
+        self.trouble = Some(Error::new(Kind::Unsent, message).hint(hint));
+    }
+
+    /// What the broker refused, or was down for, is unsent; what we refused ourselves stays a draft.
+    pub(super) fn unsent(&mut self, error: Error) {
+        self.delivery = if error.kind == Kind::Unsent {
+            Delivery::Unsent
+        } else {
+            Delivery::Draft
+        };
+        self.trouble = Some(error);
+    }
+
+    pub(super) fn unknown(&mut self, error: Error, now: Now) {
+        self.delivery = Delivery::Unknown;
+        self.timeline.confirmed.get_or_insert(now);
+        self.trouble = Some(error);
+    }
+}
