@@ -206,16 +206,12 @@ fn latest(place: &mut Option<Now>, now: Now) {
 }
 
 impl Call {
-    /// When something new was known of its way last; `None` once it ended, or if it was never sent.
-    pub fn moved_at(&self) -> Option<Moment> {
+    /// When it went a step further last: it was sent, or started; that a worker holds it is none. `None` once it ended, or if it was
+    /// never sent.
+    fn moved_at(&self) -> Option<Moment> {
         self.whereabouts()?;
         let timeline = &self.timeline;
-        let stations = [
-            timeline.published,
-            timeline.confirmed,
-            timeline.received,
-            timeline.started,
-        ];
+        let stations = [timeline.published, timeline.confirmed, timeline.started];
         stations.into_iter().flatten().map(|at| at.mono).max()
     }
 

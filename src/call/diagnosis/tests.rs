@@ -740,3 +740,16 @@ fn a_document_has_the_word_the_evidence_and_the_sentence_of_each_reason() {
     assert_eq!(document["why"][0]["text"], "held by w1@h behind 1 running");
     assert!(document["asked"].is_null());
 }
+
+#[test]
+fn after_an_outage_states_come_at_once_and_nobody_says_how_long_it_ran() {
+    let mut world = World::new();
+    world.fact(Fact::BackendLost("gone".to_owned()), 500);
+    world.fact(Fact::BackendBack, 5_000);
+    world.fact(result(State::Started), 5_010);
+    assert_eq!(world.line("running", 5_500), "it runs on w1@h");
+    world.fact(result(State::Success), 5_020);
+    let timeline = &world.call.timeline;
+    assert_eq!((timeline.started, timeline.ran()), (None, None));
+    assert!(timeline.total().is_some());
+}

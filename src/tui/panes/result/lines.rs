@@ -232,7 +232,10 @@ impl Pen<'_> {
             .as_ref()
             .is_some_and(|it| it.now.state.is_none());
         let steps = timeline::steps(self.call, self.shared, gone, self.now);
-        steps.into_iter().map(|step| self.step(&step)).collect()
+        let slower = timeline::slower(self.call, self.shared, self.now);
+        let slower = slower.map(|text| self.cut(Role::Warn, &format!("   {text}")));
+        let steps = steps.into_iter().map(|step| self.step(&step));
+        steps.chain(slower).collect()
     }
 
     fn step(&self, step: &Step) -> Line<'static> {

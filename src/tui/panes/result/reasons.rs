@@ -1,16 +1,16 @@
 //! Where a call is now, why, and what can be done: the words of Result about a call that is not back. Concludes nothing itself.
 
 use crate::call::CallState;
-use crate::call::diagnosis::{Advice, Asked, Diagnosis, Place};
+use crate::call::diagnosis::{Advice, Asked, Diagnosis, Place, Verdict};
 use crate::clock::Now;
-use crate::text::human::duration;
+use crate::text::human::{countdown, duration};
 
 /// `asked 0.4s ago, 5/6 replied`.
 pub fn asked(asked: Option<Asked>) -> String {
     match asked {
         None => "nobody was asked yet".to_owned(),
         Some(Asked { replied, of, ago }) => {
-            format!("asked {} ago, {replied}/{of} replied", duration(ago))
+            format!("asked {} ago, {replied}/{of} replied", countdown(ago))
         }
     }
 }
@@ -62,15 +62,11 @@ pub fn outlook(diagnosis: &Diagnosis) -> Option<&'static str> {
     }
 }
 
-/// The reasons, each a sentence.
+/// The reasons, each a sentence. That it runs is no reason: where it is and the timeline say that.
 pub fn why(diagnosis: &Diagnosis) -> Vec<String> {
     let why = diagnosis.why.iter();
-    // That it runs is said by where it is, unless it runs longer than it used to.
-    let told = why.filter(|verdict| {
-        let running = matches!(verdict, crate::call::diagnosis::Verdict::Running { .. });
-        !running || diagnosis.tells()
-    });
-    told.map(crate::call::diagnosis::Verdict::line).collect()
+    let why = why.filter(|verdict| !matches!(verdict, Verdict::Running { .. }));
+    why.map(Verdict::line).collect()
 }
 
 /// Advice that has no key of its own.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::call::diagnosis::Usual;
 use crate::call::{Call, CallState};
 use crate::clock::Now;
 use crate::text::human::countdown;
@@ -32,7 +33,6 @@ pub fn steps(call: &Call, shared: &Shared, gone: bool, now: Now) -> Vec<Step> {
     if call.state() != CallState::Unsent && call.state() != CallState::NoResult {
         steps.extend([received(call, shared), started(call, shared)]);
         steps.extend(ending(call, shared, gone, now));
-        steps.extend(compared(call, shared, now));
     }
     steps
 }
@@ -121,36 +121,26 @@ fn ending(call: &Call, shared: &Shared, gone: bool, now: Now) -> Option<Step> {
     }
     let usual = shared.usual.get(&call.signature.task);
     let what = match call.timeline.started {
-        _ if gone => "not known to run any longer".to_owned(),
+        _ if gone => "running ?".to_owned(),
         None => "running".to_owned(),
         Some(started) => format!("running {}", countdown(now.mono.since(started.mono))),
     };
-    let usual = usual.map_or_else(String::new, |usual| format!("   {}", usual.line()));
     Some(Step {
         word: "...",
-        time: String::new(),
-        what: format!("{what}{usual}"),
+        time: what,
+        what: usual.map_or_else(String::new, Usual::line),
         took: String::new(),
         known: true,
     })
 }
 
 /// `slower than 99% of 212 earlier calls`, where it is.
-fn compared(call: &Call, shared: &Shared, now: Now) -> Option<Step> {
+pub fn slower(call: &Call, shared: &Shared, now: Now) -> Option<String> {
     let usual = shared.usual.get(&call.signature.task)?;
-    let running = call
-        .timeline
-        .started
-        .filter(|_| call.state() == CallState::Run);
+    let running = call.whereabouts() == Some(CallState::Run);
+    let running = call.timeline.started.filter(|_| running);
     let running = running.map(|started| now.mono.since(started.mono));
-    let slower = usual.slower(call.timeline.ran().or(running)?)?;
-    Some(Step {
-        word: "",
-        time: String::new(),
-        what: slower,
-        took: String::new(),
-        known: true,
-    })
+    usual.slower(call.timeline.ran().or(running)?)
 }
 
 /// All steps on one line: `sent 2ms ▸ queued 11ms ▸ ran 196ms ▸ 212ms in all`.

@@ -47,8 +47,12 @@ impl Pen<'_> {
         let Some(diagnosis) = self.diagnosis.as_ref().filter(|it| it.tells()) else {
             return Vec::new();
         };
+        let reasons = reasons::why(diagnosis);
+        if reasons.is_empty() {
+            return Vec::new();
+        }
         let mut lines = vec![self.line(Role::Fg, "Likely why")];
-        for reason in reasons::why(diagnosis).iter().take(FEW) {
+        for reason in reasons.iter().take(FEW) {
             lines.extend(self.wrapped(Role::Warn, 2, reason, 2));
         }
         lines
