@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Call, CallState, Delivery, Outcome, Phase, Timeline, Waiting};
+use super::{Call, CallState, Delivery, Outcome, Phase, Source, Timeline, Waiting};
 use crate::clock::Now;
 use crate::error::Error;
 use crate::protocol::{Json, NodeName, QueueName, Signature, TaskResult};
@@ -69,6 +69,12 @@ impl Call {
             acknowledged: remains.acknowledged,
             retries: remains.retries,
             custom: remains.custom,
+            // What is kept as a result came as one.
+            source: remains
+                .result
+                .as_ref()
+                .filter(|result| result.state.is_final())
+                .map(|_| Source::Backend),
             result: remains.result,
             trouble: remains.trouble,
             backend_lost: remains.backend_lost,
