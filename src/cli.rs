@@ -1,6 +1,7 @@
 //! What the command line says: clap types and the ITEM grammar. Decides nothing, opens nothing.
 
 pub mod call;
+pub mod history;
 pub mod items;
 pub mod look;
 pub mod numbers;
@@ -17,6 +18,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::error::{Error, Kind, Result};
 
 pub use call::Call;
+pub use history::{Again, History, Keeping};
 pub use options::timeout;
 pub use sent::{ResultOf, Revoke, Wait};
 pub use waiting::{OnInterrupt, OnTimeout, Progress, Shape, Waited, Waiting};
@@ -54,7 +56,7 @@ Exit codes:
 
 Environment: UMBEL_BROKER CELERY_BROKER_URL UMBEL_BACKEND CELERY_RESULT_BACKEND
   UMBEL_BROKER_OPTIONS UMBEL_BACKEND_OPTIONS UMBEL_MANAGEMENT
-  UMBEL_TIMEOUT UMBEL_LOG UMBEL_GLYPHS UMBEL_AMBIGUOUS NO_COLOR
+  UMBEL_TIMEOUT UMBEL_HISTORY UMBEL_LOG UMBEL_GLYPHS UMBEL_AMBIGUOUS NO_COLOR
 
 More: umbel help exit-codes | environment | json | items";
 
@@ -202,6 +204,10 @@ pub enum Command {
     Result(ResultOf),
     /// Tell all workers not to start a task, or to kill it
     Revoke(Revoke),
+    /// List the calls that were kept, and show, compare, export or forget them
+    History(History),
+    /// Call once more as before
+    Again(Again),
     /// List the tasks that workers have registered
     Tasks(Tasks),
     /// List the queues that workers consume, with their depth

@@ -1,9 +1,11 @@
 //! The command line face: one command a file, over the client, the cluster and the call. Draws nothing but one progress line.
 
+pub mod again;
 pub mod arguments;
 pub mod around;
 pub mod call;
 pub mod follow;
+pub mod history;
 pub mod keeper;
 pub mod output;
 pub mod progress;
@@ -13,6 +15,7 @@ pub mod shape;
 pub mod stop;
 pub mod survey;
 pub mod tasks;
+pub mod usage;
 pub mod workers;
 
 use tokio::sync::mpsc;

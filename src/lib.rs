@@ -35,7 +35,7 @@ use std::io::IsTerminal;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::{CommandFactory, Parser};
+use clap::Parser;
 
 use crate::broker::Broker;
 use crate::broker::amqp::AmqpBroker;
@@ -50,7 +50,7 @@ use crate::commands::call::Manner;
 use crate::commands::follow::Patience;
 use crate::commands::keeper::Keeper;
 use crate::commands::output::{Form, Output};
-use crate::commands::{Session, arguments};
+use crate::commands::{Session, arguments, usage};
 use crate::config::Target;
 use crate::error::{Error, Kind, Result};
 use crate::protocol::message::Sender;
@@ -67,13 +67,13 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> u8 {
     }
     let cli = match Cli::try_parse_from(&words) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error, &words),
+        Err(error) => return usage::usage(&error, &words),
     };
     let output = Output {
         lines: cli.global.jsonl,
         quiet: cli.global.quiet,
         verbose: cli.global.verbose,
-        ..Output::detect(form(&cli.global))
+        ..Output::detect(usage::form(&cli.global))
     };
     match start(cli, output) {
         Ok(code) => code,
@@ -86,49 +86,16 @@ fn env(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
-fn form(global: &Global) -> Form {
-    match (global.json || global.jsonl, global.plain) {
-        (true, _) => Form::Json,
-        (_, true) => Form::Plain,
-        _ => Form::Human,
-    }
-}
-
-/// Help and version go to stdout with 0; a wrong command line is 2, as a document too where `--json` was among the words.
-fn usage(error: &clap::Error, words: &[OsString]) -> u8 {
-    if !error.use_stderr() {
-        // A closed pipe is no error.
-        let _ = error.print();
-        return 0;
-    }
-    let json = words
-        .iter()
-        .take_while(|word| *word != "--")
-        .any(|word| word == "--json");
-    if json {
-        let text = error.render().to_string();
-        let said: Vec<&str> = text
-            .lines()
-            .map(str::trim)
-            .take_while(|line| !line.is_empty())
-            .collect();
-        let message = said.join(" ").trim_start_matches("error: ").to_owned();
-        return Output::detect(Form::Json)
-            .failure(&Error::new(Kind::Usage, message).hint("umbel --help"));
-    }
-    let _ = error.print();
-    Kind::Usage.exit_code()
-}
-
-fn start(cli: Cli, output: Output) -> Result<u8> {
+fn start(mut cli: Cli, output: Output) -> Result<u8> {
     cli.global.check()?;
     if cli.command.is_none() && !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal())
     {
-        return Ok(no_terminal(output));
+        return Ok(usage::no_terminal(output));
     }
     if let Some(path) = config::log(&cli.global, &env) {
         logging::start(&path)?;
     }
+    commands::again::words(&mut cli.command);
     let words = match &cli.command {
         Some(Command::Call(waited)) => Some(check(&waited.call)?),
         Some(Command::Send(call)) => Some(check(call)?),
@@ -169,6 +136,12 @@ fn start(cli: Cli, output: Output) -> Result<u8> {
                 };
                 call(target, &wanted, &manner, words, timeout, output).await
             }
+            Some(Command::History(wanted)) => {
+                let history = commands::keeper::existing(&env, output);
+                let (place, now) = (history::place(&env), Clock::default().now());
+                commands::history::run(&wanted, history.as_ref(), &place, output, now).await
+            }
+            Some(Command::Again(wanted)) => again(target, wanted, timeout, output).await,
             Some(Command::Wait(wanted)) => {
                 follow(target, wanted.ids, Patience::Until(timeout), output).await
             }
@@ -226,19 +199,6 @@ async fn follow(
     listing(target, Purpose::Call, output, run).await
 }
 
-/// The screen is never drawn into a pipe: short help instead, or the document that was asked for.
-fn no_terminal(output: Output) -> u8 {
-    if output.form == Form::Json {
-        let error = Error::new(
-            Kind::Usage,
-            "the screen needs a terminal, and no command was given",
-        );
-        return output.failure(&error.hint("umbel --help"));
-    }
-    output.note(&Cli::command().render_help().to_string());
-    Kind::Usage.exit_code()
-}
-
 /// Runs a command that asks and prints, until it is done or stopped; then removes what is ours on the broker.
 async fn listing(
     target: Option<Target>,
@@ -271,27 +231,96 @@ async fn call(
     if target.is_none() && !wanted.dry_run {
         return Err(config::no_broker());
     }
-    let clock = Clock::default();
-    let (signature, mut warnings) = arguments::signature(wanted, words, || clock.now().wall)?;
-    let sender = Sender {
-        origin: origin(),
-        reply_to: Some(format!("umbel.{}", protocol::TaskId::random())),
-        now: clock.now().wall,
-    };
-    if wanted.dry_run {
-        return commands::call::dry_run(output, &signature, &sender, &warnings);
+    let now = || Clock::default().now().wall;
+    let (mut signature, mut warnings) = arguments::signature(wanted, words, now)?;
+    let mut origin = None;
+    if let Some(id) = &wanted.from {
+        let history = commands::keeper::existing(&env, output);
+        let record = commands::again::find(history.as_ref(), Some(id)).await?;
+        signature = commands::again::changed(&record, signature)?;
+        origin = Some(record);
     }
-    // What cannot be encoded is told before anybody is dialled.
-    if let Err(error) = signature.encode(&sender) {
-        return Err(Error::new(Kind::InvalidArguments, error.to_string()));
+    if wanted.dry_run {
+        return commands::call::dry_run(output, &signature, &sender(), &warnings);
     }
     if let Some(Target::Broker { warnings: more, .. }) = &target {
         warnings.extend(more.iter().cloned());
     }
+    let errand = Errand {
+        signature,
+        warnings,
+        origin,
+        timeout,
+        keeping: wanted.keeping,
+    };
+    dispatch(target, errand, manner, output).await
+}
+
+/// `again`: a call of history as it was.
+async fn again(
+    target: Option<Target>,
+    wanted: cli::Again,
+    timeout: Duration,
+    output: Output,
+) -> Result<u8> {
+    let history = commands::keeper::existing(&env, output);
+    let record = commands::again::find(history.as_ref(), wanted.id.as_deref()).await?;
+    let manner = Manner {
+        no_preflight: wanted.no_preflight,
+        waiting: Some(wanted.waiting),
+        shape: wanted.shape,
+    };
+    let errand = Errand {
+        signature: commands::again::same(&record)?,
+        warnings: Vec::new(),
+        origin: Some(record),
+        timeout,
+        keeping: wanted.keeping,
+    };
+    dispatch(target, errand, &manner, output).await
+}
+
+/// A call that is ready to be sent.
+struct Errand {
+    signature: protocol::Signature,
+    warnings: Vec<String>,
+    /// The call of history that it repeats.
+    origin: Option<Box<history::Record>>,
+    timeout: Duration,
+    keeping: cli::Keeping,
+}
+
+fn sender() -> Sender {
+    Sender {
+        origin: origin(),
+        reply_to: Some(format!("umbel.{}", protocol::TaskId::random())),
+        now: Clock::default().now().wall,
+    }
+}
+
+async fn dispatch(
+    target: Option<Target>,
+    errand: Errand,
+    manner: &Manner,
+    output: Output,
+) -> Result<u8> {
+    let Errand {
+        signature,
+        mut warnings,
+        origin,
+        timeout,
+        keeping,
+    } = errand;
+    // What cannot be encoded is told before anybody is dialled.
+    if let Err(error) = signature.encode(&sender()) {
+        return Err(Error::new(Kind::InvalidArguments, error.to_string()));
+    }
     let stop = commands::stop::stopped();
     let demo = matches!(target, Some(Target::Demo));
-    let keeps = commands::keeper::place(wanted, demo, &env, output);
+    let keeps = commands::keeper::place(keeping, demo, &env, output);
     let mut session = session(target, Purpose::Call, output)?;
+    let elsewhere = |record: &history::Record| commands::again::elsewhere(record, &session.broker);
+    warnings.extend(origin.as_deref().and_then(elsewhere));
     session.keeper = keeps.map(|place| Keeper::open(place, session.broker.clone(), None, output));
     let code = commands::call::run(&mut session, manner, signature, timeout, warnings, stop).await;
     session.close().await;

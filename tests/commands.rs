@@ -6,6 +6,8 @@ mod calls;
 mod contract;
 #[path = "commands/failures.rs"]
 mod failures;
+#[path = "commands/history.rs"]
+mod history;
 #[path = "commands/items.rs"]
 mod items;
 #[path = "commands/listings.rs"]

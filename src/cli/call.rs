@@ -13,8 +13,8 @@ use crate::protocol::{Compression, Json, Options, Serializer, TaskId};
 #[command(after_help = AFTER_HELP)]
 pub struct Call {
     /// Registered name of the task, such as shop.tasks.add
-    #[arg(value_name = "TASK")]
-    pub task: String,
+    #[arg(value_name = "TASK", required_unless_present = "from")]
+    pub task: Option<String>,
     /// Arguments: 2  x=2  note=text  x:=true  amount:decimal=12.50  body=@file
     #[arg(value_name = "ITEM", allow_negative_numbers = true)]
     pub items: Vec<String>,
@@ -36,12 +36,12 @@ pub struct Call {
     /// Send without asking first who reads the queue and knows the task
     #[arg(long)]
     pub no_preflight: bool,
-    /// Keep the call in history also where stdout is no terminal
-    #[arg(long, conflicts_with = "no_history")]
-    pub history: bool,
-    /// Do not keep the call in history
-    #[arg(long)]
-    pub no_history: bool,
+    /// A call of history once more (its id, or the beginning of it): no TASK then; ITEMs and options win over what it had
+    #[arg(long, value_name = "ID")]
+    pub from: Option<String>,
+    /// Whether it is kept.
+    #[command(flatten)]
+    pub keeping: super::history::Keeping,
 }
 
 /// Arguments that are not ITEMs.

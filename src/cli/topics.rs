@@ -24,12 +24,16 @@ const EXIT_CODES: &str = "\
 Exit codes of umbel: they tell whether anything was sent.
 
 code      meaning                                                         sent?
-   0      success; for call: the task returned, or keeps no result        yes
-   1      the task failed (an exception, or the worker does not know it)  yes
+   0      success; for call: the task returned, or keeps no result; for   yes
+          send: the broker has it; for revoke: a worker took it
+   1      the task failed (an exception, or the worker does not know it); yes
+          its result lacks --field; for revoke: every worker refused
    2      wrong usage                                                     no
-   3      no result within --timeout; the task may still run              yes
+   3      no result within --timeout; the task may still run; for wait    yes
+          and result also: nothing is known of the id
    4      broker or result backend unreachable before sending, or the     no
-          broker returned the message
+          broker returned the message; for wait and result: results
+          cannot be read here (rpc://)
    5      sent, then the result backend was lost                          yes
    6      proved before sending: no worker reads the queue or knows the   no
           task; listings: nobody answered
@@ -37,7 +41,8 @@ code      meaning                                                         sent?
    8      the arguments are not JSON or cannot be encoded                 no
    9      refused: confirmation or permission missing                     no
   11      URL, configuration or environment cannot be used                no
-  12      the connection broke while publishing                           unknown
+  12      the connection broke while publishing; for revoke: no worker    unknown
+          answered
   70      a bug in umbel                                                  unknown
  130 143  interrupted or terminated; the task goes on                     see stderr
 
@@ -51,16 +56,18 @@ CELERY_BROKER_URL      broker URL
 UMBEL_BACKEND          result backend URL; wins over CELERY_RESULT_BACKEND
 CELERY_RESULT_BACKEND  result backend URL; else the workers are asked
 UMBEL_TIMEOUT          how long a call is waited for: 500ms, 10s, 2m, none
+UMBEL_HISTORY          file of the history, or off
 UMBEL_LOG              file to write a log to
 UMBEL_GLYPHS           unicode or ascii
 UMBEL_AMBIGUOUS        cells of a character of ambiguous width: 1 or 2
 NO_COLOR               no colours";
 
 const JSON: &str = "\
-With --json, stdout is one JSON document, also on failure.
+With --json, stdout is one JSON document, also on failure; with --jsonl one document a line.
 
-umbel.call/1     call         umbel.tasks/1    tasks
-umbel.queues/1   queues       umbel.workers/1  workers
+umbel.call/1     call, send, wait, result, again, history show, and each line of history --jsonl
+umbel.revoke/1   revoke       umbel.history/1  history      umbel.diff/1     history diff
+umbel.tasks/1    tasks        umbel.queues/1   queues       umbel.workers/1  workers
 umbel.message/1  call --dry-run
 umbel.error/1    every other failure: {\"schema\", \"ok\": false, \"exit\", \"error\": {\"kind\", \"message\", \"hint\"}}
 

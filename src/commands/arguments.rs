@@ -48,7 +48,7 @@ pub fn check(call: &Call, now: Timestamp) -> Result<Words> {
     if parsed.iter().filter(stdin).count() > 1 {
         return Err(Error::new(Kind::Usage, "stdin (@-) can be read only once"));
     }
-    if call.task.is_empty() {
+    if call.task.as_deref() == Some("") {
         return Err(Error::new(Kind::Usage, "the task's name is empty"));
     }
     let wishes = call.wishes();
@@ -103,7 +103,7 @@ pub fn signature(
     let id = words.wishes.task_id.unwrap_or_else(TaskId::random);
     Ok((
         Signature {
-            task: call.task.as_str().into(),
+            task: call.task.as_deref().unwrap_or_default().into(),
             id,
             args,
             kwargs,

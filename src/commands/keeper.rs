@@ -60,7 +60,7 @@ pub fn open(place: Place, output: Output) -> Handle {
 
 /// Where a call is kept: in history where a person called, not where a script did; never where that was not wanted. The calls of the
 /// demo are kept only if that is wanted.
-pub fn place(wanted: &cli::Call, demo: bool, env: Env<'_>, output: Output) -> Option<Place> {
+pub fn place(wanted: cli::Keeping, demo: bool, env: Env<'_>, output: Output) -> Option<Place> {
     let by_person = output.stdout_terminal && !demo;
     let kept = !wanted.no_history && (wanted.history || by_person);
     let place = kept.then(|| history::place(env));

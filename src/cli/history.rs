@@ -1,0 +1,124 @@
+//! `history` and `again`, as clap reads them. Decides nothing, opens nothing.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+
+use super::{Shape, Waiting};
+use crate::call::CallState;
+
+/// `umbel history`.
+#[derive(Debug, Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "\
+The calls of the screen, and of the command line on a terminal (--history keeps any call, --no-history none). Secrets are kept as ***.
+UMBEL_HISTORY names the file, or is off. --jsonl gives one document umbel.call/1 a line, the newest first."
+)]
+pub struct History {
+    /// What is done; nothing: calls are listed.
+    #[command(subcommand)]
+    pub action: Option<Action>,
+    /// Which calls.
+    #[command(flatten)]
+    pub which: Which,
+    /// At most so many
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub limit: usize,
+    /// As CSV
+    #[arg(long)]
+    pub csv: bool,
+}
+
+/// Which calls.
+#[derive(Clone, Debug, Args)]
+pub struct Which {
+    /// Words that stand somewhere in task, id, arguments, result or error
+    #[arg(value_name = "PATTERN")]
+    pub pattern: Option<String>,
+    /// States: ok, fail, timeout, late_ok, revoked, … (several with commas)
+    #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = state)]
+    pub state: Vec<CallState>,
+    /// Part of a task's name, or a glob
+    #[arg(long, value_name = "GLOB")]
+    pub task: Option<String>,
+    /// Made in so long until now: 10m, 2h
+    #[arg(long, value_name = "DUR", value_parser = super::options::duration)]
+    pub since: Option<Duration>,
+}
+
+/// What is done with history.
+#[derive(Debug, Subcommand)]
+pub enum Action {
+    /// Show one call
+    Show {
+        /// Its id, or the beginning of it
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+    /// Show how the results of two calls differ
+    Diff {
+        /// The earlier one
+        #[arg(value_name = "ID")]
+        before: String,
+        /// The later one
+        #[arg(value_name = "ID")]
+        after: String,
+    },
+    /// Write all calls, as JSONL or with --csv as CSV
+    Export {
+        /// Which calls.
+        #[command(flatten)]
+        which: Which,
+        /// As CSV
+        #[arg(long)]
+        csv: bool,
+    },
+    /// Delete a call for good
+    Forget {
+        /// Its id, or the beginning of it
+        #[arg(value_name = "ID")]
+        id: String,
+    },
+    /// Move a broken history aside, and save what can be read of it
+    Repair,
+}
+
+/// `umbel again`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The same arguments and options with a new id. Secrets are not kept: such a call is repeated with `umbel call --from ID name=value`.")]
+pub struct Again {
+    /// Id of a call, or the beginning of it; else the last one
+    #[arg(value_name = "ID")]
+    pub id: Option<String>,
+    /// Send without asking first who reads the queue and knows the task
+    #[arg(long)]
+    pub no_preflight: bool,
+    /// How it is waited for.
+    #[command(flatten)]
+    pub waiting: Waiting,
+    /// How the result is printed.
+    #[command(flatten)]
+    pub shape: Shape,
+    /// Whether it is kept.
+    #[command(flatten)]
+    pub keeping: Keeping,
+}
+
+/// Whether a call is kept in history.
+#[derive(Clone, Copy, Debug, Default, Args)]
+pub struct Keeping {
+    /// Keep the call in history also where stdout is no terminal
+    #[arg(long, conflicts_with = "no_history")]
+    pub history: bool,
+    /// Do not keep the call in history
+    #[arg(long)]
+    pub no_history: bool,
+}
+
+fn state(text: &str) -> Result<CallState, String> {
+    let name = text.to_lowercase().replace([' ', '-'], "_");
+    name.parse()
+        .map_err(|_| format!("{text:?} is no state; such as ok, fail, timeout, late_ok, revoked"))
+}

@@ -1,0 +1,348 @@
+//! `umbel history`: the calls that were kept, for people and for other programs. Never connects to a broker.
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::again::find;
+use super::around::Around;
+use super::output::{self, Form, Output};
+use super::{progress, shape};
+use crate::call::document::rfc3339;
+use crate::cli::history::{Action, Which};
+use crate::cli::{History, Shape};
+use crate::clock::Now;
+use crate::error::{Error, Kind, Result};
+use crate::history::record::Kept;
+use crate::history::{
+    Filter, Handle, Place, Record, Repaired, Row, TaskFilter, diff, export, repair,
+};
+use crate::protocol::Json;
+use crate::text::human;
+
+/// Records that are read at once.
+const PAGE: usize = 100;
+/// Rows that are read at once.
+const ROWS: usize = 1_000;
+/// Characters of a value in a list of differences.
+const SHOWN: usize = 120;
+
+/// The document `umbel.history/1`.
+#[derive(Serialize)]
+struct Document {
+    schema: &'static str,
+    calls: Vec<Value>,
+}
+
+/// The document `umbel.diff/1`.
+#[derive(Serialize)]
+struct Differences<'a> {
+    schema: &'static str,
+    before: &'a str,
+    after: &'a str,
+    same: bool,
+    changes: Vec<Changed<'a>>,
+    /// Places that are not listed.
+    more: usize,
+}
+
+#[derive(Serialize)]
+struct Changed<'a> {
+    path: String,
+    before: Option<&'a Json>,
+    after: Option<&'a Json>,
+}
+
+/// Does what was asked for. Returns the exit code.
+pub async fn run(
+    wanted: &History,
+    history: Option<&Handle>,
+    place: &Place,
+    output: Output,
+    now: Now,
+) -> Result<u8> {
+    match &wanted.action {
+        None if wanted.csv => {
+            write(
+                history,
+                &wanted.which,
+                Some(wanted.limit),
+                true,
+                output,
+                now,
+            )
+            .await
+        }
+        None => list(history, wanted, output, now).await,
+        Some(Action::Export { which, csv }) => write(history, which, None, *csv, output, now).await,
+        Some(Action::Show { id }) => {
+            let record = find(history, Some(id)).await?;
+            show(&record, output, now);
+            Ok(0)
+        }
+        Some(Action::Diff { before, after }) => {
+            let (before, after) = (
+                find(history, Some(before)).await?,
+                find(history, Some(after)).await?,
+            );
+            differ(&before, &after, output)
+        }
+        Some(Action::Forget { id }) => forget(history, id, output, now).await,
+        Some(Action::Repair) => mend(place, output, now),
+    }
+}
+
+fn filter(which: &Which, now: Now) -> Filter {
+    Filter {
+        text: which.pattern.clone().unwrap_or_default(),
+        states: which.state.clone(),
+        task: which.task.clone().map_or(TaskFilter::Any, TaskFilter::Like),
+        since: which
+            .since
+            .and_then(|since| now.wall.checked_sub(since).ok()),
+        broker: None,
+    }
+}
+
+async fn list(history: Option<&Handle>, wanted: &History, output: Output, now: Now) -> Result<u8> {
+    if output.form == Form::Json && output.lines {
+        return write(
+            history,
+            &wanted.which,
+            Some(wanted.limit),
+            false,
+            output,
+            now,
+        )
+        .await;
+    }
+    if output.form == Form::Json {
+        let mut calls = Vec::new();
+        each(history, &wanted.which, Some(wanted.limit), now, |record| {
+            calls.extend(serde_json::from_str::<Value>(&record.to_line(now)));
+        })
+        .await?;
+        output.document(&Document {
+            schema: "umbel.history/1",
+            calls,
+        });
+        return Ok(0);
+    }
+    let rows = match history {
+        Some(history) => {
+            let limit = wanted.limit.min(ROWS);
+            history
+                .page(filter(&wanted.which, now), None, limit)
+                .await?
+        }
+        None => Vec::new(),
+    };
+    let cells: Vec<Vec<String>> = rows.iter().map(|row| line(row, output)).collect();
+    if output.form == Form::Plain {
+        output.data(&output::tabbed(
+            &[
+                "created", "state", "id", "task", "queue", "took_ms", "call", "end",
+            ],
+            &cells,
+        ));
+    } else if cells.is_empty() {
+        output.note("history has no such call");
+    } else {
+        output.data(&output::table(
+            &["WHEN", "STATE", "ID", "CALL", "TOOK", "END"],
+            &[4],
+            &cells,
+        ));
+    }
+    Ok(0)
+}
+
+fn line(row: &Row, output: Output) -> Vec<String> {
+    let created = rfc3339(row.created);
+    if output.form == Form::Plain {
+        let queue = row
+            .queue
+            .as_ref()
+            .map_or_else(String::new, ToString::to_string);
+        let took = row
+            .took
+            .map_or_else(String::new, |took| took.as_millis().to_string());
+        return vec![
+            created,
+            row.state.to_string(),
+            row.id.to_string(),
+            row.task.to_string(),
+            queue,
+            took,
+            row.title.clone(),
+            row.brief.clone(),
+        ];
+    }
+    let zoned = row.created.to_zoned(jiff::tz::TimeZone::system());
+    let cut =
+        |text: &str, width| crate::text::width::cut(&crate::text::sanitise::show(text), width, "…");
+    vec![
+        zoned.strftime("%m-%d %H:%M:%S").to_string(),
+        row.state.word().to_owned(),
+        row.id.to_string(),
+        cut(&row.title, 40),
+        row.took.map_or_else(|| "?".to_owned(), human::duration),
+        cut(&row.brief, 40),
+    ]
+}
+
+/// Hands over whole records, the newest first, page by page.
+async fn each(
+    history: Option<&Handle>,
+    which: &Which,
+    limit: Option<usize>,
+    now: Now,
+    mut take: impl FnMut(&Record),
+) -> Result<()> {
+    let Some(history) = history else {
+        return Ok(());
+    };
+    let mut left = limit.unwrap_or(usize::MAX);
+    let mut cursor = None;
+    while left > 0 {
+        let page = history.records(filter(which, now), cursor, left.min(PAGE));
+        let (records, next) = page.await?;
+        records.iter().for_each(&mut take);
+        left = left.saturating_sub(records.len());
+        if next.is_none() {
+            break;
+        }
+        cursor = next;
+    }
+    Ok(())
+}
+
+async fn write(
+    history: Option<&Handle>,
+    which: &Which,
+    limit: Option<usize>,
+    csv: bool,
+    output: Output,
+    now: Now,
+) -> Result<u8> {
+    if csv {
+        output.data(export::CSV_HEAD.trim_end_matches('\n'));
+    }
+    each(history, which, limit, now, |record| {
+        let line = if csv {
+            export::csv(record)
+        } else {
+            export::jsonl(record, now)
+        };
+        output.data(line.trim_end_matches('\n'));
+    })
+    .await?;
+    Ok(0)
+}
+
+fn show(record: &Record, output: Output, now: Now) {
+    if output.form == Form::Json {
+        let line = record.to_line(now);
+        match serde_json::from_str::<Value>(&line) {
+            Ok(document) => output.document(&document),
+            Err(error) => output.note(&format!("umbel: the document cannot be written: {error}")),
+        }
+        return;
+    }
+    let call = record.to_call(now);
+    output.note(&format!(
+        "{}  {}  {}",
+        rfc3339(record.times.created),
+        record.task(),
+        record.title(SHOWN)
+    ));
+    if let Some(value) = call.value() {
+        let pretty = output.form == Form::Human && output.stdout_terminal;
+        // Without a field it always has a text.
+        output.data(&shape::text(value, &Shape::default(), pretty).unwrap_or_default());
+    }
+    output.note(&progress::closing(&call, &Around::default(), false, now));
+    output.note(&progress::timeline(&call));
+}
+
+fn differ(before: &Record, after: &Record, output: Output) -> Result<u8> {
+    let (old, new) = (result(before)?, result(after)?);
+    let difference = diff(old, new);
+    let same = difference.changes.is_empty();
+    if output.form == Form::Json {
+        let changes = difference.changes.iter().map(|change| Changed {
+            path: change.path.to_string(),
+            before: change.before,
+            after: change.after,
+        });
+        output.document(&Differences {
+            schema: "umbel.diff/1",
+            before: before.id().as_str(),
+            after: after.id().as_str(),
+            same,
+            changes: changes.collect(),
+            more: difference.more,
+        });
+        return Ok(0);
+    }
+    if same {
+        output.note("both results are the same");
+    }
+    let text = |value: Option<&Json>| {
+        value.map_or_else(
+            || "nothing".to_owned(),
+            |value| crate::protocol::python::shorten(&value.to_wire(), SHOWN),
+        )
+    };
+    for change in &difference.changes {
+        let path = change.path.to_string();
+        let path = if path.is_empty() { "result" } else { &path };
+        output.data(&format!(
+            "{path}: {} -> {}",
+            text(change.before),
+            text(change.after)
+        ));
+    }
+    if difference.more > 0 {
+        output.data(&format!("… and {} more", difference.more));
+    }
+    Ok(0)
+}
+
+fn result(record: &Record) -> Result<&Json> {
+    let why = |what: &str| Error::new(Kind::Usage, format!("{}: {what}", record.id()));
+    match record.answer.as_ref().map(|answer| &answer.value) {
+        Some(Kept::Whole(value)) => Ok(value),
+        Some(Kept::Cut { .. }) => Err(why("its result is larger than history keeps")),
+        None => Err(why("its result is not known")),
+    }
+}
+
+async fn forget(history: Option<&Handle>, id: &str, output: Output, now: Now) -> Result<u8> {
+    let record = find(history, Some(id)).await?;
+    if let Some(history) = history {
+        history.forget(record.id().clone(), now.wall).await?;
+    }
+    output.note(&format!(
+        "forgotten: {}  {}",
+        record.id(),
+        record.title(SHOWN)
+    ));
+    Ok(0)
+}
+
+fn mend(place: &Place, output: Output, now: Now) -> Result<u8> {
+    let Place::File(path) = place else {
+        return Err(
+            Error::new(Kind::Config, "history is kept in no file").hint("UMBEL_HISTORY names one")
+        );
+    };
+    match repair(path, now.wall).map_err(Error::from)? {
+        Repaired::Sound => output.note("history is sound: nothing was done"),
+        Repaired::Nothing => output.note("there is no history yet"),
+        Repaired::Saved { moved, calls } => output.note(&format!(
+            "{calls} calls were saved; the broken history lies at {}",
+            moved.display()
+        )),
+    }
+    Ok(0)
+}

@@ -1,0 +1,57 @@
+//! What is said to somebody who wrote a wrong command line, or none. It runs no command.
+
+use std::ffi::OsString;
+
+use clap::CommandFactory;
+
+use super::output::{Form, Output};
+use crate::cli::{Cli, Global};
+use crate::error::{Error, Kind};
+
+/// The form of the answer that was asked for.
+pub fn form(global: &Global) -> Form {
+    match (global.json || global.jsonl, global.plain) {
+        (true, _) => Form::Json,
+        (_, true) => Form::Plain,
+        _ => Form::Human,
+    }
+}
+
+/// Help and version go to stdout with 0; a wrong command line is 2, as a document too where `--json` was among the words.
+pub fn usage(error: &clap::Error, words: &[OsString]) -> u8 {
+    if !error.use_stderr() {
+        // A closed pipe is no error.
+        let _ = error.print();
+        return 0;
+    }
+    let json = words
+        .iter()
+        .take_while(|word| *word != "--")
+        .any(|word| word == "--json");
+    if json {
+        let text = error.render().to_string();
+        let said: Vec<&str> = text
+            .lines()
+            .map(str::trim)
+            .take_while(|line| !line.is_empty())
+            .collect();
+        let message = said.join(" ").trim_start_matches("error: ").to_owned();
+        return Output::detect(Form::Json)
+            .failure(&Error::new(Kind::Usage, message).hint("umbel --help"));
+    }
+    let _ = error.print();
+    Kind::Usage.exit_code()
+}
+
+/// The screen is never drawn into a pipe: short help instead, or the document that was asked for.
+pub fn no_terminal(output: Output) -> u8 {
+    if output.form == Form::Json {
+        let error = Error::new(
+            Kind::Usage,
+            "the screen needs a terminal, and no command was given",
+        );
+        return output.failure(&error.hint("umbel --help"));
+    }
+    output.note(&Cli::command().render_help().to_string());
+    Kind::Usage.exit_code()
+}

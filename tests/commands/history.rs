@@ -1,0 +1,136 @@
+//! Calls that were kept: listed, shown, compared, exported, forgotten, and called again.
+
+use serde_json::json;
+
+use crate::contract;
+use crate::support::{Outcome, Sandbox};
+
+/// A home in whose history these calls of the demo are.
+fn home(calls: &[&[&str]]) -> Sandbox {
+    let home = Sandbox::new();
+    for words in calls {
+        call(&home, words);
+    }
+    home
+}
+
+fn call(home: &Sandbox, words: &[&str]) -> Outcome {
+    home.cli(&[&["--demo", "call", "--history"], words].concat())
+}
+
+const ADD: [&str; 5] = ["demo.math.add", "2", "3", "--task-id", "aaa-1"];
+const FAIL: [&str; 3] = ["demo.fail.always", "--task-id", "bbb-2"];
+
+#[test]
+fn history_lists_the_newest_call_first_in_every_form() {
+    let home = home(&[&ADD, &FAIL]);
+    let lines = home
+        .cli(&["history", "--jsonl"])
+        .expect_code(0)
+        .json_lines();
+    assert_eq!(lines.len(), 2);
+    assert_eq!(lines[0]["id"], "bbb-2");
+    assert_eq!(contract::keys(&lines[1]), contract::CALL);
+    assert_eq!(lines[1]["result"], json!(5));
+    let document = home.cli(&["history", "--json"]).expect_code(0).json();
+    assert_eq!(document["schema"], "umbel.history/1");
+    assert_eq!(document["calls"][1]["id"], "aaa-1");
+    let words = home.cli(&["history"]).expect_code(0);
+    assert!(words.stdout.contains("add(2, 3)"), "{}", words.stdout);
+    let plain = home.cli(&["history", "--plain"]).expect_code(0);
+    assert!(plain.stdout.starts_with("created\tstate\tid\ttask\t"));
+    let csv = home.cli(&["history", "--csv"]).expect_code(0);
+    assert_eq!(csv.stdout.lines().count(), 3, "{}", csv.stdout);
+}
+
+#[test]
+fn history_is_searched_by_words_state_and_task() {
+    let home = home(&[&ADD, &FAIL]);
+    let ids = |words: &[&str]| -> Vec<String> {
+        let outcome = home.cli(&[&["history", "--jsonl"], words].concat());
+        let lines = outcome.expect_code(0).json_lines();
+        let id = |line: &serde_json::Value| line["id"].as_str().unwrap_or_default().to_owned();
+        lines.iter().map(id).collect()
+    };
+    assert_eq!(ids(&["--state", "fail,timeout"]), ["bbb-2"]);
+    assert_eq!(ids(&["--task", "*.add"]), ["aaa-1"]);
+    assert_eq!(ids(&["add", "--since", "1h"]), ["aaa-1"]);
+    assert_eq!(ids(&["--limit", "1"]), ["bbb-2"]);
+    home.cli(&["history", "--state", "broken"]).expect_code(2);
+}
+
+#[test]
+fn one_call_is_shown_compared_and_forgotten_by_the_beginning_of_its_id() {
+    let other = ["demo.math.add", "2", "4", "--task-id", "ccc-3"];
+    let home = home(&[&ADD, &other]);
+    let shown = home.cli(&["history", "show", "aaa"]).expect_code(0);
+    assert_eq!(shown.stdout, "5\n");
+    let diff = home.cli(&["history", "diff", "aaa", "ccc", "--json"]);
+    let diff = diff.expect_code(0).json();
+    assert_eq!(diff["schema"], "umbel.diff/1");
+    assert_eq!(
+        (&diff["same"], &diff["changes"][0]["after"]),
+        (&json!(false), &json!(6))
+    );
+    home.cli(&["history", "forget", "aaa"]).expect_code(0);
+    home.cli(&["history", "show", "aaa"]).expect_code(2);
+    let export = home.cli(&["history", "export"]).expect_code(0);
+    assert_eq!(export.json_lines().len(), 1);
+    home.cli(&["history", "repair"]).expect_code(0);
+}
+
+#[test]
+fn an_empty_history_is_no_failure_but_has_no_call_to_repeat() {
+    let home = Sandbox::new();
+    home.cli(&["history"]).expect_code(0);
+    let nothing = home.cli(&["history", "--json"]).expect_code(0).json();
+    assert_eq!(nothing["calls"], json!([]));
+    home.cli(&["--demo", "again"]).expect_code(2);
+}
+
+#[test]
+fn a_call_is_made_again_with_a_new_id_or_with_other_arguments() {
+    let home = home(&[&ADD]);
+    let again = contract::call(&home.cli(&["--demo", "again", "--json"]).expect_code(0));
+    assert_eq!(again["result"], json!(5));
+    assert_ne!(again["id"], "aaa-1");
+    let words = ["--demo", "call", "--from", "aaa", "10", "20", "--json"];
+    let changed = contract::call(&home.cli(&words).expect_code(0));
+    assert_eq!(changed["result"], json!(30));
+    assert_eq!(changed["task"], "demo.math.add");
+}
+
+#[test]
+fn a_secret_that_was_not_kept_has_to_be_given_anew() {
+    let secret = [
+        "demo.text.echo",
+        "password=hunter22",
+        "--task-id",
+        "sss-1",
+        "--no-preflight",
+    ];
+    let home = home(&[&secret]);
+    let again = home.cli(&["--demo", "again", "--json"]);
+    let document = contract::failure(&again, 8, "invalid_arguments");
+    let message = document["error"]["message"].as_str().unwrap();
+    assert!(message.contains("password"), "{message}");
+    let words = [
+        "--demo",
+        "call",
+        "--from",
+        "sss",
+        "password=x",
+        "--dry-run",
+        "--json",
+    ];
+    let message = home.cli(&words).expect_code(0).json();
+    assert_eq!(message["body"][1]["password"], "x");
+}
+
+#[test]
+fn a_history_that_cannot_be_written_changes_no_exit_code() {
+    let home = Sandbox::new().env("UMBEL_HISTORY", "/proc/nowhere/history.db");
+    let outcome = call(&home, &ADD).expect_code(0);
+    assert_eq!(outcome.stdout, "5\n");
+    assert!(outcome.stderr.contains("history: "), "{}", outcome.stderr);
+}
