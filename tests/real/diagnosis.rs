@@ -460,7 +460,7 @@ fn the_broker_went_down_on_the_way() {
         .env("CELERY_RESULT_BACKEND", &db.url);
     let call = sandbox.start(&words);
     worker.wait_for_log(&format!("[{id}] received"));
-    thread::sleep(Duration::from_millis(1_000));
+    thread::sleep(Duration::from_secs(1));
     proxy.down();
     let document = call.wait().expect_code(3).json();
     assert_eq!(kinds(&document)[0], "broker_down", "{document:#}");
