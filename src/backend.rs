@@ -11,6 +11,7 @@ use tokio::sync::mpsc;
 
 use crate::error::Error;
 use crate::protocol::TaskId;
+use crate::protocol::control::Keyprefix;
 
 /// A way to a result backend with a connection of its own. (`rpc` has none: its results come through the broker's result queue.)
 #[async_trait]
@@ -21,6 +22,11 @@ pub trait Backend: Send + Sync {
 
     /// The address for people, password masked.
     fn address(&self) -> String;
+
+    /// What workers tell of their backend, which is to be this one; it may say where in it results are. Asked twice, it is done once.
+    fn hear(&self, told: &Told) {
+        let _ = told;
+    }
 }
 
 /// One living connection to a result backend.
@@ -53,8 +59,30 @@ pub enum Incoming {
         /// The document.
         payload: Vec<u8>,
     },
+    /// Something that the user should know about this link; a sentence for people.
+    Notice(String),
     /// The connection is gone.
     Lost(Error),
+}
+
+/// What workers tell of their result backend.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// Its URL, password masked (`report`, `conf`).
+    pub url: String,
+    /// `global_keyprefix` of its transport options (`conf`); `None`: nobody told.
+    pub keyprefix: Option<Keyprefix>,
+    /// `master_name` of its transport options (`conf`).
+    pub master_name: Option<String>,
+}
+
+impl From<&str> for Told {
+    fn from(url: &str) -> Self {
+        Self {
+            url: url.to_owned(),
+            ..Self::default()
+        }
+    }
 }
 
 /// Where results of this application are.

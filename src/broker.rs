@@ -4,6 +4,8 @@
 
 pub mod amqp;
 pub mod memory;
+pub mod redis;
+mod several;
 pub mod url;
 
 use std::sync::Arc;
@@ -79,6 +81,8 @@ pub enum Incoming {
     Reply(Message),
     /// An event of a worker or of tasks, while [`Link::events`] wants them. These may be dropped when the reader is slow.
     Event(Message),
+    /// Something that the user should know about this link; a sentence for people.
+    Notice(String),
     /// The broker blocks publishers (memory or disk alarm, with its reason), or goes on (`None`).
     Blocked(Option<String>),
     /// The connection is gone.
@@ -166,6 +170,14 @@ impl Held {
         match self {
             Self::Queue(held) => Some(held),
             Self::Unknown | Self::AllQueues(_) => None,
+        }
+    }
+
+    /// Those of all queues together, if only that is known.
+    pub fn of_all(self) -> Option<u64> {
+        match self {
+            Self::AllQueues(held) => Some(held),
+            Self::Unknown | Self::Queue(_) => None,
         }
     }
 }

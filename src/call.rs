@@ -7,6 +7,7 @@ mod delivery;
 pub mod document;
 pub mod fact;
 pub mod preflight;
+pub mod restore;
 pub mod state;
 #[cfg(test)]
 mod tests;

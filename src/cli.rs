@@ -42,6 +42,7 @@ Exit codes:
   70 a bug in umbel                130, 143 interrupted; the task goes on
 
 Environment: UMBEL_BROKER CELERY_BROKER_URL UMBEL_BACKEND CELERY_RESULT_BACKEND
+  UMBEL_BROKER_OPTIONS UMBEL_BACKEND_OPTIONS UMBEL_MANAGEMENT
   UMBEL_TIMEOUT UMBEL_LOG UMBEL_GLYPHS UMBEL_AMBIGUOUS NO_COLOR
 
 More: umbel help exit-codes | environment | json | items";
@@ -65,6 +66,30 @@ pub struct Global {
         help_heading = "Global options"
     )]
     pub backend: Option<String>,
+    /// Transport option of the broker, as kombu names it: `ssl_ca_certs=/ca.pem`, `global_keyprefix=shop_` (repeatable) [env: `UMBEL_BROKER_OPTIONS` as JSON]
+    #[arg(
+        long = "broker-option",
+        global = true,
+        value_name = "NAME=VALUE",
+        help_heading = "Global options"
+    )]
+    pub broker_options: Vec<String>,
+    /// The same for the result backend [env: `UMBEL_BACKEND_OPTIONS` as JSON]
+    #[arg(
+        long = "backend-option",
+        global = true,
+        value_name = "NAME=VALUE",
+        help_heading = "Global options"
+    )]
+    pub backend_options: Vec<String>,
+    /// `RabbitMQ`'s management API, for unacked messages and rates: <http://host:15672> [env: `UMBEL_MANAGEMENT`]
+    #[arg(
+        long,
+        global = true,
+        value_name = "URL",
+        help_heading = "Global options"
+    )]
+    pub management: Option<String>,
     /// A pretend cluster inside the program: no broker, no network
     #[arg(long, global = true, conflicts_with_all = ["broker", "backend"], help_heading = "Global options")]
     pub demo: bool,

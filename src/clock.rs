@@ -53,7 +53,10 @@ impl Now {
     }
 }
 
-/// The only reader of the system's clocks. All of one process agree: moments count from the first one made.
+/// Where moments of the running program begin, so that one before its start, of a call made by an earlier run, has a name too.
+const LONG_AGO: Duration = Duration::from_hours(24 * 365 * 10);
+
+/// The only reader of the system's clocks. All of one process agree: moments count from ten years before the first one made.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     start: Instant,
@@ -73,7 +76,7 @@ impl Clock {
     pub fn now(&self) -> Now {
         Now {
             wall: Timestamp::now(),
-            mono: Moment(self.start.elapsed()),
+            mono: Moment(LONG_AGO + self.start.elapsed()),
         }
     }
 }

@@ -131,6 +131,10 @@ pub struct Cluster {
 impl Cluster {
     /// Folds one thing in. Returns whether anything that can be seen changed.
     pub fn apply(&mut self, heard: Heard, now: Now) -> bool {
+        self.fold(heard, now) | self.look_for_readers()
+    }
+
+    fn fold(&mut self, heard: Heard, now: Now) -> bool {
         match heard {
             Heard::Asked { question, reach } => self.asked(question, reach, now),
             Heard::NotAsked => {
@@ -228,6 +232,30 @@ impl Cluster {
                 self.index.fell(worker.tasks.as_ref(), true);
                 changed = true;
             }
+        }
+        changed | self.look_for_readers()
+    }
+
+    /// Whether everybody who heard the question has answered it and told its queues, where the broker counts those who hear it
+    /// (Redis). Workers without remote control hear nothing.
+    pub fn all_told(&self) -> bool {
+        let told = || self.answering().filter(|worker| worker.queues.is_some());
+        match self.asked {
+            Some((_, Reach::Listeners(listeners))) if listeners > 0 => {
+                told().count() as u64 >= listeners
+            }
+            _ => false,
+        }
+    }
+
+    /// Where the broker counts no consumers, the workers themselves are the proof that nobody reads a queue.
+    fn look_for_readers(&mut self) -> bool {
+        let all_told = self.all_told();
+        let mut changed = false;
+        for queue in self.queues.values_mut() {
+            let mut workers = self.workers.values();
+            let unread = all_told && !workers.any(|worker| worker.reads(&queue.name));
+            changed |= queue.set_unread(unread);
         }
         changed
     }

@@ -1,14 +1,18 @@
 //! Where to connect, and who said so. Reads the environment through a function that is handed in; knows no profile yet.
 
+mod options;
+
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::ExposeSecret;
-
 use crate::backend::Results;
-use crate::broker::url::{self as broker_url, BrokerUrl, Endpoint};
+use crate::broker::url::{self as broker_url, BrokerUrl};
 use crate::cli::{self, Global};
 use crate::error::{Error, Kind, Result};
+use crate::server::TransportOptions;
+use crate::server::http::HttpUrl;
+use options::Side;
 
 /// Reads an environment variable; empty counts as not set.
 pub type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
@@ -25,8 +29,14 @@ pub enum Target {
     Broker {
         /// Its URLs, the first that answers is used.
         urls: BrokerUrl,
+        /// All that the user said of the broker beside the address.
+        broker_options: Arc<TransportOptions>,
         /// The result backend's URL as given; `None`: the workers are asked.
         backend: Option<String>,
+        /// All that the user said of the result backend beside the address.
+        backend_options: Arc<TransportOptions>,
+        /// Where RabbitMQ's management API is.
+        management: Option<HttpUrl>,
         /// Things the user should know.
         warnings: Vec<String>,
     },
@@ -46,35 +56,84 @@ pub fn target(global: &Global, env: Env<'_>) -> Result<Option<Target>> {
         return Ok(None);
     };
     let urls = broker_url::parse(&text).map_err(|error| located(error, source))?;
+    let broker_options = options::read(&Side::broker(global), Some((source, &text)), env)?;
+    let nameless = urls.servers().iter().find(|url| url.lacks(&broker_options));
+    if let Some(url) = nameless {
+        let what = format!(
+            "{source}: {} needs the name of the Sentinels' group",
+            url.short()
+        );
+        return Err(Error::new(Kind::Config, what).hint("give the option master_name, as Celery has it in broker_transport_options: --broker-option master_name=NAME"));
+    }
     let backend = first(
         global.backend.as_deref(),
         "--backend",
         &["UMBEL_BACKEND", "CELERY_RESULT_BACKEND"],
         env,
     );
-    let results = backend
-        .as_ref()
+    let address = backend.as_ref().map(|(source, text)| (*source, &**text));
+    let backend_options = options::read(&Side::backend(global), address, env)?;
+    let results = address
         .map(|(source, text)| {
-            crate::backend::url::parse(text, None).map_err(|error| located(error, source))
+            crate::backend::url::parse(text, &backend_options)
+                .map_err(|error| located(error, source))
         })
         .transpose()?;
-    let warnings = exposed(global, &urls, results.as_ref());
+    let management = management(global, env)?;
+    let warnings = exposed(global, &urls, results.as_ref(), management.as_ref());
     Ok(Some(Target::Broker {
         urls,
+        broker_options,
         backend: backend.map(|(_, text)| text),
+        backend_options,
+        management,
         warnings,
     }))
 }
 
-/// Warnings about passwords among the flags. Everybody knows `guest`, and the empty one is none.
-fn exposed(global: &Global, urls: &BrokerUrl, results: Option<&Results>) -> Vec<String> {
-    let secret = |endpoint: &Endpoint| !matches!(endpoint.password.expose_secret(), "guest" | "");
-    let broker = global.broker.is_some() && urls.endpoints().iter().any(secret);
+/// RabbitMQ's management API: flag, then `UMBEL_MANAGEMENT`.
+fn management(global: &Global, env: Env<'_>) -> Result<Option<HttpUrl>> {
+    let given = first(
+        global.management.as_deref(),
+        "--management",
+        &["UMBEL_MANAGEMENT"],
+        env,
+    );
+    let url = given.map(|(source, text)| {
+        HttpUrl::parse(&text).map_err(|reason| {
+            Error::new(Kind::Config, format!("{source}: {reason}"))
+                .hint("it looks like http://user:password@host:15672")
+        })
+    });
+    url.transpose()
+}
+
+/// Warnings about passwords among the flags.
+fn exposed(
+    global: &Global,
+    urls: &BrokerUrl,
+    results: Option<&Results>,
+    management: Option<&HttpUrl>,
+) -> Vec<String> {
+    let broker = global.broker.is_some() && urls.has_secret();
     let backend = global.backend.is_some()
         && results.is_some_and(|results| results.address().contains(":***@"));
+    let api = global.management.is_some() && management.is_some_and(HttpUrl::has_password);
+    let secret_word = |words: &[String]| words.iter().any(|word| options::is_secret(word));
     [
         (broker, "--broker", "CELERY_BROKER_URL"),
         (backend, "--backend", "CELERY_RESULT_BACKEND"),
+        (api, "--management", "UMBEL_MANAGEMENT"),
+        (
+            secret_word(&global.broker_options),
+            "--broker-option",
+            "UMBEL_BROKER_OPTIONS",
+        ),
+        (
+            secret_word(&global.backend_options),
+            "--backend-option",
+            "UMBEL_BACKEND_OPTIONS",
+        ),
     ]
     .into_iter()
     .filter(|(exposed, ..)| *exposed)

@@ -3,7 +3,9 @@
 use std::fmt;
 
 /// What sort of failure it is; the names are the contract `error.kind` of the JSON documents (ux.md 3.4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::Display, strum::IntoStaticStr)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, strum::Display, strum::EnumString, strum::IntoStaticStr,
+)]
 #[strum(serialize_all = "snake_case")]
 pub enum Kind {
     /// Wrong command line.

@@ -5,6 +5,7 @@
 //! * [`protocol`] what Celery says on the wire; pure
 //! * [`broker`], [`backend`] the two links, behind traits; [`client`] the actor that owns them
 //! * [`cluster`] what has been heard of workers, queues and tasks; [`mod@call`] the life of one call; both pure
+//! * [`history`] every call on disk, for recall and for calls that end after we did
 //! * [`commands`] and [`tui`] the two faces; [`cli`] and [`config`] what the user asked for
 //! * [`demo`] a pretend cluster that speaks the real protocol
 //!
@@ -21,6 +22,7 @@ pub mod commands;
 pub mod config;
 pub mod demo;
 pub mod error;
+pub mod history;
 pub mod logging;
 pub mod protocol;
 pub mod schema;
@@ -37,9 +39,11 @@ use clap::{CommandFactory, Parser};
 
 use crate::broker::Broker;
 use crate::broker::amqp::AmqpBroker;
+use crate::broker::redis::RedisBroker;
+use crate::broker::url::BrokerUrl;
 use crate::cli::{Cli, Command, Global};
 use crate::client::Client;
-use crate::client::actor::{ResultsSource, Setup};
+use crate::client::actor::{Resolve, ResultsSource, Setup};
 use crate::client::survey::Purpose;
 use crate::clock::Clock;
 use crate::commands::output::{Form, Output};
@@ -47,6 +51,9 @@ use crate::commands::{Session, arguments};
 use crate::config::Target;
 use crate::error::{Error, Kind, Result};
 use crate::protocol::message::Sender;
+use crate::server::http::HttpUrl;
+use crate::server::redis::{RedisServer, Role};
+use crate::server::{Neighbour, TransportOptions};
 
 /// Runs the program with its command line; returns the exit code.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> u8 {
@@ -321,14 +328,25 @@ fn connect(target: Target, purpose: Purpose) -> Result<Connection> {
     let (broker, results): (Arc<dyn Broker>, ResultsSource) = match target {
         Target::Demo => {
             let broker = demo.insert(demo::start()).broker();
-            (broker, ResultsSource::Workers(Box::new(told_by_workers)))
+            let resolve = told_by_workers(Arc::default(), Neighbour::default());
+            (broker, ResultsSource::Workers(resolve))
         }
-        Target::Broker { urls, backend, .. } => {
-            let results = match backend {
-                Some(url) => ResultsSource::Given(backend::url::parse(&url, None)?),
-                None => ResultsSource::Workers(Box::new(told_by_workers)),
+        Target::Broker {
+            urls,
+            broker_options,
+            backend,
+            backend_options,
+            management,
+            ..
+        } => {
+            let results = if let Some(url) = backend {
+                ResultsSource::Given(backend::url::parse(&url, &backend_options)?)
+            } else {
+                let neighbour = neighbour(&urls, &broker_options);
+                ResultsSource::Workers(told_by_workers(backend_options, neighbour))
             };
-            (Arc::new(AmqpBroker::new(urls)), results)
+            let broker = pick(urls, broker_options, management);
+            (broker, results)
         }
     };
     let address = broker.short_address();
@@ -347,8 +365,38 @@ fn connect(target: Target, purpose: Purpose) -> Result<Connection> {
     })
 }
 
-fn told_by_workers(url: &str) -> Result<backend::Results> {
-    backend::url::parse_told(url, None)
+/// A Redis broker helps to find the backend beside it.
+fn neighbour(urls: &BrokerUrl, options: &Arc<TransportOptions>) -> Neighbour {
+    match urls {
+        BrokerUrl::Redis(urls) => Neighbour {
+            urls: urls.clone(),
+            options: Arc::clone(options),
+        },
+        BrokerUrl::Amqp(_) => Neighbour::default(),
+    }
+}
+
+/// The broker at these addresses.
+fn pick(
+    urls: BrokerUrl,
+    options: Arc<TransportOptions>,
+    management: Option<HttpUrl>,
+) -> Arc<dyn Broker> {
+    let servers = match urls {
+        BrokerUrl::Redis(servers) => servers,
+        urls @ BrokerUrl::Amqp(_) => {
+            return Arc::new(AmqpBroker::new(urls).with(options, management));
+        }
+    };
+    let servers = servers
+        .into_iter()
+        .map(|url| RedisServer::new(url, Role::Broker, Arc::clone(&options)));
+    Arc::new(RedisBroker::new(servers.collect()))
+}
+
+/// How a backend is reached that the workers tell: with the user's options, beside a broker that may be a Redis.
+fn told_by_workers(options: Arc<TransportOptions>, neighbour: Neighbour) -> Resolve {
+    Box::new(move |told| backend::url::parse_told(told, &options, &neighbour))
 }
 
 /// `gen<pid>@<host>`, as Celery's own client says where a message comes from.

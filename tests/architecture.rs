@@ -42,6 +42,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         "client",
         &["protocol", "cluster", "call", "broker", "backend"],
     ),
+    ("history", &["protocol", "call"]),
     ("demo", &["protocol", "broker::memory", "broker::Broker"]),
     // The command line names the longest wait.
     ("cli", &["protocol", "call::LONGEST_WAIT"]),
@@ -136,10 +137,20 @@ const PURE: &[&str] = &[
     "client/replies",
     "client/event",
     "client/guard",
+    "history/record",
+    "history/secrets",
+    "history/filter",
+    "history/export",
+    "history/diff",
+    "history/usual",
+    "history/path",
+    "history/place",
+    "history/store",
     "broker/url",
     "backend/url",
     "server/url",
     "server/options",
+    "server/http",
     "server/redis/url",
     "tui/state",
     "tui/update",
@@ -161,6 +172,7 @@ const RESERVED: &[(&str, &[&str])] = &[
         "redis::",
         &["backend/redis", "broker/redis", "server/redis"],
     ),
+    ("ureq::", &["broker/amqp/management"]),
     ("rusqlite::", &["history/store"]),
     (
         "crossterm::",
@@ -455,6 +467,7 @@ fn libraries_that_talk_to_the_world_stay_in_their_rooms() {
                 !before.ends_with(|c: char| c.is_alphanumeric() || c == '_')
                     && !before.ends_with("crate::backend::")
                     && !before.ends_with("crate::broker::")
+                    && !before.ends_with("crate::server::")
             });
             let own = source.name == "backend" || source.name == "backend/url";
             if spoken

@@ -7,6 +7,8 @@ mod backend;
 mod broker;
 #[path = "faults/publish.rs"]
 mod publish;
+#[path = "faults/sentinel.rs"]
+mod sentinel;
 #[path = "faults/stage.rs"]
 mod stage;
 #[path = "support/support.rs"]

@@ -97,7 +97,9 @@ async fn play((width, height): (u16, u16), demo: Demo, script: impl AsyncFnOnce(
     };
     let (client, events) = actor::start(actor::Setup {
         broker: demo.broker(),
-        results: ResultsSource::Workers(Box::new(|url| backend::url::parse_told(url, None))),
+        results: ResultsSource::Workers(Box::new(|told| {
+            backend::url::parse_told(told, &Arc::default(), &umbel::server::Neighbour::default())
+        })),
         purpose: Purpose::Screen,
         clock: clock.real,
         origin: "gen1@test".to_owned(),

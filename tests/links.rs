@@ -2,8 +2,16 @@
 //!
 //! It looks at the links alone, not at the actor above them: what is promised in `broker.rs` and `backend.rs` is proved here.
 
+#[path = "links/rabbit.rs"]
+mod rabbit;
+#[path = "links/redis_broker.rs"]
+mod redis_broker;
 #[path = "support/support.rs"]
 mod support;
+#[path = "links/tls.rs"]
+mod tls;
+#[path = "links/ways.rs"]
+mod ways;
 
 use std::future::Future;
 use std::io::Read;
@@ -32,6 +40,7 @@ use umbel::protocol::message::Sender;
 use umbel::protocol::{
     Message, Options, QueueName, Signature, State, TaskId, TaskName, TaskResult,
 };
+use umbel::server::TransportOptions;
 
 // ---- helpers -------------------------------------------------------------------------------------------------------------
 
@@ -67,9 +76,12 @@ async fn next<T>(incoming: &mut Receiver<T>) -> T {
 }
 
 async fn next_result(incoming: &mut Receiver<Incoming>) -> (Message, AckTag) {
-    match next(incoming).await {
-        Incoming::Result { message, tag } => (message, tag),
-        other => panic!("no result: {other:?}"),
+    loop {
+        match next(incoming).await {
+            Incoming::Result { message, tag } => return (message, tag),
+            Incoming::Notice(_) => {}
+            other => panic!("no result: {other:?}"),
+        }
     }
 }
 
@@ -778,7 +790,9 @@ async fn the_next_broker_of_a_list_is_tried_when_one_does_not_answer() {
 type Stored = (Arc<dyn backend::Link>, Receiver<backend::Incoming>);
 
 fn redis_backend(url: &str, keyprefix: Option<&str>) -> Arc<dyn Backend> {
-    match backend::url::parse(url, keyprefix) {
+    let mut options = TransportOptions::of_url(url).expect("options");
+    options.global_keyprefix = keyprefix.map(str::to_owned);
+    match backend::url::parse(url, &Arc::new(options)) {
         Ok(Results::Stored(backend)) => backend,
         other => panic!("no Redis: {other:?}"),
     }
@@ -819,7 +833,7 @@ fn store(url: &str, key: &str, value: &[u8]) {
 async fn stored_result(incoming: &mut Receiver<backend::Incoming>) -> (TaskId, Vec<u8>) {
     match next(incoming).await {
         backend::Incoming::Result { id, payload } => (id, payload),
-        backend::Incoming::Lost(error) => panic!("lost: {error}"),
+        other => panic!("no result: {other:?}"),
     }
 }
 

@@ -11,6 +11,8 @@ mod leftovers;
 mod listings;
 #[path = "real/outcomes.rs"]
 mod outcomes;
+#[path = "real/redis_broker.rs"]
+mod redis_broker;
 #[path = "real/refusals.rs"]
 mod refusals;
 #[path = "real/results.rs"]
@@ -21,5 +23,7 @@ mod routing;
 mod routing_options;
 #[path = "support/support.rs"]
 mod support;
+#[path = "real/ways.rs"]
+mod ways;
 #[path = "real/world.rs"]
 mod world;

@@ -339,7 +339,7 @@ fn stats_conf_and_report_tell_of_the_worker(#[values("5.3.6", "5.6.3", "5.7.0")]
         [("shop.tasks.fail".to_owned(), QueueName::from("fails"))]
     );
     assert_eq!((changed.default_queue, changed.ignore_result), (None, None));
-    assert_eq!(changed.result_keyprefix, None, "the worker censors it");
+    assert_eq!(changed.result_keyprefix, control::Keyprefix::Censored);
 
     assert!(changed.transport.visibility_timeout.is_some());
 

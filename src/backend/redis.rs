@@ -2,6 +2,7 @@
 //!
 //! It dials and gives out a link; it holds no connection itself and never tries again: that is `client`'s part.
 
+mod keys;
 mod link;
 
 use std::sync::Arc;
@@ -10,30 +11,39 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::{Backend, Incoming, Link};
+use super::{Backend, Incoming, Link, Told};
 use crate::error::Error;
+use crate::protocol::control::Keyprefix;
 use crate::server::redis::{RedisServer, STEP};
+use keys::Keys;
 use link::RedisLink;
 
 /// A way to a Redis that keeps results.
 pub struct RedisBackend {
     server: RedisServer,
-    /// What stands before a task's id in keys and channels.
-    stem: String,
+    /// Where in it results are; shared by all connections, because it may be learned from what is heard.
+    keys: Arc<Keys>,
 }
 
 impl RedisBackend {
-    /// This Redis. Its option `global_keyprefix` is that of the application's `result_backend_transport_options`.
+    /// This Redis. Its option `global_keyprefix` is that of the application's `result_backend_transport_options`; without it the
+    /// prefix is what workers tell ([`Backend::hear`]), or else learned from the first result.
     pub fn new(server: RedisServer) -> Self {
-        let stem = stem(&server.options().global_keyprefix);
-        Self { server, stem }
+        let keys = match &server.options().global_keyprefix {
+            Some(prefix) => Keys::prefixed(prefix),
+            None => Keys::unknown(),
+        };
+        Self {
+            server,
+            keys: Arc::new(keys),
+        }
     }
 }
 
 #[async_trait]
 impl Backend for RedisBackend {
     async fn connect(&self, incoming: mpsc::Sender<Incoming>) -> Result<Arc<dyn Link>, Error> {
-        let opened = RedisLink::open(self.server.clone(), self.stem.clone(), incoming);
+        let opened = RedisLink::open(self.server.clone(), self.keys.clone(), incoming);
         match timeout(STEP, opened).await {
             Ok(opened) => Ok(Arc::new(opened?)),
             Err(_) => Err(self.server.silent()),
@@ -43,29 +53,13 @@ impl Backend for RedisBackend {
     fn address(&self) -> String {
         self.server.masked()
     }
-}
 
-/// `celery-task-meta-` behind the prefix, which Celery 5.5 and later separate by `_` unless it ends in a separator already
-/// (protocol.md 2.2).
-fn stem(keyprefix: &str) -> String {
-    let separator = match keyprefix.chars().last() {
-        None | Some(':' | '_' | '-' | '.') => "",
-        Some(_) => "_",
-    };
-    format!("{keyprefix}{separator}celery-task-meta-")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rstest::rstest;
-
-    #[rstest]
-    #[case::none("", "celery-task-meta-")]
-    #[case::word("acme", "acme_celery-task-meta-")]
-    #[case::underscore("kp_", "kp_celery-task-meta-")]
-    #[case::colon("kp:", "kp:celery-task-meta-")]
-    fn a_key_is_spelled_as_celery_5_5_spells_it(#[case] prefix: &str, #[case] expected: &str) {
-        assert_eq!(stem(prefix), expected);
+    fn hear(&self, told: &Told) {
+        match &told.keyprefix {
+            Some(Keyprefix::None) => self.keys.set(""),
+            Some(Keyprefix::Known(prefix)) => self.keys.set(prefix),
+            Some(Keyprefix::Censored) => self.keys.censored(),
+            None => {}
+        }
     }
 }

@@ -8,25 +8,26 @@ mod errors;
 mod lane;
 mod link;
 mod listening;
+mod management;
 mod pump;
 mod queues;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 use uuid::Uuid;
 
+use super::several::{STEP, share, together};
 use super::url::{BrokerUrl, Endpoint};
 use super::{Broker, Incoming, Link};
 use crate::error::{Error, Kind};
-use link::AmqpLink;
-
-/// How long connecting may take over all addresses, and how long any answer on a living connection is awaited.
-const STEP: Duration = Duration::from_secs(5);
+use crate::server::TransportOptions;
+use crate::server::http::HttpUrl;
+use crate::server::tls::TlsFiles;
+use link::{AmqpLink, Way};
 
 /// A way to a RabbitMQ, or to the first of several that answers.
 pub struct AmqpBroker {
@@ -35,6 +36,8 @@ pub struct AmqpBroker {
     result_queue: String,
     /// The address that answered last.
     current: AtomicUsize,
+    options: Arc<TransportOptions>,
+    management: Option<HttpUrl>,
 }
 
 impl AmqpBroker {
@@ -44,7 +47,23 @@ impl AmqpBroker {
             url,
             result_queue: format!("umbel.{}", Uuid::new_v4()),
             current: AtomicUsize::new(0),
+            options: Arc::default(),
+            management: None,
         }
+    }
+
+    /// With these transport options, and RabbitMQ's management API for what AMQP does not tell.
+    #[must_use]
+    pub fn with(mut self, options: Arc<TransportOptions>, management: Option<HttpUrl>) -> Self {
+        if let BrokerUrl::Amqp(endpoints) = &mut self.url {
+            let tls = options.wants_tls();
+            for endpoint in endpoints {
+                endpoint.tls |= tls;
+            }
+        }
+        self.options = options;
+        self.management = management;
+        self
     }
 }
 
@@ -52,13 +71,21 @@ impl AmqpBroker {
 impl Broker for AmqpBroker {
     async fn connect(&self, incoming: mpsc::Sender<Incoming>) -> Result<Arc<dyn Link>, Error> {
         let deadline = Instant::now() + STEP;
+        let files = TlsFiles::load(&self.options)
+            .await
+            .map_err(|reason| Error::new(Kind::Config, format!("broker: {reason}")))?;
         let endpoints = self.url.endpoints();
         let mut failures = Vec::new();
         for (index, endpoint) in endpoints.iter().enumerate() {
             let deadline = share(deadline, endpoints.len() - index);
-            let opened =
-                AmqpLink::open(endpoint, &self.result_queue, incoming.clone(), deadline).await;
-            match opened {
+            let way = Way {
+                endpoint,
+                result_queue: &self.result_queue,
+                options: &self.options,
+                management: self.management.as_ref(),
+                files: &files,
+            };
+            match AmqpLink::open(&way, incoming.clone(), deadline).await {
                 Ok(link) => {
                     self.current.store(index, Ordering::Relaxed);
                     return Ok(link);
@@ -81,27 +108,6 @@ impl Broker for AmqpBroker {
     }
 }
 
-/// The deadline of the next of `left` addresses: all share the time that is left, so that a dead one does not eat it up.
-fn share(deadline: Instant, left: usize) -> Instant {
-    let now = Instant::now();
-    let parts = u32::try_from(left).unwrap_or(u32::MAX).max(1);
-    now + deadline.saturating_duration_since(now) / parts
-}
-
-/// One failure as it is; several as a list.
-fn together(mut failures: Vec<Error>) -> Error {
-    if failures.len() == 1 {
-        return failures.remove(0);
-    }
-    let all: Vec<_> = failures.iter().map(|failure| &*failure.message).collect();
-    let message = format!("none of {} addresses works: {}", all.len(), all.join("; "));
-    let error = Error::new(Kind::Unsent, message);
-    match failures.into_iter().find_map(|failure| failure.hint) {
-        Some(hint) => error.hint(hint),
-        None => error,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -113,25 +119,5 @@ mod tests {
         let (one, other) = (AmqpBroker::new(parse()), AmqpBroker::new(parse()));
         assert!(one.result_queue.starts_with("umbel."));
         assert_ne!(one.result_queue, other.result_queue);
-    }
-
-    #[test]
-    fn several_failures_are_told_together() {
-        let told = together(vec![
-            Error::new(Kind::Unsent, "broker a: refused").hint("check a"),
-            Error::new(Kind::Unsent, "broker b: refused"),
-        ]);
-        assert_eq!(
-            told.message,
-            "none of 2 addresses works: broker a: refused; broker b: refused"
-        );
-        assert_eq!(told.hint.as_deref(), Some("check a"));
-    }
-
-    #[test]
-    fn addresses_share_the_time_that_is_left() {
-        let deadline = Instant::now() + STEP;
-        assert!(share(deadline, 5) < Instant::now() + Duration::from_millis(1100));
-        assert!(share(deadline, 1) <= deadline);
     }
 }

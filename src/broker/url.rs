@@ -1,24 +1,31 @@
 //! Broker URLs by kombu's rules, which are not those of any URL crate: `amqp://h`, `amqp://h/` and `amqp://h//` all name the vhost `/`.
+//! Those of a Redis are read by `server/redis`.
 //!
-//! Facts: kombu's `utils/url.py` and `Connection` (protocol.md 5.4). A password leaves this file only inside a [`SecretString`];
+//! Facts: kombu's `utils/url.py` and `Connection` (protocol.md 5.4), its `TRANSPORT_ALIASES` (5.7). A password leaves this file only inside a [`SecretString`];
 //! no message, `Debug` or `Display` of anything here shows it, and malformed text is never quoted back, because it may be a password.
 
 use std::fmt;
 
 use percent_encoding::percent_decode_str;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use crate::error::{Error, Kind, Result};
+use crate::server::redis::{RedisUrl, url as redis_url};
 use crate::server::url::{Parts, authority, readable, split_scheme};
 
 /// What a good broker URL looks like; shown with every complaint.
 pub const EXAMPLE: &str = "amqp://user:password@host:5672/vhost";
 
-/// Where to find the broker: one address, or several that are tried in order (kombu's `;` list).
+/// What a good URL of a Redis looks like.
+const REDIS_EXAMPLE: &str = "redis://user:password@host:6379/0";
+
+/// Where to find the broker: one address, or several that are tried in order (kombu's `;` list). Never empty.
 #[derive(Clone)]
-pub struct BrokerUrl {
-    /// Never empty.
-    endpoints: Vec<Endpoint>,
+pub enum BrokerUrl {
+    /// RabbitMQ.
+    Amqp(Vec<Endpoint>),
+    /// Redis.
+    Redis(Vec<RedisUrl>),
 }
 
 /// One AMQP address.
@@ -44,36 +51,81 @@ pub fn parse(text: &str) -> Result<BrokerUrl> {
     if text.is_empty() {
         return Err(config("the broker URL is empty").hint(format!("it looks like {EXAMPLE}")));
     }
-    let endpoints = text
+    let parts: Vec<&str> = text
         .split(';')
         .map(str::trim)
         .filter(|part| !part.is_empty())
-        .map(endpoint)
-        .collect::<Result<Vec<_>>>()?;
-    if endpoints.is_empty() {
-        return Err(malformed("it holds no address"));
+        .collect();
+    let is_redis = |part: &&&str| {
+        split_scheme(part).is_some_and(|(scheme, _)| REDIS.contains(&scheme.as_str()))
+    };
+    match parts.iter().filter(is_redis).count() {
+        _ if parts.is_empty() => Err(malformed("it holds no address")),
+        0 => parts
+            .into_iter()
+            .map(endpoint)
+            .collect::<Result<_>>()
+            .map(BrokerUrl::Amqp),
+        count if count == parts.len() => {
+            redis_url::parse(text)
+                .map(BrokerUrl::Redis)
+                .map_err(|reason| {
+                    config(format!("the broker URL cannot be read: {reason}"))
+                        .hint(format!("it looks like {REDIS_EXAMPLE}"))
+                })
+        }
+        _ => Err(config(
+            "the broker URL names a Redis and other brokers in one list: all must be of one kind",
+        )),
     }
-    Ok(BrokerUrl { endpoints })
 }
 
+/// The schemes of a Redis as kombu spells them.
+const REDIS: [&str; 4] = ["redis", "rediss", "redis+socket", "sentinel"];
+
 impl BrokerUrl {
-    /// The addresses, in the order they are to be tried; at least one.
+    /// The AMQP addresses, in the order they are to be tried; none for a Redis.
     pub fn endpoints(&self) -> &[Endpoint] {
-        &self.endpoints
+        match self {
+            Self::Amqp(endpoints) => endpoints,
+            Self::Redis(_) => &[],
+        }
+    }
+
+    /// The servers of a Redis, in the order they are to be tried; none for AMQP.
+    pub fn servers(&self) -> &[RedisUrl] {
+        match self {
+            Self::Amqp(_) => &[],
+            Self::Redis(servers) => servers,
+        }
     }
 
     /// For people: everything but the passwords, `amqp://guest:***@localhost:5672//`.
     pub fn masked(&self) -> String {
-        let all: Vec<_> = self.endpoints.iter().map(Endpoint::masked).collect();
+        let all: Vec<_> = match self {
+            Self::Amqp(endpoints) => endpoints.iter().map(Endpoint::masked).collect(),
+            Self::Redis(servers) => servers.iter().map(RedisUrl::masked).collect(),
+        };
         all.join(";")
     }
 
     /// For the header: the first address without its user, `amqp://localhost:5672/`.
     pub fn short(&self) -> String {
-        self.endpoints
-            .first()
-            .map(Endpoint::short)
-            .unwrap_or_default()
+        match self {
+            Self::Amqp(endpoints) => endpoints.first().map(Endpoint::short),
+            Self::Redis(servers) => servers.first().map(RedisUrl::short),
+        }
+        .unwrap_or_default()
+    }
+
+    /// Whether a password stands in it that is a secret; everybody knows `guest`, and the empty one is none.
+    pub fn has_secret(&self) -> bool {
+        let secret =
+            |endpoint: &Endpoint| !matches!(endpoint.password.expose_secret(), "guest" | "");
+        match self {
+            Self::Amqp(endpoints) => endpoints.iter().any(secret),
+            Self::Redis(servers) => servers.iter().any(|url| url.masked().contains(":***@")),
+        }
     }
 }
 
@@ -133,7 +185,9 @@ impl fmt::Display for Endpoint {
 /// One address of the list.
 fn endpoint(text: &str) -> Result<Endpoint> {
     let Some((scheme, rest)) = split_scheme(text) else {
-        return Err(malformed("it does not begin with amqp:// or amqps://"));
+        return Err(malformed(
+            "it does not begin with amqp://, amqps://, redis:// or their like",
+        ));
     };
     let tls = match scheme.as_str() {
         "amqp" | "pyamqp" => false,
@@ -173,17 +227,20 @@ fn malformed(reason: &str) -> Error {
         .hint(format!("it looks like {EXAMPLE}"))
 }
 
-/// A scheme that is no AMQP.
+/// A scheme that umbel does not speak.
 fn unsupported(scheme: &str) -> Error {
+    let (redis, tls) = ("redis://", "rediss://");
     match scheme {
-        "redis" | "rediss" | "sentinel" | "redis+socket" => config(format!(
-            "{scheme}:// as a broker is not supported yet: umbel reaches brokers over AMQP only"
-        ))
-        .hint(
-            "a Redis may be the result backend (--backend redis://…); the broker must be a RabbitMQ, amqp:// or amqps://",
-        ),
-        _ => config(format!("{scheme}:// as a broker is not supported"))
-            .hint(format!("supported are amqp://, pyamqp:// and amqps://: {EXAMPLE}")),
+        "valkey" | "valkeys" => {
+            let own = if scheme == "valkeys" { tls } else { redis };
+            config(format!(
+                "{scheme}:// is no broker that Celery knows (kombu 5.3 to 5.7)"
+            ))
+            .hint(format!("a Valkey is reached as {own}, by workers and by umbel"))
+        }
+        _ => config(format!("{scheme}:// as a broker is not supported")).hint(format!(
+            "supported are amqp://, pyamqp://, amqps://, redis://, rediss://, redis+socket:// and sentinel://: {EXAMPLE}, {REDIS_EXAMPLE}"
+        )),
     }
 }
 
@@ -192,7 +249,6 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use rstest::rstest;
-    use secrecy::ExposeSecret;
 
     fn one(text: &str) -> Endpoint {
         let url = parse(text).unwrap_or_else(|error| panic!("{text}: {error}"));
@@ -320,13 +376,56 @@ mod tests {
     }
 
     #[rstest]
-    #[case("redis://h/0")]
-    #[case("rediss://h/0")]
-    #[case("sentinel://h:26379")]
-    fn a_redis_broker_is_not_supported_yet_but_may_be_the_backend(#[case] text: &str) {
+    #[case("redis://", "redis://localhost:6379/0", "redis://localhost:6379/0")]
+    #[case("redis://h/2", "redis://h:6379/2", "redis://h:6379/2")]
+    #[case("REDISS://joe:pw@h:1", "rediss://joe:***@h:1/0", "rediss://h:1/0")]
+    #[case(
+        "redis+socket:///run/redis.sock?virtual_host=4",
+        "redis+socket:///run/redis.sock?virtual_host=4",
+        "redis+socket:///run/redis.sock?virtual_host=4"
+    )]
+    #[case(
+        "sentinel://:pw@a;sentinel://b",
+        "sentinel://:***@a:26379/0;sentinel://b:26379/0",
+        "sentinel://a:26379/0"
+    )]
+    #[case(
+        "redis://:pw@a;redis://b/1",
+        "redis://:***@a:6379/0;redis://b:6379/1",
+        "redis://a:6379/0"
+    )]
+    fn a_redis_is_a_broker(#[case] text: &str, #[case] masked: &str, #[case] short: &str) {
+        let url = parse(text).unwrap();
+        assert_eq!((url.masked(), url.short()), (masked.into(), short.into()));
+        assert_eq!(format!("{url:?}"), format!("BrokerUrl({masked})"));
+        assert_eq!(url.has_secret(), text.contains("pw"));
+        assert!(url.endpoints().is_empty());
+        assert!(matches!(url, BrokerUrl::Redis(_)));
+    }
+
+    #[test]
+    fn brokers_of_two_kinds_are_no_list() {
+        for text in ["amqp://a;redis://b", "redis://:secret@b;amqp://a"] {
+            let error = refused(text);
+            assert!(error.message.contains("of one kind"), "{error}");
+            assert!(!error.message.contains("secret"));
+        }
+    }
+
+    #[rstest]
+    #[case("valkey://h", "redis://")]
+    #[case("valkeys://h", "rediss://")]
+    fn a_valkey_is_reached_as_a_redis(#[case] text: &str, #[case] own: &str) {
         let error = refused(text);
-        assert!(error.message.contains("not supported yet"), "{error}");
-        assert!(error.hint.unwrap().contains("result backend"));
+        assert!(error.message.contains("no broker that Celery knows"));
+        assert!(error.hint.unwrap().contains(own));
+    }
+
+    #[test]
+    fn a_malformed_redis_url_is_told_what_is_wrong_with_it() {
+        let error = refused("redis://:S3CRET@h/notanumber");
+        assert!(error.message.contains("database number"), "{error}");
+        assert!(!format!("{error:?}").contains("S3CRET"));
     }
 
     #[test]
@@ -373,12 +472,14 @@ mod tests {
             // A mark on both ends, so that no part of it can be shown by accident.
             let secret = format!("S3CRET{secret}S3CRET");
             for password in [secret.clone(), readable(&secret, false)] {
-                let text = format!("amqp://joe:{password}@h/{vhost}");
-                let told = match parse(&text) {
-                    Ok(url) => format!("{url} {url:?} {:?} {}", url.endpoints(), url.short()),
-                    Err(error) => format!("{error} {error:?}"),
-                };
-                prop_assert!(!told.contains("S3CRET"), "{told}");
+                for scheme in ["amqp", "redis"] {
+                    let text = format!("{scheme}://joe:{password}@h/{vhost}");
+                    let told = match parse(&text) {
+                        Ok(url) => format!("{url} {url:?} {:?} {}", url.endpoints(), url.short()),
+                        Err(error) => format!("{error} {error:?}"),
+                    };
+                    prop_assert!(!told.contains("S3CRET"), "{told}");
+                }
             }
         }
 

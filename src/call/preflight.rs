@@ -193,7 +193,7 @@ fn refusal(cluster: &Cluster, takers: &[QueueName], task: &TaskName) -> Option<E
             "no worker listens on this broker: nobody would run the task",
         );
         return Some(error.hint(
-            "start a worker, or check the vhost of the broker URL; --no-preflight sends anyway",
+            "start a worker, or check the vhost (RabbitMQ) or the database and key prefix (Redis); --no-preflight sends anyway",
         ));
     }
     // Of several queues one is enough; and where none is known there is no proof.
@@ -201,7 +201,7 @@ fn refusal(cluster: &Cluster, takers: &[QueueName], task: &TaskName) -> Option<E
         return None;
     };
     let known = cluster.queues.get(queue)?;
-    if known.missing || known.consumers == Some(0) {
+    if known.missing || known.consumers == Some(0) || known.unread {
         return Some(nobody_reads(cluster, known, task));
     }
     nobody_knows(cluster, known, task)
@@ -235,13 +235,20 @@ fn other_queue(cluster: &Cluster, task: &TaskName) -> Option<QueueName> {
         .then_some(first)
 }
 
-/// As many workers told their tasks as consumers read the queue, and none has the task.
+/// As many workers told their tasks as consumers read the queue (or as heard the question, where the broker counts no
+/// consumers), and none has the task.
 fn nobody_knows(cluster: &Cluster, queue: &Queue, task: &TaskName) -> Option<Error> {
     let told: Vec<_> = cluster
         .answering()
         .filter(|worker| worker.reads(&queue.name) && worker.tasks.is_some())
         .collect();
-    let all_told = queue.consumers? == told.len() as u64;
+    let all_told = if let Some(consumers) = queue.consumers {
+        consumers == told.len() as u64
+    } else {
+        let readers = cluster.answering();
+        let readers = readers.filter(|worker| worker.reads(&queue.name)).count();
+        cluster.all_told() && readers == told.len() && readers > 0
+    };
     let none_has = told.iter().all(|worker| worker.knows(task) == Some(false));
     (all_told && none_has).then(|| {
         let error = Error::new(

@@ -2,7 +2,16 @@
 
 /// The state of a call in one word; names for documents are the variants in `snake_case` (ux.md 0.1, ruling 22), words for the screen are [`CallState::word`].
 #[derive(
-    Clone, Copy, Debug, PartialEq, Eq, Hash, strum::Display, strum::IntoStaticStr, strum::EnumIter,
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    strum::Display,
+    strum::EnumString,
+    strum::IntoStaticStr,
+    strum::EnumIter,
 )]
 #[strum(serialize_all = "snake_case")]
 pub enum CallState {

@@ -21,7 +21,7 @@ use super::event::{Event, LinkName, LinkState};
 use super::replies::Replies;
 use super::survey::{Purpose, Survey};
 use super::{Client, Command};
-use crate::backend::{self, Results};
+use crate::backend::{self, Results, Told};
 use crate::broker::{self, Broker, Delivery, Depth, Reach};
 use crate::clock::{Clock, Now};
 use crate::cluster::{Cluster, Heard, Question};
@@ -32,13 +32,15 @@ use crate::protocol::{QueueName, TaskId};
 const ROOM: usize = 1024;
 /// How long a connection that is being made is awaited at the end.
 const DIALLING: Duration = Duration::from_millis(150);
+/// Different notices that are told; more would be a flood.
+const MOST_NOTICES: usize = 32;
 /// How long leaving the workers as they were may take, and closing the links.
 const CLOSING: Duration = Duration::from_secs(2);
 /// Deliveries of a link that may wait for the actor.
 const INCOMING: usize = 1024;
 
 /// Turns what a worker says about its result backend into a way to it.
-pub type Resolve = Box<dyn Fn(&str) -> Result<Results, Error> + Send + Sync>;
+pub type Resolve = Box<dyn Fn(&Told) -> Result<Results, Error> + Send + Sync>;
 
 /// Where the results are to be read.
 pub enum ResultsSource {
@@ -112,6 +114,8 @@ struct Actor {
     ears: Ears,
     /// The broker blocks publishers.
     blocked: bool,
+    /// What was told as [`Event::Notice`].
+    noticed: HashSet<String>,
     schedule: Schedule,
 }
 
@@ -151,6 +155,7 @@ pub fn start(setup: Setup) -> (Client, mpsc::Receiver<Event>) {
         expected: HashSet::new(),
         ears: Ears::default(),
         blocked: false,
+        noticed: HashSet::new(),
         schedule: Schedule::default(),
     };
     let inbox = Inbox {
@@ -273,6 +278,13 @@ impl Actor {
         let _ = self.events.send(event).await;
     }
 
+    /// Tells what the user should know of a link, once however often it connects.
+    async fn notice(&mut self, notice: String) {
+        if self.noticed.len() < MOST_NOTICES && self.noticed.insert(notice.clone()) {
+            self.tell(Event::Notice(notice)).await;
+        }
+    }
+
     /// Folds something heard into our own picture, and tells it.
     async fn heard(&mut self, heard: Heard) {
         let now = self.now();
@@ -332,6 +344,7 @@ fn log(event: &Event) {
         Event::Link(name, LinkState::Up { latency: None }) => {
             tracing::info!(link = %name, "link is up");
         }
+        Event::Notice(notice) => tracing::warn!(%notice, "notice"),
         Event::Results(results) => tracing::info!(backend = %results.address(), "results"),
         Event::Heard(Heard::Unreadable { .. }, _) => {
             tracing::warn!("an answer of a worker cannot be read");

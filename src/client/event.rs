@@ -58,6 +58,8 @@ pub enum Event {
     Results(Results),
     /// The result backend that the workers named cannot be used as it is; for people, with the question to answer.
     ResultsTrouble(Error),
+    /// Something that the user should know about the links; each is told once.
+    Notice(String),
     /// Something was heard of the cluster; fold it into a [`crate::cluster::Cluster`].
     Heard(Heard, Now),
     /// Something became known about a call; merge it with [`crate::call::Call::apply`].

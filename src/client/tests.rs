@@ -26,7 +26,13 @@ struct Running {
 
 impl Running {
     fn on(broker: Arc<dyn Broker>, purpose: Purpose) -> Self {
-        let resolve = Box::new(|url: &str| crate::backend::url::parse_told(url, None));
+        let resolve = Box::new(|told: &crate::backend::Told| {
+            crate::backend::url::parse_told(
+                told,
+                &Arc::default(),
+                &crate::server::Neighbour::default(),
+            )
+        });
         let setup = Setup {
             broker,
             results: ResultsSource::Workers(resolve),

@@ -47,6 +47,9 @@ pub struct Queue {
     pub rates: Option<Rates>,
     /// Whether the broker has no such queue.
     pub missing: bool,
+    /// Whether everybody who listens has answered and none of them reads it. It stands for a count of consumers where the broker
+    /// tells none (Redis).
+    pub unread: bool,
     /// Why nothing is known, for people.
     pub unknown_because: Option<String>,
     /// Ready messages over time, oldest first, one sample a look.
@@ -63,6 +66,7 @@ impl Queue {
             consumers: None,
             rates: None,
             missing: false,
+            unread: false,
             unknown_because: None,
             samples: VecDeque::new(),
         }
@@ -100,6 +104,13 @@ impl Queue {
         }
     }
 
+    /// Whether it is proved that no worker reads it. Returns whether anything that can be seen changed.
+    pub(super) fn set_unread(&mut self, unread: bool) -> bool {
+        let before = self.trouble();
+        self.unread = unread;
+        self.trouble() != before
+    }
+
     /// Nothing was looked at for a while: what was seen before tells nothing of the time between.
     pub(super) fn gap(&mut self) {
         self.samples.clear();
@@ -124,6 +135,7 @@ impl Queue {
     pub fn trouble(&self) -> QueueTrouble {
         match (self.ready, self.consumers) {
             (_, Some(0)) => QueueTrouble::NoConsumer,
+            (Some(1..), None) if self.unread => QueueTrouble::NoConsumer,
             (Some(ready), _)
                 if ready > 0 && self.never_fell(STUCK_AFTER) && !self.rose(STUCK_AFTER) =>
             {

@@ -261,6 +261,36 @@ fn counters_that_only_grow_draw_nothing() {
     assert!(!cluster.apply(stats(6), at(5)));
 }
 
+#[test]
+fn a_queue_without_a_count_of_consumers_is_unread_when_all_who_heard_say_so() {
+    let mut cluster = Cluster::default();
+    let depth = |ready| Heard::Depth {
+        queue: "lonely".into(),
+        depth: Ok(Depth::Known {
+            ready,
+            held: crate::broker::Held::AllQueues(12_345),
+            rates: None,
+            consumers: None,
+        }),
+    };
+    let asked = |listeners| Heard::Asked {
+        question: Question::Registered,
+        reach: Reach::Listeners(listeners),
+    };
+    let trouble = |cluster: &Cluster| cluster.queues[&QueueName::from("lonely")].trouble();
+    cluster.apply(depth(1), at(0));
+    cluster.apply(asked(2), at(0));
+    cluster.apply(answer("w1", Answer::Queues(vec![])), at(1));
+    assert_eq!(trouble(&cluster), QueueTrouble::Fine, "one is silent");
+    assert!(cluster.apply(asked(1), at(2)));
+    assert_eq!(trouble(&cluster), QueueTrouble::NoConsumer);
+    cluster.apply(depth(0), at(3));
+    assert_eq!(trouble(&cluster), QueueTrouble::Fine, "nothing waits");
+    cluster.apply(depth(1), at(4));
+    cluster.apply(asked(0), at(5));
+    assert_eq!(trouble(&cluster), QueueTrouble::Fine, "nobody heard it");
+}
+
 /// Counts the tasks as the index should have them, from the workers alone.
 fn counted(cluster: &Cluster) -> Vec<(TaskName, Registered)> {
     let mut counts = std::collections::BTreeMap::<TaskName, Registered>::new();

@@ -85,6 +85,8 @@ struct Known {
     results: Option<Results>,
     broker_up: bool,
     backend_up: bool,
+    /// What the links have to say.
+    notices: Vec<String>,
 }
 
 /// Why the waiting ended.
@@ -194,6 +196,7 @@ impl Known {
             Event::Link(LinkName::Backend, LinkState::Up { .. }) => self.backend_up = true,
             Event::Results(results) => self.results = Some(results),
             Event::ResultsTrouble(error) => return Err(error),
+            Event::Notice(notice) => self.notices.push(notice),
             Event::Heard(heard, at) => {
                 self.cluster.apply(heard, at);
             }
@@ -230,6 +233,7 @@ fn choose(call: &mut Call, known: &Known, no_preflight: bool) -> Result<Order, E
     if let Some(refusal) = seen.refusal.take().filter(|it| !overruled(it)) {
         return Err(refusal);
     }
+    call.warnings.extend(known.notices.iter().cloned());
     call.warnings.append(&mut seen.warnings);
     Ok(Order::new(call.signature.clone(), &seen))
 }
@@ -258,6 +262,12 @@ async fn wait(session: &mut Session, call: &mut Call) {
                 if session.output.form != Form::Json {
                     session.output.warnings(&call.warnings[said..]);
                 }
+            }
+            Ok(Some(Event::Notice(notice))) => {
+                if session.output.form != Form::Json {
+                    session.output.warnings(std::slice::from_ref(&notice));
+                }
+                call.warnings.push(notice);
             }
             Ok(Some(_)) | Err(_) => {}
             Ok(None) => return,

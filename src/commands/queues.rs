@@ -20,7 +20,8 @@ struct Document {
     queues: Vec<Entry>,
 }
 
-/// One queue. Rates and held messages need more than AMQP tells: `null`.
+/// One queue. What the broker does not tell is `null`: consumers on Redis, held messages and rates on AMQP without its
+/// management API.
 #[derive(Serialize)]
 struct Entry {
     name: QueueName,
@@ -62,21 +63,37 @@ fn entry(cluster: &Cluster, queue: &Queue) -> Entry {
         ready: queue.ready,
         held: queue.held.of_queue(),
         consumers: queue.consumers,
-        in_per_s: None,
-        out_per_s: None,
+        in_per_s: queue.rates.map(|rates| per_s(rates.in_milli)),
+        out_per_s: queue.rates.map(|rates| per_s(rates.out_milli)),
         wait_ms: None,
         trouble: (trouble != QueueTrouble::Fine).then(|| trouble.to_string()),
         note: note(cluster, queue),
     }
 }
 
+/// Thousandths a second, a second.
+fn per_s(milli: u64) -> f64 {
+    milli as f64 / 1000.0
+}
+
 fn note(cluster: &Cluster, queue: &Queue) -> Option<String> {
+    let held = queue.held.of_all();
+    let held = held.map(|held| format!("{} held over all queues", human::count(held)));
+    let notes: Vec<String> = readers_note(cluster, queue)
+        .into_iter()
+        .chain(held)
+        .collect();
+    (!notes.is_empty()).then(|| notes.join("; "))
+}
+
+fn readers_note(cluster: &Cluster, queue: &Queue) -> Option<String> {
     if let Some(reason) = &queue.unknown_because {
         return Some(reason.clone());
     }
     let readers = cluster.readers(&queue.name);
     match (queue.consumers, readers.as_slice()) {
         (Some(0), _) => Some("nobody reads it".to_owned()),
+        (None, []) if queue.unread => Some("no worker that listens reads it".to_owned()),
         (_, [only]) => Some(format!("consumed only by {only}")),
         _ => None,
     }

@@ -1,5 +1,6 @@
 //! Asks the cluster once and gathers what is heard, for the listing commands.
 
+use crate::broker::Reach;
 use crate::client::{Command, Event, LinkName, LinkState};
 use crate::cluster::Cluster;
 use crate::error::{Error, Kind, Result};
@@ -25,6 +26,7 @@ impl Session {
                 Some(Event::Heard(heard, at)) => {
                     cluster.apply(heard, at);
                 }
+                Some(Event::Notice(notice)) => self.output.warnings(&[notice]),
                 Some(_) => {}
                 None => return Err(Error::new(Kind::Internal, "the client ended by itself")),
             }
@@ -37,8 +39,8 @@ impl Session {
 pub fn workers_known(cluster: &Cluster) -> Option<u64> {
     let answered = cluster.workers.len() as u64;
     match cluster.asked {
-        Some((_, crate::broker::Reach::Listeners(listeners))) => Some(listeners.max(answered)),
-        Some((_, crate::broker::Reach::Nobody)) => Some(0),
+        Some((_, Reach::Listeners(listeners))) => Some(listeners.max(answered)),
+        Some((_, Reach::Nobody)) => Some(0),
         _ if cluster.queues.is_empty() => None,
         _ => cluster
             .unaccounted()
@@ -49,7 +51,7 @@ pub fn workers_known(cluster: &Cluster) -> Option<u64> {
 /// Why nobody answered, for people.
 pub fn nobody(cluster: &Cluster) -> Error {
     let error = match cluster.asked {
-        Some((_, crate::broker::Reach::Nobody | crate::broker::Reach::Listeners(0))) => {
+        Some((_, Reach::Nobody | Reach::Listeners(0))) => {
             Error::new(Kind::NoWorker, "no worker listens on this broker")
         }
         _ => Error::new(
@@ -60,7 +62,7 @@ pub fn nobody(cluster: &Cluster) -> Error {
     match &cluster.unreadable {
         Some(reason) => error.hint(format!("an answer could not be read: {reason}")),
         None => {
-            error.hint("none runs, another vhost, or control is off (worker_enable_remote_control)")
+            error.hint("none runs, another vhost (Redis: database or key prefix), or control is off (worker_enable_remote_control)")
         }
     }
 }
@@ -70,8 +72,12 @@ pub fn doubts(cluster: &Cluster) -> Vec<String> {
     let silent = workers_known(cluster).map_or(0, |known| {
         known.saturating_sub(cluster.workers.len() as u64)
     });
-    let silent = (silent > 0)
-        .then(|| format!("{silent} more consumer(s) read these queues and did not answer"));
+    let silent = (silent > 0).then(|| match cluster.asked {
+        Some((_, Reach::Listeners(_))) => {
+            format!("{silent} more worker(s) heard the question and did not answer")
+        }
+        _ => format!("{silent} more consumer(s) read these queues and did not answer"),
+    });
     let unreadable = cluster
         .unreadable
         .clone()

@@ -10,7 +10,7 @@ pub use answers::{
     ConsumedQueue, HeldTask, Place, ScheduledTask, Stats, Switched, active_queues, held_tasks,
     places, registered_item, registered_names, scheduled, stats, switched,
 };
-pub use settings::{Conf, Report, TransportOptions, conf, report};
+pub use settings::{Conf, Keyprefix, Report, TransportOptions, conf, report};
 
 use super::payload::PayloadError;
 use super::{Json, Message, NodeName, Properties, TaskId};

@@ -156,6 +156,12 @@ impl From<&str> for Json {
     }
 }
 
+impl From<String> for Json {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
 impl From<u64> for Json {
     fn from(number: u64) -> Self {
         Self::Number(number.to_string())

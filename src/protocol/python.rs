@@ -14,14 +14,24 @@ const KEYWORDS: [&str; 35] = [
 
 /// A value as Python source: `True`, `None`, `'text'`, `Decimal('12.50')`, `float('nan')`.
 pub fn repr(value: &Json) -> String {
-    let mut source = Source::new(usize::MAX);
+    repr_within(value, usize::MAX)
+}
+
+/// As [`repr`], in at most `limit` characters.
+pub fn repr_within(value: &Json, limit: usize) -> String {
+    let mut source = Source::new(limit);
     source.value(value);
-    source.out
+    shorten(&source.out, limit)
 }
 
 /// A call: `refund(42, note='x')`; `name` is shown as given.
 pub fn call(name: &str, args: &[Json], kwargs: &[(String, Json)]) -> String {
-    let mut source = Source::new(usize::MAX);
+    call_within(name, args, kwargs, usize::MAX)
+}
+
+/// As [`call`], in at most `limit` characters.
+pub fn call_within(name: &str, args: &[Json], kwargs: &[(String, Json)], limit: usize) -> String {
+    let mut source = Source::new(limit);
     source.out.push_str(name);
     source.out.push('(');
     source.items(args);
@@ -39,7 +49,7 @@ pub fn call(name: &str, args: &[Json], kwargs: &[(String, Json)]) -> String {
         source.out.push('}');
     }
     source.out.push(')');
-    source.out
+    shorten(&source.out, limit)
 }
 
 /// The positional arguments as Python's tuple, `(1, 2)`, in at most `limit` characters.

@@ -3,13 +3,21 @@
 //! Names and defaults are kombu's (`transport/redis.py`, `transport/virtual/base.py` of kombu 5.3 to 5.7) and those of redis-py's
 //! URL queries (protocol.md 5, 11.7).
 
+mod read;
+
 use std::path::PathBuf;
 
 use secrecy::SecretString;
 
+pub(super) use read::ENCRYPTED;
+pub use read::{NAMES, Value};
+
 /// The options of one server.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TransportOptions {
+    /// `ssl`: whether the connection is encrypted though the URL does not say so, as with Celery's `broker_use_ssl` and
+    /// `redis_backend_use_ssl`; `None`: it is if one of the three files is given.
+    pub tls: Option<bool>,
     /// `ssl_ca_certs`: PEM file of the authorities to trust, instead of the system's.
     pub ca_certs: Option<PathBuf>,
     /// `ssl_certfile`: PEM file of our certificate, for a server that asks for one.
@@ -17,7 +25,12 @@ pub struct TransportOptions {
     /// `ssl_keyfile`: PEM file of its key; `None`: in the same file.
     pub keyfile: Option<PathBuf>,
     /// `global_keyprefix`: literally before every key and channel of a Redis broker; before `celery-task-meta-` in a result backend.
-    pub global_keyprefix: String,
+    /// `None`: the user said nothing.
+    pub global_keyprefix: Option<String>,
+    /// `virtual_host`: the database of a Redis, instead of the one in the URL.
+    pub virtual_host: Option<u32>,
+    /// `unacked_key` of a Redis broker: the hash of messages that are delivered and not acknowledged.
+    pub unacked_key: String,
     /// `fanout_prefix` of a Redis broker.
     pub fanout_prefix: FanoutPrefix,
     /// `fanout_patterns` of a Redis broker: the routing key stands in the channel's name.
@@ -68,13 +81,30 @@ impl PartialEq for Secret {
     }
 }
 
+impl TransportOptions {
+    /// Whether the connection is to be encrypted whatever the URL says.
+    pub fn wants_tls(&self) -> bool {
+        let files = [&self.ca_certs, &self.certfile, &self.keyfile];
+        self.tls
+            .unwrap_or_else(|| files.iter().any(|file| file.is_some()))
+    }
+
+    /// The prefix of keys, empty when the user said nothing.
+    pub fn keyprefix(&self) -> &str {
+        self.global_keyprefix.as_deref().unwrap_or_default()
+    }
+}
+
 impl Default for TransportOptions {
     fn default() -> Self {
         Self {
+            tls: None,
             ca_certs: None,
             certfile: None,
             keyfile: None,
-            global_keyprefix: String::new(),
+            global_keyprefix: None,
+            virtual_host: None,
+            unacked_key: "unacked".to_owned(),
             fanout_prefix: FanoutPrefix::default(),
             fanout_patterns: true,
             sep: "\u{6}\u{16}".to_owned(),

@@ -47,7 +47,8 @@ fn say(line: &str) -> Outcome<()> {
 /// Both links up, and the survey over.
 async fn connect() -> Outcome<(Client, mpsc::Receiver<Event>)> {
     let broker = umbel::broker::url::parse(&std::env::var("UMBEL_BENCH_BROKER")?)?;
-    let results = umbel::backend::url::parse(&std::env::var("UMBEL_BENCH_BACKEND")?, None)?;
+    let results =
+        umbel::backend::url::parse(&std::env::var("UMBEL_BENCH_BACKEND")?, &Arc::default())?;
     let stored = matches!(results, Results::Stored(_));
     let (client, mut events) = start(Setup {
         broker: Arc::new(AmqpBroker::new(broker)),

@@ -102,12 +102,8 @@ fn without_a_broker_every_command_says_how_to_name_one(#[case] words: &[&str]) {
 }
 
 #[rstest]
-#[case::redis(
-    "redis://localhost:6379/0",
-    "redis:// as a broker is not supported yet"
-)]
-#[case::tls_redis("rediss://localhost", "not supported yet")]
-#[case::sentinel("sentinel://localhost", "not supported yet")]
+#[case::sentinel("sentinel://localhost", "the name of the Sentinels' group")]
+#[case::redis_database("redis://localhost/x", "database number")]
 #[case::sqs("sqs://", "not supported")]
 #[case::memory("memory://", "not supported")]
 #[case::http("http://localhost:15672", "not supported")]
@@ -131,7 +127,7 @@ fn a_broker_that_cannot_be_used_is_a_configuration_error_in_words(
 
 #[rstest]
 #[case::unknown("nonsense://localhost")]
-#[case::not_yet("sentinel://localhost")]
+#[case::nameless("sentinel://localhost")]
 #[case::no_scheme("localhost:6379")]
 #[case::bad_database("redis://localhost/x")]
 fn a_result_backend_that_cannot_be_used_is_a_configuration_error(#[case] url: &str) {
@@ -205,7 +201,7 @@ fn a_server_that_takes_the_connection_and_says_nothing_is_given_5_seconds() {
 #[test]
 fn of_several_mistakes_the_first_in_order_is_told() {
     // Command line, then configuration, then arguments, then the connection.
-    let bad = "redis://localhost";
+    let bad = "sqs://localhost";
     cli(&["call", "t", "x:money=1", "--broker", bad]).expect_code(2);
     cli(&["call", "t", "x=1", "x=2", "--broker", bad]).expect_code(2);
     cli(&["call", "t", "x:=nope", "--broker", bad]).expect_code(11);

@@ -130,3 +130,82 @@ fn nothing_is_written_to_the_home_directory() {
         .collect();
     assert_eq!(left, ["tmp"]);
 }
+
+#[test]
+fn an_option_is_the_flag_s_then_the_environment_s_then_the_url_s() {
+    // Each of the three is wrong in its own place; the complaint tells which one was read.
+    let wrong = |sandbox: &Sandbox, words: &[&str], told: &str| {
+        let said = sandbox.cli(words).expect_code(11).stderr;
+        assert!(said.contains(told), "{said}");
+    };
+    let url = "rediss://127.0.0.1:1/0?ssl_ca_certs=/nowhere/url.pem";
+    let plain = Sandbox::new();
+    wrong(
+        &plain,
+        &["tasks", "--broker", url],
+        "/nowhere/url.pem: there is no such file",
+    );
+    let sandbox = plain.env(
+        "UMBEL_BROKER_OPTIONS",
+        r#"{"ssl_ca_certs": "/nowhere/variable.pem"}"#,
+    );
+    wrong(
+        &sandbox,
+        &["tasks", "--broker", url],
+        "/nowhere/variable.pem",
+    );
+    let flag = [
+        "tasks",
+        "--broker",
+        url,
+        "--broker-option",
+        "ssl_ca_certs=/nowhere/flag.pem",
+    ];
+    wrong(&sandbox, &flag, "/nowhere/flag.pem");
+}
+
+#[test]
+fn an_option_that_cannot_be_used_is_told_with_the_place_where_it_stands() {
+    let refused = |sandbox: &Sandbox, words: &[&str], told: &str| {
+        let words = [&["tasks", "--broker", CLOSED], words].concat();
+        let said = sandbox.cli(&words).expect_code(11).stderr;
+        assert!(said.contains(told), "{said}");
+        assert!(!said.contains("hunter2"), "{said}");
+    };
+    let plain = Sandbox::new();
+    let flag = |option| ["--broker-option", option];
+    refused(
+        &plain,
+        &flag("ssl_ca_cert=/x"),
+        "--broker-option: ssl_ca_cert is no transport option; did you mean ssl_ca_certs?",
+    );
+    refused(&plain, &flag("ssl_cert_reqs=none"), "umbel always checks");
+    refused(
+        &plain,
+        &flag("hunter2"),
+        "--broker-option: it is no NAME=VALUE",
+    );
+    refused(
+        &plain,
+        &["--backend-option", "sentinel_kwargs=hunter2"],
+        "--backend-option: sentinel_kwargs",
+    );
+    let variable = Sandbox::new().env("UMBEL_BACKEND_OPTIONS", "hunter2");
+    refused(
+        &variable,
+        &[],
+        "UMBEL_BACKEND_OPTIONS: it is no JSON object",
+    );
+    refused(
+        &Sandbox::new().env("UMBEL_MANAGEMENT", "amqp://hunter2"),
+        &[],
+        "UMBEL_MANAGEMENT: it does not begin with http",
+    );
+}
+
+#[test]
+fn an_option_that_changes_nothing_is_taken() {
+    let words = ["--broker-option", "visibility_timeout=3600"];
+    let words = [&["tasks", "--broker", CLOSED][..], &words].concat();
+    cli(&words).expect_code(4);
+}

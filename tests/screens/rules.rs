@@ -5,6 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 use rstest::rstest;
 use umbel::backend::Results;
+use umbel::broker::{Depth, Held};
 use umbel::call::{CallState, Fact};
 use umbel::client::{Command, Event, LinkName, LinkState};
 use umbel::clock::{Moment, Now, Timestamp};
@@ -913,4 +914,29 @@ proptest! {
         prop_assert!(sent(&stage).is_empty());
         prop_assert!(revoked(&stage).is_empty());
     }
+}
+
+#[test]
+fn messages_that_workers_hold_are_shown_by_queue_or_all_together() {
+    let mut stage = Stage::new(160, 48).shop();
+    let mut held = |held| {
+        stage.heard(Heard::Depth {
+            queue: QueueName::from("default"),
+            depth: Ok(Depth::Known {
+                ready: 1,
+                held,
+                rates: None,
+                consumers: None,
+            }),
+        });
+        stage.keys("5");
+        stage.screen()
+    };
+    assert!(!held(Held::Unknown).contains("held"));
+    assert!(held(Held::Queue(4711)).contains("4,711"));
+    let together = held(Held::AllQueues(12_345));
+    assert!(
+        together.contains("12,345 messages held over all"),
+        "{together}"
+    );
 }

@@ -23,7 +23,8 @@ pub fn encoded(name: &str) -> String {
 /// The management API of one node, as its user `guest`.
 #[derive(Clone, Copy, Debug)]
 pub struct Management {
-    port: u16,
+    /// The port.
+    pub port: u16,
 }
 
 impl Management {

@@ -2,9 +2,10 @@
 //!
 //! It never reconnects and never writes to the Redis.
 
+use std::collections::HashMap;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
@@ -14,6 +15,7 @@ use redis::{Client, Msg, RedisError, RedisResult, cmd, pipe};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
+use super::keys::{Keys, Subscription};
 use crate::backend::{Incoming, Link};
 use crate::error::{Error, Kind};
 use crate::protocol::TaskId;
@@ -21,6 +23,10 @@ use crate::server::redis::{RedisServer, STEP, dial, is_denied, ping};
 
 /// The largest result that is read; a Redis value may have 512 MiB.
 const MAX_RESULT: u64 = 256 << 20;
+
+/// Rounds of a search for a key whose prefix is not known, and keys a round: a bound for a Redis with millions of them.
+const SEARCH_ROUNDS: usize = 10;
+const SEARCH_KEYS: usize = 1000;
 
 /// Stands for a size that may not be asked for; the patience for the largest is then right.
 const UNKNOWN_SIZE: u64 = MAX_RESULT;
@@ -44,12 +50,18 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// See the head of this file.
 pub(super) struct RedisLink {
     server: RedisServer,
-    stem: String,
+    keys: Arc<Keys>,
     client: Client,
     commands: MultiplexedConnection,
     listening: PubSubSink,
     /// Set when the user may not ask for a part or the size of a value: then every result is treated as a large one.
     only_get: AtomicBool,
+    /// Set when the user may not listen to patterns.
+    no_patterns: AtomicBool,
+    /// What is subscribed.
+    watched: Mutex<HashMap<TaskId, Subscription>>,
+    /// Weak: the channel ends with the pump.
+    incoming: mpsc::WeakSender<Incoming>,
     /// Dropped or used, it stops the pump.
     stop: Mutex<Option<oneshot::Sender<()>>>,
 }
@@ -58,7 +70,7 @@ impl RedisLink {
     /// Dials twice at once, makes sure that commands are allowed, and starts to carry what arrives to `incoming`.
     pub(super) async fn open(
         server: RedisServer,
-        stem: String,
+        keys: Arc<Keys>,
         incoming: mpsc::Sender<Incoming>,
     ) -> Result<Self, Error> {
         let client = server.client().await?;
@@ -66,9 +78,10 @@ impl RedisLink {
             .map_err(|error| server.told(&error))?;
         let (listening, stream) = listening.split();
         let (stop, stopped) = oneshot::channel();
+        let weak = incoming.downgrade();
         let pump = Pump {
             server: server.clone(),
-            stem: stem.clone(),
+            keys: keys.clone(),
             commands: commands.clone(),
             listening: listening.clone(),
             stream,
@@ -77,17 +90,97 @@ impl RedisLink {
         tokio::spawn(pump.run(stopped));
         Ok(Self {
             server,
-            stem,
+            keys,
             client,
             commands,
             listening,
             only_get: AtomicBool::new(false),
+            no_patterns: AtomicBool::new(false),
+            watched: Mutex::default(),
+            incoming: weak,
             stop: Mutex::new(Some(stop)),
         })
     }
 
-    fn key(&self, id: &TaskId) -> String {
-        format!("{}{id}", self.stem)
+    fn watched(&self) -> std::sync::MutexGuard<'_, HashMap<TaskId, Subscription>> {
+        self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Listens by pattern; false: the server does not let us.
+    async fn listen_by_pattern(&self, pattern: &str) -> Result<bool, Error> {
+        let mut listening = self.listening.clone();
+        match timeout(STEP, listening.psubscribe(pattern)).await {
+            Ok(Ok(())) => Ok(true),
+            Ok(Err(error)) if error.is_io_error() => Err(self.server.told(&error)),
+            Ok(Err(_)) => Ok(false),
+            Err(_) => Err(self.server.silent()),
+        }
+    }
+
+    async fn end(&self, subscription: Subscription) -> Result<(), Error> {
+        let mut listening = self.listening.clone();
+        match subscription {
+            Subscription::Channels(channels) => {
+                self.bounded(STEP, listening.unsubscribe(channels)).await
+            }
+            Subscription::Pattern(pattern) => {
+                self.bounded(STEP, listening.punsubscribe(pattern)).await
+            }
+        }
+    }
+
+    /// From now on only what is named is listened to.
+    fn without_patterns(&self) {
+        let first = !self.no_patterns.swap(true, Ordering::Relaxed);
+        if !(first && self.keys.is_secret()) {
+            return;
+        }
+        let notice = "the workers put a prefix before the keys of their results and do not tell it, and this user may not listen by pattern: results may not be heard; give the option global_keyprefix (--backend-option)";
+        if let Some(incoming) = self.incoming.upgrade() {
+            // A full channel means that much else is told.
+            let _ = incoming.try_send(Incoming::Notice(notice.to_owned()));
+        }
+    }
+
+    /// What is stored under `key`.
+    async fn value(&self, key: &str) -> Result<Option<Vec<u8>>, Error> {
+        let (start, size) = if self.only_get.load(Ordering::Relaxed) {
+            (Vec::new(), UNKNOWN_SIZE)
+        } else {
+            self.look(key).await?
+        };
+        // An overwrite between the two commands shows as a size that does not fit; the plain GET then settles it.
+        match size {
+            0 => Ok(None),
+            size if size == start.len() as u64 => Ok(Some(start)),
+            size => self.fetch_large(key, size).await,
+        }
+    }
+
+    /// Looks for a key whose prefix is not known, not farther than the bound; `None`: not found, which says nothing.
+    async fn search(&self, id: &TaskId) -> Option<String> {
+        let mut commands = self.commands.clone();
+        let pattern = Keys::pattern(id);
+        let mut cursor = 0_u64;
+        for _ in 0..SEARCH_ROUNDS {
+            let mut scan = cmd("SCAN");
+            scan.arg(cursor)
+                .arg("MATCH")
+                .arg(&pattern)
+                .arg("COUNT")
+                .arg(SEARCH_KEYS);
+            let answer = timeout(STEP, scan.query_async(&mut commands)).await;
+            let (next, found): (u64, Vec<String>) = answer.ok()?.ok()?;
+            if let Some(key) = found.into_iter().next() {
+                // Its spelling is remembered for the next one.
+                return self.keys.read(&key).map(|_| key);
+            }
+            cursor = next;
+            if cursor == 0 {
+                return None;
+            }
+        }
+        None
     }
 
     /// Runs one exchange within `limit`.
@@ -137,28 +230,45 @@ impl RedisLink {
 #[async_trait]
 impl Link for RedisLink {
     async fn watch(&self, id: &TaskId) -> Result<(), Error> {
-        let mut listening = self.listening.clone();
-        self.bounded(STEP, listening.subscribe(self.key(id))).await
+        let by_pattern = !self.no_patterns.load(Ordering::Relaxed);
+        let mut subscription = self.keys.subscription(id, by_pattern);
+        if let Subscription::Pattern(pattern) = &subscription
+            && !self.listen_by_pattern(pattern).await?
+        {
+            self.without_patterns();
+            subscription = self.keys.subscription(id, false);
+        }
+        if let Subscription::Channels(channels) = &subscription {
+            let mut listening = self.listening.clone();
+            self.bounded(STEP, listening.subscribe(channels)).await?;
+        }
+        let before = self.watched().insert(id.clone(), subscription.clone());
+        match before.filter(|before| *before != subscription) {
+            Some(before) => self.end(before).await,
+            None => Ok(()),
+        }
     }
 
     async fn unwatch(&self, id: &TaskId) -> Result<(), Error> {
-        let mut listening = self.listening.clone();
-        self.bounded(STEP, listening.unsubscribe(self.key(id)))
-            .await
+        let subscription = self.watched().remove(id);
+        match subscription {
+            Some(subscription) => self.end(subscription).await,
+            None => Ok(()),
+        }
     }
 
     async fn fetch(&self, id: &TaskId) -> Result<Option<Vec<u8>>, Error> {
-        let key = self.key(id);
-        let (start, size) = if self.only_get.load(Ordering::Relaxed) {
-            (Vec::new(), UNKNOWN_SIZE)
-        } else {
-            self.look(&key).await?
-        };
-        // An overwrite between the two commands shows as a size that does not fit; the plain GET then settles it.
-        match size {
-            0 => Ok(None),
-            size if size == start.len() as u64 => Ok(Some(start)),
-            size => self.fetch_large(&key, size).await,
+        for key in self.keys.of(id) {
+            if let Some(found) = self.value(&key).await? {
+                return Ok(Some(found));
+            }
+        }
+        if !self.keys.is_secret() {
+            return Ok(None);
+        }
+        match self.search(id).await {
+            Some(key) => self.value(&key).await,
+            None => Ok(None),
         }
     }
 
@@ -198,7 +308,7 @@ fn too_large(server: &RedisServer, bytes: u64) -> Error {
 /// Carries what arrives, and listens for the pulse of both connections.
 struct Pump {
     server: RedisServer,
-    stem: String,
+    keys: Arc<Keys>,
     commands: MultiplexedConnection,
     listening: PubSubSink,
     stream: PubSubStream,
@@ -211,7 +321,7 @@ impl Pump {
     async fn run(self, stop: oneshot::Receiver<()>) {
         let Self {
             server,
-            stem,
+            keys,
             commands,
             listening,
             mut stream,
@@ -220,7 +330,7 @@ impl Pump {
         let why = tokio::select! {
             biased;
             _ = stop => return,
-            why = carry(&mut stream, &stem, &incoming) => why,
+            why = carry(&mut stream, &keys, &incoming) => why,
             why = pulse(commands, listening) => Some(why),
             () = incoming.closed() => return,
         };
@@ -234,11 +344,11 @@ impl Pump {
 /// Passes messages on until the stream ends, which it does without an error when the server goes (protocol.md 11.4).
 async fn carry(
     stream: &mut PubSubStream,
-    stem: &str,
+    keys: &Keys,
     incoming: &mpsc::Sender<Incoming>,
 ) -> Option<String> {
     while let Some(message) = stream.next().await {
-        if let Some(result) = result(stem, &message) {
+        if let Some(result) = result(keys, &message) {
             incoming.send(result).await.ok()?;
         }
     }
@@ -246,11 +356,11 @@ async fn carry(
 }
 
 /// The channel is the key (protocol.md 2.2). What is beyond our limit is left to [`Link::fetch`], which says so.
-fn result(stem: &str, message: &Msg) -> Option<Incoming> {
-    let id = message.get_channel_name().strip_prefix(stem)?;
+fn result(keys: &Keys, message: &Msg) -> Option<Incoming> {
+    let id = keys.read(message.get_channel_name())?;
     let payload = message.get_payload_bytes();
     (payload.len() as u64 <= MAX_RESULT).then(|| Incoming::Result {
-        id: TaskId::from(id),
+        id,
         payload: payload.to_vec(),
     })
 }

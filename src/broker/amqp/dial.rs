@@ -8,7 +8,7 @@ use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use lapin::tcp::{AsyncTcpStream, OwnedTLSConfig};
+use lapin::tcp::{AsyncTcpStream, OwnedIdentity, OwnedTLSConfig};
 use lapin::uri::{AMQPAuthority, AMQPQueryString, AMQPScheme, AMQPUri, AMQPUserInfo};
 use lapin::{Connection, ConnectionProperties};
 use secrecy::ExposeSecret;
@@ -17,6 +17,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::errors::Failure;
 use crate::broker::url::Endpoint;
+use crate::server::tls::TlsFiles;
 
 /// Seconds between heartbeats; a dead broker is noticed after twice as long (ux.md 0.1, ruling 15).
 const HEARTBEAT: u16 = 5;
@@ -34,7 +35,11 @@ pub(super) struct Wire {
 
 impl Wire {
     /// Connects and logs in. A TCP connection that answers too late, or that nobody waits for any more, is shut down.
-    pub(super) async fn dial(endpoint: &Endpoint, deadline: Instant) -> Result<Self, Failure> {
+    pub(super) async fn dial(
+        endpoint: &Endpoint,
+        files: &TlsFiles,
+        deadline: Instant,
+    ) -> Result<Self, Failure> {
         let addresses: Vec<_> =
             match timeout_at(deadline, lookup_host((&*endpoint.host, endpoint.port))).await {
                 Ok(Ok(addresses)) => addresses.collect(),
@@ -42,7 +47,11 @@ impl Wire {
                 Err(_) => return Err(Failure::Silence { reached: false }),
             };
         let fuse = Fuse::default();
-        let outcome = timeout_at(deadline, handshake(endpoint, addresses, &fuse.0)).await;
+        let outcome = timeout_at(
+            deadline,
+            handshake(endpoint, trust(files), addresses, &fuse.0),
+        )
+        .await;
         let reached = fuse.0.is_open();
         match outcome {
             Ok(Ok(connection)) => Ok(Self { connection, fuse }),
@@ -131,6 +140,7 @@ impl Socket {
 
 async fn handshake(
     endpoint: &Endpoint,
+    trust: OwnedTLSConfig,
     addresses: Vec<SocketAddr>,
     socket: &Arc<Socket>,
 ) -> lapin::Result<Connection> {
@@ -147,15 +157,21 @@ async fn handshake(
             }
             Ok(match uri.scheme {
                 AMQPScheme::AMQP => stream,
-                AMQPScheme::AMQPS => {
-                    let trust = OwnedTLSConfig::default();
-                    stream.into_tls(&uri.authority.host, trust.as_ref()).await?
-                }
+                AMQPScheme::AMQPS => stream.into_tls(&uri.authority.host, trust.as_ref()).await?,
             })
         },
         properties(),
     )
     .await
+}
+
+/// Whom we trust beside the system's authorities, and who we are.
+fn trust(files: &TlsFiles) -> OwnedTLSConfig {
+    let identity = files.identity.clone();
+    OwnedTLSConfig {
+        identity: identity.map(|(pem, key)| OwnedIdentity::PKCS8 { pem, key }),
+        cert_chain: files.authorities.clone(),
+    }
 }
 
 /// Our address in lapin's terms; built, never parsed, because its rules for vhosts are not kombu's (protocol.md 5.4).

@@ -11,6 +11,9 @@ use lapin::protocol::AMQPErrorKind;
 use crate::broker::url::Endpoint;
 use crate::error::{Error, Kind};
 
+/// Why a server may close an encrypted connection.
+const UNWANTED: &str = "does it want a certificate of ours, or another one (the options ssl_certfile and ssl_keyfile)?";
+
 /// Remote text is cut here.
 const MAX_REMOTE: usize = 300;
 
@@ -31,6 +34,16 @@ pub(super) enum Failure {
         /// Whether the TCP connection had been made.
         reached: bool,
     },
+}
+
+impl Failure {
+    /// The AMQP reply code, if the broker said so.
+    pub(super) fn code(&self) -> Option<u16> {
+        match self {
+            Self::Amqp { error, .. } => code(error),
+            Self::UnknownHost | Self::Silence { .. } => None,
+        }
+    }
 }
 
 impl From<lapin::Error> for Failure {
@@ -96,13 +109,17 @@ pub(super) fn unconfirmed(endpoint: &Endpoint, failure: &Failure) -> Error {
 pub(super) fn step(endpoint: &Endpoint, step: &str, failure: &Failure) -> Error {
     let refused = remote(failure).is_some();
     let verb = if refused { "was refused" } else { "failed" };
-    let denied = matches!(failure, Failure::Amqp { error, .. } if code(error) == Some(403));
-    let hint = denied.then(|| {
-        format!(
+    let hint = match failure.code() {
+        Some(403) => Some(format!(
             "user {0} lacks a permission on this vhost: rabbitmqctl list_user_permissions {0}",
             endpoint.user
-        )
-    });
+        )),
+        Some(404) if cause(failure).contains("no exchange") => Some(
+            "is the exchange's name right? umbel does not declare any; a worker that uses it does"
+                .to_owned(),
+        ),
+        _ => None,
+    };
     let what = format!("{step} {verb}: {}", cause(failure));
     told(endpoint, &what, hint)
 }
@@ -221,16 +238,15 @@ fn hung_up(endpoint: &Endpoint, cause: &io::Error) -> (String, Option<String>) {
             )),
         );
     }
-    if text.contains("certificate") || text.contains("Certificate") || text.contains("UnknownCA") {
-        return (
-            format!("TLS: {}", cut(&text)),
-            Some("the certificate is checked against the authorities that this system trusts; for an own one set SSL_CERT_FILE to its PEM file".to_owned()),
-        );
+    if let Some(hint) = crate::server::tls::hint(&text) {
+        return (format!("TLS: {}", cut(&text)), Some(hint));
     }
-    (
-        "it closed the connection instead of answering in AMQP".to_owned(),
-        Some(not_amqp(endpoint)),
-    )
+    let what = "it closed the connection instead of answering in AMQP".to_owned();
+    if endpoint.tls {
+        // In TLS 1.3 a client's certificate is judged when the client is through; the alert may be lost then.
+        return (what, Some(UNWANTED.to_owned()));
+    }
+    (what, Some(not_amqp(endpoint)))
 }
 
 /// The TCP connection could not be made.
@@ -349,7 +365,7 @@ mod tests {
     #[case::unknown_authority(
         reached(io_error(io::ErrorKind::InvalidData, "invalid peer certificate: UnknownIssuer")),
         "broker amqp://h:5673/: TLS: invalid peer certificate: UnknownIssuer",
-        "trusts"
+        "ssl_ca_certs"
     )]
     fn a_failed_connect_says_what_happened_and_what_to_check(
         #[case] failure: Failure,

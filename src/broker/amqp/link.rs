@@ -9,9 +9,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::future::join;
 use futures_util::try_join;
-use lapin::options::{BasicQosOptions, QueueDeclareOptions};
+use lapin::options::{BasicQosOptions, ExchangeDeclareOptions, QueueDeclareOptions};
 use lapin::types::{FieldTable, ShortString};
-use lapin::{Channel, Consumer};
+use lapin::{Channel, Consumer, ExchangeKind};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
 use uuid::Uuid;
@@ -19,27 +19,38 @@ use uuid::Uuid;
 use super::dial::Wire;
 use super::errors::{self, Failure};
 use super::lane::{self, Fate, Lanes, Parcel, Trouble};
+use super::management::{Management, Statistics};
 use super::pump::{Pump, Side, Source};
 use super::queues::{self, Seat};
 use super::{STEP, convert, listening};
 use crate::broker::url::Endpoint;
-use crate::broker::{AckTag, Delivery, Depth, Held, Incoming, Link, Reach, Route};
+use crate::broker::{AckTag, Delivery, Depth, Incoming, Link, Reach, Route};
 use crate::error::{Error, Kind};
-use crate::protocol::control;
 use crate::protocol::{Message, QueueName};
+use crate::server::TransportOptions;
+use crate::server::http::HttpUrl;
+use crate::server::tls::TlsFiles;
 
 /// Tasks that can be on their way to the broker at the same time.
 const LANES: usize = 8;
 
-/// The exchange of events (`event_exchange` default).
-const EVENTS: &str = "celeryev";
-
 /// How long closing and acknowledging may take.
 const GOODBYE: Duration = Duration::from_secs(1);
+
+/// What a link is opened with.
+pub(super) struct Way<'a> {
+    pub(super) endpoint: &'a Endpoint,
+    pub(super) result_queue: &'a str,
+    pub(super) options: &'a Arc<TransportOptions>,
+    pub(super) management: Option<&'a HttpUrl>,
+    pub(super) files: &'a TlsFiles,
+}
 
 /// See the head of this file.
 pub(super) struct AmqpLink {
     endpoint: Endpoint,
+    options: Arc<TransportOptions>,
+    management: Option<Arc<Management>>,
     control: Arc<Wire>,
     publishing: Arc<Wire>,
     tasks: Arc<Lanes>,
@@ -61,34 +72,26 @@ pub(super) struct AmqpLink {
 impl AmqpLink {
     /// Dials twice at once, declares our queues and starts to carry what arrives to `incoming`.
     pub(super) async fn open(
-        endpoint: &Endpoint,
-        result_queue: &str,
+        way: &Way<'_>,
         incoming: mpsc::Sender<Incoming>,
         deadline: Instant,
     ) -> Result<Arc<dyn Link>, Failure> {
-        let (control, publishing) = try_join!(
-            Wire::dial(endpoint, deadline),
-            Wire::dial(endpoint, deadline)
-        )?;
+        let dial = || Wire::dial(way.endpoint, way.files, deadline);
+        let (control, publishing) = try_join!(dial(), dial())?;
         let wires = (Arc::new(control), Arc::new(publishing));
-        match timeout_at(
-            deadline,
-            Self::set_up(endpoint, result_queue, incoming, wires),
-        )
-        .await
-        {
+        match timeout_at(deadline, Self::set_up(way, incoming, wires)).await {
             Ok(link) => Ok(Arc::new(link?)),
             Err(_) => Err(Failure::Silence { reached: true }),
         }
     }
 
     async fn set_up(
-        endpoint: &Endpoint,
-        result_queue: &str,
+        way: &Way<'_>,
         incoming: mpsc::Sender<Incoming>,
         (control, publishing): (Arc<Wire>, Arc<Wire>),
     ) -> Result<Self, Failure> {
-        let result_queue = ShortString::from(result_queue);
+        let endpoint = way.endpoint;
+        let result_queue = ShortString::from(way.result_queue);
         let reply_queue = ShortString::from(format!("umbel.{}", Uuid::new_v4()));
         let sides = (Side::new(control.clone()), Side::new(publishing.clone()));
         let (tasks, broadcasts, probe, replies, results) = tokio::join!(
@@ -99,15 +102,23 @@ impl AmqpLink {
             queues::open_results(&control, &result_queue),
         );
         let replies = permitted(replies)?;
+        if replies.is_none() {
+            // The first thing in a new channel: there is room.
+            let _ = incoming.try_send(Incoming::Notice(no_replies(endpoint)));
+        }
         let (tasks, result_queue, channel, results) =
             if let Some((channel, results)) = permitted(results)? {
                 (tasks?, Some(result_queue), channel, results)
             } else {
                 let (tasks, channel, results) = direct(&publishing).await?;
+                let _ = incoming.try_send(Incoming::Notice(results_by_channel(endpoint)));
                 (tasks, None, channel, results)
             };
         let seat = Arc::new(Seat::new(channel));
         let weak = incoming.downgrade();
+        let management = way
+            .management
+            .map(|url| Arc::new(Management::new(url, endpoint, way.files, weak.clone())));
         let pump = Pump {
             endpoint: endpoint.clone(),
             control: sides.0,
@@ -122,6 +133,8 @@ impl AmqpLink {
         let (stop, stopped) = oneshot::channel();
         let link = Self {
             endpoint: endpoint.clone(),
+            options: Arc::clone(way.options),
+            management,
             control,
             publishing,
             tasks,
@@ -182,6 +195,30 @@ impl AmqpLink {
         }
     }
 
+    /// Looks first whether an exchange is there, where a publish to a missing one would close the channel that results come to.
+    async fn unknown_exchange(&self, exchange: &str) -> Option<Error> {
+        if exchange.is_empty() || self.result_queue.is_some() {
+            return None;
+        }
+        let name = convert::short("the name of the exchange", exchange).ok()?;
+        let passive = ExchangeDeclareOptions {
+            passive: true,
+            ..ExchangeDeclareOptions::default()
+        };
+        let asked = self.ask(async |channel| {
+            // The kind is not looked at.
+            channel
+                .exchange_declare(name, ExchangeKind::Direct, passive, FieldTable::default())
+                .await
+        });
+        match asked.await {
+            Err(failure @ Failure::Amqp { .. }) if failure.code() == Some(404) => {
+                Some(self.trouble("the message", &Trouble::Failure(failure)))
+            }
+            _ => None,
+        }
+    }
+
     /// A Nack: the queue has a limit and is full, or the broker failed inside.
     fn refused(&self, what: &str) -> Error {
         let address = self.endpoint.short();
@@ -221,6 +258,9 @@ impl Link for AmqpLink {
         if self.is_blocked() {
             return Delivery::Unsent(self.trouble("the message", &Trouble::Blocked));
         }
+        if let Some(error) = self.unknown_exchange(&route.exchange).await {
+            return Delivery::Unsent(error);
+        }
         let parcel = match parcel(&route.exchange, &route.routing_key, message, 2) {
             Ok(parcel) => parcel,
             Err(reason) => return Delivery::Unsent(self.unsendable(&reason)),
@@ -240,8 +280,9 @@ impl Link for AmqpLink {
         if self.is_blocked() {
             return Err(self.trouble("a control request", &Trouble::Blocked));
         }
+        let exchange = format!("{}.pidbox", self.options.control_exchange);
         let parcel =
-            parcel(control::EXCHANGE, "", request, 1).map_err(|reason| self.unsendable(&reason))?;
+            parcel(&exchange, "", request, 1).map_err(|reason| self.unsendable(&reason))?;
         match self.broadcasts.publish(parcel, Instant::now() + STEP).await {
             Fate::Routed => Ok(Reach::Somebody),
             Fate::Returned(_) => Ok(Reach::Nobody),
@@ -267,18 +308,23 @@ impl Link for AmqpLink {
             passive: true,
             ..QueueDeclareOptions::default()
         };
-        let answer = self
-            .ask(async |channel| {
-                channel
-                    .queue_declare(name, passive, FieldTable::default())
-                    .await
-            })
-            .await;
+        let answer = self.ask(async |channel| {
+            channel
+                .queue_declare(name, passive, FieldTable::default())
+                .await
+        });
+        let statistics = async {
+            match &self.management {
+                Some(management) => management.of(queue.as_str()).await,
+                None => Statistics::default(),
+            }
+        };
+        let (answer, statistics) = join(answer, statistics).await;
         match answer {
             Ok(found) => Ok(Depth::Known {
                 ready: found.message_count().into(),
-                held: Held::Unknown,
-                rates: None,
+                held: statistics.held,
+                rates: statistics.rates,
                 consumers: Some(found.consumer_count().into()),
             }),
             Err(Failure::Amqp { error, .. }) if errors::code(&error) == Some(404) => {
@@ -297,7 +343,8 @@ impl Link for AmqpLink {
         let changed = match (living, wanted) {
             (Some(channel), true) => Ok(Some(channel)),
             (None, true) => {
-                let listen = listening::listen(&self.control, EVENTS, &self.incoming);
+                let listen =
+                    listening::listen(&self.control, &self.options.event_exchange, &self.incoming);
                 timeout(STEP, listen)
                     .await
                     .map_or(Err(Failure::Silence { reached: true }), |channel| {
@@ -362,13 +409,26 @@ impl Link for AmqpLink {
 
 /// Without a queue of ours: results come to the channel that publishes.
 async fn direct(publishing: &Arc<Wire>) -> lapin::Result<(Arc<Lanes>, Channel, Consumer)> {
-    tracing::warn!(
-        "the user may not declare queues: results come by direct reply-to and die with the connection"
-    );
     let channel = lane::open_channel(publishing).await?;
     let results = queues::open_direct(&channel).await?;
     let tasks = Lanes::only(publishing.clone(), channel.clone());
     Ok((tasks, channel, results))
+}
+
+/// What a user is told who may not have a queue for control replies. (Workers answer to a queue only, protocol.md 3.3.)
+fn no_replies(endpoint: &Endpoint) -> String {
+    format!(
+        "user {} may not declare queues on the vhost {}, so workers cannot answer: nothing can be known of them and their tasks (it takes the permission configure for umbel.*, and read and write)",
+        endpoint.user, endpoint.vhost
+    )
+}
+
+/// What a user is told who may not have a queue for results.
+fn results_by_channel(endpoint: &Endpoint) -> String {
+    format!(
+        "user {} may not declare queues on the vhost {}: rpc results come straight to this connection, and are lost if it breaks",
+        endpoint.user, endpoint.vhost
+    )
 }
 
 /// A message ready to be written; `mode` is its delivery mode unless it says one itself.

@@ -4,9 +4,7 @@
 //! costs the broker nothing. Events that find no room are dropped.
 
 use futures_util::StreamExt;
-use lapin::options::{
-    BasicConsumeOptions, ExchangeDeclareOptions, QueueBindOptions, QueueDeclareOptions,
-};
+use lapin::options::{BasicConsumeOptions, ExchangeDeclareOptions, QueueBindOptions};
 use lapin::types::{AMQPValue, FieldTable};
 use lapin::{Channel, ExchangeKind};
 use tokio::sync::mpsc;
@@ -14,6 +12,7 @@ use uuid::Uuid;
 
 use super::convert;
 use super::dial::Wire;
+use super::queues::passing;
 use crate::broker::Incoming;
 
 /// How long an event waits for its reader, in ms (Celery's `event_queue_ttl`).
@@ -39,17 +38,12 @@ pub(super) async fn listen(
         .exchange_declare(exchange.into(), ExchangeKind::Topic, topic, nothing())
         .await?;
     let name = format!("celeryev.{}", Uuid::new_v4());
-    let ours = QueueDeclareOptions {
-        exclusive: true,
-        auto_delete: true,
-        ..QueueDeclareOptions::default()
-    };
     let mut limits = FieldTable::default();
     limits.insert("x-message-ttl".into(), AMQPValue::LongInt(TTL));
     limits.insert("x-expires".into(), AMQPValue::LongInt(EXPIRES));
     let bind = QueueBindOptions::default();
     channel
-        .queue_declare(name.as_str().into(), ours, limits)
+        .queue_declare(name.as_str().into(), passing(), limits)
         .await?;
     channel
         .queue_bind(

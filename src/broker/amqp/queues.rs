@@ -27,6 +27,23 @@ const EXPIRES_MS: i32 = 300_000;
 /// Results that the broker hands us before the first is acknowledged; bounds what waits in memory.
 const PREFETCH: u16 = 64;
 
+/// A queue that outlives its connection. (RabbitMQ 4.3 knows only durable and exclusive queues.)
+pub(super) fn lasting() -> QueueDeclareOptions {
+    QueueDeclareOptions {
+        durable: true,
+        ..QueueDeclareOptions::default()
+    }
+}
+
+/// A queue that goes with its connection.
+pub(super) fn passing() -> QueueDeclareOptions {
+    QueueDeclareOptions {
+        exclusive: true,
+        auto_delete: true,
+        ..QueueDeclareOptions::default()
+    }
+}
+
 /// The result queue: declared, and consumed with explicit acks and without the exclusive flag, so that a connection that died
 /// unnoticed does not lock us out.
 pub(super) async fn open_results(
@@ -36,14 +53,10 @@ pub(super) async fn open_results(
     let channel = wire.connection().create_channel().await?;
     let mut arguments = FieldTable::default();
     arguments.insert("x-expires".into(), AMQPValue::LongInt(EXPIRES_MS));
-    let durable = QueueDeclareOptions {
-        durable: true,
-        ..QueueDeclareOptions::default()
-    };
     // All at once: a channel is answered in the order it was asked.
     let (.., consumer) = try_join!(
         channel.basic_qos(PREFETCH, BasicQosOptions::default()),
-        channel.queue_declare(name.clone(), durable, arguments),
+        channel.queue_declare(name.clone(), lasting(), arguments),
         consume(&channel, name.clone(), false),
     )?;
     Ok((channel, consumer))
@@ -55,13 +68,8 @@ pub(super) async fn open_replies(
     name: &ShortString,
 ) -> lapin::Result<(Channel, Consumer)> {
     let channel = wire.connection().create_channel().await?;
-    let passing = QueueDeclareOptions {
-        exclusive: true,
-        auto_delete: true,
-        ..QueueDeclareOptions::default()
-    };
     let (_, consumer) = try_join!(
-        channel.queue_declare(name.clone(), passing, FieldTable::default()),
+        channel.queue_declare(name.clone(), passing(), FieldTable::default()),
         consume(&channel, name.clone(), true),
     )?;
     Ok((channel, consumer))
@@ -134,5 +142,18 @@ pub(super) async fn delete(channel: &Channel, name: &ShortString) {
         .await;
     if let Err(error) = deleted {
         tracing::debug!(%error, "the result queue was not deleted; it expires by itself");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_queue_of_ours_is_durable_or_exclusive_as_rabbitmq_4_3_demands() {
+        for options in [lasting(), passing()] {
+            assert!(options.durable != options.exclusive, "{options:?}");
+        }
+        assert!(!lasting().auto_delete, "it would go with its consumer");
     }
 }

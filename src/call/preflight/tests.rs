@@ -545,3 +545,47 @@ fn readers_that_do_not_answer_may_accept_no_json() {
     let warnings = look(&cluster, "a").warnings.join("\n");
     assert!(warnings.contains("accept no JSON"), "{warnings}");
 }
+
+/// On Redis: so many heard the question; the queue has no count of consumers.
+fn heard_by(cluster: &mut Cluster, listeners: u64, queue: &str) {
+    let reach = Reach::Listeners(listeners);
+    let question = Question::Registered;
+    cluster.apply(Heard::Asked { question, reach }, now());
+    let known = Depth::Known {
+        ready: 0,
+        held: Held::Queue(0),
+        rates: None,
+        consumers: None,
+    };
+    depth(cluster, queue, known);
+}
+
+#[test]
+fn where_consumers_are_not_counted_the_answers_of_all_who_heard_are_proof() {
+    let mut unread = cluster(&[("w1", &["a"], "other")]);
+    heard_by(&mut unread, 1, "celery");
+    let refusal = look(&unread, "a").refusal.unwrap();
+    assert_eq!(refusal.message, "queue celery: no worker reads it");
+    assert!(refusal.hint.unwrap().contains("--queue other"));
+    let mut unknown = cluster(&[("w1", &["b"], "celery")]);
+    heard_by(&mut unknown, 1, "celery");
+    let refusal = look(&unknown, "a").refusal.unwrap();
+    assert!(refusal.message.contains("has a registered"), "{refusal}");
+    assert_eq!(look(&unknown, "b").refusal, None);
+}
+
+#[rstest]
+#[case(&["a"], "other")]
+#[case(&["b"], "celery")]
+fn one_who_heard_and_did_not_answer_may_run_it(#[case] tasks: &[&str], #[case] queue: &str) {
+    let mut cluster = cluster(&[("w1", tasks, queue)]);
+    heard_by(&mut cluster, 2, "celery");
+    assert_eq!(look(&cluster, "a").refusal, None);
+}
+
+#[test]
+fn a_question_that_nobody_heard_is_proof() {
+    let mut cluster = Cluster::default();
+    heard_by(&mut cluster, 0, "celery");
+    assert_eq!(look(&cluster, "a").refusal.unwrap().kind, Kind::NoWorker);
+}

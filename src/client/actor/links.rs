@@ -8,14 +8,14 @@ use tokio::sync::mpsc;
 use super::calls::Tracked;
 use super::polling::announce;
 use super::{Actor, Connected, Done, INCOMING};
-use crate::backend::{self, Results};
+use crate::backend::{self, Results, Told};
 use crate::broker;
 use crate::call::Fact;
 use crate::client::backoff;
 use crate::client::event::{Event, LinkName, LinkState};
 use crate::client::survey::Survey;
 use crate::clock::{Moment, Now};
-use crate::cluster::Heard;
+use crate::cluster::{Cluster, Heard};
 use crate::error::Error;
 
 /// Latency within which a broker answers at its ease.
@@ -90,6 +90,23 @@ impl<L: ?Sized> Slot<L> {
             since,
         }
     }
+}
+
+/// What the workers tell of their result backend.
+fn told_backend(cluster: &Cluster) -> Option<Told> {
+    let conf = cluster.conf();
+    let named = cluster.result_backend()?;
+    // The report leaves out the query, in which the database of a socket stands; the settings have it from Celery 5.6 on.
+    let set = conf.and_then(|conf| conf.result_backend.as_deref());
+    let whole = set.filter(|set| {
+        let (_, rest) = set.split_once('+').unwrap_or(("", set));
+        named.starts_with("socket://") && rest.starts_with(named)
+    });
+    Some(Told {
+        url: whole.unwrap_or(named).to_owned(),
+        keyprefix: conf.map(|conf| conf.result_keyprefix.clone()),
+        master_name: conf.and_then(|conf| conf.result_master_name.clone()),
+    })
 }
 
 impl Actor {
@@ -209,6 +226,7 @@ impl Actor {
         match incoming {
             broker::Incoming::Result { message, tag } => self.result_message(message, tag).await,
             broker::Incoming::Reply(message) => self.control_reply(&message).await,
+            broker::Incoming::Notice(notice) => self.notice(notice).await,
             broker::Incoming::Event(message) => self.events_came(&message).await,
             broker::Incoming::Blocked(Some(reason)) => {
                 self.blocked = true;
@@ -257,6 +275,7 @@ impl Actor {
     pub(super) async fn backend_says(&mut self, incoming: backend::Incoming) {
         match incoming {
             backend::Incoming::Result { id, payload } => self.document(id, payload).await,
+            backend::Incoming::Notice(notice) => self.notice(notice).await,
             backend::Incoming::Lost(reason) => self.backend_lost(reason).await,
         }
     }
@@ -303,14 +322,17 @@ impl Actor {
         }
     }
 
-    /// The workers told where results are: choose, once.
+    /// The workers told where results are: choose, once. A backend that the user named hears what they tell of it.
     pub(super) async fn choose_results(&mut self) {
-        if self.results.is_some() {
-            return;
-        }
-        let Some(told) = self.cluster.result_backend().map(str::to_owned) else {
+        let Some(told) = told_backend(&self.cluster) else {
             return;
         };
+        if let Some(results) = &self.results {
+            if let Results::Stored(way) = results {
+                way.hear(&told);
+            }
+            return;
+        }
         let Some(resolve) = &self.resolve else {
             return;
         };

@@ -283,12 +283,15 @@ impl Actor {
         for queue in new {
             self.ask_depth(queue);
         }
-        let report_told = self
-            .cluster
-            .workers
-            .values()
-            .any(|worker| worker.report.is_some());
-        if report_told {
+        let workers = self.cluster.workers.values();
+        let (report, conf) = workers.fold((false, false), |(report, conf), worker| {
+            (
+                report || worker.report.is_some(),
+                conf || worker.conf.is_some(),
+            )
+        });
+        // The one names the backend, the other the options that say where in it results are.
+        if report && conf {
             self.choose_results().await;
         }
     }

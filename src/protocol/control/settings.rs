@@ -17,8 +17,10 @@ pub struct Conf {
     pub ignore_result: Option<bool>,
     /// `task_track_started`.
     pub track_started: Option<bool>,
-    /// `result_backend_transport_options.global_keyprefix` when it is not censored.
-    pub result_keyprefix: Option<String>,
+    /// `result_backend_transport_options.global_keyprefix`.
+    pub result_keyprefix: Keyprefix,
+    /// `result_backend_transport_options.master_name`, for Sentinel.
+    pub result_master_name: Option<String>,
     /// `accept_content`: names (`json`) or content types, as configured; `None` if not told, which is just JSON.
     pub accept_content: Option<Vec<String>>,
     /// `task_serializer`: also what the worker answers control requests in.
@@ -31,6 +33,18 @@ pub struct Conf {
     pub queue_max_priority: Option<u64>,
     /// `broker_transport_options`.
     pub transport: TransportOptions,
+}
+
+/// A `global_keyprefix` as workers tell it: they take its name for that of a secret (protocol.md 2.2).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Keyprefix {
+    /// There is none.
+    #[default]
+    None,
+    /// This one.
+    Known(String),
+    /// There is one, and it is masked.
+    Censored,
 }
 
 /// What `broker_transport_options` tells that we use; `None` is not told, or censored because its name says "key".
@@ -83,7 +97,12 @@ pub fn conf(reply: &Json) -> Conf {
             reply,
             &["task_track_started", "celery_track_started"],
         )),
-        result_keyprefix: setting(reply, &["result_backend_transport_options"]).and_then(keyprefix),
+        result_keyprefix: setting(reply, &["result_backend_transport_options"])
+            .map_or(Keyprefix::None, keyprefix),
+        result_master_name: text(
+            setting(reply, &["result_backend_transport_options"])
+                .and_then(|options| options.get("master_name")),
+        ),
         accept_content: accept_content(reply),
         task_serializer: text(setting(reply, &["task_serializer"])),
         default_exchange: text(setting(
@@ -170,10 +189,13 @@ fn flag(value: Option<&Json>) -> Option<bool> {
     value?.as_bool()
 }
 
-/// The prefix, unless the worker censored it as something secret because of its name.
-fn keyprefix(options: &Json) -> Option<String> {
-    let prefix = text(options.get("global_keyprefix"))?;
-    (!is_censored(&prefix)).then_some(prefix)
+/// The prefix, or that the worker masks it.
+fn keyprefix(options: &Json) -> Keyprefix {
+    match text(options.get("global_keyprefix")) {
+        None => Keyprefix::None,
+        Some(prefix) if is_censored(&prefix) => Keyprefix::Censored,
+        Some(prefix) => Keyprefix::Known(prefix),
+    }
 }
 
 /// `task_routes` is a dict of pattern to route, or a list of such dicts and of lists of pairs. Router functions cannot be asked.
@@ -282,7 +304,22 @@ mod tests {
             (Some(true), Some(false))
         );
         assert_eq!(old.routes.len(), 1);
-        assert_eq!(old.result_keyprefix.as_deref(), Some("kp_"));
+        assert_eq!(old.result_keyprefix, Keyprefix::Known("kp_".to_owned()));
+    }
+
+    #[test]
+    fn a_masked_prefix_is_one_that_is_not_known() {
+        let options = |text: &str| {
+            let conf = conf(&read(&format!(
+                r#"{{"result_backend_transport_options": {text}}}"#
+            )));
+            (conf.result_keyprefix, conf.result_master_name)
+        };
+        assert_eq!(
+            options(r#"{"global_keyprefix": "********", "master_name": "m"}"#),
+            (Keyprefix::Censored, Some("m".to_owned()))
+        );
+        assert_eq!(options("{}"), (Keyprefix::None, None));
     }
 
     #[rstest]

@@ -2,19 +2,60 @@
 //!
 //! The table behind it is protocol.md 11.4: what the redis crate 1.8 reports for each mishap. No password can get in here:
 //! addresses are written by [`RedisUrl::short`].
+//!
+//! With Sentinels it says which side it was: one of them, or the master that they name.
 
 use redis::{ErrorKind, RedisError, ServerErrorKind};
 
-use super::{RedisUrl, Role};
+use super::{RedisUrl, Role, Way};
 use crate::error::{Error, Kind};
+use crate::server::url::authority;
+
+/// Where the password of the Sentinels goes.
+const SENTINEL_LOGIN: &str = "the password in the URL is the data node's; the Sentinels' own is the option sentinel_kwargs, as {\"password\": \"…\"} in UMBEL_BROKER_OPTIONS or UMBEL_BACKEND_OPTIONS";
 
 /// Remote text is cut here.
 const MAX_REMOTE: usize = 300;
 
+/// Where something went wrong.
+pub(super) struct At<'a> {
+    pub(super) role: Role,
+    pub(super) url: &'a RedisUrl,
+    /// Which of the servers behind a `sentinel://` URL.
+    pub(super) node: Option<Node<'a>>,
+}
+
+/// One of the servers behind a `sentinel://` URL.
+#[derive(Clone, Copy)]
+pub(super) enum Node<'a> {
+    /// A Sentinel.
+    Sentinel(&'a str, u16),
+    /// The master that the Sentinels named.
+    Master(&'a str, u16),
+}
+
+impl At<'_> {
+    /// Host and port, unless it is a socket.
+    fn host(&self) -> Option<(&str, u16)> {
+        match (self.node, &self.url.way) {
+            (Some(Node::Sentinel(host, port) | Node::Master(host, port)), _) => Some((host, port)),
+            (None, Way::Tcp { host, port, .. }) => Some((host, *port)),
+            (None, Way::Sentinel { sentinels }) => {
+                sentinels.first().map(|(host, port)| (&**host, *port))
+            }
+            (None, Way::Socket(_)) => None,
+        }
+    }
+
+    fn is_tls(&self) -> bool {
+        matches!(self.url.way, Way::Tcp { tls: true, .. })
+    }
+}
+
 /// An error of the crate.
-pub(super) fn told(role: Role, url: &RedisUrl, error: &RedisError) -> Error {
-    let (what, hint) = explained(url, error);
-    framed(role, url, &what, hint)
+pub(super) fn told(at: &At<'_>, error: &RedisError) -> Error {
+    let (what, hint) = explained(at, error);
+    framed(at, &what, hint)
 }
 
 /// Whether the server's access rules forbid it.
@@ -23,57 +64,70 @@ pub fn is_denied(error: &RedisError) -> bool {
 }
 
 /// Nothing was heard in time.
-pub(super) fn silent(role: Role, url: &RedisUrl) -> Error {
-    framed(role, url, "no answer in time", Some(silence(url)))
+pub(super) fn silent(at: &At<'_>) -> Error {
+    framed(at, "no answer in time", Some(silence(at)))
 }
 
-fn silence(url: &RedisUrl) -> String {
-    let doubt = if url.tls {
+fn silence(at: &At<'_>) -> String {
+    let Some((_, port)) = at.host() else {
+        return "is it up, or frozen?".to_owned();
+    };
+    let doubt = if at.is_tls() {
         "does that port speak TLS (rediss://)?"
     } else {
         "does a firewall let it through?"
     };
-    format!("is it up, is {} the right port, and {doubt}", url.port)
+    format!("is it up, is {port} the right port, and {doubt}")
 }
 
 /// A connection that was up and is gone.
-pub(super) fn lost(role: Role, url: &RedisUrl, why: &str) -> Error {
-    framed(role, url, &format!("connection lost: {why}"), None)
+pub(super) fn lost(at: &At<'_>, why: &str) -> Error {
+    framed(at, &format!("connection lost: {why}"), None)
 }
 
 /// Anything else.
-pub(super) fn failed(role: Role, url: &RedisUrl, what: &str) -> Error {
-    framed(role, url, what, None)
+pub(super) fn failed(at: &At<'_>, what: &str) -> Error {
+    framed(at, what, None)
 }
 
-/// `result backend redis://localhost:6379/0: …`
-fn framed(role: Role, url: &RedisUrl, what: &str, hint: Option<String>) -> Error {
-    let (kind, who) = match role {
+/// `result backend redis://localhost:6379/0: …`, `broker sentinel://h:26379/0: master 10.0.0.7:6379: …`
+pub(super) fn framed(at: &At<'_>, what: &str, hint: Option<String>) -> Error {
+    let (kind, who) = match at.role {
         Role::Broker => (Kind::Unsent, "broker"),
         Role::Backend => (Kind::BackendUnreachable, "result backend"),
     };
-    let error = Error::new(kind, format!("{who} {}: {what}", url.short()));
+    let node = match at.node {
+        None => String::new(),
+        Some(Node::Sentinel(host, port)) => format!("Sentinel {}: ", authority(host, port)),
+        Some(Node::Master(host, port)) => format!("master {}: ", authority(host, port)),
+    };
+    let error = Error::new(kind, format!("{who} {}: {node}{what}", at.url.short()));
     match hint {
         Some(hint) => error.hint(hint),
         None => error,
     }
 }
 
-fn explained(url: &RedisUrl, error: &RedisError) -> (String, Option<String>) {
+fn explained(at: &At<'_>, error: &RedisError) -> (String, Option<String>) {
     let hint = |text: &str| Some(text.to_owned());
     match error.kind() {
         ErrorKind::AuthenticationFailed => (
             "login refused: wrong password or unknown user".to_owned(),
-            hint("check the password; one with / ? # @ : must be percent-encoded in the URL"),
+            match at.node {
+                Some(Node::Sentinel(..)) => hint(SENTINEL_LOGIN),
+                _ => hint(
+                    "check the password; one with / ? # @ : must be percent-encoded in the URL",
+                ),
+            },
         ),
         ErrorKind::Parse => (
             "what answered is not a Redis".to_owned(),
-            Some(match url.port {
-                6379 => "something else listens on that port".to_owned(),
-                port => format!("is {port} its port (usually 6379)?"),
+            Some(match at.host() {
+                None | Some((_, 6379)) => "something else listens there".to_owned(),
+                Some((_, port)) => format!("is {port} its port (usually 6379)?"),
             }),
         ),
-        ErrorKind::Io => unreached(url, error),
+        ErrorKind::Io => unreached(at, error),
         ErrorKind::Server(ServerErrorKind::NoPerm) => (
             remote(error),
             hint(
@@ -87,10 +141,16 @@ fn explained(url: &RedisUrl, error: &RedisError) -> (String, Option<String>) {
         _ => match error.code() {
             Some("NOAUTH") => (
                 "it wants a password".to_owned(),
-                hint("give it in the URL: redis://:password@host:6379/0"),
+                match at.node {
+                    Some(Node::Sentinel(..)) => hint(SENTINEL_LOGIN),
+                    Some(Node::Master(..)) => {
+                        hint("give it in the URL: sentinel://:password@host:26379/0")
+                    }
+                    None => hint("give it in the URL: redis://:password@host:6379/0"),
+                },
             ),
             _ if error.to_string().contains("DB index") => (
-                format!("there is no database {}", url.db),
+                format!("there is no database {}", at.url.db),
                 hint(
                     "the number after the last slash of the URL; a Redis has 16 unless configured otherwise",
                 ),
@@ -101,38 +161,71 @@ fn explained(url: &RedisUrl, error: &RedisError) -> (String, Option<String>) {
 }
 
 /// Input or output failed.
-fn unreached(url: &RedisUrl, error: &RedisError) -> (String, Option<String>) {
+fn unreached(at: &At<'_>, error: &RedisError) -> (String, Option<String>) {
     let text = error.to_string();
+    let Some((host, port)) = at.host() else {
+        return unopened(error, &text);
+    };
     if error.is_connection_refusal() {
         return (
             "connection refused".to_owned(),
-            Some(format!(
-                "does Redis run on {}, and is {} its port?",
-                url.host, url.port
-            )),
+            Some(match at.node {
+                Some(Node::Sentinel(..)) => {
+                    format!("does a Sentinel run on {host}, and is {port} its port?")
+                }
+                Some(Node::Master(..)) => {
+                    "the Sentinels still name it; they find another in a few seconds".to_owned()
+                }
+                None => format!("does Redis run on {host}, and is {port} its port?"),
+            }),
         );
     }
     if text.contains("lookup address") {
         return (
-            format!("the host name {} is not known", url.host),
+            format!("the host name {host} is not known"),
             Some("check its spelling, the DNS or the VPN".to_owned()),
         );
     }
-    if text.contains("certificate") || text.contains("Certificate") || text.contains("UnknownCA") {
-        return (
-            format!("TLS: {}", cut(&text)),
-            Some("the certificate is checked against the authorities that this system trusts; for an own one set SSL_CERT_FILE to its PEM file".to_owned()),
-        );
+    if let Some(hint) = crate::server::tls::hint(&text) {
+        return (format!("TLS: {}", cut(&text)), Some(hint));
     }
     if error.is_timeout() {
-        return ("no answer in time".to_owned(), Some(silence(url)));
+        return ("no answer in time".to_owned(), Some(silence(at)));
     }
     let hint = match error.is_connection_dropped() {
-        true if url.tls => "does that port speak TLS?",
-        true => "does that port want TLS (rediss://), or is its limit of clients reached?",
+        true if at.is_tls() => {
+            "does that port speak TLS, and does it want a certificate of ours, or another one (the options ssl_certfile and ssl_keyfile)?"
+        }
+        true => {
+            "does that port want TLS (rediss://, or the option ssl=true), or is its limit of clients reached?"
+        }
         false => "is it reachable from here?",
     };
     (lower(&text), Some(hint.to_owned()))
+}
+
+/// A socket in the file system that cannot be opened.
+fn unopened(error: &RedisError, text: &str) -> (String, Option<String>) {
+    // The crate takes a missing socket for a refusal.
+    let (what, hint) = if text.contains("No such file") {
+        (
+            "there is no such socket",
+            "is the path that of unixsocket in redis.conf?",
+        )
+    } else if error.is_connection_refusal() {
+        (
+            "connection refused",
+            "nobody listens there any more: does Redis run?",
+        )
+    } else if text.contains("ermission denied") {
+        (
+            "permission denied",
+            "this user may not use it (unixsocketperm in redis.conf)",
+        )
+    } else {
+        return (lower(text), None);
+    };
+    (what.to_owned(), Some(hint.to_owned()))
 }
 
 /// What the server said, without the crate's frame around it.
@@ -162,17 +255,19 @@ fn cut(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::server::redis::url;
     use rstest::rstest;
     use std::io;
 
     fn redis_url() -> RedisUrl {
-        RedisUrl {
-            tls: false,
-            user: None,
-            password: Some("s3cret".into()),
-            host: "h".to_owned(),
-            port: 6379,
-            db: 17,
+        url::parse("redis://:s3cret@h/17").unwrap().remove(0)
+    }
+
+    fn at(url: &RedisUrl) -> At<'_> {
+        At {
+            role: Role::Backend,
+            url,
+            node: None,
         }
     }
 
@@ -206,7 +301,7 @@ mod tests {
     #[case::tls(
         io_error(io::ErrorKind::InvalidData, "invalid peer certificate: UnknownIssuer"),
         "TLS: invalid peer certificate: UnknownIssuer",
-        "trusts"
+        "ssl_ca_certs"
     )]
     #[case::no_password(
         server("NOAUTH", "Authentication required."),
@@ -226,7 +321,7 @@ mod tests {
         #[case] what: &str,
         #[case] hint: &str,
     ) {
-        let told = told(Role::Backend, &redis_url(), &error);
+        let told = told(&at(&redis_url()), &error);
         assert_eq!(told.kind, Kind::BackendUnreachable);
         assert_eq!(
             told.message,
@@ -240,29 +335,65 @@ mod tests {
     #[test]
     fn other_words_of_the_server_are_passed_on_and_bounded() {
         let full = told(
-            Role::Backend,
-            &redis_url(),
+            &at(&redis_url()),
             &server("OOM", "command not allowed when used memory > 'maxmemory'."),
         );
         assert!(
             full.message.ends_with("used memory > 'maxmemory'."),
             "{full}"
         );
-        let long = told(Role::Backend, &redis_url(), &server("X", &"y".repeat(5000)));
+        let long = told(&at(&redis_url()), &server("X", &"y".repeat(5000)));
         assert!(long.message.len() < 400);
     }
 
     #[test]
     fn a_silent_tls_port_is_asked_about() {
-        let url = RedisUrl {
-            tls: true,
-            ..redis_url()
+        let url = url::parse("rediss://h").unwrap().remove(0);
+        assert!(silent(&at(&url)).hint.unwrap().contains("speak TLS"));
+    }
+
+    #[test]
+    fn with_sentinels_it_is_said_which_side_refused() {
+        let url = url::parse("sentinel://:s3cret@h1/0;sentinel://h2/0")
+            .unwrap()
+            .remove(0);
+        let refused = || (ErrorKind::AuthenticationFailed, "x").into();
+        let sentinel = At {
+            node: Some(Node::Sentinel("h2", 26379)),
+            ..at(&url)
         };
+        let told_of = told(&sentinel, &refused());
         assert!(
-            silent(Role::Backend, &url)
-                .hint
-                .unwrap()
-                .contains("speak TLS")
+            told_of
+                .message
+                .contains("sentinel://h1:26379/0: Sentinel h2:26379: login refused")
+        );
+        assert!(told_of.hint.unwrap().contains("sentinel_kwargs"));
+        let master = At {
+            node: Some(Node::Master("10.0.0.7", 6379)),
+            ..at(&url)
+        };
+        let told_of = told(&master, &refused());
+        assert!(
+            told_of
+                .message
+                .contains("master 10.0.0.7:6379: login refused")
+        );
+        assert!(!told_of.hint.unwrap().contains("sentinel_kwargs"));
+    }
+
+    #[test]
+    fn a_socket_that_is_not_there_is_called_so() {
+        let url = url::parse("redis+socket:///run/redis.sock")
+            .unwrap()
+            .remove(0);
+        let missing = io_error(
+            io::ErrorKind::NotFound,
+            "No such file or directory (os error 2)",
+        );
+        assert_eq!(
+            told(&at(&url), &missing).message,
+            "result backend redis+socket:///run/redis.sock: there is no such socket"
         );
     }
 }

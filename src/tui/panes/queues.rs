@@ -183,7 +183,9 @@ pub fn view(state: &State, area: Rect, buf: &mut Buffer, scene: &Scene<'_>) {
             scene.theme(),
         );
     }
-    let held = queues.iter().any(|queue| queue.held.of_queue().is_some());
+    let held = queues
+        .iter()
+        .any(|queue| queue.held.of_queue().or(queue.held.of_all()).is_some());
     let columns = Columns::fit(&shown_columns(held), area.width);
     let mut below = below(state, &queues, area.width, scene);
     below.truncate(below_lines(area.height));
@@ -256,6 +258,13 @@ fn below(state: &State, queues: &[&Queue], width: u16, scene: &Scene<'_>) -> Vec
         .find(|queue| Some(&queue.name) == state.selected());
     if let Some(queue) = selected.filter(|_| !state.folded) {
         lines.extend(detail(queue, width, scene));
+    }
+    if let Some(held) = queues.iter().find_map(|queue| queue.held.of_all()) {
+        let text = format!(
+            "{} messages held over all queues, too many to tell by queue",
+            count(held)
+        );
+        lines.extend(table::sentence(Role::Dim, &text, width, 2, scene));
     }
     for queue in queues {
         if let Some(reason) = reason(queue) {

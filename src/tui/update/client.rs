@@ -56,6 +56,10 @@ fn heard(state: &mut State, event: Event, now: Now) -> bool {
         Event::Link(name, link) => state.shared.links.apply(name, link),
         Event::Results(results) => results_known(state, results),
         Event::ResultsTrouble(error) => results_trouble(state, error, now),
+        Event::Notice(notice) => {
+            state.notices.problem(notice, now);
+            true
+        }
         Event::Heard(heard, at) => state.shared.cluster.apply(heard, at),
         Event::Call(id, fact, at) => call_heard(state, &id, fact, at, now),
         Event::Revoked { id, node, answer } => {

@@ -1,0 +1,132 @@
+//! What workers may still push to our list: decides whether the list can be removed at the end, or has to stay with its time to
+//! live, because a push to a list that is gone would make one without. Pure.
+
+use std::collections::HashSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use crate::protocol::{Message, TaskId, TaskResult};
+
+/// Open results that are remembered one by one.
+const MOST: usize = 1000;
+
+/// A result that is larger is not looked into.
+const LARGE: usize = 64 << 10;
+
+/// What is still expected; shared by all connections of a run.
+#[derive(Default)]
+pub(super) struct Debts(Mutex<Open>);
+
+#[derive(Default)]
+struct Open {
+    tasks: HashSet<String>,
+    /// More tasks than are remembered.
+    more: bool,
+    /// Replies that are out, at most.
+    replies: u64,
+    /// Of these, received.
+    received: u64,
+}
+
+impl Debts {
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A task was sent, whose results may come here.
+    pub(super) fn task(&self, id: &str) {
+        let mut open = self.open();
+        if open.tasks.len() < MOST {
+            open.tasks.insert(id.to_owned());
+        } else {
+            open.more = true;
+        }
+    }
+
+    /// It was not sent after all.
+    pub(super) fn not_sent(&self, id: &str) {
+        self.open().tasks.remove(id);
+    }
+
+    /// A result came; a final one is the last.
+    pub(super) fn result(&self, message: &Message) {
+        let Some(id) = &message.properties.correlation_id else {
+            return;
+        };
+        if !self.open().tasks.contains(id) || message.body.len() > LARGE {
+            return;
+        }
+        let content_type = message.properties.content_type.as_deref();
+        let parsed = TaskResult::parse(&message.body, content_type, &TaskId::from(id.as_str()));
+        if parsed.is_ok_and(|result| result.state.is_final()) {
+            self.open().tasks.remove(id);
+        }
+    }
+
+    /// So many workers were asked.
+    pub(super) fn asked(&self, listeners: u64) {
+        self.open().replies += listeners;
+    }
+
+    /// One reply came.
+    pub(super) fn reply(&self) {
+        self.open().received += 1;
+    }
+
+    /// Whether nothing can come any more.
+    pub(super) fn are_paid(&self) -> bool {
+        let open = self.open();
+        open.tasks.is_empty() && !open.more && open.received >= open.replies
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn result(id: &str, state: &str) -> Message {
+        let mut message = Message {
+            body: format!(r#"{{"status":"{state}","result":null,"task_id":"{id}"}}"#).into(),
+            ..Message::default()
+        };
+        message.properties.content_type = Some("application/json".to_owned());
+        message.properties.correlation_id = Some(id.to_owned());
+        message
+    }
+
+    #[test]
+    fn a_task_is_owed_until_its_final_result() {
+        let debts = Debts::default();
+        assert!(debts.are_paid());
+        debts.task("a");
+        debts.result(&result("a", "STARTED"));
+        debts.result(&result("b", "SUCCESS"));
+        assert!(!debts.are_paid());
+        debts.result(&result("a", "SUCCESS"));
+        assert!(debts.are_paid());
+        debts.task("c");
+        debts.not_sent("c");
+        assert!(debts.are_paid());
+    }
+
+    #[test]
+    fn a_worker_that_was_asked_owes_a_reply() {
+        let debts = Debts::default();
+        debts.asked(2);
+        debts.reply();
+        assert!(!debts.are_paid());
+        debts.reply();
+        assert!(debts.are_paid());
+    }
+
+    #[test]
+    fn too_many_open_tasks_are_remembered_together() {
+        let debts = Debts::default();
+        for id in 0..=MOST {
+            debts.task(&id.to_string());
+        }
+        for id in 0..=MOST {
+            debts.result(&result(&id.to_string(), "SUCCESS"));
+        }
+        assert!(!debts.are_paid());
+    }
+}

@@ -1,0 +1,120 @@
+//! Listens to the events of workers and tasks, on a connection of its own, so that a flood of them delays nothing. Events that
+//! find no room are dropped.
+
+use std::collections::VecDeque;
+use std::future::pending;
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use futures_util::StreamExt;
+use redis::aio::{PubSubSink, PubSubStream};
+use redis::{Client, Msg, RedisResult};
+use tokio::sync::mpsc::{self, error::TrySendError};
+
+use crate::broker::Incoming;
+use crate::protocol::envelope;
+
+/// An event is small, a list of many still is; what is larger is passed over.
+const LARGEST: usize = 8 << 20;
+
+/// Messages that are remembered where the same one may come on two channels.
+const REMEMBERED: usize = 256;
+
+/// What is listened to from now on; `None`: nothing.
+pub(super) type Switch = mpsc::Sender<Option<Subscription>>;
+
+/// The pump's end of the switch.
+pub(super) struct Events {
+    wanted: mpsc::Receiver<Option<Subscription>>,
+    subscription: Option<Subscription>,
+}
+
+/// A connection that is subscribed.
+pub(super) struct Subscription {
+    /// Dropped, it ends the connection.
+    _sink: PubSubSink,
+    stream: PubSubStream,
+    /// On two channels the same message may come twice.
+    seen: Option<VecDeque<u64>>,
+}
+
+/// Nothing is listened to at first.
+pub(super) fn switch() -> (Switch, Events) {
+    let (switch, wanted) = mpsc::channel(1);
+    let events = Events {
+        wanted,
+        subscription: None,
+    };
+    (switch, events)
+}
+
+/// Connects and subscribes.
+pub(super) async fn listen(client: &Client, patterns: &[String]) -> RedisResult<Subscription> {
+    let mut listening = client.get_async_pubsub().await?;
+    for pattern in patterns {
+        listening.psubscribe(pattern).await?;
+    }
+    let (sink, stream) = listening.split();
+    Ok(Subscription {
+        _sink: sink,
+        stream,
+        seen: (patterns.len() > 1).then(VecDeque::new),
+    })
+}
+
+impl Events {
+    /// Carries what comes until the connection ends; says why.
+    pub(super) async fn run(&mut self, incoming: &mpsc::Sender<Incoming>) -> String {
+        loop {
+            let next = async {
+                match &mut self.subscription {
+                    Some(subscription) => subscription.stream.next().await,
+                    None => pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                wanted = self.wanted.recv() => match wanted {
+                    Some(subscription) => self.subscription = subscription,
+                    // The link is gone.
+                    None => return pending().await,
+                },
+                event = next => match event {
+                    Some(event) => self.pass(&event, incoming),
+                    None => return "the server closed the connection for events".to_owned(),
+                },
+            }
+        }
+    }
+
+    fn pass(&mut self, event: &Msg, incoming: &mpsc::Sender<Incoming>) {
+        let payload = event.get_payload_bytes();
+        if payload.len() > LARGEST || self.is_known(payload) {
+            return;
+        }
+        match envelope::decode(payload) {
+            Ok(message) => match incoming.try_send(Incoming::Event(message)) {
+                Ok(()) | Err(TrySendError::Full(_) | TrySendError::Closed(_)) => {}
+            },
+            Err(error) => tracing::debug!(%error, "an event cannot be read"),
+        }
+    }
+
+    /// Whether the same message came on the other channel. Every one has a tag of its own.
+    fn is_known(&mut self, payload: &[u8]) -> bool {
+        let seen = self.subscription.as_mut().and_then(|s| s.seen.as_mut());
+        let Some(seen) = seen else {
+            return false;
+        };
+        let mut hasher = DefaultHasher::new();
+        payload.hash(&mut hasher);
+        let hash = hasher.finish();
+        if seen.contains(&hash) {
+            return true;
+        }
+        if seen.len() == REMEMBERED {
+            seen.pop_front();
+        }
+        seen.push_back(hash);
+        false
+    }
+}

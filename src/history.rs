@@ -1,0 +1,31 @@
+//! Every call on disk, so that none is lost: for the History pane, recall, "usual", and calls that end after we did.
+//!
+//! [`Record`] is one call as it is kept, secrets masked; [`open`] starts the one thread that owns the database, and gives the
+//! [`Handle`] that everybody else has. SQLite is named only in `history/store`. History never waits for a network and never
+//! decides what is shown.
+//!
+//! ```text
+//! Call --Record::of--> Record --Handle::save--> actor --Store--> history.db
+//! Call <--to_call, pick_up-- Record <--Handle::get, unresolved--+
+//! ```
+
+pub mod actor;
+pub mod diff;
+pub mod export;
+pub mod filter;
+pub mod path;
+pub mod place;
+pub mod record;
+pub mod secrets;
+pub mod store;
+pub mod usual;
+
+pub use actor::{Closed, Handle, Notice, Reply, open};
+pub use diff::{Change, Difference, diff};
+pub use filter::{Count, Cursor, Filter, Found, Row, TaskFilter};
+pub use path::{Path, Step};
+pub use place::{Keep, Place, place};
+pub use record::{Known, Masked, NotRepeatable, Origin, Record, Scribe};
+pub use secrets::Secrets;
+pub use store::repair::{Repaired, repair};
+pub use usual::{Spread, Usual};

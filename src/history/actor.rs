@@ -1,0 +1,120 @@
+//! The one thread that owns the database. It may block; nobody else does.
+//!
+//! `actor/handle.rs` is what everybody else holds, `actor/inbox.rs` what lies between, `actor/desk.rs` what goes on when the disk
+//! does not.
+
+mod desk;
+mod handle;
+mod inbox;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::store::Trouble;
+use super::{Keep, Place};
+use crate::error::{Error, Kind};
+use desk::Desk;
+pub use handle::{Closed, Handle, Reply};
+use inbox::{Inbox, Work};
+
+/// What people have to know of history; said once each.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// Calls are kept in memory only from now on: why, and what to do.
+    InMemory(Error),
+    /// The disk is back, and holds all of them.
+    OnDisk(PathBuf),
+}
+
+/// Where history lies and how much of it is kept.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where.
+    pub place: Place,
+    /// How much.
+    pub keep: Keep,
+    /// How often a disk that failed is tried again.
+    pub retry: Duration,
+}
+
+impl Settings {
+    /// The usual settings for `place`.
+    pub fn new(place: Place) -> Self {
+        Self {
+            place,
+            keep: Keep::default(),
+            retry: Duration::from_secs(30),
+        }
+    }
+}
+
+/// Starts history. It answers from the first moment on; whether the disk can be used comes as a [`Notice`], on the thread of
+/// history. It ends with the last handle, or with [`Handle::close`].
+pub fn open(settings: Settings, tell: impl Fn(Notice) + Send + 'static) -> Handle {
+    let inbox = Arc::new(Inbox::default());
+    let theirs = Arc::clone(&inbox);
+    let work = move || {
+        let ended = Ended(theirs);
+        match Desk::open(settings, Box::new(tell)) {
+            Some(desk) => run(&ended.0, desk),
+            None => ended.0.close(),
+        }
+    };
+    let thread = std::thread::Builder::new().name("history".to_owned());
+    if thread.spawn(work).is_err() {
+        inbox.close();
+        inbox.end();
+    }
+    Handle::new(inbox)
+}
+
+/// Says that the thread has ended, however it ended.
+struct Ended(Arc<Inbox>);
+
+impl Drop for Ended {
+    fn drop(&mut self) {
+        self.0.end();
+    }
+}
+
+fn run(inbox: &Inbox, mut desk: Desk) {
+    loop {
+        match inbox.next(desk.next_chore()) {
+            Work::Do { saves, job } => {
+                desk.write(&saves);
+                inbox.written();
+                if let Some(job) = job {
+                    job(&mut desk);
+                }
+            }
+            Work::Idle => desk.chore(),
+            Work::End => {
+                desk.end();
+                return;
+            }
+        }
+    }
+}
+
+/// For somebody who asks a history that has ended.
+fn ended() -> Error {
+    Error::new(Kind::Internal, "history has ended")
+}
+
+/// For somebody who asks faster than history answers.
+fn busy() -> Error {
+    Error::new(Kind::Internal, "history is busy; ask again")
+}
+
+/// In memory only, and nobody knows a place.
+fn homeless() -> Error {
+    let message = "history is kept in memory only: neither XDG_DATA_HOME nor HOME is set";
+    Error::new(Kind::Config, message).hint("name a file in UMBEL_HISTORY, or off")
+}
+
+fn in_memory(trouble: &Trouble) -> Error {
+    let error = Error::from(trouble.clone());
+    let message = format!("{error}; calls are kept in memory only");
+    Error { message, ..error }
+}

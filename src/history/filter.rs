@@ -1,0 +1,140 @@
+//! What may be asked of history, and what lists are made of. Pure.
+
+use std::time::Duration;
+
+use unicode_normalization::UnicodeNormalization;
+
+use super::Record;
+use crate::call::CallState;
+use crate::clock::Timestamp;
+use crate::protocol::{QueueName, TaskId, TaskName};
+
+/// The longest list that is given at once.
+pub const LONGEST_PAGE: usize = 1_000;
+
+/// Calls are counted so far, then the count is "at least".
+pub const COUNTED: usize = 5_000;
+
+/// Characters of a text or glob that are looked for; nobody types more, and a pasted book costs nothing.
+pub(super) const LONGEST_TEXT: usize = 500;
+
+/// Words that are looked for.
+const MOST_WORDS: usize = 16;
+
+/// Characters of a call and of its end in a list.
+pub const TITLE: usize = 300;
+
+/// Which calls; the default: all.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Filter {
+    /// Every word of it stands somewhere in task, id, arguments, result or error, without regard to case.
+    pub text: String,
+    /// One of these states; empty: any.
+    pub states: Vec<CallState>,
+    /// Which task.
+    pub task: TaskFilter,
+    /// Made at this time or later.
+    pub since: Option<Timestamp>,
+    /// Sent to this broker ([`super::Origin::broker`]).
+    pub broker: Option<String>,
+}
+
+/// Which tasks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum TaskFilter {
+    /// Any.
+    #[default]
+    Any,
+    /// This one.
+    Is(TaskName),
+    /// A glob over the whole name where the text has one of `*?[`, else a part of the name.
+    Like(String),
+}
+
+/// Where the next page begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Cursor(pub(super) i64);
+
+/// How many calls.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Count {
+    /// So many, or at least so many.
+    pub calls: usize,
+    /// Whether there are more: nobody counts beyond [`COUNTED`].
+    pub or_more: bool,
+}
+
+/// What is found by an id or its beginning.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Found {
+    /// This call.
+    One(Box<Record>),
+    /// None.
+    None,
+    /// Several begin so; these are two of them.
+    Several(TaskId, TaskId),
+}
+
+/// A call in a list; what is unknown is `None`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// Its id.
+    pub id: TaskId,
+    /// The task.
+    pub task: TaskName,
+    /// Its state.
+    pub state: CallState,
+    /// When it was made.
+    pub created: Timestamp,
+    /// From publishing to its end, or how long it was waited for.
+    pub took: Option<Duration>,
+    /// How long it waited for a worker.
+    pub queued: Option<Duration>,
+    /// The queue.
+    pub queue: Option<QueueName>,
+    /// The broker for people.
+    pub broker: String,
+    /// The profile, once there are profiles.
+    pub profile: Option<String>,
+    /// Whether secrets were masked.
+    pub masked: bool,
+    /// Whether an answer may still come.
+    pub open: bool,
+    /// The call as Python writes it, `refund(order_id=42)`; at most [`TITLE`] characters.
+    pub title: String,
+    /// How it ended: the result, the exception or the trouble; at most [`TITLE`] characters; empty: not known.
+    pub brief: String,
+    /// Where the page after this row begins.
+    pub cursor: Cursor,
+}
+
+impl Filter {
+    /// Only calls of one task.
+    pub fn task(task: &TaskName) -> Self {
+        Self {
+            task: TaskFilter::Is(task.clone()),
+            ..Self::default()
+        }
+    }
+
+    /// The words that are looked for, as they are looked for.
+    pub(super) fn words(&self) -> Vec<String> {
+        let text: String = self.text.chars().take(LONGEST_TEXT).collect();
+        let text = searchable(&text);
+        let words = text.split_whitespace().take(MOST_WORDS);
+        words.map(str::to_owned).collect()
+    }
+}
+
+/// Text as it is searched: composed, in small letters, without control characters.
+pub(super) fn searchable(text: &str) -> String {
+    let plain = text.nfc().map(|c| if c.is_control() { ' ' } else { c });
+    plain.flat_map(char::to_lowercase).collect()
+}
+
+/// The text over which a call is found.
+pub(super) fn text_of(record: &Record) -> String {
+    let (title, brief) = (record.title(2 * TITLE), record.brief(TITLE));
+    let (task, id) = (record.task(), record.id());
+    searchable(&format!("{task} {id} {title} {brief}"))
+}

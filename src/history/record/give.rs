@@ -1,0 +1,231 @@
+//! Calls and signatures out of records. Pure.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::{Answer, Kept, Masked, Place, Point, Record, Waited};
+use crate::call::document::CallDocument;
+use crate::call::restore::Remains;
+use crate::call::{Call, Timeline, Waiting};
+use crate::clock::{Moment, Now};
+use crate::error::{Error, Kind};
+use crate::protocol::{Json, Signature, TaskId, TaskResult};
+use crate::text::human;
+
+/// Why a call cannot be repeated as it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotRepeatable {
+    /// These arguments are secret and have to be typed again.
+    Masked(Vec<Masked>),
+    /// The arguments, so many bytes, were too large to keep.
+    TooLarge(usize),
+}
+
+impl Record {
+    /// The same call with another id.
+    ///
+    /// # Errors
+    /// Secrets were masked, or the arguments were too large to keep.
+    pub fn to_signature(&self, id: TaskId) -> Result<Signature, NotRepeatable> {
+        if let Some(bytes) = self.arguments_cut {
+            return Err(NotRepeatable::TooLarge(bytes));
+        }
+        if !self.masked.is_empty() {
+            return Err(NotRepeatable::Masked(self.masked.clone()));
+        }
+        Ok(Signature {
+            id,
+            ..self.signature.clone()
+        })
+    }
+
+    /// Puts a secret that was typed again in its place. Returns whether that place was masked.
+    pub fn unmask(&mut self, masked: &Masked, value: &Json) -> bool {
+        let Some(at) = self.masked.iter().position(|other| other == masked) else {
+            return false;
+        };
+        let mut any = false;
+        for into in self.arguments(&masked.place) {
+            any |= masked.path.set(into, value);
+        }
+        if any {
+            self.masked.remove(at);
+        }
+        any
+    }
+
+    fn arguments(&mut self, place: &Place) -> Vec<&mut Json> {
+        fn named<'a>(entries: &'a mut [(String, Json)], name: &str) -> Vec<&'a mut Json> {
+            let same = entries.iter_mut().filter(|(key, _)| key == name);
+            same.map(|(_, value)| value).collect()
+        }
+        match place {
+            Place::Positional(index) => self.signature.args.get_mut(*index).into_iter().collect(),
+            Place::Keyword(name) => named(&mut self.signature.kwargs, name),
+            Place::Header(name) => named(&mut self.signature.options.headers, name),
+        }
+    }
+
+    /// The call as it was when it was recorded, its moments set back from `now`.
+    pub fn to_call(&self, now: Now) -> Call {
+        let frame = Frame::new(self, now);
+        let at = |point: Option<Point>| point.map(|point| frame.at(point));
+        Call::restore(Remains {
+            signature: self.signature.clone(),
+            queue: self.queue.clone(),
+            timeout: self.timeout,
+            waiting: match self.waited {
+                Waited::Yes => Waiting::Yes,
+                Waited::TimedOut(point) => Waiting::TimedOut(frame.at(point)),
+                Waited::Detached(point) => Waiting::Detached(frame.at(point)),
+            },
+            timeline: Timeline {
+                created: frame.created(self),
+                published: at(self.times.published),
+                confirmed: at(self.times.confirmed),
+                received: at(self.times.received),
+                started: at(self.times.started),
+                done: at(self.times.done),
+            },
+            told_at: at(self.times.told),
+            worker: self.worker.clone(),
+            pid: self.pid,
+            acknowledged: self.acknowledged,
+            retries: self.retries,
+            custom: self.custom.clone(),
+            result: self.answer.as_ref().map(|answer| self.result(answer)),
+            source: self.source,
+            repr: self.repr.clone(),
+            trouble: self.trouble.clone(),
+            backend_lost: self.backend_lost.clone(),
+            warnings: self.all_warnings(),
+            state: self.state,
+            whereabouts: self.whereabouts,
+            sent: self.sent,
+            late: self.late,
+        })
+    }
+
+    /// The call, to be listened for again after the program that made it has gone: nobody waits for it any more.
+    pub fn pick_up(&self, now: Now) -> Call {
+        let mut call = self.to_call(now);
+        call.abandoned(Frame::new(self, now).at(self.times.recorded));
+        call.backend_lost = None;
+        call
+    }
+
+    /// The document `umbel.call/1` as one line of strict JSON. A result that is too large to keep is `null`, which a warning says.
+    pub fn to_line(&self, now: Now) -> String {
+        let mut call = self.to_call(now);
+        if let (Some(result), Some(true)) = (&mut call.result, self.answer.as_ref().map(is_cut)) {
+            result.value = Json::Null;
+        }
+        // Texts, numbers and lists always have a way to be written.
+        serde_json::to_string(&CallDocument::new(&call, false, now)).unwrap_or_default()
+    }
+
+    fn result(&self, answer: &Answer) -> TaskResult {
+        TaskResult {
+            id: self.signature.id.clone(),
+            state: answer.state.clone(),
+            value: match &answer.value {
+                Kept::Whole(value) => value.clone(),
+                Kept::Cut { beginning, .. } => Json::Text(beginning.clone()),
+            },
+            exception: answer.exception.clone(),
+            traceback: answer.traceback.clone(),
+            done_at: answer.done_at,
+            worker: answer.worker.clone(),
+            pid: answer.pid,
+            retries: answer.retries,
+            size: answer.size,
+            form: answer.form,
+            opaque: answer.opaque.clone(),
+        }
+    }
+
+    /// What was warned of, and what history itself does not have.
+    fn all_warnings(&self) -> Vec<String> {
+        let result = self.answer.as_ref().and_then(|answer| match &answer.value {
+            Kept::Cut { bytes, .. } => Some(format!(
+                "the result is {}, larger than history keeps: only its beginning is here, as text",
+                human::bytes(*bytes)
+            )),
+            Kept::Whole(_) => None,
+        });
+        let arguments = self.arguments_cut.map(|bytes| {
+            format!(
+                "the arguments are {}, larger than history keeps",
+                human::bytes(bytes)
+            )
+        });
+        let own = result.into_iter().chain(arguments);
+        let said = |warning: &String| !self.warnings.contains(warning);
+        self.warnings
+            .iter()
+            .cloned()
+            .chain(own.filter(said))
+            .collect()
+    }
+}
+
+fn is_cut(answer: &Answer) -> bool {
+    matches!(answer.value, Kept::Cut { .. })
+}
+
+/// Where a call of the past lies on this run's monotonic clock.
+struct Frame {
+    created: Moment,
+}
+
+impl Frame {
+    fn new(record: &Record, now: Now) -> Self {
+        let ago = now.wall.duration_since(record.times.created);
+        let ago = Duration::try_from(ago).unwrap_or_default();
+        // The wall clock may have been set back since; the call is still not younger than what is known of it.
+        let ago = ago.max(record.times.recorded.after);
+        Self {
+            created: Moment(now.mono.0.saturating_sub(ago)),
+        }
+    }
+
+    fn created(&self, record: &Record) -> Now {
+        Now {
+            wall: record.times.created,
+            mono: self.created,
+        }
+    }
+
+    fn at(&self, point: Point) -> Now {
+        Now {
+            wall: point.wall,
+            mono: self.created.after(point.after),
+        }
+    }
+}
+
+impl fmt::Display for NotRepeatable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Masked(masked) => {
+                let names: Vec<String> = masked.iter().map(ToString::to_string).collect();
+                write!(
+                    f,
+                    "secrets are not kept in history; to be typed again: {}",
+                    names.join(", ")
+                )
+            }
+            Self::TooLarge(bytes) => write!(
+                f,
+                "the arguments were {}, larger than history keeps",
+                human::bytes(*bytes)
+            ),
+        }
+    }
+}
+
+impl From<NotRepeatable> for Error {
+    fn from(reason: NotRepeatable) -> Self {
+        Self::new(Kind::InvalidArguments, reason.to_string())
+    }
+}

@@ -1,0 +1,248 @@
+//! Records of calls: secrets masked, sizes bounded. Pure.
+
+use super::{Answer, Kept, LARGEST_VALUE, Origin, Point, Record, Times, Waited};
+use crate::call::{Call, Repr, Waiting};
+use crate::clock::Now;
+use crate::error::Error;
+use crate::history::secrets::{Needles, Secrets};
+use crate::protocol::{Json, Signature, TaskResult, python};
+
+/// Bytes of a traceback that are kept from its beginning and from its end.
+const TRACEBACK: (usize, usize) = (64 << 10, 192 << 10);
+
+/// Bytes of the meta of a custom state.
+const META: usize = 64 << 10;
+
+/// Characters of what stands for a value that is too large.
+const BEGINNING: usize = 2_000;
+
+/// Characters of an exception's headline, and of one text of trouble.
+const HEADLINE: usize = 4_000;
+
+/// Warnings that are kept.
+const WARNINGS: usize = 50;
+
+/// Who writes the records of this run: from where to where its calls go, and what is secret in them.
+#[derive(Clone, Debug, Default)]
+pub struct Scribe {
+    /// From where to where.
+    pub origin: Origin,
+    /// What is never written down.
+    pub secrets: Secrets,
+}
+
+/// What is known of a call besides the call.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Known<'a> {
+    /// Names of the task's positional parameters, so that a secret is known among positional arguments too.
+    pub parameters: &'a [String],
+    /// What the diagnosis found, as the documents have it.
+    pub diagnosis: Option<&'a Json>,
+}
+
+impl Record {
+    /// What is kept of `call` as it is at `now`.
+    pub fn of(call: &Call, scribe: &Scribe, known: Known<'_>, now: Now) -> Self {
+        let (signature, arguments_cut) = arguments(&call.signature);
+        let point = |at: Now| Point {
+            wall: at.wall,
+            after: at.mono.since(call.timeline.created.mono),
+        };
+        let mut record = Self {
+            signature,
+            masked: Vec::new(),
+            arguments_cut,
+            origin: scribe.origin.clone(),
+            queue: call.queue.clone(),
+            timeout: call.timeout,
+            times: times(call, now, point),
+            state: call.state(),
+            whereabouts: call.whereabouts(),
+            sent: call.sent(),
+            late: call.late(),
+            waited: match call.waiting {
+                Waiting::Yes => Waited::Yes,
+                Waiting::TimedOut(at) => Waited::TimedOut(point(at)),
+                Waiting::Detached(at) => Waited::Detached(point(at)),
+            },
+            worker: call.worker.clone(),
+            pid: call.pid,
+            acknowledged: call.acknowledged,
+            retries: call.retries,
+            custom: call
+                .custom
+                .as_ref()
+                .map(|(word, meta)| (word.clone(), small(meta))),
+            answer: call.result.as_ref().map(answer),
+            source: call.source,
+            repr: call
+                .repr
+                .as_ref()
+                .map(|repr| Repr::new(python::shorten(&repr.text, HEADLINE))),
+            headline: call.headline().map(|line| python::shorten(&line, HEADLINE)),
+            trouble: call.trouble.as_ref().map(|error| Error {
+                message: python::shorten(&error.message, HEADLINE),
+                ..error.clone()
+            }),
+            backend_lost: call.backend_lost.clone(),
+            warnings: call.warnings.iter().take(WARNINGS).cloned().collect(),
+            diagnosis: known.diagnosis.map(small),
+        };
+        let (masked, needles) = scribe.secrets.mask(&mut record.signature, known.parameters);
+        if arguments_cut.is_some() {
+            record.hide(&secrets_of(call, &scribe.secrets, known.parameters));
+        }
+        record.masked = masked;
+        record.hide(&needles);
+        record
+    }
+
+    /// No secret among the arguments may be told by what came of them.
+    fn hide(&mut self, needles: &Needles) {
+        if let Some((_, meta)) = &mut self.custom {
+            needles.hide_value(meta);
+        }
+        if let Some(answer) = &mut self.answer {
+            match &mut answer.value {
+                Kept::Whole(value) => needles.hide_value(value),
+                Kept::Cut { beginning, .. } => *beginning = needles.hide(beginning),
+            }
+            needles.hide_in(&mut answer.traceback);
+            for line in answer
+                .opaque
+                .iter_mut()
+                .flat_map(|opaque| &mut opaque.lines)
+            {
+                *line = needles.hide(line);
+            }
+            for value in answer
+                .exception
+                .iter_mut()
+                .flat_map(|error| &mut error.args)
+            {
+                needles.hide_value(value);
+            }
+        }
+        if let Some(repr) = &mut self.repr {
+            *repr = Repr::new(needles.hide(&repr.text));
+        }
+        if let Some(trouble) = &mut self.trouble {
+            trouble.message = needles.hide(&trouble.message);
+            needles.hide_in(&mut trouble.hint);
+        }
+        if let Some(diagnosis) = &mut self.diagnosis {
+            needles.hide_value(diagnosis);
+        }
+        needles.hide_in(&mut self.headline);
+        needles.hide_in(&mut self.backend_lost);
+        for warning in &mut self.warnings {
+            *warning = needles.hide(warning);
+        }
+    }
+}
+
+/// The secrets among arguments that are not kept.
+fn secrets_of(call: &Call, secrets: &Secrets, parameters: &[String]) -> Needles {
+    let mut whole = call.signature.clone();
+    secrets.mask(&mut whole, parameters).1
+}
+
+/// The signature, and the size of its arguments if they are left out.
+fn arguments(signature: &Signature) -> (Signature, Option<usize>) {
+    let lists = signature.args.iter();
+    let entries = signature.kwargs.iter();
+    let bytes = lists.map(weight).sum::<usize>()
+        + entries
+            .map(|(key, value)| key.len() + weight(value))
+            .sum::<usize>();
+    if bytes <= LARGEST_VALUE {
+        return (signature.clone(), None);
+    }
+    let bare = Signature {
+        task: signature.task.clone(),
+        id: signature.id.clone(),
+        args: Vec::new(),
+        kwargs: Vec::new(),
+        options: signature.options.clone(),
+    };
+    (bare, Some(bytes))
+}
+
+fn times(call: &Call, now: Now, point: impl Fn(Now) -> Point + Copy) -> Times {
+    let timeline = &call.timeline;
+    Times {
+        created: timeline.created.wall,
+        published: timeline.published.map(point),
+        confirmed: timeline.confirmed.map(point),
+        received: timeline.received.map(point),
+        started: timeline.started.map(point),
+        done: timeline.done.map(point),
+        told: call.told_at.map(point),
+        recorded: point(now),
+    }
+}
+
+fn answer(result: &TaskResult) -> Answer {
+    let value = kept(&result.value);
+    let mut exception = result.exception.clone();
+    if let (Some(exception), Kept::Cut { .. }) = (&mut exception, &value) {
+        exception.args = Vec::new();
+    }
+    Answer {
+        state: result.state.clone(),
+        value,
+        exception,
+        traceback: result.traceback.as_deref().map(without_middle),
+        done_at: result.done_at,
+        worker: result.worker.clone(),
+        pid: result.pid,
+        retries: result.retries,
+        size: result.size,
+        form: result.form,
+        opaque: result.opaque.clone(),
+    }
+}
+
+fn kept(value: &Json) -> Kept {
+    match weight(value) {
+        bytes if bytes <= LARGEST_VALUE => Kept::Whole(value.clone()),
+        bytes => Kept::Cut {
+            bytes,
+            beginning: python::repr_within(value, BEGINNING),
+        },
+    }
+}
+
+fn small(value: &Json) -> Json {
+    if weight(value) <= META {
+        value.clone()
+    } else {
+        Json::Text(python::repr_within(value, BEGINNING))
+    }
+}
+
+/// About the bytes of a value as JSON, without writing it.
+fn weight(value: &Json) -> usize {
+    match value {
+        Json::Null | Json::Bool(_) => 5,
+        Json::Number(text) => text.len(),
+        Json::Text(text) => text.len() + 2,
+        Json::List(items) => 2 + items.iter().map(|item| 1 + weight(item)).sum::<usize>(),
+        Json::Object(entries) => {
+            let entry = |(key, value): &(String, Json)| key.len() + 4 + weight(value);
+            2 + entries.iter().map(entry).sum::<usize>()
+        }
+    }
+}
+
+/// A traceback tells most at its end and where it began.
+fn without_middle(text: &str) -> String {
+    let (head, tail) = TRACEBACK;
+    if text.len() <= head + tail {
+        return text.to_owned();
+    }
+    let head = &text[..text.floor_char_boundary(head)];
+    let tail = &text[text.ceil_char_boundary(text.len() - tail)..];
+    let left_out = text.len() - head.len() - tail.len();
+    format!("{head}\n  ... {left_out} bytes are not kept ...\n{tail}")
+}

@@ -1,0 +1,240 @@
+//! Asking: everything is bounded.
+
+use std::time::Duration;
+
+use rusqlite::{OptionalExtension, Params, Row as SqlRow, params, params_from_iter};
+
+use super::query::{Query, numbers};
+use super::trouble::{Cause, Reason};
+use super::write::{PLACES, base};
+use super::{Record, Store, Trouble};
+use crate::clock::Timestamp;
+use crate::history::filter::{COUNTED, Count, Cursor, Filter, Found, LONGEST_PAGE, Row};
+use crate::history::record::codec;
+use crate::history::usual::{SAMPLE, Spread, Usual};
+use crate::protocol::{QueueName, TaskId, TaskName};
+
+const BODY: &str =
+    "SELECT c.number, b.record, b.result FROM calls AS c JOIN bodies AS b USING (number)";
+
+/// Records, and where the next of them begin.
+pub type Records = (Vec<Record>, Option<Cursor>);
+
+impl Store {
+    /// The newest calls before `before`, at most `limit` (and [`LONGEST_PAGE`]).
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn page(
+        &self,
+        filter: &Filter,
+        before: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Vec<Row>, Trouble> {
+        let Query { sql, values } = numbers(filter, before, limit.min(LONGEST_PAGE));
+        let sql = format!(
+            "SELECT c.number, c.id, c.task, c.state, c.took, c.queued, c.queue, c.broker, c.profile, c.masked, c.open,
+                b.title, b.brief
+             FROM ({sql}) AS p CROSS JOIN calls AS c USING (number) CROSS JOIN bodies AS b USING (number)
+             ORDER BY c.number DESC"
+        );
+        self.told(self.all(&sql, params_from_iter(values), row))
+    }
+
+    /// Whole records, as [`Store::page`]; those that cannot be read are passed over.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn records(
+        &self,
+        filter: &Filter,
+        before: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Records, Trouble> {
+        let limit = limit.min(LONGEST_PAGE);
+        let Query { sql, values } = numbers(filter, before, limit);
+        let sql = format!("{BODY} WHERE c.number IN ({sql}) ORDER BY c.number DESC");
+        let found = self.told(self.all(&sql, params_from_iter(values), body))?;
+        let last = found.last().map(|body| Cursor(body.number));
+        let next = last.filter(|_| found.len() == limit);
+        Ok((
+            found
+                .into_iter()
+                .filter_map(|body| body.record().ok())
+                .collect(),
+            next,
+        ))
+    }
+
+    /// How many calls `filter` lets through.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn count(&self, filter: &Filter) -> Result<Count, Trouble> {
+        let Query { sql, values } = numbers(filter, None, COUNTED + 1);
+        let sql = format!("SELECT count(*) FROM ({sql})");
+        let counted = self
+            .connection
+            .query_row(&sql, params_from_iter(values), |row| row.get::<_, i64>(0));
+        let counted = self.told(counted.map_err(Reason::from))?;
+        let counted = usize::try_from(counted).unwrap_or_default();
+        Ok(Count {
+            calls: counted.min(COUNTED),
+            or_more: counted > COUNTED,
+        })
+    }
+
+    /// The call of this id, or the only one whose id begins so; blanks do not count, so that the short form `c7 a31f09` is found.
+    ///
+    /// # Errors
+    /// The database cannot be read, or the record in it cannot.
+    pub fn get(&self, id: &str) -> Result<Found, Trouble> {
+        if let Some(record) = self.record(&TaskId::from(id))? {
+            return Ok(Found::One(Box::new(record)));
+        }
+        let prefix: String = id.chars().filter(|c| !c.is_whitespace()).collect();
+        if prefix.is_empty() {
+            return Ok(Found::None);
+        }
+        let sql =
+            "SELECT id FROM calls WHERE id >= ?1 AND id < ?1 || char(0x10ffff) ORDER BY id LIMIT 2";
+        let id = |row: &SqlRow<'_>| row.get::<_, String>(0);
+        let mut ids = self.told(self.all(sql, [&prefix], id))?.into_iter();
+        match (ids.next(), ids.next()) {
+            (Some(one), Some(other)) => Ok(Found::Several(one.into(), other.into())),
+            (Some(one), None) => {
+                let record = self.record(&one.into())?;
+                Ok(record.map_or(Found::None, |record| Found::One(Box::new(record))))
+            }
+            _ => Ok(Found::None),
+        }
+    }
+
+    /// The call of exactly this id.
+    pub(super) fn record(&self, id: &TaskId) -> Result<Option<Record>, Trouble> {
+        let sql = format!("{BODY} WHERE c.id = ?1");
+        let found = self.connection.query_row(&sql, [id.as_str()], body);
+        let found = found.optional().map_err(Reason::from);
+        self.told(found.and_then(|body| body.map(|body| body.record()).transpose()))
+    }
+
+    /// How long calls of `task` (in `queue`) took that returned: the newest [`SAMPLE`].
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn usual(&self, task: &TaskName, queue: Option<&QueueName>) -> Result<Usual, Trouble> {
+        let sql = "SELECT total, ran FROM calls INDEXED BY calls_usual
+            WHERE task = ?1 AND state IN ('ok', 'late_ok') AND (?2 IS NULL OR queue = ?2)
+            ORDER BY number DESC LIMIT ?3";
+        let queue = queue.map(QueueName::as_str);
+        let times = |row: &SqlRow<'_>| Ok((duration(row, 0)?, duration(row, 1)?));
+        let found = self.all(sql, params![task.as_str(), queue, sql_count(SAMPLE)], times);
+        let found = self.told(found)?;
+        Ok(Usual {
+            total: Spread::new(found.iter().filter_map(|(total, _)| *total).collect()),
+            ran: Spread::new(found.iter().filter_map(|(_, ran)| *ran).collect()),
+        })
+    }
+
+    /// Calls to this broker that have no answer yet, made at `since` or later, the newest first, at most [`LONGEST_PAGE`]. A call of
+    /// another umbel that still waits for it is among them.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn unresolved(&self, broker: &str, since: Timestamp) -> Result<Vec<Record>, Trouble> {
+        let sql = format!(
+            "{BODY} WHERE c.open = 1 AND c.broker = ?1 AND c.number >= ?2 ORDER BY c.number DESC LIMIT ?3"
+        );
+        let found = self.all(
+            &sql,
+            params![broker, base(since), sql_count(LONGEST_PAGE)],
+            body,
+        );
+        let found = self.told(found)?.into_iter();
+        Ok(found.filter_map(|body| body.record().ok()).collect())
+    }
+
+    pub(super) fn all<T>(
+        &self,
+        sql: &str,
+        values: impl Params,
+        read: impl FnMut(&SqlRow<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, Reason> {
+        let mut statement = self.connection.prepare_cached(sql)?;
+        let rows = statement.query_map(values, read)?;
+        Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+}
+
+fn sql_count(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
+/// A record as it lies there.
+pub(super) struct Body {
+    pub(super) number: i64,
+    document: String,
+    result: Option<String>,
+}
+
+impl Body {
+    pub(super) fn size(&self) -> usize {
+        self.document.len() + self.result.as_ref().map_or(0, String::len)
+    }
+
+    pub(super) fn record(&self) -> Result<Record, Reason> {
+        Ok(codec::read(&self.document, self.result.as_deref())?)
+    }
+}
+
+pub(super) fn body(row: &SqlRow<'_>) -> rusqlite::Result<Body> {
+    Ok(Body {
+        number: row.get(0)?,
+        document: row.get(1)?,
+        result: row.get(2)?,
+    })
+}
+
+fn row(row: &SqlRow<'_>) -> rusqlite::Result<Row> {
+    let number: i64 = row.get(0)?;
+    let state: String = row.get(3)?;
+    let text = |at: usize| row.get::<_, String>(at);
+    Ok(Row {
+        id: text(1)?.into(),
+        task: text(2)?.into(),
+        state: state
+            .parse()
+            .map_err(|_| rusqlite::Error::InvalidColumnName(state))?,
+        took: duration(row, 4)?,
+        queued: duration(row, 5)?,
+        queue: row.get::<_, Option<String>>(6)?.map(Into::into),
+        broker: text(7)?,
+        profile: row.get(8)?,
+        masked: row.get(9)?,
+        open: row.get(10)?,
+        title: text(11)?,
+        brief: text(12)?,
+        created: Timestamp::from_microsecond(number / PLACES).unwrap_or(Timestamp::MAX),
+        cursor: Cursor(number),
+    })
+}
+
+fn duration(row: &SqlRow<'_>, at: usize) -> rusqlite::Result<Option<Duration>> {
+    let nanos: Option<i64> = row.get(at)?;
+    Ok(nanos.map(|nanos| Duration::from_nanos(u64::try_from(nanos).unwrap_or_default())))
+}
+
+impl Store {
+    /// Whether SQLite finds no fault, and every record can be read that is looked at.
+    pub(super) fn is_sound(&self) -> Result<bool, Trouble> {
+        let check = "PRAGMA quick_check(1)";
+        let said = self
+            .connection
+            .query_row(check, [], |row| row.get::<_, String>(0));
+        match self.told(said.map_err(Reason::from)) {
+            Ok(said) => Ok(said == "ok"),
+            Err(trouble) if trouble.cause == Cause::Broken => Ok(false),
+            Err(trouble) => Err(trouble),
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! Writing: every record of a call takes the place of an earlier one, never of a later one.
+
+use std::time::Duration;
+
+use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, named_params, params};
+
+use super::trouble::Reason;
+use super::{Record, Store, Trouble};
+use crate::clock::Timestamp;
+use crate::history::filter::{self, TITLE};
+use crate::history::place::Keep;
+use crate::history::record::codec;
+use crate::protocol::{QueueName, TaskId};
+
+/// Places for calls of one microsecond.
+pub(super) const PLACES: i64 = 1024;
+
+/// So many records are deleted in one go, so that nobody waits long.
+const BATCH: u32 = 500;
+
+/// How long a forgotten call stays so, whatever is heard of it.
+const FORGOTTEN: i64 = 24 * 3600;
+
+impl Store {
+    /// Keeps records, all or none; returns how many were news. One that knows less than what is there already, or of a call that
+    /// was forgotten, is passed over.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub fn upsert(&mut self, records: &[Record]) -> Result<usize, Trouble> {
+        let done = self.transaction(|transaction| {
+            let mut news = 0;
+            for record in records {
+                news += usize::from(upsert(transaction, record)?);
+            }
+            Ok(news)
+        });
+        self.told(done)
+    }
+
+    /// Deletes a call. What is heard of it later is not kept. Returns what was there, for [`Store::recollect`].
+    ///
+    /// # Errors
+    /// The database cannot be read or written.
+    pub fn forget(&mut self, id: &TaskId, now: Timestamp) -> Result<Option<Record>, Trouble> {
+        let record = self.record(id)?;
+        let done = self.transaction(|transaction| {
+            let found = "SELECT number FROM calls WHERE id = ?1";
+            let number: Option<i64> = transaction
+                .query_row(found, [id.as_str()], |row| row.get(0))
+                .optional()?;
+            if let Some(number) = number {
+                delete(transaction, "number = ?1", number)?;
+            }
+            let put = "INSERT OR REPLACE INTO forgotten (id, at) VALUES (?1, ?2)";
+            transaction.execute(put, params![id.as_str(), now.as_second()])?;
+            Ok(())
+        });
+        self.told(done)?;
+        Ok(record)
+    }
+
+    /// Takes back [`Store::forget`].
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub fn recollect(&mut self, record: &Record) -> Result<(), Trouble> {
+        let done = self.transaction(|transaction| {
+            let id = record.id().as_str();
+            transaction.execute("DELETE FROM forgotten WHERE id = ?1", [id])?;
+            upsert(transaction, record)?;
+            Ok(())
+        });
+        self.told(done)
+    }
+
+    /// Deletes what is too old or too much, a few hundred at a time; returns how many. More than none: there may be more.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub fn prune(&mut self, keep: Keep, now: Timestamp) -> Result<usize, Trouble> {
+        let oldest = now.checked_sub(keep.age).unwrap_or(Timestamp::MIN);
+        let done = self.transaction(|transaction| {
+            let forgotten = now.as_second().saturating_sub(FORGOTTEN);
+            transaction.execute("DELETE FROM forgotten WHERE at < ?1", [forgotten])?;
+            // The newest of those that are too many, or too old.
+            let last = "SELECT max(number) FROM (
+                    SELECT max(number) AS number FROM calls WHERE number < ?1
+                    UNION ALL
+                    SELECT number FROM (SELECT number FROM calls ORDER BY number DESC LIMIT 1 OFFSET ?2))";
+            let last: Option<i64> =
+                transaction.query_row(last, params![base(oldest), keep.calls], |row| row.get(0))?;
+            let Some(last) = last else {
+                return Ok(0);
+            };
+            let nth = "SELECT number FROM calls WHERE number <= ?1 ORDER BY number LIMIT 1 OFFSET ?2";
+            let nth: Option<i64> = transaction
+                .query_row(nth, params![last, BATCH - 1], |row| row.get(0))
+                .optional()?;
+            delete(transaction, "number <= ?1", nth.unwrap_or(last))
+        });
+        self.told(done)
+    }
+
+    fn transaction<T>(
+        &mut self,
+        work: impl FnOnce(&Transaction<'_>) -> Result<T, Reason>,
+    ) -> Result<T, Reason> {
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let done = work(&transaction)?;
+        transaction.commit()?;
+        Ok(done)
+    }
+}
+
+fn delete(transaction: &Transaction<'_>, which: &str, number: i64) -> Result<usize, Reason> {
+    transaction.execute(&format!("DELETE FROM words WHERE {which}"), [number])?;
+    transaction.execute(&format!("DELETE FROM bodies WHERE {which}"), [number])?;
+    Ok(transaction.execute(&format!("DELETE FROM calls WHERE {which}"), [number])?)
+}
+
+/// The first number of a moment.
+pub(super) fn base(at: Timestamp) -> i64 {
+    at.as_microsecond().clamp(0, (1 << 52) - 1) * PLACES
+}
+
+/// Whether it was news.
+fn upsert(transaction: &Transaction<'_>, record: &Record) -> Result<bool, Reason> {
+    let id = record.id().as_str();
+    let revision = record.revision();
+    let mut forgotten = transaction.prepare_cached("SELECT 1 FROM forgotten WHERE id = ?1")?;
+    if forgotten.exists([id])? {
+        return Ok(false);
+    }
+    let mut known =
+        transaction.prepare_cached("SELECT number, revision FROM calls WHERE id = ?1")?;
+    let known: Option<(i64, i64)> = known
+        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let number = match known {
+        Some((_, later)) if later > revision => return Ok(false),
+        Some((number, _)) => number,
+        None => free_number(transaction, record.times.created)?,
+    };
+    put_call(transaction, number, revision, record)?;
+    put_body(transaction, number, record)?;
+    put_words(transaction, number, &filter::text_of(record))?;
+    Ok(true)
+}
+
+/// The first free number of its microsecond, or of one after it.
+fn free_number(transaction: &Transaction<'_>, created: Timestamp) -> Result<i64, Reason> {
+    let mut base = base(created);
+    let last = "SELECT max(number) FROM calls WHERE number >= ?1 AND number < ?1 + ?2";
+    let mut last = transaction.prepare_cached(last)?;
+    loop {
+        match last.query_row([base, PLACES], |row| row.get::<_, Option<i64>>(0))? {
+            None => return Ok(base),
+            Some(number) if number + 1 < base + PLACES => return Ok(number + 1),
+            Some(_) => base += PLACES,
+        }
+    }
+}
+
+fn put_call(
+    transaction: &Transaction<'_>,
+    number: i64,
+    revision: i64,
+    record: &Record,
+) -> Result<(), Reason> {
+    let put = "INSERT OR REPLACE INTO calls
+        (number, id, revision, state, task, queue, broker, profile, open, masked, took, queued, ran, total)
+        VALUES (:number, :id, :revision, :state, :task, :queue, :broker, :profile, :open, :masked,
+            :took, :queued, :ran, :total)";
+    let times = &record.times;
+    transaction.prepare_cached(put)?.execute(named_params! {
+        ":number": number,
+        ":id": record.id().as_str(),
+        ":revision": revision,
+        ":state": record.state.to_string(),
+        ":task": record.task().as_str(),
+        ":queue": record.queue.as_ref().map(QueueName::as_str),
+        ":broker": record.origin.broker,
+        ":profile": record.origin.profile,
+        ":open": record.is_open(),
+        ":masked": !record.masked.is_empty(),
+        ":took": nanos(record.took()),
+        ":queued": nanos(times.queued()),
+        ":ran": nanos(times.ran()),
+        ":total": nanos(times.total()),
+    })?;
+    Ok(())
+}
+
+fn put_body(transaction: &Transaction<'_>, number: i64, record: &Record) -> Result<(), Reason> {
+    let put = "INSERT OR REPLACE INTO bodies (number, title, brief, record, result)
+        VALUES (?1, ?2, ?3, ?4, ?5)";
+    let (document, result) = codec::write(record);
+    let (title, brief) = (record.title(TITLE), record.brief(TITLE));
+    transaction
+        .prepare_cached(put)?
+        .execute(params![number, title, brief, document, result])?;
+    Ok(())
+}
+
+/// The index is the dearest part of a write: it is left alone where nothing changed.
+fn put_words(transaction: &Transaction<'_>, number: i64, text: &str) -> Result<(), Reason> {
+    let put = "INSERT INTO words (number, text) VALUES (?1, ?2)
+        ON CONFLICT (number) DO UPDATE SET text = excluded.text WHERE text <> excluded.text";
+    transaction
+        .prepare_cached(put)?
+        .execute(params![number, text])?;
+    Ok(())
+}
+
+fn nanos(duration: Option<Duration>) -> Option<i64> {
+    Some(i64::try_from(duration?.as_nanos()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::history::Filter;
+    use crate::history::record::tests::record;
+    use crate::history::store::Cause;
+    use proptest::prelude::*;
+    use proptest::strategy::ValueTree;
+    use proptest::test_runner::TestRunner;
+
+    #[test]
+    fn a_full_disk_is_told_and_what_is_there_can_still_be_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut store = Store::open(&folder.path().join("history.db")).unwrap();
+        let mut runner = TestRunner::deterministic();
+        let mut any = || record().new_tree(&mut runner).unwrap().current();
+        store.upsert(&[any()]).unwrap();
+        store
+            .connection
+            .pragma_update(None, "max_page_count", 40)
+            .unwrap();
+        let mut large = any();
+        large.warnings = vec!["x".repeat(1 << 20)];
+        large.signature.id = "large".into();
+        let trouble = store.upsert(&[large]).unwrap_err();
+        assert_eq!(trouble.cause, Cause::Full, "{trouble}");
+        assert_eq!(store.count(&Filter::default()).unwrap().calls, 1);
+        store.upsert(&[any()]).unwrap();
+    }
+
+    proptest! {
+        #[test]
+        fn a_record_comes_out_of_the_database_as_it_went_in(record in record()) {
+            let mut store = Store::memory().unwrap();
+            prop_assert_eq!(store.upsert(std::slice::from_ref(&record)).unwrap(), 1);
+            prop_assert_eq!(store.record(record.id()).unwrap(), Some(record.clone()));
+            let row = store.page(&Filter::default(), None, 9).unwrap().remove(0);
+            prop_assert_eq!((row.id, row.state, row.open), (record.id().clone(), record.state, record.is_open()));
+            prop_assert_eq!(row.took, record.took());
+            prop_assert_eq!(store.newest(9, 1), [record]);
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Certificates: RabbitMQ and Redis that demand one of ours, under an authority of their own.
+
+use std::path::Path;
+
+use super::*;
+use crate::support::{Certificates, Identity};
+
+/// The options that trust this authority and show this certificate.
+fn options(ca: Option<&Path>, identity: Option<&Identity>) -> Arc<TransportOptions> {
+    Arc::new(TransportOptions {
+        tls: Some(true),
+        ca_certs: ca.map(Path::to_owned),
+        certfile: identity.map(|identity| identity.certificate.clone()),
+        keyfile: identity.map(|identity| identity.key.clone()),
+        ..TransportOptions::default()
+    })
+}
+
+/// Every combination that is refused: whom we trust, who we are, what is told, what to do.
+fn refusals(
+    certificates: &Certificates,
+) -> [(Arc<TransportOptions>, &'static str, &'static str); 4] {
+    let (ca, foreign) = (Some(&*certificates.ca), Some(&*certificates.foreign_ca));
+    let client = Some(&certificates.client);
+    [
+        (options(None, client), "UnknownIssuer", "ssl_ca_certs"),
+        (options(foreign, client), "UnknownIssuer", "ssl_ca_certs"),
+        (options(ca, None), "CertificateRequired", "ssl_certfile"),
+        (
+            options(ca, Some(&certificates.foreign_client)),
+            "nknown",
+            "ssl_certfile",
+        ),
+    ]
+}
+
+async fn stored_error(url: &str, options: &Arc<TransportOptions>) -> Error {
+    let Ok(Results::Stored(backend)) = backend::url::parse(url, options) else {
+        panic!("no Redis: {url}");
+    };
+    let (sender, _receiver) = mpsc::channel(64);
+    match backend.connect(sender).await {
+        Ok(_) => panic!("{url} should not work"),
+        Err(error) => error,
+    }
+}
+
+fn assert_told(error: &Error, told: &str, hint: &str) {
+    // A client's certificate is judged when the client is through: the alert may be lost with the connection.
+    if hint != "ssl_certfile" {
+        assert!(error.message.contains("TLS: "), "{error:?}");
+        assert!(error.message.contains(told), "{error:?}");
+    }
+    assert!(
+        error.hint.as_ref().is_some_and(|next| next.contains(hint)),
+        "{error:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_redis_with_certificates_is_reached_and_every_refusal_says_what_is_missing() {
+    let Some(_rig) = support::rig() else { return };
+    let certificates = Certificates::shared();
+    let server = PrivateRedis::with_tls(certificates);
+    let url = format!("{}/0?{}", server.url, certificates.redis_query());
+    let (link, mut incoming) = dial_redis(&url).await;
+    let id = TaskId::random();
+    link.watch(&id).await.expect("a watch");
+    let key = format!("celery-task-meta-{id}");
+    redis::cmd("PUBLISH")
+        .arg(&key)
+        .arg("{}")
+        .exec(&mut server.connection())
+        .expect("redis publishes");
+    assert_eq!(stored_result(&mut incoming).await.0, id);
+    link.close().await;
+    for (options, told, hint) in refusals(certificates) {
+        assert_told(&stored_error(&server.url, &options).await, told, hint);
+    }
+    // Celery encrypts `redis://` too when its settings say so; without them it is told what may be missing.
+    let plain = server.url.replace("rediss", "redis");
+    let error = stored_error(&plain, &Arc::default()).await;
+    assert!(
+        error.hint.as_ref().unwrap().contains("ssl=true"),
+        "{error:?}"
+    );
+    let misnamed = PrivateRedis::with_tls_as(certificates, &certificates.misnamed_server);
+    let known = options(Some(&certificates.ca), Some(&certificates.client));
+    assert_told(
+        &stored_error(&misnamed.url, &known).await,
+        "not valid for name",
+        "by a name",
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rabbitmq_with_certificates_is_reached_and_every_refusal_says_what_is_missing() {
+    let Some(_rig) = support::rig() else { return };
+    let certificates = Certificates::shared();
+    let node = tokio::task::spawn_blocking(PrivateRabbit::shared_tls)
+        .await
+        .expect("a node");
+    let vhost = node.rabbit().vhost();
+    vhost.declare_queue("q");
+    let amqps = node.amqps(&vhost);
+    let known = options(Some(&certificates.ca), Some(&certificates.client));
+    // Celery's `amqp://` with broker_use_ssl is encrypted too.
+    for url in [amqps.clone(), amqps.replace("amqps", "amqp")] {
+        let (link, _incoming) = dial(&broker(&url).with(known.clone(), None)).await;
+        let (_, message) = task("shop.tasks.add", &["1", "2"], None);
+        let route = Route::to_queue(&queue("q"));
+        assert_eq!(link.publish(&route, message).await, Delivery::Confirmed);
+        link.close().await;
+    }
+    for (options, told, hint) in refusals(certificates) {
+        let (sender, _receiver) = mpsc::channel(64);
+        let connected = broker(&amqps).with(options, None).connect(sender).await;
+        assert_told(&connected.err().expect("a refusal"), told, hint);
+    }
+}
