@@ -918,7 +918,7 @@ proptest! {
 
 #[test]
 fn messages_that_workers_hold_are_shown_by_queue_or_all_together() {
-    let mut stage = Stage::new(160, 48).shop();
+    let mut stage = Stage::new(100, 30).shop();
     let mut held = |held| {
         stage.heard(Heard::Depth {
             queue: QueueName::from("default"),
@@ -932,8 +932,10 @@ fn messages_that_workers_hold_are_shown_by_queue_or_all_together() {
         stage.keys("5");
         stage.screen()
     };
-    assert!(!held(Held::Unknown).contains("held"));
-    assert!(held(Held::Queue(4711)).contains("4,711"));
+    let none = held(Held::Unknown);
+    assert!(!none.contains("held"), "{none}");
+    let queue = held(Held::Queue(4711));
+    assert!(queue.contains("4,711"), "{queue}");
     let together = held(Held::AllQueues(12_345));
     assert!(
         together.contains("12,345 messages held over all"),

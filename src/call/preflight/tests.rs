@@ -538,14 +538,6 @@ fn a_form_that_no_reader_accepts_is_refused_and_says_who_accepts_what() {
     assert!(verdict.warnings.join("\n").contains("throws it away"));
 }
 
-#[test]
-fn readers_that_do_not_answer_may_accept_no_json() {
-    let mut cluster = Cluster::default();
-    depth(&mut cluster, "celery", consumers(1));
-    let warnings = look(&cluster, "a").warnings.join("\n");
-    assert!(warnings.contains("accept no JSON"), "{warnings}");
-}
-
 /// On Redis: so many heard the question; the queue has no count of consumers.
 fn heard_by(cluster: &mut Cluster, listeners: u64, queue: &str) {
     let reach = Reach::Listeners(listeners);
@@ -588,4 +580,12 @@ fn a_question_that_nobody_heard_is_proof() {
     let mut cluster = Cluster::default();
     heard_by(&mut cluster, 0, "celery");
     assert_eq!(look(&cluster, "a").refusal.unwrap().kind, Kind::NoWorker);
+}
+
+#[test]
+fn readers_that_do_not_answer_may_accept_no_json() {
+    let mut cluster = Cluster::default();
+    depth(&mut cluster, "celery", consumers(1));
+    let warnings = look(&cluster, "a").warnings.join("\n");
+    assert!(warnings.contains("accept no JSON"), "{warnings}");
 }

@@ -291,8 +291,10 @@ fn detail(queue: &Queue, width: u16, scene: &Scene<'_>) -> Vec<Line<'static>> {
         names => names.join(", "),
     };
     let peak = queue.recent(WINDOW).max();
+    let held = queue.held.of_queue();
+    let held = held.map_or_else(String::new, |held| format!("   held {}", count(held)));
     let text = format!(
-        "{}   ready {}   peak {}   read by {readers}",
+        "{}   ready {}{held}   peak {}   read by {readers}",
         queue.name,
         number(queue.ready),
         number(peak)
