@@ -62,6 +62,10 @@ More: umbel help exit-codes | environment | json | items";
 
 /// Flags that go anywhere.
 #[derive(Debug, Args)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of its own on the command line"
+)]
 pub struct Global {
     /// Broker URL: <amqp://user:password@host:5672/vhost> (a password here is visible to others in ps; prefer `CELERY_BROKER_URL`)
     #[arg(

@@ -11,6 +11,7 @@ pub mod output;
 pub mod progress;
 pub mod queues;
 pub mod revoke;
+pub mod runtime;
 pub mod shape;
 pub mod stop;
 pub mod survey;

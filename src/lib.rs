@@ -41,7 +41,7 @@ use crate::broker::Broker;
 use crate::broker::amqp::AmqpBroker;
 use crate::broker::redis::RedisBroker;
 use crate::broker::url::BrokerUrl;
-use crate::cli::{Cli, Command, Global, Waited};
+use crate::cli::{Cli, Command, Global};
 use crate::client::Client;
 use crate::client::actor::{Resolve, ResultsSource, Setup};
 use crate::client::survey::Purpose;
@@ -111,71 +111,88 @@ fn start(mut cli: Cli, output: Output) -> Result<u8> {
     };
     let timeout = config::timeout(&cli.global, &env)?;
     let target = config::target(&cli.global, &env)?;
-    let runtime = runtime(cli.command.is_none())?;
-    let Cli { global, command } = cli;
-    let code = runtime.block_on(async {
-        match command {
-            None => screen(&global, target, timeout).await,
-            Some(Command::Call(waited)) => {
-                let Waited {
-                    call: wanted,
-                    waiting,
-                    shape,
-                } = *waited;
-                let manner = Manner {
-                    no_preflight: wanted.no_preflight,
-                    waiting: Some(waiting),
-                    shape,
-                };
-                call(target, &wanted, &manner, words, timeout, output).await
-            }
-            Some(Command::Send(wanted)) => {
-                let manner = Manner {
-                    no_preflight: wanted.no_preflight,
-                    ..Manner::default()
-                };
-                call(target, &wanted, &manner, words, timeout, output).await
-            }
-            Some(Command::History(wanted)) => {
-                let history = commands::keeper::existing(&env, output);
-                let (place, now) = (history::place(&env), Clock::default().now());
-                commands::history::run(&wanted, history.as_ref(), &place, output, now).await
-            }
-            Some(Command::Again(wanted)) => again(target, wanted, timeout, output).await,
-            Some(Command::Wait(wanted)) => {
-                follow(target, wanted.ids, Patience::Until(timeout), output).await
-            }
-            Some(Command::Result(wanted)) => {
-                follow(target, vec![wanted.id], Patience::Now, output).await
-            }
-            Some(Command::Revoke(wanted)) => {
-                let confirmed = confirmed
-                    .ok_or_else(|| Error::new(Kind::Internal, "the revoke was not confirmed"))?;
-                let run = async |session: &mut Session| {
-                    commands::revoke::run(session, &wanted, confirmed).await
-                };
-                listing(target, Purpose::Workers, output, run).await
-            }
-            Some(Command::Tasks(wanted)) => {
-                let run =
-                    async |session: &mut Session| commands::tasks::run(session, &wanted).await;
-                listing(target, Purpose::Tasks, output, run).await
-            }
-            Some(Command::Queues(wanted)) => {
-                let run =
-                    async |session: &mut Session| commands::queues::run(session, &wanted).await;
-                listing(target, Purpose::Tasks, output, run).await
-            }
-            Some(Command::Workers(wanted)) => {
-                let run =
-                    async |session: &mut Session| commands::workers::run(session, &wanted).await;
-                listing(target, Purpose::Workers, output, run).await
-            }
-        }
-    });
+    let runtime = commands::runtime::runtime(cli.command.is_none())?;
+    let ready = Ready {
+        target,
+        words,
+        confirmed,
+        timeout,
+        output,
+    };
+    let code = runtime.block_on(perform(cli, ready));
     // A thread blocked on stdin must not keep the program alive.
     runtime.shutdown_background();
     code
+}
+
+/// What was found out before the command began.
+struct Ready {
+    target: Option<Target>,
+    words: Option<arguments::Words>,
+    confirmed: Option<client::Confirmed>,
+    timeout: Duration,
+    output: Output,
+}
+
+async fn perform(cli: Cli, ready: Ready) -> Result<u8> {
+    let Ready {
+        target,
+        words,
+        confirmed,
+        timeout,
+        output,
+    } = ready;
+    let Cli { global, command } = cli;
+    match command {
+        None => screen(&global, target, timeout).await,
+        Some(Command::Call(waited)) => {
+            let manner = Manner {
+                no_preflight: waited.call.no_preflight,
+                waiting: Some(waited.waiting),
+                shape: waited.shape,
+            };
+            call(target, &waited.call, &manner, words, timeout, output).await
+        }
+        Some(Command::Send(wanted)) => {
+            let manner = Manner {
+                no_preflight: wanted.no_preflight,
+                ..Manner::default()
+            };
+            call(target, &wanted, &manner, words, timeout, output).await
+        }
+        Some(Command::History(wanted)) => {
+            let history = commands::keeper::existing(&env, output);
+            let (place, now) = (history::place(&env), Clock::default().now());
+            commands::history::run(&wanted, history.as_ref(), &place, output, now).await
+        }
+        Some(Command::Again(wanted)) => again(target, wanted, timeout, output).await,
+        Some(Command::Wait(wanted)) => {
+            follow(target, wanted.ids, Patience::Until(timeout), output).await
+        }
+        Some(Command::Result(wanted)) => {
+            follow(target, vec![wanted.id], Patience::Now, output).await
+        }
+        Some(Command::Revoke(wanted)) => {
+            let confirmed = confirmed
+                .ok_or_else(|| Error::new(Kind::Internal, "the revoke was not confirmed"))?;
+            let run = async |session: &mut Session| {
+                commands::revoke::run(session, &wanted, confirmed).await
+            };
+            listing(target, Purpose::Workers, output, run).await
+        }
+        Some(Command::Tasks(wanted)) => {
+            let run = async |session: &mut Session| commands::tasks::run(session, &wanted).await;
+            listing(target, Purpose::Tasks, output, run).await
+        }
+        Some(Command::Queues(wanted)) => {
+            let run = async |session: &mut Session| commands::queues::run(session, &wanted).await;
+            listing(target, Purpose::Tasks, output, run).await
+        }
+        Some(Command::Workers(wanted)) => {
+            let run = async |session: &mut Session| commands::workers::run(session, &wanted).await;
+            listing(target, Purpose::Workers, output, run).await
+        }
+    }
 }
 
 fn check(call: &cli::Call) -> Result<arguments::Words> {
@@ -328,27 +345,6 @@ async fn dispatch(
         keeper.close(output);
     }
     Ok(code)
-}
-
-/// A command has one thread, so that no message changes threads on its way. Beside the screen the links have one of their own:
-/// drawing never delays them.
-fn runtime(screen: bool) -> Result<tokio::runtime::Runtime> {
-    let runtime = if screen {
-        tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(1)
-            .enable_all()
-            .build()
-    } else {
-        tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-    };
-    runtime.map_err(|error| {
-        Error::new(
-            Kind::Internal,
-            format!("the runtime cannot be started: {error}"),
-        )
-    })
 }
 
 async fn screen(global: &Global, target: Option<Target>, timeout: Duration) -> Result<u8> {

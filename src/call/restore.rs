@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Call, CallState, Delivery, Outcome, Phase, Source, Timeline, Waiting};
+use super::{Call, CallState, Delivery, Outcome, Phase, Repr, Source, Timeline, Waiting};
 use crate::clock::Now;
 use crate::error::Error;
 use crate::protocol::{Json, NodeName, QueueName, Signature, TaskResult};
@@ -34,6 +34,10 @@ pub struct Remains {
     pub custom: Option<(String, Json)>,
     /// [`Call::result`].
     pub result: Option<TaskResult>,
+    /// [`Call::source`].
+    pub source: Option<Source>,
+    /// [`Call::repr`].
+    pub repr: Option<Repr>,
     /// [`Call::trouble`].
     pub trouble: Option<Error>,
     /// [`Call::backend_lost`].
@@ -69,13 +73,9 @@ impl Call {
             acknowledged: remains.acknowledged,
             retries: remains.retries,
             custom: remains.custom,
-            // What is kept as a result came as one.
-            source: remains
-                .result
-                .as_ref()
-                .filter(|result| result.state.is_final())
-                .map(|_| Source::Backend),
             result: remains.result,
+            source: remains.source,
+            repr: remains.repr,
             trouble: remains.trouble,
             backend_lost: remains.backend_lost,
             warnings: remains.warnings,

@@ -36,7 +36,7 @@ pub struct Which {
     /// Words that stand somewhere in task, id, arguments, result or error
     #[arg(value_name = "PATTERN")]
     pub pattern: Option<String>,
-    /// States: ok, fail, timeout, late_ok, revoked, … (several with commas)
+    /// States: ok, fail, timeout, lost, revoked, … (several with commas)
     #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = state)]
     pub state: Vec<CallState>,
     /// Part of a task's name, or a glob

@@ -18,12 +18,11 @@ fn empty() -> Error {
 /// There is none, there are several, or history cannot be read.
 pub async fn find(history: Option<&Handle>, id: Option<&str>) -> Result<Box<Record>> {
     let history = history.ok_or_else(empty)?;
-    let id = match id {
-        Some(id) => id.to_owned(),
-        None => {
-            let newest = history.page(Filter::default(), None, 1).await?.pop();
-            newest.ok_or_else(empty)?.id.to_string()
-        }
+    let id = if let Some(id) = id {
+        id.to_owned()
+    } else {
+        let newest = history.page(Filter::default(), None, 1).await?.pop();
+        newest.ok_or_else(empty)?.id.to_string()
     };
     match history.get(id.clone()).await? {
         Found::One(record) => Ok(record),

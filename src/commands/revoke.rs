@@ -271,9 +271,9 @@ pub fn truths(cluster: &Cluster, terminate: bool) -> Vec<String> {
             "a solo worker hears it only when its task has ended",
         ),
     ] {
-        let names = named(pool);
-        if terminate && !names.is_empty() {
-            truths.push(format!("{names}: {can}"));
+        let workers = named(pool);
+        if terminate && !workers.is_empty() {
+            truths.push(format!("{workers}: {can}"));
         }
     }
     let at_once = |worker: &crate::cluster::Worker| worker.version() >= Some(WRITES_AT_ONCE);
