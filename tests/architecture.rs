@@ -46,7 +46,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("history", &["protocol", "call"]),
     ("demo", &["protocol", "broker::memory", "broker::Broker"]),
     // The command line names the longest wait.
-    ("cli", &["protocol", "call::LONGEST_WAIT"]),
+    (
+        "cli",
+        &["protocol", "call::LONGEST_WAIT", "call::CallState"],
+    ),
     // URLs are checked where they are read, so that the complaint can say where they stood.
     (
         "config",
@@ -67,6 +70,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "cluster",
             "call",
             "client",
+            "history",
             "config",
             "cli",
             "broker::Reach",
@@ -187,7 +191,7 @@ const RESERVED: &[(&str, &[&str])] = &[
         ],
     ),
     ("ratatui::", &["tui"]),
-    ("clap::", &["cli", "lib", "tui/theme"]),
+    ("clap::", &["cli", "lib", "tui/theme", "commands/usage"]),
     ("println!", &["commands/output"]),
     ("print!", &["commands/output"]),
     ("dbg!", &[]),

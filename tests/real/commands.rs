@@ -13,8 +13,8 @@ fn what_was_sent_is_waited_for_by_another_run() {
     let world = RedisPrefork.shared(rig);
     let (quick, failing) = (new_id(), new_id());
     let send = |words: &[&str]| world.cli(&[&["send"], words].concat()).expect_code(0);
-    let sent = send(&["shop.tasks.add", "2", "3", "--task-id", &quick]);
-    assert_eq!(sent.stdout, format!("{quick}\n"));
+    let outcome = send(&["shop.tasks.add", "2", "3", "--task-id", &quick]);
+    assert_eq!(outcome.stdout, format!("{quick}\n"));
     send(&["shop.tasks.fail", "不行", "--task-id", &failing]);
     let words = ["wait", &quick, &failing, "--timeout", "60", "--jsonl"];
     let outcome = world.cli(&words).expect_code(1);
