@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use super::*;
-use crate::support::{Certificates, Identity};
+use crate::support::{Certificates, Identity, Leashed as Leash};
+use umbel::server::http::HttpUrl;
 
 /// The options that trust this authority and show this certificate.
 fn options(ca: Option<&Path>, identity: Option<&Identity>) -> Arc<TransportOptions> {
@@ -117,4 +118,69 @@ async fn a_rabbitmq_with_certificates_is_reached_and_every_refusal_says_what_is_
         let connected = broker(&amqps).with(options, None).connect(sender).await;
         assert_told(&connected.err().expect("a refusal"), told, hint);
     }
+}
+
+/// Answers every question over TLS like a management API that knows three unacknowledged messages; wants a client's certificate.
+fn encrypted_api(certificates: &Certificates) -> (Leash, u16) {
+    let port = closed_port();
+    let program = format!(
+        "import http.server, ssl\n\
+         class Handler(http.server.BaseHTTPRequestHandler):\n    \
+         def do_GET(self):\n        \
+         self.send_response(200); self.end_headers(); self.wfile.write(b'{{\"messages_unacknowledged\": 3}}')\n\
+         server = http.server.ThreadingHTTPServer(('127.0.0.1', {port}), Handler)\n\
+         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile='{}')\n\
+         context.verify_mode = ssl.CERT_REQUIRED\n\
+         context.load_cert_chain('{}', '{}')\n\
+         server.socket = context.wrap_socket(server.socket, server_side=True)\n\
+         server.serve_forever()\n",
+        certificates.ca.display(),
+        certificates.server.certificate.display(),
+        certificates.server.key.display(),
+    );
+    let mut python = Command::new("python3");
+    python.args(["-c", &program]);
+    let log = certificates.directory().join("api.log");
+    let leash = Leash::start(&python, 0, &log);
+    support::eventually(PATIENCE, "the encrypted API listens", || {
+        std::net::TcpStream::connect(("127.0.0.1", port)).is_ok()
+    });
+    (leash, port)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_management_api_with_certificates_is_asked_beside_a_plain_broker() {
+    let Some(rig) = support::rig() else { return };
+    let certificates = Certificates::shared();
+    let (_api, port) = encrypted_api(certificates);
+    let url = HttpUrl::parse(&format!("https://localhost:{port}")).expect("a URL");
+    let vhost = rig.vhost();
+    vhost.declare_queue("q");
+    let plain = |identity| {
+        let mut all = TransportOptions::clone(&options(Some(&certificates.ca), identity));
+        all.tls = Some(false);
+        Arc::new(all)
+    };
+    let known = plain(Some(&certificates.client));
+    let (link, _incoming) = dial(&broker(&vhost.url).with(known, Some(url.clone()))).await;
+    let told = async {
+        loop {
+            match link.depth(&queue("q")).await {
+                Ok(Depth::Known {
+                    held: Held::Queue(held),
+                    ..
+                }) => return held,
+                _ => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+    };
+    assert_eq!(soon("the API's number", told).await, 3);
+    link.close().await;
+    let (link, mut incoming) = dial(&broker(&vhost.url).with(plain(None), Some(url))).await;
+    link.depth(&queue("q")).await.expect("a depth");
+    match next(&mut incoming).await {
+        Incoming::Notice(notice) => assert!(notice.contains("https://localhost"), "{notice}"),
+        other => panic!("no notice: {other:?}"),
+    }
+    link.close().await;
 }
