@@ -323,7 +323,7 @@ impl Call {
             }
             Fact::Result(result) => self.heard(*result, now),
             Fact::Arriving(size) => self.arrives(size, now),
-            Fact::Unreadable { reason, state } => self.cannot_read(reason, state, now),
+            Fact::Unreadable { reason, state } => self.cannot_read(reason, state.as_ref(), now),
             Fact::Event(event) => self.told(*event, now),
             Fact::Warning(warning) => self.warnings.push(warning),
             Fact::Seen { place, node, task } => self.seen(place, node, &task, now),
@@ -349,7 +349,7 @@ impl Call {
     }
 
     /// A result came and cannot be read. Where its state is sure, the task has ended.
-    fn cannot_read(&mut self, reason: String, state: Option<State>, now: Now) {
+    fn cannot_read(&mut self, reason: String, state: Option<&State>, now: Now) {
         self.arriving = None;
         if self.outcome.is_some() {
             return;

@@ -21,20 +21,22 @@ impl Call {
 
     pub(super) fn returned(&mut self, reason: &str) {
         self.delivery = Delivery::Unsent;
-        let (what, hint) = match self.route.as_ref().filter(|it| !it.exchange.is_empty()) {
-            Some(Route {
-                exchange,
-                routing_key,
-            }) => (
+        let named = self.route.as_ref().filter(|it| !it.exchange.is_empty());
+        let (what, hint) = if let Some(Route {
+            exchange,
+            routing_key,
+        }) = named
+        {
+            (
                 format!("no queue takes {routing_key:?} from the exchange {exchange:?}"),
                 "nothing was queued; bind a queue to it, or name another exchange or routing key",
-            ),
-            None => {
-                let queue = self.queue.as_ref().map_or("?", QueueName::as_str);
-                let hint =
-                    "nothing was queued; start a worker that consumes it, or name another queue";
-                (format!("there is no queue {queue:?}"), hint)
-            }
+            )
+        } else {
+            let queue = self.queue.as_ref().map_or("?", QueueName::as_str);
+            (
+                format!("there is no queue {queue:?}"),
+                "nothing was queued; start a worker that consumes it, or name another queue",
+            )
         };
         let message = format!("the broker returned the message: {what} ({reason})");
         self.trouble = Some(Error::new(Kind::Unsent, message).hint(hint));

@@ -306,6 +306,16 @@ fn distance(a: &str, b: &str) -> usize {
     row[b.len()]
 }
 
+/// Why the readers of a queue may all be silent.
+fn deaf(queue: &Queue) -> &'static str {
+    match queue.consumers {
+        Some(1..) => {
+            "; it has readers, which may have remote control switched off, or accept no JSON, as which questions are written"
+        }
+        _ => "",
+    }
+}
+
 fn doubts(cluster: &Cluster, queue: &QueueName, task: &TaskName, warnings: &mut Vec<String>) {
     let known = cluster.queues.get(queue);
     if known.is_none_or(|queue| queue.ready.is_none()) {
@@ -323,7 +333,10 @@ fn doubts(cluster: &Cluster, queue: &QueueName, task: &TaskName, warnings: &mut 
     }
     if cluster.task(task).is_none() {
         warnings.push(match cluster.told_tasks() {
-            0 => "no worker told its tasks: whether this one is registered is not known".to_owned(),
+            0 => format!(
+                "no worker told its tasks: whether this one is registered is not known{}",
+                known.map_or("", deaf)
+            ),
             told => format!("none of the {told} workers that answered has {task}; others may"),
         });
     }

@@ -50,7 +50,7 @@ impl TaskIndex {
         }
         for name in old.difference(new) {
             self.count(name, |count| {
-                count.answering = count.answering.saturating_sub(1)
+                count.answering = count.answering.saturating_sub(1);
             });
         }
         // Even without a task: that one more worker has told is to be seen.

@@ -90,10 +90,12 @@ impl Worker {
 
     fn switch_events(&self, on: bool) -> Json {
         let word = if on { "enabled" } else { "disabled" };
-        ok(&match self.outbox.voice.switch(on) {
-            true => format!("task events {word}"),
-            false => format!("task events already {word}"),
-        })
+        let already = if self.outbox.voice.switch(on) {
+            ""
+        } else {
+            "already "
+        };
+        ok(&format!("task events {already}{word}"))
     }
 
     fn revoke(&mut self, arguments: &Json) -> Json {

@@ -44,9 +44,8 @@ pub(super) fn expected(
         _ => (Answer::Result, None),
     };
     let kept = match (wish, declared) {
-        (Some(true), _) => Kept::Ignored,
         (Some(false), _) if answer == Answer::Result => Kept::Kept,
-        (_, Some(Kept::Ignored)) => Kept::Ignored,
+        (Some(true), _) | (_, Some(Kept::Ignored)) => Kept::Ignored,
         (_, Some(kept)) if matches!(results, Results::Rpc | Results::Stored(_)) => kept,
         _ => Kept::Unknown,
     };

@@ -581,3 +581,11 @@ fn a_question_that_nobody_heard_is_proof() {
     heard_by(&mut cluster, 0, "celery");
     assert_eq!(look(&cluster, "a").refusal.unwrap().kind, Kind::NoWorker);
 }
+
+#[test]
+fn readers_that_do_not_answer_may_accept_no_json() {
+    let mut cluster = Cluster::default();
+    depth(&mut cluster, "celery", consumers(1));
+    let warnings = look(&cluster, "a").warnings.join("\n");
+    assert!(warnings.contains("accept no JSON"), "{warnings}");
+}

@@ -281,15 +281,13 @@ impl Actor {
         if !ended {
             return self.fact_at(id, fact, at).await;
         }
-        match self.calls.get_mut(&id).filter(|tracked| tracked.defers) {
-            Some(tracked) => {
-                tracked.deferred.get_or_insert((fact, at));
-            }
-            None => {
-                self.fact_at(id.clone(), fact, at).await;
-                self.forget(&id);
-            }
+        let tracked = self.calls.get_mut(&id).filter(|tracked| tracked.defers);
+        if let Some(tracked) = tracked {
+            tracked.deferred.get_or_insert((fact, at));
+            return;
         }
+        self.fact_at(id.clone(), fact, at).await;
+        self.forget(&id);
     }
 
     /// Ends that were held back for a result that did not come.
