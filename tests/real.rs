@@ -9,6 +9,8 @@ mod large;
 mod leftovers;
 #[path = "real/listings.rs"]
 mod listings;
+#[path = "real/never_poison.rs"]
+mod never_poison;
 #[path = "real/outcomes.rs"]
 mod outcomes;
 #[path = "real/redis_broker.rs"]
