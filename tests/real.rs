@@ -3,6 +3,8 @@
 
 #[path = "real/events.rs"]
 mod events;
+#[path = "real/formats.rs"]
+mod formats;
 #[path = "real/large.rs"]
 mod large;
 #[path = "real/leftovers.rs"]
