@@ -27,6 +27,8 @@ mod routing;
 mod routing_options;
 #[path = "support/support.rs"]
 mod support;
+#[path = "real/support_table.rs"]
+mod support_table;
 #[path = "real/ways.rs"]
 mod ways;
 #[path = "real/world.rs"]
