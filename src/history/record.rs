@@ -13,7 +13,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::Path;
-use crate::call::CallState;
+use crate::call::{CallState, Repr, Source};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::protocol::payload::{Form, Opaque};
@@ -192,6 +192,10 @@ pub struct Record {
     pub custom: Option<(String, Json)>,
     /// What the result backend told last.
     pub answer: Option<Answer>,
+    /// Where its end was heard.
+    pub source: Option<Source>,
+    /// What it returned, as a worker's event tells it.
+    pub repr: Option<Repr>,
     /// The exception in one line.
     pub headline: Option<String>,
     /// Why it was not sent, or may not have been, or why its result cannot be read.
@@ -248,10 +252,7 @@ impl Record {
             Waited::TimedOut(at) | Waited::Detached(at) => Some(at),
         };
         // NO RESULT and UNSENT ended for us, not for the task.
-        let known = self
-            .answer
-            .as_ref()
-            .is_some_and(|answer| answer.state.is_final());
+        let known = self.source.is_some();
         let total = self.times.total().filter(|_| known);
         total.or_else(|| between(self.times.published, given_up))
     }
@@ -294,6 +295,9 @@ impl Record {
     pub fn brief(&self, limit: usize) -> String {
         use crate::protocol::python;
         let returned = matches!(self.state, CallState::Ok | CallState::LateOk);
+        if let Some(repr) = &self.repr {
+            return python::shorten(&repr.text, limit);
+        }
         match (&self.headline, &self.answer, &self.trouble) {
             (_, Some(answer), _) if returned => match &answer.value {
                 Kept::Whole(value) => python::repr_within(value, limit),

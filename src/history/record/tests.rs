@@ -9,6 +9,7 @@ use crate::call::{Call, Fact};
 use crate::clock::Now;
 use crate::error::Kind;
 use crate::protocol::control::{HeldTask, Place as At};
+use crate::protocol::event::{TaskEvent, TaskEventKind};
 use crate::protocol::message::Start;
 use crate::protocol::{Compression, Options, Serializer, TaskResult};
 
@@ -183,6 +184,29 @@ fn result() -> impl Strategy<Value = TaskResult> {
     })
 }
 
+/// A task's end as its worker tells it.
+fn event(text: String, ok: bool) -> Fact {
+    let traceback = Some(text.clone());
+    let kind = if ok {
+        TaskEventKind::Succeeded {
+            result: text,
+            runtime: None,
+        }
+    } else {
+        TaskEventKind::Failed {
+            exception: text,
+            traceback,
+        }
+    };
+    Fact::Event(Box::new(TaskEvent {
+        uuid: "x".into(),
+        node: "w1@h".into(),
+        at: None,
+        clock: 1,
+        kind,
+    }))
+}
+
 fn fact() -> impl Strategy<Value = Fact> {
     let held = (
         any::<bool>(),
@@ -195,6 +219,7 @@ fn fact() -> impl Strategy<Value = Fact> {
             started,
             acknowledged,
             pid,
+            redelivered: false,
         });
     let place = prop_oneof![Just(At::Reserved), Just(At::Active), Just(At::Scheduled)];
     prop_oneof![
@@ -204,7 +229,11 @@ fn fact() -> impl Strategy<Value = Fact> {
         1 => Just(Fact::BackendBack),
         1 => text().prop_map(Fact::BackendLost),
         1 => text().prop_map(Fact::Returned),
-        1 => text().prop_map(|reason| Fact::Unreadable { reason, state: None }),
+        1 => (text(), prop::option::of(any::<bool>())).prop_map(|(reason, ok)| Fact::Unreadable {
+            reason,
+            state: ok.map(|ok| if ok { State::Success } else { State::Failure }),
+        }),
+        1 => (text(), any::<bool>()).prop_map(|(text, ok)| event(text, ok)),
         1 => error().prop_map(Fact::Unsent),
         1 => error().prop_map(Fact::Unknown),
         4 => result().prop_map(|result| Fact::Result(Box::new(result))),
