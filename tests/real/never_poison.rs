@@ -175,7 +175,7 @@ fn options() -> impl Strategy<Value = Options> {
         Compression::Zstd,
         Compression::Brotli,
     ];
-    let minutes = |most: u64| (1..most).prop_map(|minutes| Duration::from_mins(minutes));
+    let minutes = |most: u64| (1..most).prop_map(Duration::from_mins);
     let start = prop_oneof![
         Just(Start::After(Duration::ZERO)),
         Just(Start::After(Duration::from_millis(20))),
@@ -416,22 +416,18 @@ fn worker(broker: &str, backend: &str) -> (WorkerOptions, Worker) {
     (options, worker)
 }
 
-fn seed() -> [u8; 32] {
-    let text = std::env::var("UMBEL_TEST_SEED").unwrap_or_else(|_| {
-        format!(
-            "{}{}",
-            uuid::Uuid::new_v4().simple(),
-            uuid::Uuid::new_v4().simple()
-        )
-    });
+/// `UMBEL_TEST_SEED`, else a new one: 64 hexadecimal digits, and what they say.
+fn seed() -> (String, [u8; 32]) {
+    let half = || uuid::Uuid::new_v4().simple().to_string();
+    let text = std::env::var("UMBEL_TEST_SEED").unwrap_or_else(|_| half() + &half());
     let byte = |index: usize| u8::from_str_radix(&text[2 * index..2 * index + 2], 16);
-    std::array::from_fn(|index| byte(index).expect("64 hexadecimal digits"))
+    let seed = std::array::from_fn(|index| byte(index).expect("64 hexadecimal digits"));
+    (text, seed)
 }
 
 /// `CALLS` random calls to a worker on these, and the worker's health after them.
 fn storm(broker: &str, backend: &str) -> Worker {
-    let seed = seed();
-    let hex: String = seed.iter().map(|byte| format!("{byte:02x}")).collect();
+    let (hex, seed) = seed();
     let (options, worker) = worker(broker, backend);
     let (calls, refused) = draw(seed, CALLS);
     assert!(
