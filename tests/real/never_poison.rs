@@ -166,7 +166,7 @@ fn value() -> impl Strategy<Value = Json> {
 }
 
 fn options() -> impl Strategy<Value = Options> {
-    use proptest::option::of;
+    use proptest::option::{of, weighted};
     let serializer = [Serializer::Json, Serializer::Yaml, Serializer::Msgpack];
     let compression = [
         Compression::Gzip,
@@ -185,7 +185,7 @@ fn options() -> impl Strategy<Value = Options> {
     let header = ("[a-z]{1,8}-[a-z]{0,3}", value_of_header());
     (
         of(proptest::sample::select(serializer.to_vec())),
-        of(proptest::sample::select(compression.to_vec())),
+        weighted(0.15, proptest::sample::select(compression.to_vec())),
         of(0..10_u8),
         of(start),
         of(minutes(600)),

@@ -6,8 +6,8 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::support::{
-    Sandbox, Version, Vhost, Worker, WorkerOptions, cli, eventually, rig, temporary_directory,
-    versions,
+    PrivateRedis, Sandbox, Version, Vhost, Worker, WorkerOptions, cli, eventually, rig,
+    temporary_directory, versions,
 };
 use crate::world::Kind;
 
@@ -116,6 +116,42 @@ fn the_management_api_adds_what_is_held() {
     assert_eq!(without["queues"][0]["held"], Value::Null, "{without}");
     for call in [running, waiting] {
         call.wait().expect_code(0);
+    }
+}
+
+#[test]
+fn a_long_backlog_on_redis_costs_no_more_to_look_at() {
+    let Some(_rig) = rig() else { return };
+    let server = PrivateRedis::start();
+    let url = format!("{}/0", server.url);
+    let mut connection = server.connection();
+    let backlog = vec!["{}"; 10_000];
+    for _ in 0..30 {
+        let _: u64 = redis::cmd("RPUSH")
+            .arg("backlog")
+            .arg(&backlog)
+            .query(&mut connection)
+            .expect("redis takes it");
+    }
+    let _worker = solo(&url, "rpc://");
+    let sandbox = Sandbox::new().env("CELERY_BROKER_URL", &url);
+    assert_adds(&sandbox, &[]);
+    let listed = sandbox.cli(&["queues", "backlog", "--json"]).expect_code(0);
+    let queue = &listed.json()["queues"][0];
+    assert_eq!(
+        (&queue["ready"], &queue["trouble"]),
+        (&json!(300_000), &json!("no_consumer")),
+        "{queue}"
+    );
+    let info: String = redis::cmd("INFO")
+        .arg("commandstats")
+        .query(&mut connection)
+        .expect("redis counts");
+    for command in ["keys", "lrange", "hgetall", "scan", "sort", "lindex"] {
+        assert!(!info.contains(&format!("cmdstat_{command}:")), "{info}");
+    }
+    for counted in ["llen", "hscan", "publish"] {
+        assert!(info.contains(&format!("cmdstat_{counted}:")), "{info}");
     }
 }
 
