@@ -7,6 +7,8 @@ mod backend;
 mod broker;
 #[path = "faults/publish.rs"]
 mod publish;
+#[path = "faults/redis.rs"]
+mod redis_broker;
 #[path = "faults/sentinel.rs"]
 mod sentinel;
 #[path = "faults/stage.rs"]

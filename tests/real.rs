@@ -7,12 +7,16 @@ mod commands;
 mod diagnosis;
 #[path = "real/events.rs"]
 mod events;
+#[path = "real/formats.rs"]
+mod formats;
 #[path = "real/large.rs"]
 mod large;
 #[path = "real/leftovers.rs"]
 mod leftovers;
 #[path = "real/listings.rs"]
 mod listings;
+#[path = "real/never_poison.rs"]
+mod never_poison;
 #[path = "real/outcomes.rs"]
 mod outcomes;
 #[path = "real/redis_broker.rs"]
@@ -27,6 +31,8 @@ mod routing;
 mod routing_options;
 #[path = "support/support.rs"]
 mod support;
+#[path = "real/support_table.rs"]
+mod support_table;
 #[path = "real/ways.rs"]
 mod ways;
 #[path = "real/world.rs"]

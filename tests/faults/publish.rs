@@ -17,8 +17,9 @@ fn results(rig: &Rig, kind: &str) -> String {
     }
 }
 
+/// Nobody knows whether it was sent, and the document says so.
 #[track_caller]
-fn assert_unknown(document: &Value) {
+pub fn assert_unknown(document: &Value) {
     assert_eq!(
         (&document["state"], &document["sent"]),
         (&json!("unknown_delivery"), &Value::Null),
