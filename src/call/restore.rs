@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Call, CallState, Delivery, Outcome, Phase, Timeline, Waiting};
+use super::{Call, CallState, Delivery, Outcome, Phase, Repr, Source, Timeline, Waiting};
 use crate::clock::Now;
 use crate::error::Error;
 use crate::protocol::{Json, NodeName, QueueName, Signature, TaskResult};
@@ -34,6 +34,10 @@ pub struct Remains {
     pub custom: Option<(String, Json)>,
     /// [`Call::result`].
     pub result: Option<TaskResult>,
+    /// [`Call::source`].
+    pub source: Option<Source>,
+    /// [`Call::repr`].
+    pub repr: Option<Repr>,
     /// [`Call::trouble`].
     pub trouble: Option<Error>,
     /// [`Call::backend_lost`].
@@ -70,6 +74,8 @@ impl Call {
             retries: remains.retries,
             custom: remains.custom,
             result: remains.result,
+            source: remains.source,
+            repr: remains.repr,
             trouble: remains.trouble,
             backend_lost: remains.backend_lost,
             warnings: remains.warnings,

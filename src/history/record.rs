@@ -13,7 +13,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::Path;
-use crate::call::CallState;
+use crate::call::{CallState, Repr, Source};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::protocol::payload::{Form, Opaque};
@@ -192,6 +192,10 @@ pub struct Record {
     pub custom: Option<(String, Json)>,
     /// What the result backend told last.
     pub answer: Option<Answer>,
+    /// Where its end was heard.
+    pub source: Option<Source>,
+    /// What it returned, as a worker's event tells it.
+    pub repr: Option<Repr>,
     /// The exception in one line.
     pub headline: Option<String>,
     /// Why it was not sent, or may not have been, or why its result cannot be read.
@@ -251,7 +255,8 @@ impl Record {
         let known = self
             .answer
             .as_ref()
-            .is_some_and(|answer| answer.state.is_final());
+            .is_some_and(|answer| answer.state.is_final())
+            || self.source.is_some();
         let total = self.times.total().filter(|_| known);
         total.or_else(|| between(self.times.published, given_up))
     }
@@ -299,6 +304,10 @@ impl Record {
                 Kept::Whole(value) => python::repr_within(value, limit),
                 Kept::Cut { beginning, .. } => python::shorten(beginning, limit),
             },
+            _ if returned && self.repr.is_some() => {
+                let repr = self.repr.as_ref().map_or("", |repr| &repr.text);
+                python::shorten(repr, limit)
+            }
             (Some(headline), ..) => python::shorten(headline, limit),
             (.., Some(trouble)) => python::shorten(&trouble.message, limit),
             _ => String::new(),

@@ -94,6 +94,8 @@ impl Record {
             retries: self.retries,
             custom: self.custom.clone(),
             result: self.answer.as_ref().map(|answer| self.result(answer)),
+            source: self.source,
+            repr: self.repr.clone(),
             trouble: self.trouble.clone(),
             backend_lost: self.backend_lost.clone(),
             warnings: self.all_warnings(),

@@ -74,6 +74,8 @@ impl Record {
                 .as_ref()
                 .map(|(word, meta)| (word.clone(), small(meta))),
             answer: call.result.as_ref().map(answer),
+            source: call.source,
+            repr: call.repr.clone(),
             headline: call.headline().map(|line| python::shorten(&line, HEADLINE)),
             trouble: call.trouble.as_ref().map(|error| Error {
                 message: python::shorten(&error.message, HEADLINE),
@@ -124,6 +126,9 @@ impl Record {
         }
         if let Some(diagnosis) = &mut self.diagnosis {
             needles.hide_value(diagnosis);
+        }
+        if let Some(repr) = &mut self.repr {
+            repr.text = needles.hide(&repr.text);
         }
         needles.hide_in(&mut self.headline);
         needles.hide_in(&mut self.backend_lost);

@@ -9,6 +9,7 @@ use crate::call::{Call, Fact};
 use crate::clock::Now;
 use crate::error::Kind;
 use crate::protocol::control::{HeldTask, Place as At};
+use crate::protocol::event::{TaskEvent, TaskEventKind};
 use crate::protocol::message::Start;
 use crate::protocol::{Compression, Options, Serializer, TaskResult};
 
@@ -207,6 +208,8 @@ fn fact() -> impl Strategy<Value = Fact> {
         1 => text().prop_map(|reason| Fact::Unreadable { reason, state: None }),
         1 => error().prop_map(Fact::Unsent),
         1 => error().prop_map(Fact::Unknown),
+        1 => text().prop_map(|text| event(TaskEventKind::Succeeded { result: text, runtime: None })),
+        1 => text().prop_map(|text| event(TaskEventKind::Failed { exception: text, traceback: None })),
         4 => result().prop_map(|result| Fact::Result(Box::new(result))),
         2 => (place, text(), held).prop_map(|(place, node, task)| Fact::Seen {
             place,
@@ -214,6 +217,16 @@ fn fact() -> impl Strategy<Value = Fact> {
             task
         }),
     ]
+}
+
+fn event(kind: TaskEventKind) -> Fact {
+    Fact::Event(Box::new(TaskEvent {
+        uuid: "x".into(),
+        node: "w@h".into(),
+        clock: 0,
+        at: None,
+        kind,
+    }))
 }
 
 fn now(ms: u64) -> Now {
