@@ -4,6 +4,7 @@
 
 pub mod answer;
 mod delivery;
+pub mod diagnosis;
 pub mod document;
 pub mod fact;
 pub mod preflight;
@@ -23,6 +24,7 @@ use crate::protocol::control::{HeldTask, Place};
 use crate::protocol::{Json, NodeName, QueueName, Signature, State, TaskId, TaskResult};
 
 pub use answer::{Answer, Repr, Source};
+pub use diagnosis::Inquiry;
 pub use fact::Fact;
 pub use state::CallState;
 pub use timeline::Timeline;
@@ -113,6 +115,8 @@ pub struct Call {
     pub backend_lost: Option<String>,
     /// Warnings said before it was sent.
     pub warnings: Vec<String>,
+    /// What was asked about it.
+    pub inquiry: Inquiry,
     delivery: Delivery,
     phase: Phase,
     outcome: Option<Outcome>,
@@ -144,6 +148,7 @@ impl Call {
             trouble: None,
             backend_lost: None,
             warnings: Vec::new(),
+            inquiry: Inquiry::default(),
             delivery: Delivery::Draft,
             phase: Phase::Sent,
             outcome: None,
@@ -290,6 +295,10 @@ impl Call {
             _ => false,
         };
         let before = self.summary();
+        // The same state, fetched again, tells nothing of now.
+        if news || !matches!(fact, Fact::Result(_)) {
+            self.inquiry.note(&fact, now);
+        }
         self.merge(fact, now);
         news || before != self.summary()
     }
@@ -306,6 +315,7 @@ impl Call {
             ),
             (self.trouble.is_some(), self.backend_lost.is_some()),
             (self.warnings.len(), self.arriving.is_some(), self.source),
+            self.inquiry.summary(),
         )
     }
 
@@ -327,6 +337,7 @@ impl Call {
             Fact::Event(event) => self.told(*event, now),
             Fact::Warning(warning) => self.warnings.push(warning),
             Fact::Seen { place, node, task } => self.seen(place, node, &task, now),
+            Fact::Asked | Fact::Answered { .. } | Fact::Eta(_) | Fact::NotStored => {}
             Fact::BackendLost(reason) => self.backend_lost = Some(reason),
             Fact::BackendBack => self.backend_lost = None,
         }
@@ -418,7 +429,9 @@ impl Call {
 
     fn started(&mut self, now: Now) {
         self.phase = Phase::Run;
-        self.timeline.started.get_or_insert(now);
+        if !self.inquiry.heard_late(now) {
+            self.timeline.started.get_or_insert(now);
+        }
     }
 
     fn seen(&mut self, place: Place, node: NodeName, task: &HeldTask, now: Now) {

@@ -31,6 +31,13 @@ pub struct Cli {
     pub command: Option<Command>,
 }
 
+/// The names of all commands.
+pub fn commands() -> Vec<String> {
+    let cli = <Cli as clap::CommandFactory>::command();
+    let names = cli.get_subcommands();
+    names.map(|command| command.get_name().to_owned()).collect()
+}
+
 const AFTER_HELP: &str = "\
 Exit codes:
   0 success                          6 no worker reads the queue, knows the task, or answers

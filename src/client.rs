@@ -30,6 +30,14 @@ pub enum Command {
     Refresh,
     /// Ask for the depth of one more queue, now and from now on.
     Queue(QueueName),
+    /// A call looks stuck: ask everybody where it is, its queue how long it is, and its backend what it has. Answers follow as
+    /// [`Event::Call`] and [`Event::Heard`].
+    Investigate {
+        /// Which call.
+        id: TaskId,
+        /// Its queue.
+        queue: Option<QueueName>,
+    },
     /// Workers are being looked at: ping every 2 s instead of every 10 s.
     WatchWorkers(bool),
     /// Revoke a task at all workers (tier 3: a person confirmed it).

@@ -15,6 +15,12 @@ impl Moment {
         self.0.saturating_sub(earlier.0)
     }
 
+    /// The moment `by` before this one; the first one if there is none.
+    #[must_use]
+    pub fn before(self, by: Duration) -> Self {
+        Self(self.0.saturating_sub(by))
+    }
+
     /// The moment `by` after this one.
     #[must_use]
     pub fn after(self, by: Duration) -> Self {

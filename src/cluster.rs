@@ -282,8 +282,12 @@ impl Cluster {
         !gone.is_empty()
     }
 
-    /// Nobody but the answering workers hears requests (Redis), or none of its queues has a consumer more than those who answer (AMQP).
-    fn proved_gone(&self, worker: &Worker) -> bool {
+    /// Whether a SILENT worker is gone: nobody but the answering workers hears requests (Redis), or none of its queues has a consumer
+    /// more than those who answer (AMQP).
+    pub fn proved_gone(&self, worker: &Worker) -> bool {
+        if worker.state() != WorkerState::Silent {
+            return false;
+        }
         if let Some((_, Reach::Listeners(listeners))) = self.asked {
             return listeners <= self.answering().count() as u64;
         }

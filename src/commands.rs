@@ -1,6 +1,7 @@
 //! The command line face: one command a file, over the client, the cluster and the call. Draws nothing but one progress line.
 
 pub mod arguments;
+pub mod around;
 pub mod call;
 pub mod output;
 pub mod progress;

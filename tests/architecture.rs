@@ -33,6 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
         &[
             "protocol",
             "cluster",
+            "broker::Held",
             "broker::Reach",
             "broker::Route",
             "backend::Results",

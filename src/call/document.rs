@@ -3,7 +3,8 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{Call, CallState, Source, Waiting};
+use super::diagnosis::{Diagnosis, DiagnosisDocument};
+use super::{Call, CallState, Source};
 use crate::clock::Now;
 use crate::error::{Error, Kind};
 use crate::protocol::payload::Opaque;
@@ -55,9 +56,11 @@ pub struct CallDocument<'a> {
     total_ms: Option<u64>,
     late: bool,
     warnings: Vec<String>,
-    diagnosis: Option<Diagnosis<'a>>,
+    diagnosis: Option<DiagnosisDocument<'a>>,
     /// Exit code of the command line.
     pub exit: u8,
+    #[serde(skip)]
+    at: Now,
 }
 
 /// `error` of the documents.
@@ -74,22 +77,6 @@ pub struct ErrorDocument {
     retry_safe: Option<bool>,
     /// The next step.
     pub hint: Option<String>,
-}
-
-/// Where the task is, as far as the workers told.
-#[derive(Debug, Serialize)]
-struct Diagnosis<'a> {
-    now: Place<'a>,
-    why: Vec<Json>,
-}
-
-#[derive(Debug, Serialize)]
-struct Place<'a> {
-    state: String,
-    worker: Option<&'a NodeName>,
-    pid: Option<u64>,
-    since_ms: Option<u64>,
-    acknowledged: Option<bool>,
 }
 
 /// A moment as the documents have it: RFC 3339, UTC, milliseconds.
@@ -147,8 +134,26 @@ impl<'a> CallDocument<'a> {
             total_ms: ms(timeline.total().filter(|_| call.result_known())),
             late: call.late(),
             warnings: warnings(call),
-            diagnosis: diagnosis(call, state, now),
+            diagnosis: None,
+            at: now,
         }
+    }
+
+    /// The same with what is known of where it is and why: for a call that was given up, or whose end does not say why.
+    #[must_use]
+    pub fn diagnosed(mut self, diagnosis: &'a Diagnosis) -> Self {
+        let unresolved = ["timeout", "detached", "unknown_delivery"].contains(&self.state.as_str());
+        if unresolved && diagnosis.lost() {
+            CallState::Lost.to_string().clone_into(&mut self.state);
+        }
+        let interrupted = self
+            .error
+            .as_ref()
+            .is_some_and(|it| it.kind == Kind::Interrupted.to_string());
+        if unresolved || interrupted || !diagnosis.why.is_empty() {
+            self.diagnosis = Some(DiagnosisDocument::new(diagnosis, self.at));
+        }
+        self
     }
 }
 
@@ -406,24 +411,4 @@ impl From<&Error> for ErrorDocument {
             hint: error.hint.clone(),
         }
     }
-}
-
-/// Said only of a call that was given up, and only where a worker told where it is.
-fn diagnosis(call: &Call, state: CallState, now: Now) -> Option<Diagnosis<'_>> {
-    let given_up = matches!(state, CallState::Timeout) && !matches!(call.waiting, Waiting::Yes);
-    let place = call
-        .whereabouts()
-        .filter(|place| given_up && *place != CallState::Sent)?;
-    let since = call.timeline.started.or(call.timeline.received);
-    let now = Place {
-        state: place.to_string(),
-        worker: call.worker.as_ref(),
-        pid: call.pid,
-        since_ms: since.map(|since| whole_ms(now.mono.since(since.mono))),
-        acknowledged: call.acknowledged,
-    };
-    Some(Diagnosis {
-        now,
-        why: Vec::new(),
-    })
 }

@@ -1,5 +1,7 @@
 //! What can become known about a call, from any source. Plain data.
 
+use super::diagnosis::Looked;
+use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::protocol::control::{HeldTask, Place};
 use crate::protocol::event::TaskEvent;
@@ -44,6 +46,21 @@ pub enum Fact {
         /// As the worker describes it.
         task: HeldTask,
     },
+    /// Everybody was asked where it is; answers follow.
+    Asked,
+    /// A worker answered that.
+    Answered {
+        /// Who.
+        node: NodeName,
+        /// Which question.
+        looked: Looked,
+        /// Whether the task was among its tasks.
+        held: bool,
+    },
+    /// The worker that keeps it says when it may start: its ETA, or its next try.
+    Eta(Timestamp),
+    /// The result backend was asked, and has nothing stored for it.
+    NotStored,
     /// The result backend is gone: results cannot come until it is back.
     BackendLost(String),
     /// The result backend is back, and was asked again.
@@ -67,6 +84,10 @@ impl Fact {
             Self::Event(_) => "event",
             Self::Warning(_) => "warning",
             Self::Seen { .. } => "seen",
+            Self::Asked => "asked",
+            Self::Answered { .. } => "answered",
+            Self::Eta(_) => "eta",
+            Self::NotStored => "nothing stored",
             Self::BackendLost(_) => "backend lost",
             Self::BackendBack => "backend back",
         }

@@ -71,6 +71,7 @@ fn seen(place: Place) -> Fact {
         started: None,
         acknowledged: true,
         pid: Some(7),
+        redelivered: false,
     };
     Fact::Seen {
         place,
@@ -121,7 +122,7 @@ fn every_final_result_has_its_state_and_exit_code(
     let mut call = sent();
     call.apply(fact, at(100));
     assert_eq!(
-        (call.state(), CallDocument::new(&call, false, at(100)).exit),
+        (call.state(), CallDocument::new(&call, false, at(50)).exit),
         (state, exit)
     );
 }
@@ -224,7 +225,7 @@ fn what_was_not_sent_says_who_refused_it(
 ) {
     let mut call = draft();
     call.apply(Fact::Unsent(Error::new(kind, "no")), at(1));
-    let document = CallDocument::new(&call, false, at(1));
+    let document = CallDocument::new(&call, false, at(50));
     assert_eq!(
         (call.state(), call.sent(), document.exit),
         (state, Some(false), exit)
@@ -326,7 +327,7 @@ fn a_wrong_argument_is_told_from_a_type_error_inside_the_task() {
     for (traceback, expected) in [(refused, true), (inside, false)] {
         let mut call = sent();
         call.apply(failure("TypeError", r#"["x"]"#, traceback), at(9));
-        let document = serde_json::to_value(CallDocument::new(&call, false, at(9))).unwrap();
+        let document = serde_json::to_value(CallDocument::new(&call, false, at(50))).unwrap();
         assert_eq!(document["error"]["argument_error"], expected);
     }
 }

@@ -2,6 +2,7 @@
 
 mod calls;
 mod events;
+mod investigation;
 mod links;
 mod polling;
 mod results;
@@ -14,6 +15,7 @@ use tokio::sync::mpsc;
 
 use self::calls::Tracked;
 use self::events::Ears;
+use self::investigation::Investigation;
 use self::links::Slot;
 use self::polling::{Announcement, Schedule};
 use self::results::Arrival;
@@ -117,6 +119,7 @@ struct Actor {
     /// What was told as [`Event::Notice`].
     noticed: HashSet<String>,
     schedule: Schedule,
+    investigation: Investigation,
 }
 
 /// The ends of the channels that only the loop reads.
@@ -157,6 +160,7 @@ pub fn start(setup: Setup) -> (Client, mpsc::Receiver<Event>) {
         blocked: false,
         noticed: HashSet::new(),
         schedule: Schedule::default(),
+        investigation: Investigation::default(),
     };
     let inbox = Inbox {
         commands,
@@ -242,6 +246,7 @@ impl Actor {
             Command::Expect(id) => self.expect(id),
             Command::Refresh => self.refresh().await,
             Command::Queue(queue) => self.look_at(queue),
+            Command::Investigate { id, queue } => self.investigate(id, queue).await,
             Command::WatchWorkers(watched) => self.schedule.watch_workers(watched),
             Command::Revoke {
                 id,
@@ -262,6 +267,7 @@ impl Actor {
         }
         self.poll(now);
         self.follow_calls(now);
+        self.investigate_due(now).await;
         self.tick_ears(now).await;
         self.tell_deferred(now).await;
         self.end_survey_if_due(now).await;

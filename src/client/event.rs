@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::backend::Results;
 use crate::call::Fact;
+use crate::call::diagnosis::Way;
 use crate::clock::Now;
 use crate::cluster::Heard;
 use crate::error::Error;
@@ -47,6 +48,28 @@ pub enum LinkState {
     Blocked(String),
     /// Closed by us.
     Closed,
+}
+
+impl LinkState {
+    /// As a diagnosis wants it; while it is dialled again it stays down, as it was `before`.
+    pub fn way(&self, before: &Way) -> Way {
+        match self {
+            Self::Connecting { .. } => before.clone(),
+            Self::Up { .. } => Way::Up,
+            Self::Blocked(reason) => Way::Blocked(reason.clone()),
+            Self::Waiting {
+                retry_at,
+                reason,
+                since,
+                ..
+            } => Way::Down {
+                since: *since,
+                reason: reason.message.clone(),
+                retry_at: Some(*retry_at),
+            },
+            Self::Closed => Way::Unknown,
+        }
+    }
 }
 
 /// What the client tells. Results, replies and link changes are never dropped.

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use crate::clock::{Moment, Now};
+use crate::call::diagnosis::Looked;
+use crate::clock::{Moment, Now, Timestamp};
 use crate::cluster::{Answer, Heard};
-use crate::protocol::control::{self, HeldTask, Method, Place, Reply};
+use crate::protocol::control::{self, HeldTask, Method, Place, Reply, ScheduledTask};
 use crate::protocol::{Json, NodeName, TaskId, TaskName};
 
 /// How long an answer is still expected: a solo worker answers only when its task ends.
@@ -24,7 +25,16 @@ pub enum Meaning {
     /// Something about the cluster.
     Heard(Heard),
     /// Where tasks of ours are.
-    Places(NodeName, Vec<(TaskId, Place, HeldTask)>),
+    Places {
+        /// Who says so.
+        node: NodeName,
+        /// What was asked.
+        looked: Looked,
+        /// The tasks that were asked for; empty: all.
+        asked: Vec<TaskId>,
+        /// Those that are there.
+        places: Vec<Found>,
+    },
     /// The answer to a revoke.
     Revoked(TaskId, NodeName, Result<String, String>),
     /// The answer to `enable_events`; `None` if the worker cannot.
@@ -32,6 +42,9 @@ pub enum Meaning {
     /// Nobody asked, or it was too long ago.
     Nothing,
 }
+
+/// A task, where it is, and when it may start if that was told.
+pub type Found = (TaskId, Place, HeldTask, Option<Timestamp>);
 
 /// What `enable_events` changed at a worker. One that was started with `-E` sends before and after, whatever it is told (protocol.md 3.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,8 +102,25 @@ impl Replies {
             Ok(value) => value,
             Err(reason) => return unreadable(node, reason),
         };
-        if let Method::QueryTask(_) = method {
-            return Meaning::Places(node, control::places(&value));
+        if let Method::QueryTask(asked) = method {
+            let places = control::places(&value).into_iter();
+            return Meaning::Places {
+                node,
+                looked: Looked::Tasks,
+                asked,
+                places: places
+                    .map(|(id, place, task)| (id, place, task, None))
+                    .collect(),
+            };
+        }
+        if method == Method::Scheduled {
+            let found = |it: ScheduledTask| (it.task.id.clone(), Place::Scheduled, it.task, it.eta);
+            return Meaning::Places {
+                node,
+                looked: Looked::Scheduled,
+                asked: Vec::new(),
+                places: control::scheduled(&value).into_iter().map(found).collect(),
+            };
         }
         match self.answer(&node, &method, &value) {
             Some(answer) => Meaning::Heard(Heard::Answer {

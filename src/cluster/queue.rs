@@ -125,6 +125,23 @@ impl Queue {
         self.unknown_because = Some(reason.to_owned());
     }
 
+    /// When its depth was told last, if it is known now.
+    pub fn looked_at(&self) -> Option<Moment> {
+        self.ready?;
+        self.samples.back().map(|(at, _)| *at)
+    }
+
+    /// Messages a second that leave it: as the broker tells it, else at least what it shrank by over the last 10 s; `None` if that
+    /// is not known.
+    pub fn drain_per_s(&self) -> Option<f64> {
+        if let Some(rates) = self.rates.filter(|rates| rates.out_milli > 0) {
+            return Some(rates.out_milli as f64 / 1000.0);
+        }
+        self.growth_per_s()
+            .filter(|rate| *rate < 0.0)
+            .map(|rate| -rate)
+    }
+
     /// Ready messages of the last looks, oldest first, at most `count`.
     pub fn recent(&self, count: usize) -> impl Iterator<Item = u64> {
         let skip = self.samples.len().saturating_sub(count);

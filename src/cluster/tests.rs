@@ -48,6 +48,7 @@ fn task(id: &str) -> HeldTask {
         started: None,
         acknowledged: true,
         pid: None,
+        redelivered: false,
     }
 }
 

@@ -38,6 +38,10 @@ pub struct Worker {
     pub queues: Option<Vec<ConsumedQueue>>,
     /// Pool and counters.
     pub stats: Option<Stats>,
+    /// When it told them.
+    stats_at: Option<Moment>,
+    /// When its former main process was heard last.
+    process_of_before: Option<Moment>,
     /// Running tasks.
     pub active: Option<Vec<HeldTask>>,
     /// Prefetched tasks.
@@ -68,6 +72,8 @@ impl Worker {
             items: BTreeMap::new(),
             queues: None,
             stats: None,
+            stats_at: None,
+            process_of_before: None,
             active: None,
             reserved: None,
             conf: None,
@@ -95,7 +101,14 @@ impl Worker {
                 before.as_ref() != self.items.get(&item)
             }
             Answer::Queues(queues) => replace(&mut self.queues, Some(queues)),
-            Answer::Stats(stats) => self.counted(stats),
+            Answer::Stats(stats) => {
+                let before = self.stats.as_ref().and_then(|stats| stats.pid);
+                if before.is_some_and(|before| stats.pid.is_some_and(|pid| pid != before)) {
+                    self.process_of_before = self.stats_at;
+                }
+                self.stats_at = Some(now.mono);
+                self.counted(stats)
+            }
             Answer::Active(tasks) => replace(&mut self.active, Some(tasks)),
             Answer::Reserved(tasks) => {
                 let held = Some(tasks.len());
@@ -176,6 +189,16 @@ impl Worker {
             (Some(running), Some(slots)) => format!("{running}/{slots} slots active"),
             _ => "replied; slots not known yet".to_owned(),
         }
+    }
+
+    /// A moment before which it was not started: its uptime tells it, rounded to the second (Celery 5.3 to 5.7), and a new main
+    /// process. `None` if it told neither.
+    pub fn begun(&self) -> Option<Moment> {
+        let rounded = Duration::from_millis(500);
+        let uptime = self.stats.as_ref().and_then(|stats| stats.uptime);
+        let told = self.stats_at.zip(uptime);
+        let told = told.map(|(at, uptime)| at.before(Duration::from_secs(uptime)).before(rounded));
+        told.max(self.process_of_before)
     }
 
     /// Slots of its pool.

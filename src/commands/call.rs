@@ -8,15 +8,17 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde::Serialize;
 
+use super::around::Around;
 use super::output::Form;
 use super::{Session, progress};
 use crate::backend::Results;
+use crate::call::diagnosis::diagnose;
 use crate::call::document::{CallDocument, exit_code};
 use crate::call::preflight::preflight;
-use crate::call::{Call, CallState, Fact};
+use crate::call::{Call, CallState, Fact, Waiting};
 use crate::cli;
 use crate::client::{Command, Event, LinkName, LinkState, Order};
-use crate::cluster::Cluster;
+use crate::clock::Now;
 use crate::error::{Error, Kind};
 use crate::protocol::json::Limits;
 use crate::protocol::message::{Properties, Sender};
@@ -26,6 +28,10 @@ use crate::protocol::{Compression, Json, Serializer, Signature, payload};
 const DEPTH_PATIENCE: Duration = Duration::from_secs(1);
 /// How long the confirm of a message is awaited after the user stopped.
 const SETTLING: Duration = Duration::from_millis(100);
+/// How long everybody is asked at the deadline where the call is.
+const LAST_ROUND: Duration = Duration::from_secs(2);
+/// How often it is looked whether the call is stuck.
+const LOOK: Duration = Duration::from_millis(500);
 /// How often the progress line moves.
 const FRAME: Duration = Duration::from_millis(100);
 
@@ -81,8 +87,7 @@ pub fn dry_run(
 /// What the links and the workers told so far.
 #[derive(Default)]
 struct Known {
-    cluster: Cluster,
-    results: Option<Results>,
+    around: Around,
     broker_up: bool,
     backend_up: bool,
     /// What the links have to say.
@@ -113,24 +118,29 @@ pub async fn run(
         session.output.warnings(&call.warnings);
     }
     let mut stop = pin!(stop);
+    let mut known = Known::default();
     let end = tokio::select! {
-        end = conduct(session, &mut call, wanted.no_preflight) => end,
+        end = conduct(session, &mut call, &mut known, wanted.no_preflight) => end,
         code = &mut stop => End::Stopped(code),
     };
     if matches!(end, End::Stopped(_)) {
         settle(session, &mut call).await;
     }
-    report(session, &call, &end)
+    report(session, &call, &known.around, &end)
 }
 
-async fn conduct(session: &mut Session, call: &mut Call, no_preflight: bool) -> End {
-    let mut known = Known::default();
-    if let Err(error) = ready(session, call, &mut known, no_preflight).await {
+async fn conduct(
+    session: &mut Session,
+    call: &mut Call,
+    known: &mut Known,
+    no_preflight: bool,
+) -> End {
+    if let Err(error) = ready(session, call, known, no_preflight).await {
         call.apply(Fact::Unsent(error), session.clock.now());
         return End::Done;
     }
     let said = call.warnings.len();
-    let order = match choose(call, &known, no_preflight) {
+    let order = match choose(call, known, no_preflight) {
         Ok(order) => order,
         Err(error) => {
             call.apply(Fact::Unsent(error), session.clock.now());
@@ -143,7 +153,7 @@ async fn conduct(session: &mut Session, call: &mut Call, no_preflight: bool) -> 
     // From here on it may be published: whoever stops it now is not told that nothing was sent.
     call.apply(Fact::Publishing, session.clock.now());
     session.client.send(Command::Call(Box::new(order))).await;
-    wait(session, call).await;
+    wait(session, call, &mut known.around).await;
     session.output.progress("");
     End::Done
 }
@@ -172,9 +182,10 @@ async fn ready(
         ) {
             return Ok(());
         }
-        if known.cluster.surveyed && give_up_depth.is_none() {
+        if known.around.cluster.surveyed && give_up_depth.is_none() {
             give_up_depth = Some(session.clock.now().mono.after(DEPTH_PATIENCE));
-            let (queue, _) = crate::call::preflight::choose_queue(&known.cluster, &call.signature);
+            let (queue, _) =
+                crate::call::preflight::choose_queue(&known.around.cluster, &call.signature);
             session.client.send(Command::Queue(queue)).await;
         }
         let Ok(event) = tokio::time::timeout(FRAME, session.events.recv()).await else {
@@ -187,6 +198,7 @@ async fn ready(
 
 impl Known {
     fn hear(&mut self, event: Event) -> Result<(), Error> {
+        self.around.hear(event.clone());
         match event {
             Event::Link(LinkName::Broker, LinkState::Waiting { reason, .. }) => return Err(reason),
             Event::Link(LinkName::Backend, LinkState::Waiting { reason, .. }) => {
@@ -194,12 +206,8 @@ impl Known {
             }
             Event::Link(LinkName::Broker, LinkState::Up { .. }) => self.broker_up = true,
             Event::Link(LinkName::Backend, LinkState::Up { .. }) => self.backend_up = true,
-            Event::Results(results) => self.results = Some(results),
             Event::ResultsTrouble(error) => return Err(error),
             Event::Notice(notice) => self.notices.push(notice),
-            Event::Heard(heard, at) => {
-                self.cluster.apply(heard, at);
-            }
             _ => {}
         }
         Ok(())
@@ -208,7 +216,7 @@ impl Known {
     /// Whether the call can be sent: links up, results known, and the look around over (or not wanted, where nothing has to be asked).
     fn ready(&self, call: &Call, no_preflight: bool, depth_given_up: bool) -> bool {
         let links = self.broker_up
-            && match &self.results {
+            && match &self.around.results {
                 Some(Results::Stored(_)) => self.backend_up,
                 Some(_) => true,
                 None => false,
@@ -216,17 +224,20 @@ impl Known {
         let options = &call.signature.options;
         let named = options.exchange.is_some();
         let nothing_to_ask = no_preflight && (named || options.queue.is_some());
-        let (queue, _) = crate::call::preflight::choose_queue(&self.cluster, &call.signature);
-        let depth =
-            no_preflight || depth_given_up || named || self.cluster.queues.contains_key(&queue);
-        links && (nothing_to_ask || (self.cluster.surveyed && depth))
+        let (queue, _) =
+            crate::call::preflight::choose_queue(&self.around.cluster, &call.signature);
+        let depth = no_preflight
+            || depth_given_up
+            || named
+            || self.around.cluster.queues.contains_key(&queue);
+        links && (nothing_to_ask || (self.around.cluster.surveyed && depth))
     }
 }
 
 /// Chooses the way; refuses on proof, which a person may overrule, and where there is no way.
 fn choose(call: &mut Call, known: &Known, no_preflight: bool) -> Result<Order, Error> {
-    let results = known.results.clone().unwrap_or(Results::Unknown);
-    let mut seen = preflight(&known.cluster, &call.signature, &results);
+    let results = known.around.results.clone().unwrap_or(Results::Unknown);
+    let mut seen = preflight(&known.around.cluster, &call.signature, &results);
     call.queue = seen.only_queue().cloned();
     call.route = Some(seen.route.clone());
     let overruled = |refusal: &Error| no_preflight && refusal.kind == Kind::NoWorker;
@@ -238,22 +249,31 @@ fn choose(call: &mut Call, known: &Known, no_preflight: bool) -> Result<Order, E
     Ok(Order::new(call.signature.clone(), &seen))
 }
 
-/// Follows the call to its end or its deadline.
-async fn wait(session: &mut Session, call: &mut Call) {
+/// Follows the call to its end or its deadline; at the deadline everybody is asked once more where it is.
+async fn wait(session: &mut Session, call: &mut Call, around: &mut Around) {
     loop {
         let now = session.clock.now();
-        let over = call.tick(now) || call.state().is_final() || call.refused();
-        if over {
+        around.cluster.tick(now);
+        call.tick(now);
+        if call.state().is_final() || call.refused() || given_up(call, around, now) {
             return;
         }
+        if call.wants_inquiry(now) {
+            call.inquiry.wanted(now);
+            let (id, queue) = (call.id().clone(), call.queue.clone());
+            session
+                .client
+                .send(Command::Investigate { id, queue })
+                .await;
+        }
         if call.timeline.published.is_some() {
-            session.output.progress(&progress::line(call, now));
+            session.output.progress(&progress::line(call, around, now));
         }
         let until_deadline = call.left(now).unwrap_or(FRAME);
         let wake = if session.output.stderr_terminal {
             until_deadline.min(FRAME)
         } else {
-            until_deadline
+            until_deadline.min(LOOK)
         };
         match tokio::time::timeout(wake, session.events.recv()).await {
             Ok(Some(Event::Call(id, fact, at))) if id == *call.id() => {
@@ -269,10 +289,20 @@ async fn wait(session: &mut Session, call: &mut Call) {
                 }
                 call.warnings.push(notice);
             }
-            Ok(Some(_)) | Err(_) => {}
+            Ok(Some(event)) => around.hear(event),
+            Err(_) => {}
             Ok(None) => return,
         }
     }
+}
+
+/// Whether the time is over and nothing more is to be learned of where the call is.
+fn given_up(call: &Call, around: &Around, now: Now) -> bool {
+    let Waiting::TimedOut(over) = call.waiting else {
+        return false;
+    };
+    let spent = now.mono.since(over.mono) >= LAST_ROUND;
+    spent || around.deaf() || call.inquiry_complete(&around.scene(), now)
 }
 
 /// Learns, for a moment, what became of a message that was under way when the user stopped.
@@ -290,7 +320,7 @@ async fn settle(session: &mut Session, call: &mut Call) {
     }
 }
 
-fn report(session: &Session, call: &Call, end: &End) -> u8 {
+fn report(session: &Session, call: &Call, around: &Around, end: &End) -> u8 {
     let now = session.clock.now();
     let interrupted = matches!(end, End::Stopped(_));
     let output = session.output;
@@ -301,7 +331,8 @@ fn report(session: &Session, call: &Call, end: &End) -> u8 {
     };
     match output.form {
         Form::Json => {
-            let mut document = CallDocument::new(call, interrupted, now);
+            let diagnosis = diagnose(call, &around.scene(), now);
+            let mut document = CallDocument::new(call, interrupted, now).diagnosed(&diagnosis);
             document.exit = exit;
             output.document(&document);
         }
@@ -313,7 +344,7 @@ fn report(session: &Session, call: &Call, end: &End) -> u8 {
                     value.to_wire()
                 });
             }
-            output.note(&progress::closing(call, interrupted, now));
+            output.note(&progress::closing(call, around, interrupted, now));
         }
     }
     exit

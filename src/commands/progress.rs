@@ -2,7 +2,10 @@
 
 use std::fmt::Write;
 
+use super::around::{self, Around};
+use crate::call::diagnosis::diagnose;
 use crate::call::{Call, CallState};
+use crate::cli;
 use crate::clock::Now;
 use crate::text::human;
 
@@ -14,7 +17,7 @@ const FRAMES: usize = 3;
 const STEPS: usize = 20;
 
 /// The line shown while waiting: `⠙ RUN on w2@stg-4   3.2s of 10s`.
-pub fn line(call: &Call, now: Now) -> String {
+pub fn line(call: &Call, around: &Around, now: Now) -> String {
     let frame = SPINNER[usize::try_from(now.mono.0.as_millis() / 100).unwrap_or(0) % SPINNER.len()];
     let place = call
         .worker
@@ -31,8 +34,13 @@ pub fn line(call: &Call, now: Now) -> String {
         .backend_lost
         .as_ref()
         .map_or("", |_| "  result backend DOWN");
+    let why = call
+        .looks_stuck(now)
+        .then(|| around::first_reason(&diagnose(call, &around.scene(), now)))
+        .flatten()
+        .map_or_else(String::new, |why| format!("   {why}"));
     let text = format!(
-        "{frame} {}{place}   {} of {}{custom}{lost}",
+        "{frame} {}{place}   {} of {}{custom}{lost}{why}",
         call.state().word(),
         human::countdown(elapsed),
         human::duration(call.timeout)
@@ -41,7 +49,7 @@ pub fn line(call: &Call, now: Now) -> String {
 }
 
 /// The closing words of a call, for people.
-pub fn closing(call: &Call, interrupted: bool, now: Now) -> String {
+pub fn closing(call: &Call, around: &Around, interrupted: bool, now: Now) -> String {
     match call.final_word() {
         CallState::Ok | CallState::LateOk => format!("{}{}", headline(call, now), returned(call)),
         CallState::Fail | CallState::LateFail | CallState::NoTask => failure(call, now),
@@ -85,7 +93,7 @@ pub fn closing(call: &Call, interrupted: bool, now: Now) -> String {
                 call.id()
             )
         }
-        _ => timeout(call, now),
+        _ => timeout(call, around, now),
     }
 }
 
@@ -193,10 +201,12 @@ fn unsent(call: &Call) -> String {
     format!("{}  {message}{hint}\nnothing was sent", call.state().word())
 }
 
-fn timeout(call: &Call, now: Now) -> String {
+fn timeout(call: &Call, around: &Around, now: Now) -> String {
+    let diagnosis = diagnose(call, &around.scene(), now);
     let waited = human::duration(call.timeout);
+    let word = if diagnosis.lost() { "LOST?" } else { "TIMEOUT" };
     let mut text = format!(
-        "TIMEOUT {waited}  {}  id {}   outcome unknown, task not cancelled",
+        "{word} {waited}  {}  id {}   outcome unknown, task not cancelled",
         call.signature.task,
         call.id()
     );
@@ -206,31 +216,12 @@ fn timeout(call: &Call, now: Now) -> String {
             "\n  the result backend was lost and did not come back: {reason}"
         );
     }
-    match (&call.trouble, call.whereabouts()) {
-        (Some(trouble), _) => {
-            let _ = write!(text, "\n  {}", trouble.message);
-            if let Some(hint) = &trouble.hint {
-                let _ = write!(text, "\n  hint: {hint}");
-            }
+    if let Some(trouble) = &call.trouble {
+        let _ = write!(text, "\n  {}", trouble.message);
+        if let Some(hint) = &trouble.hint {
+            let _ = write!(text, "\n  hint: {hint}");
         }
-        (None, Some(CallState::Sent)) => {
-            text.push_str("\n  now: SENT, no worker was seen to hold it");
-        }
-        (None, Some(place)) => {
-            let worker = call
-                .worker
-                .as_ref()
-                .map_or_else(|| "?".to_owned(), ToString::to_string);
-            let pid = call
-                .pid
-                .map_or_else(String::new, |pid| format!(" pid {pid}"));
-            let since = call.timeline.started.or(call.timeline.received);
-            let since = since.map_or_else(String::new, |since| {
-                format!(" since {}", human::duration(now.mono.since(since.mono)))
-            });
-            let _ = write!(text, "\n  now: {} on {worker}{pid}{since}", place.word());
-        }
-        (None, None) => {}
     }
+    text.push_str(&around::words(call, &diagnosis, &cli::commands(), now));
     text
 }

@@ -132,6 +132,8 @@ pub enum Action {
     ToggleTree,
     /// Show or hide Celery's own tasks.
     Builtins,
+    /// Another view of the same thing.
+    Turn,
     /// Yes, in a dialog.
     Confirm,
     /// The key is kept for this feature, which is not built yet; the notice line says so.

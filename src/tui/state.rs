@@ -6,6 +6,7 @@ pub mod calls;
 pub mod links;
 pub mod notices;
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -16,10 +17,12 @@ use super::popups::help;
 use super::theme::Theme;
 use super::{Setup, Target};
 use crate::backend::Results;
+use crate::call::Call;
+use crate::call::diagnosis::{Scene, Usual, Way};
 use crate::clock::{Moment, Now};
 use crate::cluster::Cluster;
 use crate::error::Error;
-use crate::protocol::TaskId;
+use crate::protocol::{TaskId, TaskName};
 
 pub use calls::Calls;
 pub use links::{Link, Links};
@@ -89,7 +92,12 @@ pub struct Shared {
     pub results_trouble: Option<Error>,
     /// The calls of this run.
     pub calls: Calls,
+    /// How long tasks took before.
+    pub usual: HashMap<TaskName, Usual>,
 }
+
+/// The way to a backend that has no link of its own.
+static NO_WAY: Way = Way::Unknown;
 
 /// What lies over the panes.
 #[derive(Debug)]
@@ -204,6 +212,19 @@ impl Shared {
             results: Results::Unknown,
             results_trouble: None,
             calls: Calls::default(),
+            usual: HashMap::new(),
+        }
+    }
+
+    /// What is known beside a call, as its diagnosis wants it.
+    pub fn scene(&self, call: &Call) -> Scene<'_> {
+        let backend = self.links.backend.as_ref();
+        Scene {
+            cluster: &self.cluster,
+            broker: &self.links.broker.way,
+            backend: backend.map_or(&NO_WAY, |link| &link.way),
+            results: &self.results,
+            usual: self.usual.get(&call.signature.task).copied(),
         }
     }
 

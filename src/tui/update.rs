@@ -43,8 +43,9 @@ fn tick(state: &mut State, now: Now) -> Outcome {
     }
     redraw |= state.notices.tick(now);
     redraw |= state.call.tick(now);
+    redraw |= calls::ages(state);
     Outcome {
         redraw,
-        effects: Vec::new(),
+        effects: calls::investigate(state, now),
     }
 }

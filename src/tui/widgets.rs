@@ -17,7 +17,7 @@ pub mod scroll;
 pub mod spark;
 pub mod text_view;
 
-pub use bar::bar;
+pub use bar::{bar, filled};
 pub use columns::{Align, Cell, Column, Columns, Width};
 pub use edit::{Edit, Edited};
 pub use editor::Editor;

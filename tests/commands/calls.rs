@@ -131,7 +131,14 @@ fn a_timeout_is_exit_3_with_an_unknown_outcome() {
     let now = &document["diagnosis"]["now"];
     assert_eq!(
         contract::keys(now),
-        ["state", "worker", "pid", "since_ms", "acknowledged"]
+        [
+            "state",
+            "worker",
+            "pid",
+            "since_ms",
+            "acknowledged",
+            "inferred"
+        ]
     );
     assert_eq!(
         (&now["state"], &now["worker"]),
@@ -143,7 +150,16 @@ fn a_timeout_is_exit_3_with_an_unknown_outcome() {
             .is_some_and(|ms| (700..5000).contains(&ms)),
         "{now}"
     );
-    assert_eq!(document["diagnosis"]["why"], json!([]));
+    let why = &document["diagnosis"]["why"][0];
+    assert_eq!(
+        (&why["kind"], &why["worker"], &why["inferred"]),
+        (&json!("running"), &json!("alpha@demo"), &json!(false)),
+        "{document}"
+    );
+    assert_eq!(
+        contract::keys(&document["diagnosis"]),
+        ["now", "asked", "why", "next"]
+    );
 
     let words = demo(&["demo.slow.sleep", "30", "--timeout", "300ms"]).expect_code(3);
     assert_eq!(words.stdout, "");

@@ -32,7 +32,7 @@ const ORDER: &str = r#"{
     "audit": {"by": "cron", "note": "客戶要求退款"}
 }"#;
 
-fn look(name: &str, stage: &Stage) {
+pub fn look(name: &str, stage: &Stage) {
     let screen = stage.screen();
     let lines: Vec<&str> = screen.lines().map(str::trim_end).collect();
     insta::with_settings!({
@@ -44,7 +44,7 @@ fn look(name: &str, stage: &Stage) {
     });
 }
 
-fn small() -> Stage {
+pub fn small() -> Stage {
     Stage::new(80, 24).shop()
 }
 
@@ -58,7 +58,7 @@ fn after(mut stage: Stage, keys: &str) -> Stage {
 }
 
 /// A refund that is under way.
-fn called(stage: Stage) -> Stage {
+pub fn called(stage: Stage) -> Stage {
     let mut stage = after(
         stage,
         "j Enter order_id=42 Enter amount:decimal=12.50 Enter note=客戶要求退款 Enter",
@@ -67,7 +67,7 @@ fn called(stage: Stage) -> Stage {
     stage
 }
 
-fn running(stage: Stage) -> Stage {
+pub fn running(stage: Stage) -> Stage {
     let mut stage = called(stage);
     let id = stage.last_id();
     stage.pass(Duration::from_millis(16));
@@ -80,6 +80,7 @@ fn running(stage: Stage) -> Stage {
             started: None,
             acknowledged: false,
             pid: None,
+            redelivered: false,
         },
     });
     stage.pass(Duration::from_millis(836));

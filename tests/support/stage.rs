@@ -196,6 +196,7 @@ impl Stage {
             started: Some(1_795_349_013.0),
             acknowledged: true,
             pid: Some(4120),
+            redelivered: false,
         });
         let builtins = ["celery.backend_cleanup", "celery.chord"];
         let tasks = cast.tasks.iter().chain(&builtins);

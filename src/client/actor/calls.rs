@@ -338,21 +338,12 @@ impl Actor {
         };
         match self.replies.meaning(reply, now) {
             Meaning::Heard(heard) => self.answered(heard).await,
-            Meaning::Places(node, places) => {
-                for (id, place, task) in places {
-                    if self.calls.contains_key(&id) {
-                        self.fact(
-                            id,
-                            Fact::Seen {
-                                place,
-                                node: node.clone(),
-                                task,
-                            },
-                        )
-                        .await;
-                    }
-                }
-            }
+            Meaning::Places {
+                node,
+                looked,
+                asked,
+                places,
+            } => self.places(node, looked, &asked, places).await,
             Meaning::Revoked(id, node, answer) => {
                 self.tell(Event::Revoked { id, node, answer }).await;
             }

@@ -96,7 +96,13 @@ impl Actor {
         let polls = self.polls().then(|| self.next_poll());
         let wakes = retries
             .into_iter()
-            .chain([survey, polls, self.next_look(), self.ears.due()])
+            .chain([
+                survey,
+                polls,
+                self.next_look(),
+                self.ears.due(),
+                self.investigation.due(),
+            ])
             .flatten();
         wakes
             .min()
@@ -194,7 +200,7 @@ impl Actor {
         }
     }
 
-    fn ask_tasks(&mut self) {
+    pub(super) fn ask_tasks(&mut self) {
         self.schedule.tasks = self.now().mono;
         self.ask(Method::Registered {
             item: None,
@@ -211,14 +217,14 @@ impl Actor {
         self.ask(Method::ActiveQueues);
     }
 
-    fn ask_load(&mut self) {
+    pub(super) fn ask_load(&mut self) {
         self.schedule.load = self.now().mono;
         self.ask(Method::Stats);
         self.ask(Method::Active);
         self.ask(Method::Reserved);
     }
 
-    fn ask_ping(&mut self) {
+    pub(super) fn ask_ping(&mut self) {
         self.schedule.ping = self.now().mono;
         self.ask(Method::Ping);
     }
@@ -316,7 +322,7 @@ impl Actor {
         self.ask_depth(queue);
     }
 
-    fn ask_depth(&mut self, queue: QueueName) {
+    pub(super) fn ask_depth(&mut self, queue: QueueName) {
         let Some(link) = self.broker.link() else {
             return;
         };

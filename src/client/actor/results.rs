@@ -152,10 +152,14 @@ impl Actor {
         match document {
             Ok(document) => {
                 self.fact(id.clone(), Fact::BackendBack).await;
-                if let Some(payload) = document
-                    && self.is_news(&id, &payload)
-                {
-                    self.document(id, payload).await;
+                match document {
+                    Some(payload) if self.is_news(&id, &payload) => {
+                        self.document(id, payload).await;
+                    }
+                    None if self.investigation.is_about(&id) => {
+                        self.fact(id, Fact::NotStored).await;
+                    }
+                    _ => {}
                 }
             }
             Err(error) if error.kind == Kind::TooLarge => {

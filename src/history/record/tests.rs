@@ -196,6 +196,7 @@ fn fact() -> impl Strategy<Value = Fact> {
             started,
             acknowledged,
             pid,
+            redelivered: false,
         });
     let place = prop_oneof![Just(At::Reserved), Just(At::Active), Just(At::Scheduled)];
     prop_oneof![

@@ -60,6 +60,8 @@ pub struct HeldTask {
     pub acknowledged: bool,
     /// Process that runs it.
     pub pid: Option<u64>,
+    /// Whether the broker delivered its message before, to this worker or another.
+    pub redelivered: bool,
 }
 
 /// Where `query_task` found a task.
@@ -203,7 +205,12 @@ fn held_task(id: TaskId, entry: &Json) -> HeldTask {
         started: started.filter(|seconds| seconds.is_finite()),
         acknowledged: acknowledged.unwrap_or(false),
         pid: entry.get("worker_pid").and_then(Json::as_u64),
+        redelivered: redelivered(entry).unwrap_or(false),
     }
+}
+
+fn redelivered(entry: &Json) -> Option<bool> {
+    entry.get("delivery_info")?.get("redelivered")?.as_bool()
 }
 
 /// Places of a `query_task` answer.

@@ -2,9 +2,11 @@
 
 pub mod document;
 pub mod lines;
-mod place;
+mod progress;
+mod reasons;
 pub mod timeline;
 pub mod traceback;
+mod unresolved;
 pub mod view;
 
 use super::{Ask, Pane, Patience, step};
@@ -25,6 +27,7 @@ pub struct State {
     shown: Option<TaskId>,
     document: Option<Document>,
     made_of: Option<(TaskId, CallState, Option<Source>)>,
+    turned: bool,
 }
 
 /// What the pane looks at while it changes.
@@ -47,6 +50,11 @@ impl State {
         self.shown.as_ref()
     }
 
+    /// Whether the timeline is shown of a call that nobody waits for, not its diagnosis.
+    pub fn turned(&self) -> bool {
+        self.turned
+    }
+
     /// What it brought.
     pub fn document(&self) -> Option<&Document> {
         self.document.as_ref()
@@ -63,6 +71,7 @@ impl State {
     /// Shows a call.
     pub fn show(&mut self, id: TaskId, shared: &Shared) {
         self.shown = Some(id);
+        self.turned = false;
         self.refresh(shared);
     }
 
@@ -93,6 +102,10 @@ impl State {
             Action::Shorter => Some(Ask::Wait(call.id().clone(), Patience::Shorter)),
             Action::Detach => Some(Ask::Detach(call.id().clone())),
             Action::Revoke => Some(Ask::Revoke(call.id().clone())),
+            Action::Turn => {
+                self.turned = !self.turned;
+                None
+            }
             Action::Copy => Some(copy(call)),
             Action::Enter => {
                 let height = self.height(call, around);

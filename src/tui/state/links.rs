@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::call::diagnosis::Way;
 use crate::client::{LinkName, LinkState};
 use crate::clock::Now;
 use crate::error::Error;
@@ -29,6 +30,8 @@ pub struct Link {
     pub down: Option<Down>,
     /// Whether it was up in this run.
     pub was_up: bool,
+    /// As the diagnosis of a call wants it.
+    pub way: Way,
 }
 
 /// Since when a link is down, and why.
@@ -112,6 +115,7 @@ impl Link {
             state: LinkState::Connecting { attempt: 1 },
             down: None,
             was_up: false,
+            way: Way::Unknown,
         }
     }
 
@@ -130,6 +134,7 @@ impl Link {
             }
             LinkState::Connecting { .. } | LinkState::Closed => {}
         }
+        self.way = state.way(&self.way);
         self.state = state;
         before != (self.word(), self.down.is_some()) || self.down.is_some()
     }

@@ -166,6 +166,33 @@ pub fn tick(state: &mut State, now: Now) -> bool {
     !over.is_empty()
 }
 
+/// Calls asked about in one go when many are over at once.
+const ASKED: usize = 50;
+
+/// Has everybody asked where calls are: the one that is looked at when it looks stuck, each when its time is over.
+pub fn investigate(state: &mut State, now: Now) -> Vec<Effect> {
+    let shown = state.result.shown_id().cloned();
+    let wanting = |call: &&mut Call| {
+        let asked = Some(call.id()) == shown.as_ref() || call.inquiry.overdue(call.waiting);
+        asked && call.wants_inquiry(now)
+    };
+    let calls = state.shared.calls.iter_mut().filter(wanting).take(ASKED);
+    calls
+        .map(|call| {
+            call.inquiry.wanted(now);
+            let (id, queue) = (call.id().clone(), call.queue.clone());
+            Effect::Client(Command::Investigate { id, queue })
+        })
+        .collect()
+}
+
+/// Whether ages are seen: a call that has not ended is looked at, and nobody waits for it.
+pub fn ages(state: &State) -> bool {
+    let shown = state.result.shown(&state.shared);
+    let under_way = shown.is_some_and(|call| call.whereabouts().is_some());
+    under_way && layout::sees(state, Pane::Result)
+}
+
 /// Says in the notice line what became of a call. Never moves the focus.
 pub fn tell(state: &mut State, id: &TaskId, now: Now) {
     let Some(call) = state.shared.calls.get(id) else {
@@ -207,7 +234,7 @@ fn sentence(call: &Call, now: Now) -> String {
         CallState::LateOk | CallState::LateFail => {
             let over = call.elapsed(now).unwrap_or_default();
             let over = duration(over.saturating_sub(call.timeout));
-            format!("{word}  {name} {id} finished {over} after its timeout.")
+            format!("{word}  {name} {id} came {over} after its timeout.")
         }
         CallState::NoResult => format!("{name} was sent; nothing is waited for"),
         CallState::Unsent => {

@@ -90,7 +90,10 @@ pub fn refused(state: &mut State, command: Command, now: Now) -> Outcome {
             let text = format!("not revoked: {busy}");
             state.notices.about(NoticeKind::Problem, id, text, now);
         }
-        Command::Close | Command::Expect(_) | Command::WatchWorkers(_) => {
+        Command::Close
+        | Command::Investigate { .. }
+        | Command::Expect(_)
+        | Command::WatchWorkers(_) => {
             return Outcome::default();
         }
         Command::Refresh | Command::Queue(_) => {

@@ -166,6 +166,13 @@ pub fn inner(state: &State, pane: Pane) -> (u16, u16) {
     )
 }
 
+/// Whether a pane is on the screen.
+pub fn sees(state: &State, pane: Pane) -> bool {
+    let area = Rect::new(0, 0, state.size.0, state.size.1);
+    let places = Places::of(area, state.focus, state.tab, state.full);
+    places.pane(pane).is_some()
+}
+
 /// Rows of the list of a pane.
 pub fn rows(state: &State, pane: Pane) -> usize {
     let (_, height) = inner(state, pane);

@@ -6,17 +6,22 @@ use ratatui::text::Line;
 
 use crate::tui::theme::{Role, Theme};
 
-/// `done` of `whole` as a bar of exactly `width` cells.
+/// `done` of `whole` as a bar of exactly `width` cells; it warns towards its end.
 pub fn bar(done: Duration, whole: Duration, width: usize, theme: Theme) -> Line<'static> {
-    let inside = width.saturating_sub(2);
     let share = share(done, whole);
     let role = if share >= 0.8 { Role::Warn } else { Role::Run };
+    filled(share, role, width, theme)
+}
+
+/// A share between 0 and 1 as a bar of exactly `width` cells.
+pub fn filled(share: f64, role: Role, width: usize, theme: Theme) -> Line<'static> {
+    let inside = width.saturating_sub(2);
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
         reason = "a share of a screen's width, never negative"
     )]
-    let full = ((share * inside as f64).round() as usize).min(inside);
+    let full = ((share.clamp(0.0, 1.0) * inside as f64).round() as usize).min(inside);
     let text = match width {
         0 | 1 => " ".repeat(width),
         _ => format!("[{}{}]", "#".repeat(full), "-".repeat(inside - full)),

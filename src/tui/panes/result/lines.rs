@@ -5,11 +5,11 @@ use std::time::Duration;
 use ratatui::text::{Line, Span};
 
 use super::document::Document;
-use super::place;
 use super::timeline::{self, Step};
-use crate::call::{Call, CallState, Waiting};
+use crate::call::diagnosis::{Diagnosis, diagnose};
+use crate::call::{Call, CallState};
 use crate::clock::Now;
-use crate::protocol::{Json, python};
+use crate::protocol::python;
 use crate::text::human::{self, countdown, duration};
 use crate::text::width::{cells, cut, pad, wrap};
 use crate::tui::keymap::{Action, Context};
@@ -36,14 +36,17 @@ pub struct Parts {
 }
 
 /// What lines are made with.
-#[derive(Clone, Copy)]
-struct Pen<'a> {
-    call: &'a Call,
-    shared: &'a Shared,
-    theme: Theme,
-    width: usize,
-    height: u16,
-    now: Now,
+pub(super) struct Pen<'a> {
+    pub(super) call: &'a Call,
+    pub(super) shared: &'a Shared,
+    pub(super) theme: Theme,
+    pub(super) width: usize,
+    pub(super) height: u16,
+    pub(super) now: Now,
+    /// Of a call that nobody waits for: its timeline, not its diagnosis.
+    pub(super) turned: bool,
+    /// Where it is and why, while it has no outcome.
+    pub(super) diagnosis: Option<Diagnosis>,
 }
 
 impl Parts {
@@ -55,7 +58,14 @@ impl Parts {
         width: u16,
         height: u16,
     ) -> Self {
-        Self::at(call, document, shared, (width, height), shared.started)
+        Self::at(
+            call,
+            document,
+            shared,
+            (width, height),
+            false,
+            shared.started,
+        )
     }
 
     /// The parts of a call at `now`.
@@ -64,8 +74,10 @@ impl Parts {
         document: Option<&Document>,
         shared: &Shared,
         (width, height): (u16, u16),
+        turned: bool,
         now: Now,
     ) -> Self {
+        let under_way = call.whereabouts().is_some() && call.looks_stuck(now);
         let pen = Pen {
             call,
             shared,
@@ -73,6 +85,8 @@ impl Parts {
             width: usize::from(width),
             height,
             now,
+            turned,
+            diagnosis: under_way.then(|| diagnose(call, &shared.scene(call), now)),
         };
         let mut head = vec![pen.title()];
         head.extend(pen.above());
@@ -90,12 +104,18 @@ impl Parts {
 }
 
 impl Pen<'_> {
-    fn line(&self, role: Role, text: impl Into<String>) -> Line<'static> {
+    pub(super) fn line(&self, role: Role, text: impl Into<String>) -> Line<'static> {
         Line::from(self.theme.span(role, text.into()))
     }
 
     /// A text of ours or of others, wrapped, at most `most` lines.
-    fn wrapped(&self, role: Role, indent: usize, text: &str, most: usize) -> Vec<Line<'static>> {
+    pub(super) fn wrapped(
+        &self,
+        role: Role,
+        indent: usize,
+        text: &str,
+        most: usize,
+    ) -> Vec<Line<'static>> {
         let room = self.width.saturating_sub(indent).max(1);
         let mut lines = wrap(&remote(text), room);
         if lines.len() > most {
@@ -121,6 +141,9 @@ impl Pen<'_> {
         let state = self.call.state();
         let word = match (state, self.call.custom.as_ref()) {
             (CallState::Run, Some((custom, _))) => format!("RUN {}", remote(custom)),
+            (CallState::Timeout | CallState::Detached, _) if self.lost() => {
+                CallState::Lost.word().to_owned()
+            }
             (CallState::Retry, _) => format!("RETRY {}", self.call.retries.unwrap_or(1)),
             _ => state.word().to_owned(),
         };
@@ -169,6 +192,7 @@ impl Pen<'_> {
         lines.extend(self.timeline());
         lines.extend(self.progress());
         lines.extend(self.troubles());
+        lines.extend(self.likely_why());
         lines.push(Line::default());
         lines.extend(self.python());
         lines
@@ -202,9 +226,16 @@ impl Pen<'_> {
         ]
     }
 
-    fn timeline(&self) -> Vec<Line<'static>> {
-        let steps = timeline::steps(self.call, self.shared, self.now);
-        steps.into_iter().map(|step| self.step(&step)).collect()
+    pub(super) fn timeline(&self) -> Vec<Line<'static>> {
+        let gone = self
+            .diagnosis
+            .as_ref()
+            .is_some_and(|it| it.now.state.is_none());
+        let steps = timeline::steps(self.call, self.shared, gone, self.now);
+        let slower = timeline::slower(self.call, self.shared, self.now);
+        let slower = slower.map(|text| self.cut(Role::Warn, &format!("   {text}")));
+        let steps = steps.into_iter().map(|step| self.step(&step));
+        steps.chain(slower).collect()
     }
 
     fn step(&self, step: &Step) -> Line<'static> {
@@ -229,17 +260,8 @@ impl Pen<'_> {
         self.line(role, text)
     }
 
-    /// The application's own state and what it says.
-    fn progress(&self) -> Vec<Line<'static>> {
-        let Some((word, meta)) = &self.call.custom else {
-            return Vec::new();
-        };
-        let meta = python::shorten(&compact(meta), 400);
-        self.wrapped(Role::Run, 3, &format!("{word}  {meta}"), 2)
-    }
-
     /// Why a result may not come, or cannot be read.
-    fn troubles(&self) -> Vec<Line<'static>> {
+    pub(super) fn troubles(&self) -> Vec<Line<'static>> {
         let mut lines = Vec::new();
         if let Some(reason) = &self.call.backend_lost {
             let text = format!(
@@ -260,36 +282,11 @@ impl Pen<'_> {
     }
 
     /// The call as Python would write it.
-    fn python(&self) -> Vec<Line<'static>> {
+    pub(super) fn python(&self) -> Vec<Line<'static>> {
         self.wrapped(Role::Dim, 3, &self.python_text(), 2)
     }
 
-    /// TIMEOUT and DETACHED: the outcome is unknown, and we go on listening.
-    fn not_waiting(&self) -> Vec<Line<'static>> {
-        let timeout = duration(self.call.timeout);
-        let said = match self.call.waiting {
-            Waiting::TimedOut(_) => {
-                format!("No result within {timeout}: outcome unknown, still listening.")
-            }
-            _ => "You stopped waiting: outcome unknown, still listening.".to_owned(),
-        };
-        let mut lines = self.wrapped(role(self.call.state()), 0, &said, 2);
-        lines.push(Line::default());
-        lines.extend(self.timeline());
-        lines.extend(self.progress());
-        lines.push(Line::default());
-        lines.push(self.line(Role::Fg, "Where it is now"));
-        lines.extend(self.wrapped(
-            Role::Fg,
-            2,
-            &place::whereabouts(self.call, self.shared, &self.queue()),
-            3,
-        ));
-        lines.extend(self.troubles());
-        lines
-    }
-
-    fn queue(&self) -> String {
+    pub(super) fn queue(&self) -> String {
         let queue = self.call.queue.as_ref();
         queue.map_or_else(|| "?".to_owned(), ToString::to_string)
     }
@@ -383,23 +380,6 @@ impl Pen<'_> {
             .into()
     }
 
-    /// What can be done while nobody waits and the outcome is unknown.
-    fn choices(&self) -> Vec<Line<'static>> {
-        let key = |action| key(Context::Running, action);
-        let revoke = match self.call.whereabouts() {
-            Some(CallState::Run) => "revoke (started: it will go on)",
-            _ => "revoke it, if it has not started",
-        };
-        let lines = [
-            "  nothing: a late result is shown here and kept".to_owned(),
-            format!("  {}  wait 10s more", key(Action::Longer)),
-            format!("  {}  {revoke}", key(Action::Revoke)),
-        ];
-        let head = self.line(Role::Fg, "What you can do");
-        let lines = lines.map(|text| self.cut(Role::Dim, &text));
-        std::iter::once(head).chain(lines).collect()
-    }
-
     /// Facts under what a call brought.
     fn about_document(&self, document: &Document) -> Vec<Line<'static>> {
         let mut lines = Vec::new();
@@ -442,7 +422,7 @@ impl Pen<'_> {
         remote(&python::shorten(&text, 600))
     }
 
-    fn cut(&self, role: Role, text: &str) -> Line<'static> {
+    pub(super) fn cut(&self, role: Role, text: &str) -> Line<'static> {
         self.line(role, cut(text, self.width, self.theme.glyphs().ellipsis))
     }
 
@@ -452,7 +432,7 @@ impl Pen<'_> {
         }
         let waited = self.call.elapsed(self.now)?;
         let over: Duration = waited.saturating_sub(self.call.timeout);
-        Some(format!("{} after its timeout", duration(over)))
+        Some(format!("came {} after its timeout", duration(over)))
     }
 }
 
@@ -478,9 +458,4 @@ fn hidden(count: usize) -> String {
             human::count(count as u64)
         ),
     }
-}
-
-/// A small value on one line.
-fn compact(value: &Json) -> String {
-    python::repr(value)
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::call::diagnosis::Usual;
 use crate::call::{Call, CallState};
 use crate::clock::Now;
 use crate::text::human::countdown;
@@ -23,15 +24,15 @@ pub struct Step {
     pub known: bool,
 }
 
-/// The steps of `call`.
-pub fn steps(call: &Call, shared: &Shared, now: Now) -> Vec<Step> {
+/// The steps of `call`; `gone`: nobody knows whether it still runs.
+pub fn steps(call: &Call, shared: &Shared, gone: bool, now: Now) -> Vec<Step> {
     if call.timeline.published.is_none() {
         return Vec::new();
     }
     let mut steps = vec![sent(call, shared)];
     if call.state() != CallState::Unsent && call.state() != CallState::NoResult {
         steps.extend([received(call, shared), started(call, shared)]);
-        steps.extend(ending(call, shared, now));
+        steps.extend(ending(call, shared, gone, now));
     }
     steps
 }
@@ -98,7 +99,7 @@ fn started(call: &Call, shared: &Shared) -> Step {
     }
 }
 
-fn ending(call: &Call, shared: &Shared, now: Now) -> Option<Step> {
+fn ending(call: &Call, shared: &Shared, gone: bool, now: Now) -> Option<Step> {
     if let Some(done) = call.timeline.done {
         let ran = call.timeline.ran().map(took);
         let total = call.timeline.total().map(took);
@@ -114,16 +115,32 @@ fn ending(call: &Call, shared: &Shared, now: Now) -> Option<Step> {
             )
         });
     }
-    let started = call.timeline.started?;
-    // Once nobody waits nothing ticks, so nothing that counts is shown.
-    let counting = call.state() == CallState::Run;
-    counting.then(|| Step {
+    // Once nobody waits nothing ticks fast, so nothing that counts is shown.
+    if call.state() != CallState::Run {
+        return None;
+    }
+    let usual = shared.usual.get(&call.signature.task);
+    let what = match call.timeline.started {
+        _ if gone => "running ?".to_owned(),
+        None => "running".to_owned(),
+        Some(started) => format!("running {}", countdown(now.mono.since(started.mono))),
+    };
+    Some(Step {
         word: "...",
-        time: String::new(),
-        what: format!("running {}", countdown(now.mono.since(started.mono))),
+        time: what,
+        what: usual.map_or_else(String::new, Usual::line),
         took: String::new(),
         known: true,
     })
+}
+
+/// `slower than 99% of 212 earlier calls`, where it is.
+pub fn slower(call: &Call, shared: &Shared, now: Now) -> Option<String> {
+    let usual = shared.usual.get(&call.signature.task)?;
+    let running = call.whereabouts() == Some(CallState::Run);
+    let running = call.timeline.started.filter(|_| running);
+    let running = running.map(|started| now.mono.since(started.mono));
+    usual.slower(call.timeline.ran().or(running)?)
 }
 
 /// All steps on one line: `sent 2ms ▸ queued 11ms ▸ ran 196ms ▸ 212ms in all`.

@@ -17,7 +17,14 @@ pub fn view(state: &State, area: Rect, buf: &mut Buffer, scene: &Scene<'_>) {
         return empty(area, buf, scene);
     };
     let size = (area.width, area.height);
-    let parts = Parts::at(call, state.document(), scene.shared, size, scene.now);
+    let parts = Parts::at(
+        call,
+        state.document(),
+        scene.shared,
+        size,
+        state.turned(),
+        scene.now,
+    );
     let head = height(&parts.head);
     let foot = height(&parts.foot);
     lines(&parts.head, area, buf);

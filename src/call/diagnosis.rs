@@ -1,0 +1,276 @@
+//! Why a call is slow or silent: from what is known of it, of both links and of the cluster to where it is now and to ordered reasons
+//! with their evidence. Pure; it says what is not known, and never asks anybody.
+//!
+//! The rules and their order are those of ux.md 2.9; where a task shows in each state is in protocol.md 11.5.
+
+mod advice;
+mod document;
+mod inquiry;
+mod place;
+mod rules;
+#[cfg(test)]
+mod tests;
+mod usual;
+mod verdict;
+mod words;
+
+use std::time::Duration;
+
+use super::{Call, CallState};
+use crate::backend::Results;
+use crate::clock::Now;
+use crate::cluster::{Cluster, Queue, Worker, WorkerState};
+use crate::protocol::{NodeName, TaskName};
+
+pub use advice::Advice;
+pub use document::DiagnosisDocument;
+pub use inquiry::{Answered, Inquiry, Looked, STUCK_AFTER};
+pub use place::Place;
+pub use usual::Usual;
+pub use verdict::{Loss, Span, Verdict};
+
+/// How one of the two links is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Way {
+    /// Not known, or being dialled for the first time.
+    #[default]
+    Unknown,
+    /// Up.
+    Up,
+    /// Up, but the broker takes no messages; its reason.
+    Blocked(String),
+    /// Down.
+    Down {
+        /// Since when.
+        since: Now,
+        /// Why.
+        reason: String,
+        /// When the next try is due.
+        retry_at: Option<Now>,
+    },
+}
+
+/// All that is known beside the call.
+#[derive(Clone, Copy, Debug)]
+pub struct Scene<'a> {
+    /// What was heard of workers and queues.
+    pub cluster: &'a Cluster,
+    /// The broker's link.
+    pub broker: &'a Way,
+    /// The link to the result backend, where it has one of its own.
+    pub backend: &'a Way,
+    /// Where umbel looks for results.
+    pub results: &'a Results,
+    /// How long this task took before.
+    pub usual: Option<Usual>,
+}
+
+/// Who was asked where the call is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    /// Workers that answered.
+    pub replied: usize,
+    /// Workers that could have.
+    pub of: usize,
+    /// How long ago.
+    pub ago: Duration,
+}
+
+/// Where a call is and why, as far as is known.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Diagnosis {
+    /// Where it is now.
+    pub now: Place,
+    /// Who was asked; `None` if nobody was.
+    pub asked: Option<Asked>,
+    /// The reasons, the first to look at first.
+    pub why: Vec<Verdict>,
+    /// What can be done.
+    pub next: Vec<Advice>,
+}
+
+impl Diagnosis {
+    /// Whether nothing knows the call any longer, as far as can be concluded.
+    pub fn lost(&self) -> bool {
+        self.now.state == Some(CallState::Lost)
+    }
+
+    /// Whether there is something to tell beside that it runs or waits as usual.
+    pub fn tells(&self) -> bool {
+        self.why.iter().any(|verdict| match verdict {
+            Verdict::Running {
+                usual, since_ms, ..
+            } => usual
+                .zip(*since_ms)
+                .is_some_and(|(usual, since)| usual.slower(since.0).is_some()),
+            Verdict::QueueFine { .. } => false,
+            _ => true,
+        })
+    }
+}
+
+/// Where `call` is and why it is not back.
+pub fn diagnose(call: &Call, scene: &Scene<'_>, now: Now) -> Diagnosis {
+    let case = Case { call, scene, now };
+    let why = rules::verdicts(&case);
+    Diagnosis {
+        now: place::place(&case, &why),
+        asked: case.asked(),
+        next: rules::advice(&case, &why),
+        why,
+    }
+}
+
+/// A call, what is known beside it, and the time.
+#[derive(Clone, Copy)]
+struct Case<'a> {
+    call: &'a Call,
+    scene: &'a Scene<'a>,
+    now: Now,
+}
+
+impl<'a> Case<'a> {
+    fn cluster(&self) -> &'a Cluster {
+        self.scene.cluster
+    }
+
+    /// Whether what is known of the cluster is of now.
+    fn broker_up(&self) -> bool {
+        matches!(self.scene.broker, Way::Up | Way::Unknown) && self.cluster().lost_at.is_none()
+    }
+
+    fn task(&self) -> &'a TaskName {
+        &self.call.signature.task
+    }
+
+    /// The call's queue, if anything was heard of it.
+    fn queue(&self) -> Option<&'a Queue> {
+        self.cluster().queues.get(self.call.queue.as_ref()?)
+    }
+
+    /// The same, if it was looked at after the call was published.
+    fn fresh_queue(&self) -> Option<&'a Queue> {
+        let published = self.call.timeline.published?.mono;
+        let looked = |queue: &&Queue| queue.looked_at().is_some_and(|at| at > published);
+        self.queue().filter(looked)
+    }
+
+    /// Workers that said they read the call's queue, silent ones too.
+    fn readers(&self) -> impl Iterator<Item = &'a Worker> + use<'a> {
+        let queue = self.call.queue.clone();
+        let reads = move |worker: &&Worker| queue.as_ref().is_some_and(|queue| worker.reads(queue));
+        self.cluster().workers.values().filter(reads)
+    }
+
+    fn answering_readers(&self) -> impl Iterator<Item = &'a Worker> + use<'a> {
+        self.readers()
+            .filter(|worker| worker.state() != WorkerState::Silent)
+    }
+
+    fn worker(&self) -> Option<&'a Worker> {
+        self.cluster().workers.get(self.call.worker.as_ref()?)
+    }
+
+    /// Whether no worker has told of it.
+    fn only_sent(&self) -> bool {
+        matches!(
+            self.call.whereabouts(),
+            Some(CallState::Send | CallState::Sent | CallState::UnknownDelivery)
+        )
+    }
+
+    /// Whether `node` answered, after it told of the call last, that it has it no longer. The end of a task shows in the lists before
+    /// its result is here: a moment is left for that.
+    fn denied(&self, node: &NodeName) -> bool {
+        let Some(told) = self.call.inquiry.told else {
+            return false;
+        };
+        let settled = self.now.mono.since(told.mono) >= Duration::from_millis(800);
+        settled && self.call.inquiry.answer(node).denied_since(told.mono)
+    }
+
+    /// Readers of the queue that the broker counts beyond those that ever answered.
+    fn unheard_readers(&self) -> u64 {
+        let consumers = self.queue().and_then(|queue| queue.consumers).unwrap_or(0);
+        consumers.saturating_sub(self.readers().count() as u64)
+    }
+
+    /// Whether everybody who could have it said, since the last round began, that it is not there.
+    fn everybody_denies(&self) -> bool {
+        let Some(asked) = self.call.inquiry.asked else {
+            return false;
+        };
+        let published = self.call.timeline.published.map(|at| at.mono);
+        let mut workers = self.cluster().workers.values().peekable();
+        self.unheard_readers() == 0
+            && published.is_some_and(|published| asked.mono > published)
+            && workers.peek().is_some()
+            && workers.all(|worker| {
+                let answer = self.call.inquiry.answer(&worker.name);
+                let denies = answer.both_since(asked.mono)
+                    && [answer.tasks, answer.scheduled]
+                        .into_iter()
+                        .flatten()
+                        .all(|(_, held)| !held);
+                denies || self.cluster().proved_gone(worker)
+            })
+    }
+
+    fn asked(&self) -> Option<Asked> {
+        let asked = self.call.inquiry.asked?;
+        let replied = self.call.inquiry.replied().count();
+        let known = self.cluster().workers.values();
+        let there = known
+            .filter(|worker| !self.cluster().proved_gone(worker))
+            .count();
+        let unheard = usize::try_from(self.unheard_readers()).unwrap_or(usize::MAX);
+        Some(Asked {
+            replied,
+            of: there.saturating_add(unheard).max(replied),
+            ago: self.now.mono.since(asked.mono),
+        })
+    }
+}
+
+impl Call {
+    /// Whether the last round of questions has all the answers that can be expected: nothing is gained by waiting for more.
+    pub fn inquiry_complete(&self, scene: &Scene<'_>, now: Now) -> bool {
+        let case = Case {
+            call: self,
+            scene,
+            now,
+        };
+        let over = match self.waiting {
+            super::Waiting::TimedOut(over) => over.mono.before(inquiry::FRESH),
+            _ => crate::clock::Moment::default(),
+        };
+        let Some(asked) = self.inquiry.asked.filter(|asked| asked.mono >= over) else {
+            return false;
+        };
+        let cluster = case.cluster();
+        let told = |worker: &Worker| {
+            worker.state() == WorkerState::Silent
+                || cluster.proved_gone(worker)
+                || self.inquiry.answer(&worker.name).both_since(asked.mono)
+        };
+        let queue = match (&self.queue, case.queue()) {
+            (Some(_), Some(queue)) => {
+                let known = queue.looked_at().is_some_and(|at| at >= asked.mono);
+                known || queue.unknown_because.is_some()
+            }
+            (Some(_), None) => false,
+            (None, _) => true,
+        };
+        let stored = match (scene.results, scene.backend) {
+            (Results::Stored(_), Way::Up) => {
+                let told = self
+                    .inquiry
+                    .not_stored
+                    .is_some_and(|at| at.mono >= asked.mono);
+                told || self.result.is_some()
+            }
+            _ => true,
+        };
+        case.unheard_readers() == 0 && stored && queue && cluster.workers.values().all(told)
+    }
+}

@@ -1,0 +1,237 @@
+//! What was asked about one call, and who answered what. It grows by facts alone, is bounded, and decides nothing.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::call::{Call, CallState, Fact, Waiting};
+use crate::clock::{Moment, Now, Timestamp};
+use crate::protocol::NodeName;
+use crate::protocol::control::Place;
+use crate::protocol::event::TaskEventKind;
+
+/// How long nothing new may be heard of a call before it looks stuck.
+pub const STUCK_AFTER: Duration = Duration::from_secs(1);
+/// The first pause between two rounds; each is twice as long as the one before.
+const PAUSE: Duration = Duration::from_secs(2);
+/// The longest pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// A round that began this short a time ago is as good as a new one.
+pub(super) const FRESH: Duration = Duration::from_millis(500);
+/// How long after an outage states may come that are old.
+const CATCHING_UP: Duration = Duration::from_secs(2);
+/// Workers whose answers are kept.
+const NODES: usize = 10_000;
+
+/// A question whose silence about a call tells something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Looked {
+    /// `query_task`: running and prefetched tasks (of Celery 5.7 also those with an ETA).
+    Tasks,
+    /// `scheduled`: tasks that wait for their ETA or their next try.
+    Scheduled,
+}
+
+/// What one worker answered last: when, and whether it has the task.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Answered {
+    /// To [`Looked::Tasks`].
+    pub tasks: Option<(Now, bool)>,
+    /// To [`Looked::Scheduled`].
+    pub scheduled: Option<(Now, bool)>,
+}
+
+impl Answered {
+    /// Whether it answered both questions at or after `since`.
+    pub fn both_since(&self, since: Moment) -> bool {
+        let at = |answer: Option<(Now, bool)>| answer.is_some_and(|(at, _)| at.mono >= since);
+        at(self.tasks) && at(self.scheduled)
+    }
+
+    /// Whether it answered both after `since`, and has the task in neither list.
+    pub fn denied_since(&self, since: Moment) -> bool {
+        let no =
+            |answer: Option<(Now, bool)>| answer.is_some_and(|(at, held)| at.mono > since && !held);
+        no(self.tasks) && no(self.scheduled)
+    }
+}
+
+/// What was asked about one call, and what came of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Inquiry {
+    /// When everybody was asked last.
+    pub asked: Option<Now>,
+    /// When the backend was asked last and had nothing stored.
+    pub not_stored: Option<Now>,
+    /// When it may start, as a worker that keeps it told, and when it told that.
+    pub eta: Option<(Timestamp, Now)>,
+    /// The worker that has it after the broker delivered it once before, and when that was told.
+    pub redelivered: Option<(NodeName, Now)>,
+    /// When a worker or the backend told of it last.
+    pub told: Option<Now>,
+    /// Whether the broker's message was acknowledged while it ran, as told last.
+    pub acknowledged: Option<bool>,
+    answers: BTreeMap<NodeName, Answered>,
+    /// Results cannot come just now.
+    cut: bool,
+    /// When they could come again.
+    back: Option<Moment>,
+    wanted: Option<Moment>,
+    rounds: u32,
+}
+
+impl Inquiry {
+    /// What `node` answered.
+    pub fn answer(&self, node: &NodeName) -> Answered {
+        self.answers.get(node).copied().unwrap_or_default()
+    }
+
+    /// Workers that answered where it is, in the last round.
+    pub fn replied(&self) -> impl Iterator<Item = &NodeName> {
+        let asked = self.asked.map(|asked| asked.mono);
+        self.answers.iter().filter_map(move |(node, answer)| {
+            let (at, _) = answer.tasks?;
+            (at.mono >= asked?).then_some(node)
+        })
+    }
+
+    /// Takes in what a fact says of asking.
+    pub fn note(&mut self, fact: &Fact, now: Now) {
+        match fact {
+            Fact::Asked => latest(&mut self.asked, now),
+            Fact::Answered { node, looked, held } => self.answered(node, *looked, *held, now),
+            Fact::BackendLost(_) => self.cut = true,
+            Fact::BackendBack if self.cut => {
+                self.cut = false;
+                self.back = Some(now.mono);
+            }
+            Fact::NotStored => latest(&mut self.not_stored, now),
+            Fact::Eta(eta) => self.starts(*eta, now),
+            Fact::Result(_) => latest(&mut self.told, now),
+            Fact::Event(event) => {
+                latest(&mut self.told, now);
+                if let TaskEventKind::Received(announced) = &event.kind
+                    && let Some(eta) = announced.eta
+                {
+                    self.starts(eta, now);
+                }
+            }
+            Fact::Seen { place, node, task } => {
+                if *place == Place::Active && self.told.is_none_or(|told| now.mono >= told.mono) {
+                    self.acknowledged = Some(task.acknowledged);
+                }
+                latest(&mut self.told, now);
+                let first = |told: &(NodeName, Now)| now.mono < told.1.mono;
+                let again = task.redelivered && *place == Place::Active;
+                if again && self.redelivered.as_ref().is_none_or(first) {
+                    self.redelivered = Some((node.clone(), now));
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn starts(&mut self, eta: Timestamp, now: Now) {
+        let newer = |told: &(Timestamp, Now)| (now.mono, eta) >= (told.1.mono, told.0);
+        if self.eta.as_ref().is_none_or(newer) {
+            self.eta = Some((eta, now));
+        }
+    }
+
+    fn answered(&mut self, node: &NodeName, looked: Looked, held: bool, now: Now) {
+        if self.answers.len() >= NODES && !self.answers.contains_key(node) {
+            return;
+        }
+        let answer = self.answers.entry(node.clone()).or_default();
+        let place = match looked {
+            Looked::Tasks => &mut answer.tasks,
+            Looked::Scheduled => &mut answer.scheduled,
+        };
+        // Of two answers at the same moment the one that has it says more.
+        if place.is_none_or(|(at, before)| (now.mono, held) >= (at.mono, before)) {
+            *place = Some((now, held));
+        }
+    }
+
+    /// Whether a state that is heard now may be an old one: after an outage they come all at once, and tell nothing of when they were.
+    pub fn heard_late(&self, now: Now) -> bool {
+        self.cut
+            || self
+                .back
+                .is_some_and(|back| now.mono.since(back) < CATCHING_UP)
+    }
+
+    /// Whether the time of a call that is waited for so is over, and nobody was asked since.
+    pub fn overdue(&self, waiting: Waiting) -> bool {
+        match waiting {
+            Waiting::TimedOut(over) => self
+                .wanted
+                .is_none_or(|wanted| wanted < over.mono.before(FRESH)),
+            _ => false,
+        }
+    }
+
+    /// A round is on its way: the next one waits.
+    pub fn wanted(&mut self, now: Now) {
+        self.wanted = Some(now.mono);
+        self.rounds = self.rounds.saturating_add(1);
+    }
+
+    /// What a redraw depends on.
+    pub fn summary(&self) -> impl PartialEq + use<> {
+        let counts = self.answers.values().fold((0, 0), |(all, held), answer| {
+            let has = |it: Option<(Now, bool)>| it.is_some_and(|(_, held)| held);
+            let here = has(answer.tasks) || has(answer.scheduled);
+            (all + 1, held + usize::from(here))
+        });
+        (
+            (
+                self.asked,
+                self.not_stored.is_some(),
+                self.eta.map(|(eta, _)| eta),
+            ),
+            (self.redelivered.is_some(), counts, self.replied().count()),
+        )
+    }
+
+    fn pause(&self) -> Duration {
+        let doublings = self.rounds.saturating_sub(1).min(8);
+        (PAUSE * 2_u32.pow(doublings)).min(LONGEST_PAUSE)
+    }
+}
+
+fn latest(place: &mut Option<Now>, now: Now) {
+    if place.is_none_or(|at| now.mono >= at.mono) {
+        *place = Some(now);
+    }
+}
+
+impl Call {
+    /// When it went a step further last: it was sent, or started; that a worker holds it is none. `None` once it ended, or if it was
+    /// never sent.
+    fn moved_at(&self) -> Option<Moment> {
+        self.whereabouts()?;
+        let timeline = &self.timeline;
+        let stations = [timeline.published, timeline.confirmed, timeline.started];
+        stations.into_iter().flatten().map(|at| at.mono).max()
+    }
+
+    /// Whether nothing new has been heard of it for a second although it has not ended: it is time to ask where it is.
+    pub fn looks_stuck(&self, now: Now) -> bool {
+        let quiet = |since: Moment| now.mono.since(since) >= STUCK_AFTER;
+        self.moved_at().is_some_and(quiet)
+    }
+
+    /// Whether everybody is to be asked (again) where it is: a second after it looks stuck, then less and less often; at once when
+    /// its timeout passed. A pure question: [`Inquiry::wanted`] notes that it was done.
+    pub fn wants_inquiry(&self, now: Now) -> bool {
+        if !self.looks_stuck(now) && self.state() != CallState::Timeout {
+            return false;
+        }
+        let Some(wanted) = self.inquiry.wanted else {
+            return self.whereabouts().is_some();
+        };
+        self.whereabouts().is_some()
+            && (self.inquiry.overdue(self.waiting)
+                || now.mono.since(wanted) >= self.inquiry.pause())
+    }
+}

@@ -1,0 +1,458 @@
+//! The rules, in the order in which their verdicts are told. Each looks at what was told and says what that proves or makes likely.
+
+mod backend;
+mod holding;
+
+use std::time::Duration;
+
+use super::verdict::at;
+use super::{Advice, Case, Loss, Span, Verdict, Way};
+use crate::backend::Results;
+use crate::broker::{Held, Reach};
+use crate::call::CallState;
+use crate::cluster::{Kept, Worker, WorkerState};
+use crate::protocol::{NodeName, QueueName};
+
+/// How long after it was sent nothing at all may be concluded from silence.
+const SETTLE: Duration = Duration::from_millis(1_500);
+
+/// All that the rules find, in their order.
+pub(super) fn verdicts(case: &Case<'_>) -> Vec<Verdict> {
+    if case.call.whereabouts().is_none() {
+        return of_the_end(case);
+    }
+    let rules: [fn(&Case<'_>) -> Vec<Verdict>; 15] = [
+        broker,
+        no_consumer,
+        not_registered,
+        ignored,
+        backend::mismatch,
+        backend::unreachable,
+        expired,
+        holding::queued,
+        holding::busy,
+        holding::rate_limited,
+        holding::waiting,
+        running,
+        worker_lost,
+        silent,
+        redelivered,
+    ];
+    let mut found: Vec<Verdict> = rules.iter().flat_map(|rule| rule(case)).collect();
+    if let Some(lost) = lost(case, &found) {
+        found.push(lost);
+    }
+    if found.is_empty() {
+        let (replied, of) = case
+            .asked()
+            .map_or((0, case.cluster().workers.len()), |asked| {
+                (asked.replied, asked.of)
+            });
+        found.push(Verdict::NotKnown { replied, of });
+    }
+    found.extend(queue_fine(case));
+    found
+}
+
+/// Why a call ended as it did, where its result does not say it.
+fn of_the_end(case: &Case<'_>) -> Vec<Verdict> {
+    match case.call.state() {
+        CallState::Unsent => broker(case),
+        CallState::NoResult => ignored(case),
+        CallState::NoTask => not_registered(case),
+        CallState::Expired => expired(case),
+        _ => Vec::new(),
+    }
+}
+
+fn broker(case: &Case<'_>) -> Vec<Verdict> {
+    match case.scene.broker {
+        Way::Down {
+            since,
+            reason,
+            retry_at,
+        } => vec![Verdict::BrokerDown {
+            reason: reason.clone(),
+            since_ms: Span(case.now.mono.since(since.mono)),
+            retry_ms: retry_at.map(|at| Span(at.mono.since(case.now.mono))),
+        }],
+        Way::Blocked(reason) => vec![Verdict::PublishersBlocked {
+            reason: reason.clone(),
+        }],
+        Way::Up | Way::Unknown => Vec::new(),
+    }
+}
+
+/// Nobody reads the queue, and no worker has taken the task before.
+fn no_consumer(case: &Case<'_>) -> Vec<Verdict> {
+    let Some(queue) = case
+        .queue()
+        .filter(|_| case.only_sent() && case.broker_up())
+    else {
+        return nobody_at_all(case);
+    };
+    if queue.missing {
+        return vec![Verdict::QueueMissing {
+            queue: queue.name.clone(),
+        }];
+    }
+    let nobody = match queue.consumers {
+        Some(consumers) => consumers == 0,
+        // Redis counts no consumers, but whoever hears requests: if all of them answered, there are no other readers.
+        None => everybody_heard(case) && case.answering_readers().next().is_none(),
+    };
+    nobody
+        .then(|| Verdict::NoConsumer {
+            queue: queue.name.clone(),
+            waiting: queue.ready,
+        })
+        .into_iter()
+        .collect()
+}
+
+/// The same where the queue was never looked at: nobody hears requests.
+fn nobody_at_all(case: &Case<'_>) -> Vec<Verdict> {
+    let nobody = matches!(
+        case.cluster().asked,
+        Some((_, Reach::Nobody | Reach::Listeners(0)))
+    );
+    let queue = case.call.queue.clone();
+    let queue = queue.filter(|_| nobody && case.only_sent() && case.broker_up());
+    queue
+        .map(|queue| Verdict::NoConsumer {
+            queue,
+            waiting: None,
+        })
+        .into_iter()
+        .collect()
+}
+
+fn everybody_heard(case: &Case<'_>) -> bool {
+    match case.cluster().asked {
+        Some((_, Reach::Nobody)) => true,
+        Some((_, Reach::Listeners(count))) => {
+            let told = case.cluster().answering().filter(|it| it.queues.is_some());
+            count <= told.count() as u64
+        }
+        _ => false,
+    }
+}
+
+/// Every reader of the queue told its tasks, and none has this one; or one of them said so by its result.
+fn not_registered(case: &Case<'_>) -> Vec<Verdict> {
+    let (Some(queue), task) = (&case.call.queue, case.task()) else {
+        return Vec::new();
+    };
+    let said = case.call.state() == CallState::NoTask;
+    let told: Vec<&Worker> = case
+        .answering_readers()
+        .filter(|it| it.tasks.is_some())
+        .collect();
+    let all_told = match case.queue().and_then(|queue| queue.consumers) {
+        Some(consumers) => consumers == told.len() as u64,
+        None => everybody_heard(case),
+    };
+    let none_has = told.iter().all(|worker| worker.knows(task) == Some(false));
+    let proved = !told.is_empty() && all_told && none_has && case.only_sent();
+    if !said && !proved {
+        return Vec::new();
+    }
+    let lacking = told.iter().filter(|it| it.knows(task) == Some(false));
+    vec![Verdict::NotRegistered {
+        task: task.clone(),
+        queue: queue.clone(),
+        readers: lacking.count().max(usize::from(said)),
+        elsewhere: elsewhere(case),
+    }]
+}
+
+/// Workers that have the task, with the queues they read.
+fn elsewhere(case: &Case<'_>) -> Vec<(NodeName, Vec<QueueName>)> {
+    let having = case
+        .cluster()
+        .answering()
+        .filter(|worker| worker.knows(case.task()) == Some(true));
+    let queues = |worker: &Worker| {
+        let queues = worker.queues.iter().flatten();
+        queues.map(|queue| queue.name.clone()).collect()
+    };
+    having
+        .map(|worker| (worker.name.clone(), queues(worker)))
+        .collect()
+}
+
+fn ignored(case: &Case<'_>) -> Vec<Verdict> {
+    let ended = case.call.whereabouts().is_none();
+    // While a worker has it, that is no reason to wait.
+    let out_of_sight = case.only_sent() || loss(case).is_some();
+    if !ignores(case) || !(ended || out_of_sight) {
+        return Vec::new();
+    }
+    vec![Verdict::ResultIgnored {
+        task: case.task().clone(),
+    }]
+}
+
+fn ignores(case: &Case<'_>) -> bool {
+    // Whatever was declared: a state came back.
+    if case.call.result.is_some() {
+        return false;
+    }
+    match case.call.signature.options.ignore_result {
+        Some(wish) => wish,
+        None => case
+            .cluster()
+            .task(case.task())
+            .is_some_and(|row| row.kept == Kept::Ignored),
+    }
+}
+
+/// Its `expires` passed before it was started.
+fn expired(case: &Case<'_>) -> Vec<Verdict> {
+    let call = case.call;
+    let dropped = call.state() == CallState::Expired;
+    let (Some(expires), Some(sent)) = (call.signature.options.expires, call.timeline.published)
+    else {
+        return if dropped {
+            vec![Verdict::Expired {
+                ago_ms: Span(Duration::ZERO),
+                dropped,
+            }]
+        } else {
+            Vec::new()
+        };
+    };
+    let over = sent.mono.after(expires);
+    let waits = call.timeline.started.is_none() && call.whereabouts() != Some(CallState::Retry);
+    if !dropped && !(waits && case.now.mono > over) {
+        return Vec::new();
+    }
+    vec![Verdict::Expired {
+        ago_ms: Span(case.now.mono.since(over)),
+        dropped,
+    }]
+}
+
+/// It runs, as far as its worker or the backend told last.
+fn running(case: &Case<'_>) -> Vec<Verdict> {
+    let call = case.call;
+    if call.whereabouts() != Some(CallState::Run) {
+        return Vec::new();
+    }
+    if loss(case).is_some() {
+        return Vec::new();
+    }
+    let ago = |told: crate::clock::Now| Span(case.now.mono.since(told.mono));
+    let told = call.inquiry.told.map(ago);
+    vec![Verdict::Running {
+        worker: call.worker.clone(),
+        since_ms: call.timeline.started.map(ago),
+        told_ms: told.filter(|_| !super::place::confirmed(case)),
+        usual: case.scene.usual,
+    }]
+}
+
+/// How the worker that had it was lost, if it was.
+pub(super) fn loss(case: &Case<'_>) -> Option<Loss> {
+    if !case.broker_up() {
+        return None;
+    }
+    let (worker, told) = (case.worker()?, case.call.inquiry.told?);
+    if worker.state() == WorkerState::Silent {
+        return case.cluster().proved_gone(worker).then_some(Loss::Gone);
+    }
+    if !case.denied(&worker.name) {
+        return None;
+    }
+    Some(if worker.begun().is_some_and(|begun| begun > told.mono) {
+        Loss::Restarted
+    } else {
+        Loss::Denied
+    })
+}
+
+fn worker_lost(case: &Case<'_>) -> Vec<Verdict> {
+    let call = case.call;
+    let (Some(state), Some(worker)) = (call.whereabouts(), call.worker.clone()) else {
+        return Vec::new();
+    };
+    let (true, Some(how)) = (
+        matches!(state, CallState::Run | CallState::Recv | CallState::Retry),
+        loss(case),
+    ) else {
+        return Vec::new();
+    };
+    let started = state == CallState::Run;
+    // A worker lists neither what it keeps for a rate limit, nor (to `query_task`) what waits for a retry.
+    if how == Loss::Denied && (!started || holding::denial_is_usual(case)) {
+        return Vec::new();
+    }
+    let late = item(case, "acks_late").map(|value| value == "True");
+    let runs_again = if started {
+        call.inquiry.acknowledged.map(|done| !done).or(late)
+    } else {
+        Some(true)
+    };
+    vec![Verdict::WorkerLost {
+        worker,
+        how,
+        started,
+        runs_again,
+    }]
+}
+
+/// An attribute of the task, as any worker told it.
+pub(super) fn item<'a>(case: &Case<'a>, name: &str) -> Option<&'a str> {
+    let workers = case.cluster().workers.values();
+    let mut values = workers.filter_map(|worker| worker.items.get(name)?.get(case.task()));
+    values.next().map(String::as_str)
+}
+
+/// Workers that could have it and do not answer.
+fn silent(case: &Case<'_>) -> Vec<Verdict> {
+    if !case.broker_up() {
+        return Vec::new();
+    }
+    let has_it = case.worker().map(|worker| &worker.name);
+    let suspects: Vec<&Worker> = match case.worker() {
+        Some(worker) if !case.only_sent() => vec![worker],
+        _ => case.readers().take(3).collect(),
+    };
+    let mut found: Vec<Verdict> = suspects
+        .into_iter()
+        .filter(|worker| worker.state() == WorkerState::Silent)
+        .filter(|worker| !case.cluster().proved_gone(worker))
+        .map(|worker| Verdict::WorkerSilent {
+            worker: worker.name.clone(),
+            heard_ms: Span(case.now.mono.since(worker.heard_at.mono)),
+            solo: worker.stats.as_ref().and_then(|it| it.pool.as_deref()) == Some("solo"),
+            has_it: has_it == Some(&worker.name),
+        })
+        .collect();
+    let unheard = case.unheard_readers();
+    let settled = case
+        .call
+        .inquiry
+        .asked
+        .is_some_and(|at| case.now.mono.since(at.mono) >= SETTLE);
+    if let Some(queue) = case
+        .call
+        .queue
+        .clone()
+        .filter(|_| case.only_sent() && settled && unheard > 0)
+    {
+        found.push(Verdict::ReaderUnheard {
+            queue,
+            readers: unheard,
+        });
+    }
+    found
+}
+
+fn redelivered(case: &Case<'_>) -> Vec<Verdict> {
+    let told = case.call.inquiry.redelivered.as_ref();
+    told.map(|(worker, when)| Verdict::Redelivered {
+        worker: worker.clone(),
+        at: at(when.wall),
+    })
+    .into_iter()
+    .collect()
+}
+
+/// Nothing knows it: everybody answered, its queue is empty, the broker holds nothing back, and nothing is stored.
+fn lost(case: &Case<'_>, found: &[Verdict]) -> Option<Verdict> {
+    let call = case.call;
+    let explained = found
+        .iter()
+        .any(|it| !matches!(it, Verdict::Expired { .. }));
+    let asked = call.inquiry.asked?;
+    let queue = case
+        .fresh_queue()
+        .filter(|it| it.looked_at() >= Some(asked.mono))?;
+    let held = matches!(
+        queue.held,
+        Held::Unknown | Held::Queue(0) | Held::AllQueues(0)
+    );
+    let stored = match case.scene.results {
+        Results::Stored(_) => call
+            .inquiry
+            .not_stored
+            .is_some_and(|at| at.mono >= asked.mono),
+        _ => true,
+    };
+    let old = call
+        .timeline
+        .confirmed
+        .is_some_and(|at| case.now.mono.since(at.mono) >= SETTLE);
+    let gone = call.whereabouts() == Some(CallState::Sent)
+        && queue.ready == Some(0)
+        && case.broker_up()
+        && case.everybody_denies();
+    (!explained && gone && held && stored && old).then(|| Verdict::Lost {
+        queue: queue.name.clone(),
+        replied: call.inquiry.replied().count(),
+    })
+}
+
+/// At a worker already: its queue is not the reason.
+fn queue_fine(case: &Case<'_>) -> Option<Verdict> {
+    let queue = case.fresh_queue().filter(|_| !case.only_sent())?;
+    let fine = queue.consumers.is_some_and(|count| count > 0)
+        && queue.trouble() == crate::cluster::QueueTrouble::Fine;
+    fine.then(|| Verdict::QueueFine {
+        queue: queue.name.clone(),
+        waiting: queue.ready.unwrap_or(0),
+    })
+}
+
+/// What can be done, given the reasons.
+pub(super) fn advice(case: &Case<'_>, why: &[Verdict]) -> Vec<Advice> {
+    let mut next: Vec<Advice> = why.iter().filter_map(cure).collect();
+    if let Some(state) = case.call.whereabouts() {
+        let over = why.iter().any(|it| match it {
+            Verdict::Lost { .. } => true,
+            Verdict::WorkerLost {
+                runs_again, how, ..
+            } => *runs_again == Some(false) || *how == Loss::Denied,
+            _ => false,
+        });
+        next.push(Advice::Wait);
+        if !over {
+            next.push(if state == CallState::Run {
+                Advice::Terminate
+            } else {
+                Advice::Revoke
+            });
+        }
+        next.push(Advice::CallAgain { twice: true });
+    }
+    next
+}
+
+fn cure(verdict: &Verdict) -> Option<Advice> {
+    Some(match verdict {
+        Verdict::NoConsumer { queue, .. } | Verdict::QueueMissing { queue } => {
+            Advice::StartWorker {
+                queue: queue.clone(),
+            }
+        }
+        Verdict::NotRegistered { elsewhere, .. } => Advice::OtherQueue {
+            queue: elsewhere.first()?.1.first()?.clone(),
+        },
+        Verdict::BackendMismatch {
+            workers_write_to,
+            by_name_only: false,
+            ..
+        } if workers_write_to.contains("://") => Advice::ReadResultsAt {
+            backend: workers_write_to.clone(),
+        },
+        Verdict::WorkerSilent {
+            worker,
+            solo: false,
+            ..
+        } => Advice::LookAtWorker {
+            worker: worker.clone(),
+        },
+        _ => return None,
+    })
+}

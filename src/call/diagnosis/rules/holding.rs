@@ -1,0 +1,237 @@
+//! What keeps a task from starting: the queue before it, busy slots, a rate limit, its retry, its ETA.
+
+use std::time::Duration;
+
+use super::{SETTLE, item, loss};
+use crate::call::CallState;
+use crate::call::diagnosis::verdict::at;
+use crate::call::diagnosis::{Case, Loss, Span, Verdict};
+use crate::clock::Timestamp;
+use crate::cluster::{Queue, Worker, WorkerState};
+use crate::protocol::message::Start;
+use crate::protocol::{NodeName, TaskName};
+
+/// Busy workers that are told.
+const MOST: usize = 3;
+
+/// It is in its queue, which is read.
+pub(super) fn queued(case: &Case<'_>) -> Vec<Verdict> {
+    let Some(queue) = waits_in(case) else {
+        return Vec::new();
+    };
+    let waiting = queue.ready.unwrap_or(0);
+    let wait = queue.drain_per_s().map(|rate| waiting as f64 / rate);
+    let wait = wait.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    vec![Verdict::Queued {
+        queue: queue.name.clone(),
+        waiting,
+        wait_ms: wait.map(Span),
+        readers: case.answering_readers().count(),
+    }]
+}
+
+/// The queue in which it waits among others, if somebody reads it.
+fn waits_in<'a>(case: &Case<'a>) -> Option<&'a Queue> {
+    let queue = case
+        .fresh_queue()
+        .filter(|_| case.only_sent() && case.broker_up())?;
+    let read = queue
+        .consumers
+        .unwrap_or_else(|| case.answering_readers().count() as u64)
+        > 0;
+    (read && queue.ready.is_some_and(|ready| ready > 0)).then_some(queue)
+}
+
+/// The slots that it waits for are taken.
+pub(super) fn busy(case: &Case<'_>) -> Vec<Verdict> {
+    let mut found = Vec::new();
+    let holder = case.worker().filter(|_| !case.only_sent());
+    if let Some(worker) = holder.filter(|_| held(case)) {
+        found.push(Verdict::Held {
+            worker: worker.name.clone(),
+            behind: worker.active.as_ref().map(|_| others(case, worker)),
+        });
+    }
+    let suspects: Vec<&Worker> = match holder {
+        Some(worker) => vec![worker],
+        // Workers are the reason only if it still waits, and if none of them is free.
+        None if waits_in(case).is_some() && case.answering_readers().all(is_busy) => {
+            case.answering_readers().take(MOST).collect()
+        }
+        None => Vec::new(),
+    };
+    let busy = suspects.into_iter().filter(|worker| is_busy(worker));
+    found.extend(busy.filter_map(|worker| taken(case, worker)));
+    found
+}
+
+/// Whether a worker has it in its hands and has not started it, and not because of the time.
+fn held(case: &Case<'_>) -> bool {
+    case.call.whereabouts() == Some(CallState::Recv)
+        && start(case).is_none()
+        && loss(case).is_none()
+}
+
+fn is_busy(worker: &Worker) -> bool {
+    worker.state() == WorkerState::Busy
+}
+
+/// Tasks that a worker runs, this one not counted.
+fn others(case: &Case<'_>, worker: &Worker) -> u64 {
+    let active = worker.active.iter().flatten();
+    active.filter(|task| task.id != *case.call.id()).count() as u64
+}
+
+fn taken(case: &Case<'_>, worker: &Worker) -> Option<Verdict> {
+    let running = others(case, worker);
+    if running == 0 {
+        return None;
+    }
+    let active = worker.active.iter().flatten();
+    let others = active.filter(|task| task.id != *case.call.id());
+    let oldest = others.min_by(|one, other| {
+        let start = |task: &crate::protocol::control::HeldTask| task.started.unwrap_or(f64::MAX);
+        start(one).total_cmp(&start(other))
+    });
+    let age = oldest.and_then(|task| {
+        let now = case.now.wall.as_millisecond() as f64 / 1000.0;
+        // A worker's clock may be ahead: no age is told then.
+        Duration::try_from_secs_f64(now - task.started?).ok()
+    });
+    Some(Verdict::WorkerBusy {
+        worker: worker.name.clone(),
+        running,
+        slots: worker.slots()?,
+        oldest: oldest.map(|task| task.name.clone()),
+        oldest_ms: age.map(Span),
+    })
+}
+
+/// Perhaps a rate limit keeps it, or keeps the worker from taking it: such tasks are in no list (protocol.md 11.5).
+pub(super) fn rate_limited(case: &Case<'_>) -> Vec<Verdict> {
+    let sent = case.call.timeline.confirmed;
+    let settled = sent.is_some_and(|at| case.now.mono.since(at.mono) >= SETTLE);
+    if !settled || !case.broker_up() {
+        return Vec::new();
+    }
+    let limit = limit_of(case, case.task());
+    let hidden = if case.only_sent() {
+        let queue = case.fresh_queue();
+        let read = queue.is_some_and(|queue| {
+            queue.consumers.unwrap_or(1) > 0
+                && queue.ready == Some(0)
+                && queue.held.of_queue() != Some(0)
+        });
+        (read && limit.is_some() && case.everybody_denies()).then_some(None)
+    } else {
+        let state = case.call.whereabouts();
+        let worker = case.call.worker.clone();
+        (state == Some(CallState::Recv)
+            && loss(case) == Some(Loss::Denied)
+            && start(case).is_none())
+        .then_some(worker)
+    };
+    if let Some(worker) = hidden {
+        return vec![Verdict::RateLimited {
+            task: case.task().clone(),
+            limit: limit.map(str::to_owned),
+            worker,
+        }];
+    }
+    not_taken(case).into_iter().collect()
+}
+
+/// It waits in its queue, and its readers have nothing to do and do not take it.
+fn not_taken(case: &Case<'_>) -> Option<Verdict> {
+    let queue = waits_in(case)?;
+    let idle = |worker: &Worker| {
+        let nothing = |tasks: &Option<Vec<_>>| tasks.as_ref().is_some_and(Vec::is_empty);
+        nothing(&worker.active) && nothing(&worker.reserved)
+    };
+    let readers: Vec<&Worker> = case.answering_readers().collect();
+    if readers.is_empty() || !readers.iter().all(|worker| idle(worker)) || !case.everybody_denies()
+    {
+        return None;
+    }
+    let limited = readers.iter().find_map(|worker| {
+        let limits = worker.items.get("rate_limit")?;
+        let (task, limit) = limits.iter().find(|(_, limit)| is_limit(limit))?;
+        Some((worker.name.clone(), task.clone(), limit.clone()))
+    });
+    Some(match limited {
+        Some((worker, task, limit)) => Verdict::RateLimited {
+            task,
+            limit: Some(limit),
+            worker: Some(worker),
+        },
+        None => Verdict::NotTaken {
+            queue: queue.name.clone(),
+            waiting: queue.ready.unwrap_or(0),
+            workers: names(&readers),
+        },
+    })
+}
+
+fn names(workers: &[&Worker]) -> Vec<NodeName> {
+    workers.iter().map(|worker| worker.name.clone()).collect()
+}
+
+fn limit_of<'a>(case: &Case<'a>, task: &TaskName) -> Option<&'a str> {
+    let workers = case.cluster().workers.values();
+    let mut limits = workers.filter_map(|worker| worker.items.get("rate_limit")?.get(task));
+    limits.find(|limit| is_limit(limit)).map(String::as_str)
+}
+
+/// `None`, `0` and `0/m` are no limits (protocol.md 11.5).
+fn is_limit(text: &str) -> bool {
+    let number = text.split('/').next().unwrap_or_default();
+    number.parse::<f64>().is_ok_and(|number| number > 0.0)
+}
+
+/// That its worker lists it nowhere means nothing: it waits for a retry that an older worker does not list.
+pub(super) fn denial_is_usual(case: &Case<'_>) -> bool {
+    case.call.whereabouts() == Some(CallState::Retry)
+}
+
+/// Its time has not come: the next try, or its ETA.
+pub(super) fn waiting(case: &Case<'_>) -> Vec<Verdict> {
+    let call = case.call;
+    let left = |eta: Timestamp| {
+        let left = eta.duration_since(case.now.wall);
+        Duration::try_from(left).ok().map(Span)
+    };
+    match call.whereabouts() {
+        Some(CallState::Retry) => {
+            let eta = call.inquiry.eta.map(|(eta, _)| eta);
+            vec![Verdict::RetryWaiting {
+                at: eta.map(at),
+                left_ms: eta.and_then(left),
+                retries: call.retries,
+                max: item(case, "max_retries").and_then(|text| text.parse().ok()),
+                exception: call.headline(),
+                worker: call.worker.clone(),
+            }]
+        }
+        Some(CallState::Recv | CallState::Sent) => start(case)
+            .map(|eta| Verdict::Scheduled {
+                at: at(eta),
+                left_ms: left(eta),
+                worker: call.worker.clone(),
+            })
+            .into_iter()
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+/// When it may start, if that is not over: as the worker told it, else as it was ordered.
+fn start(case: &Case<'_>) -> Option<Timestamp> {
+    let call = case.call;
+    let sent = call.timeline.published?;
+    let ordered = call.signature.options.start.map(|start| match start {
+        Start::After(span) => sent.plus(span).wall,
+        Start::At(at) => at,
+    });
+    let told = call.inquiry.eta.map(|(eta, _)| eta);
+    told.or(ordered).filter(|eta| *eta > case.now.wall)
+}

@@ -1,0 +1,285 @@
+//! What may be the reason, each with its evidence: a word for documents, a line for people, and how sure it is. Decides nothing.
+
+use std::time::Duration;
+
+use serde::{Serialize, Serializer};
+
+use super::Usual;
+use crate::clock::Timestamp;
+use crate::protocol::{NodeName, QueueName, TaskName};
+use crate::text::human::duration;
+
+/// A span of time; milliseconds in documents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Span(pub Duration);
+
+impl Serialize for Span {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+impl std::fmt::Display for Span {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&duration(self.0))
+    }
+}
+
+/// How a worker that had the task was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Loss {
+    /// It does not answer, and the broker counts it no longer.
+    Gone,
+    /// It was started again after it had the task.
+    Restarted,
+    /// It answers, and has the task no longer.
+    Denied,
+}
+
+/// One reason, with what it rests on. In documents `kind` is the name in `snake_case`, spans are milliseconds in fields that end
+/// in `_ms`, and unknown is null.
+#[derive(Clone, Debug, PartialEq, Serialize, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Verdict {
+    /// The broker is not connected.
+    BrokerDown {
+        /// Why.
+        reason: String,
+        /// Since when.
+        since_ms: Span,
+        /// When the next try is due.
+        retry_ms: Option<Span>,
+    },
+    /// The broker takes no messages: a memory or disk alarm.
+    PublishersBlocked {
+        /// In the broker's words.
+        reason: String,
+    },
+    /// Nobody reads the queue.
+    NoConsumer {
+        /// Which queue.
+        queue: QueueName,
+        /// Messages that wait in it.
+        waiting: Option<u64>,
+    },
+    /// The queue is gone, with what was in it.
+    QueueMissing {
+        /// Which queue.
+        queue: QueueName,
+    },
+    /// No reader of the queue has the task.
+    NotRegistered {
+        /// The task.
+        task: TaskName,
+        /// The queue it was sent to.
+        queue: QueueName,
+        /// Readers of the queue that told their tasks.
+        readers: usize,
+        /// Workers that do have it, and the queues they read.
+        elsewhere: Vec<(NodeName, Vec<QueueName>)>,
+    },
+    /// The task keeps no result.
+    ResultIgnored {
+        /// The task.
+        task: TaskName,
+    },
+    /// The workers write results elsewhere.
+    BackendMismatch {
+        /// Where they write, password masked.
+        workers_write_to: String,
+        /// Where umbel looks.
+        looked_for_in: String,
+        /// Which of them said so.
+        workers: Vec<NodeName>,
+        /// Whether it may be the same place under another name.
+        by_name_only: bool,
+    },
+    /// Results cannot be read.
+    BackendUnreachable {
+        /// Which backend.
+        address: String,
+        /// Why.
+        reason: String,
+        /// Since when; null if only this call's subscription is cut.
+        since_ms: Option<Span>,
+    },
+    /// Its time to start is over.
+    Expired {
+        /// How long ago, by our clock; the worker's own decides.
+        ago_ms: Span,
+        /// Whether a worker dropped it for that.
+        dropped: bool,
+    },
+    /// It waits in its queue.
+    Queued {
+        /// Which queue.
+        queue: QueueName,
+        /// Messages in it, this one among them.
+        waiting: u64,
+        /// How long those ahead take at most, where the queue's speed is known.
+        wait_ms: Option<Span>,
+        /// Workers that read it.
+        readers: usize,
+    },
+    /// Its readers have nothing to do, and do not take it.
+    NotTaken {
+        /// Which queue.
+        queue: QueueName,
+        /// Messages in it.
+        waiting: u64,
+        /// Its readers.
+        workers: Vec<NodeName>,
+    },
+    /// A worker has it and has not started it.
+    Held {
+        /// Which worker.
+        worker: NodeName,
+        /// Tasks it runs before.
+        behind: Option<u64>,
+    },
+    /// All slots of a worker are taken.
+    WorkerBusy {
+        /// Which worker.
+        worker: NodeName,
+        /// Tasks it runs, this one not counted.
+        running: u64,
+        /// Its slots.
+        slots: u64,
+        /// The task that runs longest.
+        oldest: Option<TaskName>,
+        /// For how long, by our clock.
+        oldest_ms: Option<Span>,
+    },
+    /// A worker keeps it for a rate limit, which hides it from all its lists.
+    RateLimited {
+        /// The task.
+        task: TaskName,
+        /// Its limit as the workers tell it: `10/m`.
+        limit: Option<String>,
+        /// The worker that received it, if one was seen to.
+        worker: Option<NodeName>,
+    },
+    /// It failed, and waits for its next try.
+    RetryWaiting {
+        /// When that is.
+        at: Option<String>,
+        /// In how long.
+        left_ms: Option<Span>,
+        /// Tries that failed.
+        retries: Option<u64>,
+        /// Tries at most beside the first.
+        max: Option<u64>,
+        /// Why the last one failed.
+        exception: Option<String>,
+        /// The worker that keeps it.
+        worker: Option<NodeName>,
+    },
+    /// A worker keeps it until its ETA.
+    Scheduled {
+        /// When that is.
+        at: String,
+        /// In how long; null if it has passed.
+        left_ms: Option<Span>,
+        /// The worker that keeps it.
+        worker: Option<NodeName>,
+    },
+    /// It runs.
+    Running {
+        /// Where.
+        worker: Option<NodeName>,
+        /// For how long; null if its start was heard too late to tell.
+        since_ms: Option<Span>,
+        /// How long ago that was told last; null if a moment ago.
+        told_ms: Option<Span>,
+        /// How long it took before.
+        usual: Option<Usual>,
+    },
+    /// The worker that had it died, or lost it.
+    WorkerLost {
+        /// Which worker.
+        worker: NodeName,
+        /// How that shows.
+        how: Loss,
+        /// Whether it was started there.
+        started: bool,
+        /// Whether the broker gives it to another worker; null if it is not known whether it was acknowledged.
+        runs_again: Option<bool>,
+    },
+    /// A worker does not answer.
+    WorkerSilent {
+        /// Which worker.
+        worker: NodeName,
+        /// When it was heard last.
+        heard_ms: Span,
+        /// Whether its pool cannot answer while it works.
+        solo: bool,
+        /// Whether it has the task, as far as was told.
+        has_it: bool,
+    },
+    /// Somebody reads the queue and did not answer.
+    ReaderUnheard {
+        /// Which queue.
+        queue: QueueName,
+        /// How many.
+        readers: u64,
+    },
+    /// The broker delivered it a second time.
+    Redelivered {
+        /// To which worker.
+        worker: NodeName,
+        /// When that was told.
+        at: String,
+    },
+    /// Nothing knows it.
+    Lost {
+        /// Its queue, which is empty.
+        queue: QueueName,
+        /// Workers that answered that they do not have it.
+        replied: usize,
+    },
+    /// Its queue is read and short: it is not the reason.
+    QueueFine {
+        /// Which queue.
+        queue: QueueName,
+        /// Messages in it.
+        waiting: u64,
+    },
+    /// Too little is known.
+    NotKnown {
+        /// Workers that answered.
+        replied: usize,
+        /// Of how many.
+        of: usize,
+    },
+}
+
+impl Verdict {
+    /// Its word in documents.
+    pub fn kind(&self) -> &'static str {
+        self.into()
+    }
+
+    /// Whether it is concluded, not told.
+    pub fn inferred(&self) -> bool {
+        match self {
+            Self::RateLimited { .. }
+            | Self::NotTaken { .. }
+            | Self::Lost { .. }
+            | Self::ReaderUnheard { .. }
+            | Self::Queued { .. }
+            | Self::NotKnown { .. } => true,
+            Self::BackendMismatch { by_name_only, .. } => *by_name_only,
+            Self::Expired { dropped, .. } => !dropped,
+            Self::Running { told_ms, .. } => told_ms.is_some(),
+            Self::WorkerLost { how, .. } => *how == Loss::Denied,
+            _ => false,
+        }
+    }
+}
+
+/// A moment as documents have it.
+pub(super) fn at(moment: Timestamp) -> String {
+    crate::call::document::rfc3339(moment)
+}

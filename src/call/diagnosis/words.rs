@@ -1,0 +1,321 @@
+//! The verdicts in words, for people. Names in them come from others: they are to be shown safely.
+
+use super::verdict::{Loss, Span, Verdict};
+use crate::protocol::{NodeName, QueueName};
+use crate::text::human::count;
+
+impl Verdict {
+    /// In one sentence, for people. Names in it come from others: it is to be shown safely.
+    pub fn line(&self) -> String {
+        match self {
+            Self::BrokerDown { .. }
+            | Self::PublishersBlocked { .. }
+            | Self::NoConsumer { .. }
+            | Self::QueueMissing { .. }
+            | Self::NotRegistered { .. } => self.no_way_in(),
+            Self::ResultIgnored { .. }
+            | Self::BackendMismatch { .. }
+            | Self::BackendUnreachable { .. } => self.no_way_back(),
+            Self::Expired { .. }
+            | Self::Queued { .. }
+            | Self::NotTaken { .. }
+            | Self::Held { .. }
+            | Self::WorkerBusy { .. }
+            | Self::RateLimited { .. }
+            | Self::QueueFine { .. } => self.waits(),
+            Self::RetryWaiting { .. } | Self::Scheduled { .. } | Self::Running { .. } => {
+                self.at_a_worker()
+            }
+            _ => self.out_of_sight(),
+        }
+    }
+
+    fn no_way_in(&self) -> String {
+        match self {
+            Self::BrokerDown {
+                reason,
+                since_ms,
+                retry_ms,
+            } => {
+                let retry =
+                    retry_ms.map_or_else(String::new, |span| format!(", next try in {span}"));
+                format!("the broker is down for {since_ms}{retry}: {reason}")
+            }
+            Self::PublishersBlocked { reason } => {
+                format!("the broker blocks publishers, workers too: {reason}")
+            }
+            Self::NoConsumer { queue, waiting } => match waiting {
+                Some(waiting) => format!("nobody reads queue {queue}: {} waiting", count(*waiting)),
+                None => format!("nobody reads queue {queue}"),
+            },
+            Self::QueueMissing { queue } => {
+                format!("queue {queue} is gone, and what was in it too")
+            }
+            Self::NotRegistered {
+                task,
+                queue,
+                readers,
+                elsewhere,
+            } => {
+                let who = match readers {
+                    1 => format!("the one worker that reads {queue} does not have"),
+                    _ => format!("none of the {readers} workers that read {queue} has"),
+                };
+                format!("{who} {task}{}", registered_elsewhere(elsewhere))
+            }
+            _ => String::new(),
+        }
+    }
+
+    fn no_way_back(&self) -> String {
+        match self {
+            Self::ResultIgnored { task } => {
+                format!("{task} ignores its result: no value comes back, whether it ran or not")
+            }
+            Self::BackendMismatch {
+                workers_write_to,
+                looked_for_in,
+                workers,
+                by_name_only,
+            } => {
+                let perhaps = if *by_name_only { "perhaps " } else { "" };
+                let who = workers.first().map_or("the workers", NodeName::as_str);
+                format!(
+                    "{perhaps}the result goes elsewhere: {who} writes to {workers_write_to}, umbel reads {looked_for_in}"
+                )
+            }
+            Self::BackendUnreachable {
+                address,
+                reason,
+                since_ms,
+            } => {
+                let since = since_ms.map_or_else(String::new, |span| format!(" for {span}"));
+                format!("the result cannot be read: {address} is down{since} ({reason})")
+            }
+            _ => String::new(),
+        }
+    }
+
+    fn waits(&self) -> String {
+        match self {
+            Self::Expired { dropped: true, .. } => {
+                "it expired: a worker met it too late and dropped it unstarted".to_owned()
+            }
+            Self::Expired { ago_ms, .. } => {
+                format!("it expired {ago_ms} ago: a worker that meets it will drop it")
+            }
+            Self::Queued {
+                queue,
+                waiting,
+                wait_ms,
+                readers,
+            } => queued(queue, *waiting, *wait_ms, *readers),
+            Self::NotTaken {
+                queue,
+                waiting,
+                workers,
+            } => {
+                let who = workers.first().map_or("its reader", NodeName::as_str);
+                format!(
+                    "{} waiting in {queue} and {who} has nothing to do: perhaps it lost its consumer, or a rate limit holds it up",
+                    count(*waiting)
+                )
+            }
+            Self::Held { worker, behind } => match behind {
+                None => format!("held by {worker}, not started"),
+                Some(0) => format!("held by {worker}, which runs nothing else"),
+                Some(behind) => format!("held by {worker} behind {behind} running"),
+            },
+            Self::WorkerBusy {
+                worker,
+                running,
+                slots,
+                oldest,
+                oldest_ms,
+            } => {
+                let longest = match (oldest, oldest_ms) {
+                    (Some(task), Some(span)) => format!(", oldest {task} {span}"),
+                    (Some(task), None) => format!(", oldest {task}"),
+                    _ => String::new(),
+                };
+                format!("{worker} is BUSY {running}/{slots}{longest}")
+            }
+            Self::RateLimited {
+                task,
+                limit,
+                worker,
+            } => {
+                let limit = limit
+                    .as_ref()
+                    .map_or_else(String::new, |limit| format!(" of {limit}"));
+                let who = worker.as_ref().map_or("a worker", NodeName::as_str);
+                format!(
+                    "perhaps held back by {who} for the rate limit{limit} of {task}: such tasks are in no list"
+                )
+            }
+            Self::QueueFine { queue, waiting } => {
+                format!("queue {queue} is fine ({} waiting)", count(*waiting))
+            }
+            _ => String::new(),
+        }
+    }
+
+    fn at_a_worker(&self) -> String {
+        match self {
+            Self::RetryWaiting {
+                left_ms,
+                retries,
+                max,
+                exception,
+                worker,
+                ..
+            } => {
+                let number = match (retries, max) {
+                    (Some(retries), Some(max)) => format!(" {retries}/{max}"),
+                    (Some(retries), None) => format!(" {retries}"),
+                    _ => String::new(),
+                };
+                let when = left_ms.map_or_else(String::new, |span| format!(", next try in {span}"));
+                let at = on(worker.as_ref());
+                let why = exception
+                    .as_ref()
+                    .map_or_else(String::new, |why| format!(": {why}"));
+                format!("it failed and waits for retry{number}{at}{when}{why}")
+            }
+            Self::Scheduled {
+                at,
+                left_ms,
+                worker,
+            } => {
+                let when = left_ms.map_or_else(
+                    || format!("was due at {at}"),
+                    |span| format!("starts in {span}, at {at}"),
+                );
+                format!("it is kept{} for its ETA: {when}", on(worker.as_ref()))
+            }
+            Self::Running {
+                worker,
+                since_ms,
+                told_ms,
+                usual,
+            } => {
+                let told =
+                    told_ms.map_or_else(String::new, |span| format!(", last told {span} ago"));
+                let slow = usual.zip(*since_ms);
+                let slow = slow.and_then(|(usual, since)| usual.slower(since.0));
+                let since = since_ms.map_or_else(String::new, |span| format!(" for {span}"));
+                let slow = slow.map_or_else(String::new, |text| format!(": {text}"));
+                format!("it runs{}{since}{told}{slow}", on(worker.as_ref()))
+            }
+            _ => String::new(),
+        }
+    }
+
+    fn out_of_sight(&self) -> String {
+        match self {
+            Self::WorkerLost {
+                worker,
+                how,
+                started,
+                runs_again,
+            } => lost_with(worker, *how, *started, *runs_again),
+            Self::WorkerSilent {
+                worker,
+                heard_ms,
+                solo,
+                has_it,
+            } => {
+                let has = if *has_it { ", which has it," } else { "" };
+                let solo = if *solo {
+                    "; a solo pool cannot answer while it runs a task"
+                } else {
+                    ""
+                };
+                format!("{worker}{has} does not answer, last heard {heard_ms} ago{solo}")
+            }
+            Self::ReaderUnheard { queue, readers } => {
+                let who = match readers {
+                    1 => "one reader".to_owned(),
+                    _ => format!("{readers} readers"),
+                };
+                format!(
+                    "perhaps it is at {who} of {queue} that did not answer: busy with a solo pool, frozen, or no Celery worker"
+                )
+            }
+            Self::Redelivered { worker, at } => {
+                format!("started again on {worker} at {at}: it may have run twice")
+            }
+            Self::Lost { queue, replied } => format!(
+                "no trace of it: queue {queue} is empty, {} of the workers that answered {}, nothing is stored",
+                if *replied == 1 {
+                    "the one".to_owned()
+                } else {
+                    format!("none of the {replied}")
+                },
+                if *replied == 1 {
+                    "does not have it"
+                } else {
+                    "has it"
+                },
+            ),
+            Self::NotKnown { replied, of } => {
+                format!("nothing is known yet: {replied} of {of} workers answered")
+            }
+            _ => String::new(),
+        }
+    }
+}
+
+fn on(worker: Option<&NodeName>) -> String {
+    worker.map_or_else(String::new, |worker| format!(" on {worker}"))
+}
+
+fn queued(queue: &QueueName, waiting: u64, wait: Option<Span>, readers: usize) -> String {
+    let ahead = match waiting {
+        1 => "it alone waits".to_owned(),
+        _ => format!("{} waiting, it among them", count(waiting)),
+    };
+    let wait = wait.map_or_else(String::new, |span| format!(", wait~ {span} at most"));
+    let readers = match readers {
+        1 => ", 1 worker reads it".to_owned(),
+        _ => format!(", {readers} workers read it"),
+    };
+    format!("in queue {queue}: {ahead}{wait}{readers}")
+}
+
+fn registered_elsewhere(elsewhere: &[(NodeName, Vec<QueueName>)]) -> String {
+    let Some((node, queues)) = elsewhere.first() else {
+        return ", nor has any other that answered".to_owned();
+    };
+    let queues: Vec<&str> = queues.iter().map(QueueName::as_str).collect();
+    let more = match elsewhere.len() - 1 {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    let reads = if queues.is_empty() {
+        String::new()
+    } else {
+        format!(" (reads {})", queues.join(", "))
+    };
+    format!("; {node}{reads}{more} has it")
+}
+
+fn lost_with(worker: &NodeName, how: Loss, started: bool, again: Option<bool>) -> String {
+    let what = match (how, started) {
+        (Loss::Gone, true) => format!("{worker} is gone, and was running it"),
+        (Loss::Gone, false) => format!("{worker} is gone, and held it"),
+        (Loss::Restarted, true) => format!("{worker} was restarted while it ran it"),
+        (Loss::Restarted, false) => format!("{worker} was restarted while it held it"),
+        (Loss::Denied, _) => {
+            return format!(
+                "{worker} had it and has it no longer: perhaps it ended without a result, or its process died"
+            );
+        }
+    };
+    let then = match again {
+        Some(true) => "not acknowledged, so the broker gives it to another worker",
+        Some(false) => "acknowledged before, so it will not run again",
+        None => "whether it runs again depends on acks_late, which is not known",
+    };
+    format!("{what}: {then}")
+}

@@ -1,0 +1,217 @@
+//! Asking where a call is that looks stuck: all at once, bounded, and seldom. It asks when a face says so and tells what was answered;
+//! what that means is decided in [`crate::call::diagnosis`].
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Actor, Done};
+use crate::call::Fact;
+use crate::call::diagnosis::Looked;
+use crate::client::replies::Found;
+use crate::clock::{Moment, Now};
+use crate::protocol::control::Method;
+use crate::protocol::{NodeName, QueueName, TaskId};
+
+/// Rounds follow each other no sooner, however many calls are asked about.
+const EVERY: Duration = Duration::from_millis(500);
+/// Calls in one round, and at most so many answers to tell.
+const MOST: usize = 50;
+const ANSWERS: usize = 2_000;
+/// Calls that may wait for a round.
+const WAITING: usize = 1_000;
+/// What tasks are like is asked again after this time.
+const ITEMS_EVERY: Duration = Duration::from_mins(1);
+/// How long after its last round answers about a call are still told one by one.
+const REMEMBERED: Duration = Duration::from_mins(1);
+/// What of the tasks a diagnosis rests on.
+const ITEMS: [&str; 3] = ["rate_limit", "acks_late", "max_retries"];
+
+/// Calls that are asked about.
+#[derive(Debug, Default)]
+pub(super) struct Investigation {
+    waiting: Vec<(TaskId, Option<QueueName>)>,
+    about: HashMap<TaskId, Moment>,
+    last: Option<Moment>,
+    items: Option<Moment>,
+}
+
+impl Investigation {
+    /// When the next round is due.
+    pub(super) fn due(&self) -> Option<Moment> {
+        let next = self
+            .last
+            .map_or_else(Moment::default, |last| last.after(EVERY));
+        (!self.waiting.is_empty()).then_some(next)
+    }
+
+    /// Whether answers about this call are awaited.
+    pub(super) fn is_about(&self, id: &TaskId) -> bool {
+        self.about.contains_key(id)
+    }
+
+    fn push(&mut self, id: TaskId, queue: Option<QueueName>) {
+        let known = self.waiting.iter().any(|(waiting, _)| *waiting == id);
+        if !known && self.waiting.len() < WAITING {
+            self.waiting.push((id, queue));
+        }
+    }
+
+    /// The calls of the next round.
+    fn take(&mut self, workers: usize, now: Moment) -> Vec<(TaskId, Option<QueueName>)> {
+        self.last = Some(now);
+        self.about.retain(|_, at| now.since(*at) < REMEMBERED);
+        let most = (ANSWERS / workers.max(1)).clamp(1, MOST);
+        let round: Vec<_> = self.waiting.drain(..most.min(self.waiting.len())).collect();
+        self.about
+            .extend(round.iter().map(|(id, _)| (id.clone(), now)));
+        round
+    }
+
+    fn items_due(&mut self, now: Moment) -> bool {
+        let due = self.items.is_none_or(|at| now.since(at) >= ITEMS_EVERY);
+        if due {
+            self.items = Some(now);
+        }
+        due
+    }
+}
+
+impl Actor {
+    /// Asks where a call is, soon.
+    pub(super) async fn investigate(&mut self, id: TaskId, queue: Option<QueueName>) {
+        self.investigation.push(id, queue);
+        self.investigate_due(self.now()).await;
+    }
+
+    /// Asks about those that wait, if it is time.
+    pub(super) async fn investigate_due(&mut self, now: Now) {
+        if self.investigation.due().is_none_or(|due| now.mono < due) {
+            return;
+        }
+        let workers = self.cluster.workers.len();
+        let round = self.investigation.take(workers, now.mono);
+        let ids: Vec<TaskId> = round.iter().map(|(id, _)| id.clone()).collect();
+        if self.broker.link().is_some() {
+            self.ask_workers(&ids, now).await;
+            let queues: BTreeSet<QueueName> =
+                round.into_iter().filter_map(|(_, queue)| queue).collect();
+            for queue in queues {
+                self.ask_depth(queue);
+            }
+        }
+        self.ask_backend(ids);
+    }
+
+    async fn ask_workers(&mut self, ids: &[TaskId], now: Now) {
+        for id in ids {
+            self.fact(id.clone(), Fact::Asked).await;
+        }
+        self.ask_ping();
+        self.ask_load();
+        if self.investigation.items_due(now.mono) {
+            self.ask_tasks();
+            for item in ITEMS {
+                self.ask(Method::Registered {
+                    item: Some(item.to_owned()),
+                    builtins: true,
+                });
+            }
+        }
+        // Last: who has answered these has answered all.
+        self.ask(Method::QueryTask(ids.to_vec()));
+        self.ask(Method::Scheduled);
+    }
+
+    fn ask_backend(&self, ids: Vec<TaskId>) {
+        let Some(link) = self.backend.link() else {
+            return;
+        };
+        let tracked = ids.into_iter().filter(|id| self.calls.contains_key(id));
+        for id in tracked {
+            let (link, done) = (Arc::clone(&link), self.done.clone());
+            tokio::spawn(async move {
+                let document = link.fetch(&id).await;
+                let _ = done.send(Done::Fetched(id, document)).await;
+            });
+        }
+    }
+
+    /// A worker said which tasks it has: `asked` were asked for, none means all.
+    pub(super) async fn places(
+        &mut self,
+        node: NodeName,
+        looked: Looked,
+        asked: &[TaskId],
+        places: Vec<Found>,
+    ) {
+        let all: Vec<TaskId> = self.investigation.about.keys().cloned().collect();
+        let asked = if asked.is_empty() { &all } else { asked };
+        let about = asked.iter().filter(|id| self.investigation.is_about(id));
+        for id in about {
+            let fact = Fact::Answered {
+                node: node.clone(),
+                looked,
+                held: places.iter().any(|(found, ..)| found == id),
+            };
+            self.fact(id.clone(), fact).await;
+        }
+        for (id, place, task, eta) in places {
+            if !self.calls.contains_key(&id) {
+                continue;
+            }
+            let node = node.clone();
+            self.fact(id.clone(), Fact::Seen { place, node, task })
+                .await;
+            if let Some(eta) = eta {
+                self.fact(id, Fact::Eta(eta)).await;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(ms: u64) -> Moment {
+        Moment(Duration::from_millis(ms))
+    }
+
+    fn full() -> Investigation {
+        let mut investigation = Investigation::default();
+        for number in 0..5_000 {
+            investigation.push(TaskId(format!("t{number}")), None);
+        }
+        investigation
+    }
+
+    #[test]
+    fn however_many_calls_are_stuck_a_round_is_bounded_and_the_next_one_waits() {
+        let mut investigation = full();
+        assert_eq!(investigation.due(), Some(at(0)));
+        assert_eq!(investigation.take(3, at(7_000)).len(), MOST);
+        assert_eq!(investigation.due(), Some(at(7_500)));
+        assert_eq!(investigation.take(200, at(7_500)).len(), 10);
+        assert_eq!(investigation.waiting.len(), WAITING - MOST - 10);
+    }
+
+    #[test]
+    fn a_call_is_asked_about_once_a_round_however_often_it_is_wished() {
+        let mut investigation = Investigation::default();
+        for _ in 0..3 {
+            investigation.push("a".into(), None);
+        }
+        assert_eq!(investigation.take(1, at(0)).len(), 1);
+        assert_eq!(investigation.due(), None);
+    }
+
+    #[test]
+    fn a_call_nobody_asks_about_any_longer_is_forgotten() {
+        let mut investigation = full();
+        investigation.take(1, at(0));
+        assert!(investigation.is_about(&"t0".into()));
+        investigation.take(1, at(61_000));
+        assert!(!investigation.is_about(&"t0".into()));
+    }
+}

@@ -1,0 +1,146 @@
+//! What is known beside a call while a command waits for it, and what that says of the call for people. It asks nobody.
+
+use std::fmt::Write;
+
+use crate::backend::Results;
+use crate::call::diagnosis::{Advice, Diagnosis, Place, Scene, Way};
+use crate::call::{Call, CallState};
+use crate::client::{Event, LinkName};
+use crate::clock::Now;
+use crate::cluster::Cluster;
+use crate::text::human;
+
+/// Verdicts and advice that are printed at most; `--json` has all.
+const LINES: usize = 6;
+
+/// What the links and the workers told so far.
+#[derive(Debug)]
+pub struct Around {
+    /// Workers and queues.
+    pub cluster: Cluster,
+    /// Where results are, once that is known.
+    pub results: Option<Results>,
+    broker: Way,
+    backend: Way,
+}
+
+impl Default for Around {
+    fn default() -> Self {
+        Self {
+            cluster: Cluster::default(),
+            results: None,
+            broker: Way::Unknown,
+            backend: Way::Unknown,
+        }
+    }
+}
+
+impl Around {
+    /// Takes in what the client tells.
+    pub fn hear(&mut self, event: Event) {
+        match event {
+            Event::Link(LinkName::Broker, state) => self.broker = state.way(&self.broker),
+            Event::Link(LinkName::Backend, state) => self.backend = state.way(&self.backend),
+            Event::Results(results) => self.results = Some(results),
+            Event::Heard(heard, at) => {
+                self.cluster.apply(heard, at);
+            }
+            _ => {}
+        }
+    }
+
+    /// As the diagnosis wants it.
+    pub fn scene(&self) -> Scene<'_> {
+        Scene {
+            cluster: &self.cluster,
+            broker: &self.broker,
+            backend: &self.backend,
+            results: self.results.as_ref().unwrap_or(&Results::Unknown),
+            usual: None,
+        }
+    }
+
+    /// Whether nothing can be asked just now.
+    pub fn deaf(&self) -> bool {
+        matches!(self.broker, Way::Down { .. } | Way::Blocked(_))
+    }
+}
+
+/// `now:`, `why:` and `next:` of a call that was given up.
+pub fn words(call: &Call, diagnosis: &Diagnosis, commands: &[String], now: Now) -> String {
+    let mut text = format!("\n  now: {}", place(&diagnosis.now, now));
+    if let Some(asked) = diagnosis.asked {
+        let _ = write!(text, "  ({}/{} workers answered)", asked.replied, asked.of);
+    }
+    for (number, verdict) in diagnosis.why.iter().take(LINES).enumerate() {
+        let label = if number == 0 { "why:" } else { "    " };
+        let _ = write!(text, "\n  {label} {}", verdict.line());
+    }
+    let next = diagnosis
+        .next
+        .iter()
+        .filter_map(|advice| command(advice, call, commands));
+    for (number, advice) in next.take(LINES).enumerate() {
+        let label = if number == 0 { "next:" } else { "     " };
+        let _ = write!(text, "\n  {label} {advice}");
+    }
+    text
+}
+
+/// The first reason, for the progress line.
+pub fn first_reason(diagnosis: &Diagnosis) -> Option<String> {
+    let first = diagnosis.why.first().filter(|_| diagnosis.tells())?;
+    Some(first.line())
+}
+
+/// `RUN on w3@stg-7 pid 4120 since 9.2s, acknowledged`.
+fn place(place: &Place, now: Now) -> String {
+    let mut text = match place.state {
+        None => "unknown".to_owned(),
+        Some(CallState::Sent) => "SENT, no worker was seen to hold it".to_owned(),
+        Some(state) => state.word().to_owned(),
+    };
+    if let Some(worker) = &place.worker {
+        let was = if place.state.is_some() {
+            "on"
+        } else {
+            "was on"
+        };
+        let _ = write!(text, " {was} {worker}");
+    }
+    if let Some(pid) = place.pid {
+        let _ = write!(text, " pid {pid}");
+    }
+    if let (Some(since), Some(_)) = (place.since, &place.worker) {
+        let since = human::duration(now.mono.since(since.mono));
+        let _ = write!(text, " since {since}");
+    }
+    match place.acknowledged {
+        Some(true) => text.push_str(", acknowledged"),
+        Some(false) => text.push_str(", not acknowledged yet"),
+        None => {}
+    }
+    if let Some(told) = place.told.filter(|_| place.inferred) {
+        let ago = human::duration(now.mono.since(told.mono));
+        let _ = write!(text, ", last told {ago} ago");
+    }
+    text
+}
+
+/// Advice as a command where there is one, of those that exist.
+fn command(advice: &Advice, call: &Call, commands: &[String]) -> Option<String> {
+    let id = call.id();
+    let umbel = |command: &str, rest: String| {
+        commands
+            .iter()
+            .any(|known| known == command)
+            .then(|| format!("umbel {command} {rest}"))
+    };
+    match advice {
+        Advice::Wait => umbel("wait", id.to_string()),
+        Advice::Revoke => umbel("revoke", id.to_string()),
+        Advice::Terminate => umbel("revoke", format!("{id} --terminate")),
+        Advice::CallAgain { .. } => umbel("again", id.to_string()),
+        advice => Some(advice.line()),
+    }
+}

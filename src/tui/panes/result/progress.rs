@@ -1,0 +1,97 @@
+//! How far a task says it is: the share in the meta of its own state, where it names one. Guesses nothing.
+
+use crate::protocol::Json;
+
+/// How far a task is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Progress {
+    /// Between 0 and 1.
+    pub share: f64,
+    /// `3 of 10`, or `30%`.
+    pub text: String,
+}
+
+/// Names under which tasks tell how much is done, and of how much.
+const DONE: [&str; 3] = ["current", "done", "processed"];
+const WHOLE: [&str; 2] = ["total", "of"];
+/// Names of a share in percent, and of one that may be a fraction.
+const PERCENT: [&str; 2] = ["percent", "percentage"];
+
+/// The progress in the meta of `update_state(state=..., meta={...})`; `None` if it holds none that is understood.
+pub fn of(meta: &Json) -> Option<Progress> {
+    counted(meta).or_else(|| percent(meta))
+}
+
+fn number(meta: &Json, names: &[&str]) -> Option<f64> {
+    let mut found = names.iter().filter_map(|name| meta.get(name)?.as_f64());
+    found.find(|number| number.is_finite() && *number >= 0.0)
+}
+
+fn counted(meta: &Json) -> Option<Progress> {
+    let (done, whole) = (number(meta, &DONE)?, number(meta, &WHOLE)?);
+    (whole > 0.0 && done <= whole).then(|| Progress {
+        share: done / whole,
+        text: format!("{done} of {whole}"),
+    })
+}
+
+fn percent(meta: &Json) -> Option<Progress> {
+    let share = number(meta, &PERCENT).map(|number| number / 100.0);
+    let share = share.or_else(|| fraction(meta.get("progress")?))?;
+    (share <= 1.0).then(|| Progress {
+        share,
+        text: format!("{:.0}%", share * 100.0),
+    })
+}
+
+/// `progress` is a fraction up to 1, or a percentage above. A whole 1 may be either.
+fn fraction(value: &Json) -> Option<f64> {
+    let number = value.as_f64().filter(|number| number.is_finite())?;
+    let whole = value.as_u64().is_some();
+    match number {
+        number if whole && (number - 1.0).abs() < f64::EPSILON => None,
+        number if (0.0..=1.0).contains(&number) => Some(number),
+        number if number > 1.0 => Some(number / 100.0),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    fn share(meta: &str) -> Option<(String, String)> {
+        let progress = of(&Json::parse_strict(meta).unwrap())?;
+        Some((format!("{:.2}", progress.share), progress.text))
+    }
+
+    #[rstest]
+    #[case(r#"{"current": 3, "total": 10}"#, "0.30", "3 of 10")]
+    #[case(r#"{"done": 0, "of": 4, "now": "x"}"#, "0.00", "0 of 4")]
+    #[case(r#"{"percent": 42.4}"#, "0.42", "42%")]
+    #[case(r#"{"progress": 0.5}"#, "0.50", "50%")]
+    #[case(r#"{"progress": 1.0}"#, "1.00", "100%")]
+    #[case(r#"{"progress": 50}"#, "0.50", "50%")]
+    #[case(r#"{"progress": 0}"#, "0.00", "0%")]
+    fn what_a_task_says_of_itself_is_read(
+        #[case] meta: &str,
+        #[case] share_: &str,
+        #[case] text: &str,
+    ) {
+        assert_eq!(share(meta), Some((share_.to_owned(), text.to_owned())));
+    }
+
+    #[rstest]
+    #[case(r#"{"progress": 1}"#)]
+    #[case(r#"{"progress": 120}"#)]
+    #[case(r#"{"progress": "half"}"#)]
+    #[case(r#"{"current": 11, "total": 10}"#)]
+    #[case(r#"{"current": 3, "total": 0}"#)]
+    #[case(r#"{"current": -1, "total": 10}"#)]
+    #[case("null")]
+    #[case(r#""3 of 10""#)]
+    fn what_is_not_understood_is_no_progress(#[case] meta: &str) {
+        assert_eq!(share(meta), None);
+    }
+}

@@ -1,0 +1,82 @@
+//! Where a call is now, why, and what can be done: the words of Result about a call that is not back. Concludes nothing itself.
+
+use crate::call::CallState;
+use crate::call::diagnosis::{Advice, Asked, Diagnosis, Place, Verdict};
+use crate::clock::Now;
+use crate::text::human::{countdown, duration};
+
+/// `asked 0.4s ago, 5/6 replied`.
+pub fn asked(asked: Option<Asked>) -> String {
+    match asked {
+        None => "nobody was asked yet".to_owned(),
+        Some(Asked { replied, of, ago }) => {
+            format!("asked {} ago, {replied}/{of} replied", countdown(ago))
+        }
+    }
+}
+
+/// `RUN on w3@stg-7 pid 4120 for 9.2s, acknowledged`.
+pub fn place(place: &Place, queue: &str, now: Now) -> String {
+    let worker = place.worker.as_ref();
+    let on = worker.map_or_else(String::new, |worker| format!(" on {worker}"));
+    let Some(state) = place.state else {
+        let was = worker.map_or_else(String::new, |worker| format!("; {worker} had it"));
+        return format!("nobody knows{was}");
+    };
+    let said = match state {
+        CallState::Lost => return "LOST?  no trace of it anywhere".to_owned(),
+        CallState::UnknownDelivery => {
+            return "It may or may not be queued: the connection broke while sending.".to_owned();
+        }
+        CallState::Send | CallState::Sent => {
+            return format!("SENT to queue {queue}; no worker has told it");
+        }
+        state => state.word(),
+    };
+    let since = place.since.filter(|_| state != CallState::Retry);
+    let since = since.map_or_else(String::new, |at| {
+        format!(" for {}", duration(now.mono.since(at.mono)))
+    });
+    let pid = place
+        .pid
+        .map_or_else(String::new, |pid| format!(" pid {pid}"));
+    let acknowledged = match place.acknowledged {
+        Some(true) => ", acknowledged",
+        Some(false) => ", not acknowledged yet",
+        None => "",
+    };
+    let told = place.told.filter(|_| place.inferred);
+    let told = told.map_or_else(String::new, |at| {
+        format!(", last told {} ago", duration(now.mono.since(at.mono)))
+    });
+    format!("{said}{on}{pid}{since}{acknowledged}{told}")
+}
+
+/// What the place means for the outcome.
+pub fn outlook(diagnosis: &Diagnosis) -> Option<&'static str> {
+    let place = &diagnosis.now;
+    match (place.state, place.acknowledged) {
+        (Some(CallState::Run), _) => Some("It may still finish. Expiry no longer applies."),
+        (Some(CallState::Retry), _) => Some("It failed and will run again."),
+        _ => None,
+    }
+}
+
+/// The reasons, each a sentence. That it runs is no reason: where it is and the timeline say that.
+pub fn why(diagnosis: &Diagnosis) -> Vec<String> {
+    let why = diagnosis.why.iter();
+    let why = why.filter(|verdict| !matches!(verdict, Verdict::Running { .. }));
+    why.map(Verdict::line).collect()
+}
+
+/// Advice that has no key of its own.
+pub fn advice(diagnosis: &Diagnosis) -> Vec<String> {
+    let own_key = |advice: &&Advice| {
+        !matches!(
+            advice,
+            Advice::Wait | Advice::Revoke | Advice::Terminate | Advice::CallAgain { .. }
+        )
+    };
+    let advice = diagnosis.next.iter().filter(own_key);
+    advice.map(Advice::line).collect()
+}

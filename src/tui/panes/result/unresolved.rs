@@ -1,0 +1,140 @@
+//! What Result says of a call that is not back: how far it says it is, where it is, why, and what can be done.
+
+use ratatui::text::{Line, Span};
+
+use super::lines::Pen;
+use super::{progress, reasons};
+use crate::call::{CallState, Waiting};
+use crate::protocol::python;
+use crate::text::human::duration;
+use crate::text::width::{cells, pad};
+use crate::tui::keymap::{Action, Context};
+use crate::tui::panes::{key, role};
+use crate::tui::theme::Role;
+use crate::tui::widgets::filled;
+
+/// Reasons that are shown while a call is waited for.
+const FEW: usize = 2;
+
+impl Pen<'_> {
+    /// Whether nothing knows the call any longer.
+    pub(super) fn lost(&self) -> bool {
+        self.diagnosis.as_ref().is_some_and(|it| it.lost())
+    }
+
+    /// The application's own state and what it says: a bar where it tells a share, else its words.
+    pub(super) fn progress(&self) -> Vec<Line<'static>> {
+        let Some((word, meta)) = &self.call.custom else {
+            return Vec::new();
+        };
+        let Some(progress) = progress::of(meta) else {
+            let meta = python::shorten(&python::repr(meta), 400);
+            return self.wrapped(Role::Run, 3, &format!("{word}  {meta}"), 2);
+        };
+        let text = self.wrapped(Role::Run, 3, &format!("{word}  {}", progress.text), 1);
+        let mut bar = filled(
+            progress.share,
+            Role::Run,
+            self.width.saturating_sub(6),
+            self.theme,
+        );
+        bar.spans.insert(0, Span::raw("   "));
+        text.into_iter().chain([bar]).collect()
+    }
+
+    /// The first reasons, while the call is waited for.
+    pub(super) fn likely_why(&self) -> Vec<Line<'static>> {
+        let Some(diagnosis) = self.diagnosis.as_ref().filter(|it| it.tells()) else {
+            return Vec::new();
+        };
+        let reasons = reasons::why(diagnosis);
+        if reasons.is_empty() {
+            return Vec::new();
+        }
+        let mut lines = vec![self.line(Role::Fg, "Likely why")];
+        for reason in reasons.iter().take(FEW) {
+            lines.extend(self.wrapped(Role::Warn, 2, reason, 2));
+        }
+        lines
+    }
+
+    /// TIMEOUT and DETACHED: the outcome is unknown, and we go on listening.
+    pub(super) fn not_waiting(&self) -> Vec<Line<'static>> {
+        let timeout = duration(self.call.timeout);
+        let said = match self.call.waiting {
+            Waiting::TimedOut(_) => {
+                format!("No result within {timeout}. The outcome is unknown.")
+            }
+            _ => "You stopped waiting: outcome unknown, still listening.".to_owned(),
+        };
+        let mut lines = self.wrapped(role(self.call.state()), 0, &said, 2);
+        lines.push(Line::default());
+        if self.turned {
+            lines.extend(self.timeline());
+            lines.extend(self.progress());
+            lines.push(Line::default());
+            lines.extend(self.python());
+        } else {
+            lines.extend(self.where_it_is());
+            lines.extend(self.why());
+            lines.extend(self.progress());
+        }
+        lines.extend(self.troubles());
+        lines
+    }
+
+    fn where_it_is(&self) -> Vec<Line<'static>> {
+        let Some(diagnosis) = &self.diagnosis else {
+            return Vec::new();
+        };
+        let title = "Where it is now";
+        let asked = reasons::asked(diagnosis.asked);
+        let room = self.width.saturating_sub(cells(&asked));
+        let mut lines = vec![Line::from(vec![
+            self.theme.span(Role::Fg, pad(title, room, "")),
+            self.theme.span(Role::Dim, asked),
+        ])];
+        let place = reasons::place(&diagnosis.now, &self.queue(), self.now);
+        lines.extend(self.wrapped(Role::Fg, 2, &place, 3));
+        if let Some(outlook) = reasons::outlook(diagnosis) {
+            lines.extend(self.wrapped(Role::Dim, 2, outlook, 1));
+        }
+        lines
+    }
+
+    fn why(&self) -> Vec<Line<'static>> {
+        let Some(diagnosis) = &self.diagnosis else {
+            return Vec::new();
+        };
+        let reasons = reasons::why(diagnosis);
+        if reasons.is_empty() {
+            return Vec::new();
+        }
+        let mut lines = vec![self.line(Role::Fg, "Likely why")];
+        for reason in reasons {
+            lines.extend(self.wrapped(Role::Warn, 2, &reason, 3));
+        }
+        lines
+    }
+
+    /// What can be done while nobody waits and the outcome is unknown.
+    pub(super) fn choices(&self) -> Vec<Line<'static>> {
+        let key = |action| key(Context::Running, action);
+        let revoke = match self.call.whereabouts() {
+            Some(CallState::Run) => "revoke (started: it will go on)",
+            _ => "revoke it, if it has not started",
+        };
+        let advice = self.diagnosis.as_ref().map(reasons::advice);
+        let mut lines = vec![self.line(Role::Fg, "What you can do")];
+        for text in advice.into_iter().flatten() {
+            lines.extend(self.wrapped(Role::Dim, 2, &text, 2));
+        }
+        let own = [
+            "  nothing: a late result is shown here and kept".to_owned(),
+            format!("  {}  wait 10s more", key(Action::Longer)),
+            format!("  {}  {revoke}", key(Action::Revoke)),
+        ];
+        lines.extend(own.map(|text| self.cut(Role::Dim, &text)));
+        lines
+    }
+}

@@ -1,0 +1,173 @@
+//! Result about a call that is not back: where it is, why, what can be done, and what is asked for that.
+
+use std::time::Duration;
+
+use umbel::call::Fact;
+use umbel::call::diagnosis::{Looked, Usual};
+use umbel::client::Command;
+use umbel::cluster::{Answer, Heard};
+use umbel::protocol::control::{HeldTask, Place};
+use umbel::protocol::{NodeName, TaskId};
+use umbel::tui::effect::Effect;
+
+use crate::looks::{called, look, running, small};
+use crate::stage::{CAST, Stage};
+
+fn seconds(count: u64) -> Duration {
+    Duration::from_secs(count)
+}
+
+/// All but `w3`, which is silent, answer a round of questions; `holder` has the call.
+fn answered(stage: &mut Stage, holder: Option<(&str, Place)>) {
+    stage.fact(Fact::Asked);
+    for cast in CAST.iter().filter(|cast| cast.name != "w3@stg-9") {
+        for looked in [Looked::Tasks, Looked::Scheduled] {
+            let held = holder.is_some_and(|(node, _)| node == cast.name) && looked == Looked::Tasks;
+            stage.fact(Fact::Answered {
+                node: NodeName::from(cast.name),
+                looked,
+                held,
+            });
+        }
+    }
+    if let Some((node, place)) = holder {
+        let id = stage.last_id();
+        let started = stage.now.wall.as_millisecond() as f64 / 1000.0 - 9.2;
+        stage.fact(Fact::Seen {
+            place,
+            node: NodeName::from(node),
+            task: HeldTask {
+                id,
+                name: "shop.orders.refund".into(),
+                started: (place == Place::Active).then_some(started),
+                acknowledged: place == Place::Active,
+                pid: Some(4120),
+                redelivered: false,
+            },
+        });
+    }
+}
+
+/// The ids of the calls that somebody shall be asked about.
+fn investigated(stage: &mut Stage) -> Vec<TaskId> {
+    let effects = std::mem::take(&mut stage.effects);
+    let asked = effects.into_iter().filter_map(|effect| match effect {
+        Effect::Client(Command::Investigate { id, .. }) => Some(id),
+        _ => None,
+    });
+    asked.collect()
+}
+
+/// A call that runs on `w2`, both of whose slots are taken, after its time is over.
+fn over() -> Stage {
+    let mut stage = running(small());
+    stage.pass(seconds(8));
+    stage.depth("default", 12, 3);
+    answered(&mut stage, Some(("w2@stg-4", Place::Active)));
+    stage.pass(Duration::from_millis(400));
+    stage
+}
+
+#[test]
+fn looks_of_a_call_that_is_not_back() {
+    look("diagnosis", &over());
+    let mut turned = over();
+    turned.keys("]");
+    look("diagnosis_turned", &turned);
+    let mut stuck = called(small());
+    stuck.depth("default", 12, 3);
+    stuck.pass(Duration::from_millis(1_200));
+    answered(&mut stuck, Some(("w2@stg-4", Place::Reserved)));
+    stuck.pass(Duration::from_millis(100));
+    look("diagnosis_stuck", &stuck);
+    let mut nobody = called(small());
+    nobody.depth("default", 12, 0);
+    nobody.pass(seconds(11));
+    answered(&mut nobody, None);
+    look("diagnosis_no_consumer", &nobody);
+    let mut slow = running(small());
+    let times = (1..=212).map(Duration::from_millis).collect();
+    let usual = Usual::of(times).expect("some times");
+    let usual_of = &mut slow.state.shared.usual;
+    usual_of.insert("shop.orders.refund".into(), usual);
+    look("diagnosis_slow", &slow);
+}
+
+#[test]
+fn everybody_is_asked_once_it_looks_stuck_and_again_when_its_time_is_over() {
+    let mut stage = called(small());
+    stage.effects.clear();
+    stage.pass(Duration::from_millis(900));
+    assert_eq!(investigated(&mut stage), []);
+    stage.pass(Duration::from_millis(300));
+    assert_eq!(investigated(&mut stage), [stage.last_id()]);
+    stage.pass(Duration::from_millis(8_700));
+    assert_eq!(investigated(&mut stage).len(), 2, "less and less often");
+    stage.pass(Duration::from_millis(300));
+    assert_eq!(investigated(&mut stage).len(), 1, "at once at its timeout");
+}
+
+#[test]
+fn a_call_nobody_looks_at_is_asked_about_when_its_time_is_over_and_no_more() {
+    let mut stage = called(small());
+    stage.state.result = umbel::tui::panes::result::State::default();
+    stage.effects.clear();
+    stage.pass(Duration::from_millis(9_900));
+    assert_eq!(investigated(&mut stage), []);
+    stage.pass(seconds(60));
+    assert_eq!(investigated(&mut stage).len(), 1);
+}
+
+#[test]
+fn an_age_that_is_seen_ticks_until_the_call_is_back_and_not_where_it_is_not_seen() {
+    let mut stage = over();
+    stage.changed();
+    stage.pass(Duration::from_millis(100));
+    assert!(stage.changed(), "ages tick");
+    stage.keys("4");
+    stage.changed();
+    stage.pass(Duration::from_millis(100));
+    assert!(!stage.changed(), "History shows no age of it");
+}
+
+#[test]
+fn a_run_that_its_worker_denies_is_not_shown_as_a_run() {
+    let mut stage = running(small());
+    stage.pass(seconds(2));
+    answered(&mut stage, None);
+    stage.pass(Duration::from_millis(100));
+    let screen = stage.screen();
+    assert!(screen.contains("running ?"), "{screen}");
+    assert!(
+        screen.contains("w1@stg-1 had it and has it no longer"),
+        "{screen}"
+    );
+    stage.pass(seconds(8));
+    let screen = stage.screen();
+    assert!(screen.contains("nobody knows; w1@stg-1 had it"), "{screen}");
+}
+
+#[test]
+fn names_of_others_in_a_reason_are_shown_and_not_obeyed() {
+    let mut stage = called(small());
+    let evil = "w2@stg-4";
+    let task = HeldTask {
+        id: "y".into(),
+        name: "\u{1b}[2Jreports\u{202e}".into(),
+        started: Some(1.0),
+        acknowledged: true,
+        pid: None,
+        redelivered: false,
+    };
+    stage.heard(Heard::Answer {
+        node: NodeName::from(evil),
+        answer: Answer::Active(vec![task.clone(), task]),
+        took: Duration::ZERO,
+    });
+    stage.pass(Duration::from_millis(1_200));
+    answered(&mut stage, Some((evil, Place::Reserved)));
+    stage.pass(Duration::from_millis(100));
+    let screen = stage.screen();
+    assert!(screen.contains("is BUSY 2/2"), "{screen}");
+    assert!(!screen.contains('\u{1b}') && !screen.contains('\u{202e}'));
+}
