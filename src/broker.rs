@@ -14,7 +14,7 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 
 use crate::error::Error;
-use crate::protocol::{Message, QueueName};
+use crate::protocol::{Message, QueueName, TaskId};
 
 /// A way to a broker.
 #[async_trait]
@@ -55,6 +55,10 @@ pub trait Link: Send + Sync {
     /// Begins (`true`) or ends to listen to the events of workers and tasks; they come as [`Incoming::Event`]. Asked twice, it is
     /// done once. Bounded in time (5 s).
     async fn events(&self, wanted: bool) -> Result<(), Error>;
+
+    /// The end of this task is known, wherever it was learned: nothing more is expected on the result queue for it. Only where
+    /// what may still come decides what can be removed at the end (Redis).
+    fn settled(&self, _id: &TaskId) {}
 
     /// A round trip to the broker, for its latency.
     async fn ping(&self) -> Result<std::time::Duration, Error>;

@@ -62,6 +62,11 @@ impl Debts {
         }
     }
 
+    /// Its end was learned elsewhere, from a result backend or an event.
+    pub(super) fn settled(&self, id: &TaskId) {
+        self.open().tasks.remove(id.as_str());
+    }
+
     /// So many workers were asked.
     pub(super) fn asked(&self, listeners: u64) {
         self.open().replies += listeners;
@@ -105,6 +110,9 @@ mod tests {
         assert!(debts.are_paid());
         debts.task("c");
         debts.not_sent("c");
+        assert!(debts.are_paid());
+        debts.task("d");
+        debts.settled(&"d".into());
         assert!(debts.are_paid());
     }
 

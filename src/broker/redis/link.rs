@@ -23,7 +23,7 @@ use super::pump::Pump;
 use super::{ReplyList, errors, events};
 use crate::broker::{AckTag, Delivery, Depth, Held, Incoming, Link, Reach, Route};
 use crate::error::Error;
-use crate::protocol::{Message, QueueName, envelope};
+use crate::protocol::{Message, QueueName, TaskId, envelope};
 use crate::server::redis::{RedisServer, STEP, dial, is_denied, ping};
 
 /// How long after connecting a worker that connects too may not yet listen; and how long it is given then (protocol.md 9.25).
@@ -266,6 +266,10 @@ impl Link for RedisLink {
         let _ = state.1.send(stream).await;
         state.0 = wanted;
         Ok(())
+    }
+
+    fn settled(&self, id: &TaskId) {
+        self.list.debts.settled(id);
     }
 
     async fn ack(&self, tag: AckTag) {

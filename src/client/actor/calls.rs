@@ -230,6 +230,9 @@ impl Actor {
         let Some(tracked) = self.calls.remove(id) else {
             return;
         };
+        if let Some(link) = self.broker.link() {
+            link.settled(id);
+        }
         if let Some(link) = self.backend.link().filter(|_| tracked.stored) {
             let id = id.clone();
             tokio::spawn(async move {
