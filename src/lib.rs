@@ -127,7 +127,7 @@ fn start(cli: Cli, output: Output) -> Result<u8> {
     let Cli { global, command } = cli;
     let code = runtime.block_on(async {
         match command {
-            None => screen(&global, target, timeout).await,
+            None => screen(&global, target, timeout, &env).await,
             Some(Command::Call(wanted)) => call(target, *wanted, words, timeout, output).await,
             Some(Command::Tasks(wanted)) => {
                 let run =
@@ -262,7 +262,12 @@ fn runtime(screen: bool) -> Result<tokio::runtime::Runtime> {
     })
 }
 
-async fn screen(global: &Global, target: Option<Target>, timeout: Duration) -> Result<u8> {
+async fn screen(
+    global: &Global,
+    target: Option<Target>,
+    timeout: Duration,
+    env: config::Env<'_>,
+) -> Result<u8> {
     let demo = matches!(target, Some(Target::Demo));
     let mut header = tui::Target {
         demo,
@@ -287,14 +292,29 @@ async fn screen(global: &Global, target: Option<Target>, timeout: Duration) -> R
         &tui::theme::Environment::from_fn(|name| std::env::var(name).ok()),
         std::io::stdout().is_terminal(),
     );
-    tui::run(tui::Setup {
+    let past = tui::Past {
+        settings: history::actor::Settings::new(if demo {
+            history::Place::Memory
+        } else {
+            history::place(env)
+        }),
+        scribe: history::Scribe {
+            origin: history::Origin {
+                broker: header.broker.clone(),
+                ..history::Origin::default()
+            },
+            ..history::Scribe::default()
+        },
+    };
+    let setup = tui::Setup {
         connection,
         target: header,
         timeout,
         look,
-    })
-    .await
-    .map(tui::runtime::Ended::exit_code)
+    };
+    tui::run(setup, past)
+        .await
+        .map(tui::runtime::Ended::exit_code)
 }
 
 fn session(target: Option<Target>, purpose: Purpose, output: Output) -> Result<Session> {

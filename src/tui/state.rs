@@ -22,6 +22,7 @@ use crate::call::diagnosis::{Scene, Usual, Way};
 use crate::clock::{Moment, Now};
 use crate::cluster::Cluster;
 use crate::error::Error;
+use crate::history::Scribe;
 use crate::protocol::{TaskId, TaskName};
 
 pub use calls::Calls;
@@ -92,6 +93,8 @@ pub struct Shared {
     pub results_trouble: Option<Error>,
     /// The calls of this run.
     pub calls: Calls,
+    /// Who writes calls down; `None`: nobody does.
+    pub scribe: Option<Scribe>,
     /// How long tasks took before.
     pub usual: HashMap<TaskName, Usual>,
 }
@@ -212,6 +215,7 @@ impl Shared {
             results: Results::Unknown,
             results_trouble: None,
             calls: Calls::default(),
+            scribe: None,
             usual: HashMap::new(),
         }
     }

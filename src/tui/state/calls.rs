@@ -10,11 +10,14 @@ use crate::protocol::{NodeName, TaskId};
 pub struct Calls {
     list: Vec<Call>,
     places: HashMap<TaskId, usize>,
+    /// Calls that changed since they were written down.
+    changed: Vec<TaskId>,
 }
 
 impl Calls {
     /// Adds a call that was just made.
     pub fn push(&mut self, call: Call) {
+        self.changed.push(call.id().clone());
         self.places.insert(call.id().clone(), self.list.len());
         self.list.push(call);
     }
@@ -28,6 +31,18 @@ impl Calls {
     pub fn get_mut(&mut self, id: &TaskId) -> Option<&mut Call> {
         let place = *self.places.get(id)?;
         self.list.get_mut(place)
+    }
+
+    /// A call is not any more what it was: it is to be written down.
+    pub fn changed(&mut self, id: &TaskId) {
+        if !self.changed.contains(id) {
+            self.changed.push(id.clone());
+        }
+    }
+
+    /// The calls that changed since this was asked last.
+    pub fn take_changed(&mut self) -> Vec<TaskId> {
+        std::mem::take(&mut self.changed)
     }
 
     /// All, newest first: as History shows them.

@@ -11,6 +11,7 @@ use crate::text::human::{bytes, duration};
 use crate::tui::effect::{Effect, Outcome};
 use crate::tui::panes::call::Ready;
 use crate::tui::panes::{self, Ask, Pane, Patience, last_part, remote_lines};
+use crate::tui::past::Wish;
 use crate::tui::state::{NoticeKind, Overlay, State};
 use crate::tui::view::layout;
 
@@ -73,8 +74,10 @@ fn send(state: &mut State, ready: Ready, now: Now) -> Outcome {
     call.warnings = ready.warnings;
     state.shared.calls.push(call);
     state.deaf_until = now.mono.after(DEAF);
+    let usual = Wish::Usual(signature.task.clone());
     let order = Order::new(signature, &ready.seen);
     let outcome = show(state, id);
+    let outcome = outcome.and(Effect::History(usual));
     outcome.and(Effect::Client(Command::Call(Box::new(order))))
 }
 
@@ -122,6 +125,7 @@ fn wait(state: &mut State, id: &TaskId, patience: Patience, now: Now) {
         }
     };
     state.notices.done(text, now);
+    state.shared.calls.changed(id);
     state.result.refresh(&state.shared);
 }
 
@@ -132,6 +136,7 @@ pub fn detach(state: &mut State, id: &TaskId, now: Now) {
     };
     if call.state().is_waiting() {
         call.detach(now);
+        state.shared.calls.changed(id);
         let text = "not waited for any longer; its result will still be shown";
         state.notices.done(text, now);
     } else {
@@ -160,6 +165,7 @@ pub fn tick(state: &mut State, now: Now) -> bool {
     let over = |call: &mut Call| call.tick(now).then(|| call.id().clone());
     let over: Vec<TaskId> = state.shared.calls.iter_mut().filter_map(over).collect();
     for id in &over {
+        state.shared.calls.changed(id);
         tell(state, id, now);
     }
     state.result.refresh(&state.shared);

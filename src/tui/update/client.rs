@@ -163,6 +163,9 @@ fn call_heard(state: &mut State, id: &TaskId, fact: Fact, at: Now, now: Now) -> 
     let mut changed = call.apply(fact, at);
     changed |= before != (call.state(), seen(call));
     let ended = (call.state().is_final() && !before.0.is_final()) || (call.refused() && !refused);
+    if changed {
+        state.shared.calls.changed(id);
+    }
     state.result.refresh(&state.shared);
     if ended {
         calls::tell(state, id, now);
