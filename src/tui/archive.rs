@@ -2,12 +2,11 @@
 
 use tokio::sync::mpsc;
 
-use super::past::{Asked, PAGE, Told, Wish};
+use super::past::{PAGE, Purpose, Told, Wish};
 use crate::call::CallState;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 use crate::history::actor::Settings;
-use crate::history::{Closed, Filter, Found, Handle, Record, open};
-use crate::protocol::TaskId;
+use crate::history::{Closed, Filter, Found, Handle, open};
 
 /// States of calls whose outcome is not known and may still come.
 const OPEN: [CallState; 8] = [
@@ -76,17 +75,11 @@ async fn answer(handle: &Handle, wish: Wish) -> Result<Told> {
             asked,
             filter,
             before,
-        } => {
-            let most = match asked {
-                Asked::List(_) => PAGE,
-                Asked::Recall(_) => crate::history::filter::LONGEST_PAGE,
-            };
-            Told::Page {
-                asked,
-                first: before.is_none(),
-                rows: handle.page(filter, before, most).await?,
-            }
-        }
+        } => Told::Page {
+            asked,
+            first: before.is_none(),
+            rows: handle.page(filter, before, PAGE).await?,
+        },
         Wish::Counts(filter) => {
             let open = Filter {
                 states: OPEN.to_vec(),
@@ -98,16 +91,14 @@ async fn answer(handle: &Handle, wish: Wish) -> Result<Told> {
             Told::Counts(filter, [all, open, shown])
         }
         Wish::Get(id, purpose) => Told::Got(handle.get(id.to_string()).await?, purpose),
-        Wish::Pair(one, other) => {
-            let pair = (one_of(handle, &one).await?, one_of(handle, &other).await?);
-            Told::Pair(Box::new(pair))
+        Wish::Last(task) => {
+            let (records, _) = handle.records(Filter::task(&task), None, 1).await?;
+            let last = records.into_iter().next().map(Box::new);
+            Told::Got(last.map_or(Found::None, Found::One), Purpose::Again)
         }
         Wish::Usual(task) => {
             let usual = handle.usual(task.clone(), None).await?;
             Told::Usual(task, usual)
-        }
-        Wish::Unresolved(broker, since) => {
-            Told::Unresolved(handle.unresolved(broker, since).await?)
         }
         Wish::Forget(id, now) => Told::Forgotten(handle.forget(id, now).await?.map(Box::new)),
         Wish::Recollect(record) => {
@@ -115,14 +106,4 @@ async fn answer(handle: &Handle, wish: Wish) -> Result<Told> {
             Told::Recollected
         }
     })
-}
-
-async fn one_of(handle: &Handle, id: &TaskId) -> Result<Record> {
-    match handle.get(id.to_string()).await? {
-        Found::One(record) => Ok(*record),
-        _ => Err(Error::new(
-            Kind::Internal,
-            format!("history has no call {id} any more"),
-        )),
-    }
 }

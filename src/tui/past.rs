@@ -26,12 +26,10 @@ pub enum Wish {
     Counts(Filter),
     /// A call, for this purpose.
     Get(TaskId, Purpose),
-    /// Two calls, to be compared: the older one first.
-    Pair(TaskId, TaskId),
+    /// The newest call of a task, to be called again.
+    Last(TaskName),
     /// How long a task usually takes.
     Usual(TaskName),
-    /// Calls of this broker without an answer, made since then.
-    Unresolved(String, Timestamp),
     /// Delete a call.
     Forget(TaskId, Timestamp),
     /// Take that back.
@@ -43,8 +41,6 @@ pub enum Wish {
 pub enum Asked {
     /// The History pane, for its list number so and so.
     List(u64),
-    /// The recall popup, for its question number so and so.
-    Recall(u64),
 }
 
 /// What a call is fetched for.
@@ -52,8 +48,6 @@ pub enum Asked {
 pub enum Purpose {
     /// To be shown in Result.
     Show,
-    /// The one shown in Result may have changed.
-    Renew,
     /// To be loaded into the form.
     Load,
     /// To be called again.
@@ -78,12 +72,8 @@ pub enum Told {
     Counts(Filter, [Count; 3]),
     /// What was found by an id.
     Got(Found, Purpose),
-    /// Two calls to be compared.
-    Pair(Box<(Record, Record)>),
     /// How long a task usually takes.
     Usual(TaskName, Usual),
-    /// Calls without an answer.
-    Unresolved(Vec<Record>),
     /// A call was deleted: what was there.
     Forgotten(Option<Box<Record>>),
     /// A call is there again.

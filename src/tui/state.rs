@@ -186,7 +186,7 @@ impl State {
             Pane::Tasks => self.tasks.context(),
             Pane::Call => self.call.context(),
             Pane::Result => self.result.context(&self.shared),
-            Pane::History => Context::History,
+            Pane::History => self.history.context(),
             Pane::Queues => Context::Queues,
             Pane::Workers => Context::Workers,
         }
@@ -196,7 +196,11 @@ impl State {
     pub fn typing(&self) -> bool {
         matches!(
             self.context(),
-            Context::Filter | Context::TypeName | Context::CallEdit | Context::CallJson
+            Context::Filter
+                | Context::HistoryFilter
+                | Context::TypeName
+                | Context::CallEdit
+                | Context::CallJson
         )
     }
 }

@@ -12,6 +12,8 @@ pub struct Calls {
     places: HashMap<TaskId, usize>,
     /// Calls that changed since they were written down.
     changed: Vec<TaskId>,
+    /// A call of the past that is looked at; nothing is awaited of it.
+    visitor: Option<Call>,
 }
 
 impl Calls {
@@ -24,7 +26,18 @@ impl Calls {
 
     /// The call with this id.
     pub fn get(&self, id: &TaskId) -> Option<&Call> {
-        self.places.get(id).and_then(|place| self.list.get(*place))
+        let own = self.places.get(id).and_then(|place| self.list.get(*place));
+        own.or_else(|| self.visitor.as_ref().filter(|call| call.id() == id))
+    }
+
+    /// A call of the past is looked at.
+    pub fn visit(&mut self, call: Call) {
+        self.visitor = Some(call);
+    }
+
+    /// The call of the past that is looked at.
+    pub fn visitor(&self) -> Option<&Call> {
+        self.visitor.as_ref()
     }
 
     /// The call with this id, to change it.

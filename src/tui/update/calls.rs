@@ -39,7 +39,7 @@ fn grant(state: &mut State, ask: Ask, now: Now) -> Outcome {
             outcome.effects.extend(grant_all(state, asks, now).effects);
             return outcome;
         }
-        Ask::Show(id) => return show(state, id),
+        Ask::Show(id) => return super::history::show(state, id, now),
         Ask::Focus(pane) => return focus::go(state, pane),
         Ask::Send(ready) => return send(state, *ready, now),
         Ask::Revoke(id) => ask_revoke(state, id, now),
@@ -48,6 +48,9 @@ fn grant(state: &mut State, ask: Ask, now: Now) -> Outcome {
         Ask::Say(NoticeKind::Done, text) => state.notices.done(text, now),
         Ask::Say(_, text) => state.notices.problem(text, now),
         Ask::Copy(text, what) => return copy(state, &text, what, now),
+        Ask::History(wish) => return Outcome::redraw().and(Effect::History(wish)),
+        Ask::Last(task) => return Outcome::redraw().and(Effect::History(Wish::Last(task))),
+        Ask::Recall(id, purpose) => return super::history::recall(state, id, purpose, now),
         Ask::Command(command) => return Outcome::redraw().and(Effect::Client(command)),
         Ask::Deaf => state.deaf_until = now.mono.after(DEAF),
         Ask::NotHere => state.notices.done("this key does nothing here", now),
@@ -214,8 +217,7 @@ pub fn tell(state: &mut State, id: &TaskId, now: Now) {
     };
     let text = sentence(call, now);
     state.notices.about(kind, id.clone(), text, now);
-    let history = layout::rows(state, Pane::History);
-    state.history.refresh(&state.shared.calls, history);
+    super::history::refresh(state);
 }
 
 fn sentence(call: &Call, now: Now) -> String {

@@ -1,12 +1,17 @@
 //! Calls are written down as they change, and what history tells is folded into the state. Nothing told moves the focus by itself.
 
+use super::calls;
 use crate::backend::Results;
 use crate::call::CallState;
 use crate::clock::Now;
-use crate::history::{Known, Notice, Record, Scribe};
+use crate::history::{Found, Known, Notice, Record, Scribe};
+use crate::protocol::TaskId;
 use crate::tui::effect::{Effect, Outcome};
-use crate::tui::past::{Told, Wish};
+use crate::tui::panes::history::Around;
+use crate::tui::panes::{Ask, Pane, call};
+use crate::tui::past::{Asked, Purpose, Told, Wish};
 use crate::tui::state::{Shared, State};
+use crate::tui::view::layout;
 
 /// Everything that was told at once.
 pub fn told(state: &mut State, told: Vec<Told>, now: Now) -> Outcome {
@@ -26,8 +31,28 @@ fn hear(state: &mut State, told: Told, now: Now) -> Outcome {
             let usual = crate::call::diagnosis::Usual::of(usual.ran.durations().to_vec());
             state.shared.usual.extend(usual.map(|usual| (task, usual)));
         }
+        Told::Page {
+            asked: Asked::List(number),
+            first,
+            rows,
+        } => {
+            let around = around(&state.shared, layout::rows(state, Pane::History));
+            let redraw = state.history.page(number, first, rows, around);
+            return Outcome {
+                redraw,
+                effects: Vec::new(),
+            };
+        }
+        Told::Counts(filter, counts) => {
+            return Outcome {
+                redraw: state.history.counted(&filter, counts),
+                effects: Vec::new(),
+            };
+        }
+        Told::Got(found, purpose) => return got(state, found, purpose, now),
+        Told::Forgotten(record) => forgotten(state, record, now),
+        Told::Recollected => state.history.look(now),
         Told::Trouble(error) => state.notices.done(error.message, now),
-        _ => return Outcome::default(),
     }
     Outcome::redraw()
 }
@@ -46,6 +71,100 @@ fn said(state: &mut State, notice: Notice, now: Now) {
     }
 }
 
+fn around(shared: &Shared, height: usize) -> Around<'_> {
+    Around {
+        calls: &shared.calls,
+        height,
+    }
+}
+
+/// Time passes for the list of calls.
+pub fn tick(state: &mut State, now: Now) {
+    if state.shared.scribe.is_some() {
+        let seen = layout::sees(state, Pane::History);
+        state.history.tick(seen, now);
+    }
+}
+
+/// Calls were made, or the size changed.
+pub fn refresh(state: &mut State) {
+    let height = layout::rows(state, Pane::History);
+    state.history.refresh(around(&state.shared, height));
+}
+
+/// Shows a call: one of this run as it is, another one as soon as it is fetched.
+pub fn show(state: &mut State, id: TaskId, now: Now) -> Outcome {
+    let own = state.shared.calls.get(&id);
+    let visits = state
+        .shared
+        .calls
+        .visitor()
+        .is_some_and(|call| *call.id() == id);
+    if own.is_some() && !visits {
+        return calls::show(state, id);
+    }
+    recall(state, id, Purpose::Show, now)
+}
+
+/// Fetches a call for a purpose.
+pub fn recall(state: &mut State, id: TaskId, purpose: Purpose, now: Now) -> Outcome {
+    if state.shared.scribe.is_none() {
+        state.notices.done("there is no history", now);
+        return Outcome::redraw();
+    }
+    Outcome::redraw().and(Effect::History(Wish::Get(id, purpose)))
+}
+
+fn got(state: &mut State, found: Found, purpose: Purpose, now: Now) -> Outcome {
+    let Found::One(record) = found else {
+        state.notices.done("history has no such call", now);
+        return Outcome::redraw();
+    };
+    let done = match purpose {
+        Purpose::Show => {
+            let id = record.id().clone();
+            state.shared.calls.visit(record.to_call(now));
+            return calls::show(state, id);
+        }
+        Purpose::Load => state.call.load(&record, &state.shared, now).map(|()| {
+            let waits = record.masked.is_empty();
+            let text = if waits {
+                "loaded into the form".to_owned()
+            } else {
+                "loaded; history keeps no secrets: type them again".to_owned()
+            };
+            vec![Ask::Focus(Pane::Call), Ask::say(text)]
+        }),
+        Purpose::Again => state.call.again(
+            &record,
+            call::Around {
+                shared: &state.shared,
+                now,
+                deaf_until: state.deaf_until,
+                burst: false,
+            },
+        ),
+    };
+    match done {
+        Ok(asks) => calls::grant_all(state, asks, now),
+        Err(reason) => {
+            state.notices.done(reason, now);
+            Outcome::redraw()
+        }
+    }
+}
+
+fn forgotten(state: &mut State, record: Option<Box<Record>>, now: Now) {
+    let Some(record) = record else {
+        state.notices.done("history has no such call", now);
+        return;
+    };
+    let text = format!("{} is forgotten; u takes that back", record.id().short());
+    state.notices.done(text, now);
+    let around = around(&state.shared, layout::rows(state, Pane::History));
+    state.history.forgot(*record, around, now);
+}
+
 /// The calls that changed, as they are to be kept.
 pub fn keep(state: &mut State, now: Now) -> Vec<Effect> {
     let changed = state.shared.calls.take_changed();
@@ -54,11 +173,13 @@ pub fn keep(state: &mut State, now: Now) -> Vec<Effect> {
         return Vec::new();
     };
     let scribe = here(scribe, shared);
+    let wishes = state.history.take_wishes().into_iter().map(Effect::History);
     let calls = changed.iter().filter_map(|id| shared.calls.get(id));
     let calls = calls.filter(|call| call.state() != CallState::Draft || call.refused());
     calls
         .map(|call| Record::of(call, &scribe, Known::default(), now))
         .map(|record| Effect::History(Wish::Save(Box::new(record))))
+        .chain(wishes)
         .collect()
 }
 
