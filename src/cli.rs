@@ -5,7 +5,9 @@ pub mod items;
 pub mod look;
 pub mod numbers;
 pub mod options;
+pub mod sent;
 pub mod topics;
+pub mod waiting;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,6 +18,8 @@ use crate::error::{Error, Kind, Result};
 
 pub use call::Call;
 pub use options::timeout;
+pub use sent::{ResultOf, Revoke, Wait};
+pub use waiting::{OnInterrupt, OnTimeout, Progress, Shape, Waited, Waiting};
 
 /// umbel calls Celery tasks and shows what your workers are doing.
 ///
@@ -108,6 +112,18 @@ pub struct Global {
         help_heading = "Global options"
     )]
     pub json: bool,
+    /// One JSON document a line
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub jsonl: bool,
+    /// Say less: -q no progress, -qq no warnings either
+    #[arg(short, global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
+    pub quiet: u8,
+    /// Say more: when what happened
+    #[arg(short, global = true, action = clap::ArgAction::Count, help_heading = "Global options")]
+    pub verbose: u8,
+    /// Never ask anything
+    #[arg(long, global = true, help_heading = "Global options")]
+    pub no_input: bool,
     /// Stable plain text: tab-separated listings, compact results
     #[arg(long, global = true, help_heading = "Global options")]
     pub plain: bool,
@@ -150,6 +166,11 @@ impl Global {
                 ..
             } => "--json and --plain",
             Self {
+                jsonl: true,
+                plain: true,
+                ..
+            } => "--jsonl and --plain",
+            Self {
                 demo: true,
                 broker: Some(_),
                 ..
@@ -172,7 +193,15 @@ impl Global {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Call a task and wait for its result
-    Call(Box<Call>),
+    Call(Box<Waited>),
+    /// Send a task and print its id, without waiting for its result
+    Send(Box<Call>),
+    /// Wait for the results of calls that were sent before
+    Wait(Wait),
+    /// Show the state and the result of a call as they are now
+    Result(ResultOf),
+    /// Tell all workers not to start a task, or to kill it
+    Revoke(Revoke),
     /// List the tasks that workers have registered
     Tasks(Tasks),
     /// List the queues that workers consume, with their depth

@@ -14,6 +14,7 @@ use tokio::sync::mpsc;
 use crate::broker::Route;
 use crate::call::Answer;
 use crate::call::preflight::Preflight;
+use crate::protocol::control::Signal;
 use crate::protocol::{NodeName, QueueName, Signature, TaskId};
 
 pub use event::{Event, LinkName, LinkState};
@@ -26,6 +27,10 @@ pub enum Command {
     Call(Box<Order>),
     /// A call with this id may follow soon: subscribe to its result while there is time. Only a hint; it tells nothing and sends nothing.
     Expect(TaskId),
+    /// Listen for a call that was sent before, by an earlier run or by somebody else: its result is watched and fetched where a backend
+    /// keeps it ([`crate::call::Fact::NotStored`]: nothing is there), and the workers are asked for it. Publishes no task; told as
+    /// [`Event::Call`]. On `rpc://` only the workers can tell: a result goes to its caller alone.
+    Follow(TaskId),
     /// Ask everything again now; reconnect now if a link waits for its next try.
     Refresh,
     /// Ask for the depth of one more queue, now and from now on.
@@ -44,8 +49,17 @@ pub enum Command {
     Revoke {
         /// Which.
         id: TaskId,
-        /// Kill the process if it runs.
+        /// Kill the process if it runs (SIGTERM).
         terminate: bool,
+        /// Proof that a person confirmed it.
+        confirmed: Confirmed,
+    },
+    /// As [`Command::Revoke`] with `terminate`, with a signal that the person chose.
+    Terminate {
+        /// Which.
+        id: TaskId,
+        /// With which signal.
+        signal: Signal,
         /// Proof that a person confirmed it.
         confirmed: Confirmed,
     },

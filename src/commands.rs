@@ -3,15 +3,21 @@
 pub mod arguments;
 pub mod around;
 pub mod call;
+pub mod follow;
+pub mod keeper;
 pub mod output;
 pub mod progress;
 pub mod queues;
+pub mod revoke;
+pub mod shape;
+pub mod stop;
 pub mod survey;
 pub mod tasks;
 pub mod workers;
 
 use tokio::sync::mpsc;
 
+use crate::call::Call;
 use crate::client::{Client, Command, Event};
 use crate::clock::Clock;
 
@@ -27,11 +33,22 @@ pub struct Session {
     pub clock: Clock,
     /// Where answers go.
     pub output: Output,
+    /// Short address of the broker.
+    pub broker: String,
+    /// Where calls are kept, if they are.
+    pub keeper: Option<keeper::Keeper>,
     /// The demo's workers, which live as long as the session.
     pub demo: Option<crate::demo::Demo>,
 }
 
 impl Session {
+    /// Keeps the call as it is now, where calls are kept.
+    pub fn keep(&self, call: &Call) {
+        if let Some(keeper) = &self.keeper {
+            keeper.keep(call, self.clock.now());
+        }
+    }
+
     /// Lets the client remove what is ours and waits until it has; bounded by the client.
     pub async fn close(&mut self) {
         if self.client.send(Command::Close).await {

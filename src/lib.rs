@@ -41,11 +41,14 @@ use crate::broker::Broker;
 use crate::broker::amqp::AmqpBroker;
 use crate::broker::redis::RedisBroker;
 use crate::broker::url::BrokerUrl;
-use crate::cli::{Cli, Command, Global};
+use crate::cli::{Cli, Command, Global, Waited};
 use crate::client::Client;
 use crate::client::actor::{Resolve, ResultsSource, Setup};
 use crate::client::survey::Purpose;
 use crate::clock::Clock;
+use crate::commands::call::Manner;
+use crate::commands::follow::Patience;
+use crate::commands::keeper::Keeper;
 use crate::commands::output::{Form, Output};
 use crate::commands::{Session, arguments};
 use crate::config::Target;
@@ -66,15 +69,25 @@ pub fn run(words: impl IntoIterator<Item = OsString>) -> u8 {
         Ok(cli) => cli,
         Err(error) => return usage(&error, &words),
     };
-    let output = Output::detect(form(&cli.global));
+    let output = Output {
+        lines: cli.global.jsonl,
+        quiet: cli.global.quiet,
+        verbose: cli.global.verbose,
+        ..Output::detect(form(&cli.global))
+    };
     match start(cli, output) {
         Ok(code) => code,
         Err(error) => output.failure(&error),
     }
 }
 
+/// The environment, as everybody else is handed it.
+fn env(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 fn form(global: &Global) -> Form {
-    match (global.json, global.plain) {
+    match (global.json || global.jsonl, global.plain) {
         (true, _) => Form::Json,
         (_, true) => Form::Plain,
         _ => Form::Human,
@@ -113,12 +126,20 @@ fn start(cli: Cli, output: Output) -> Result<u8> {
     {
         return Ok(no_terminal(output));
     }
-    let env = |name: &str| std::env::var(name).ok();
     if let Some(path) = config::log(&cli.global, &env) {
         logging::start(&path)?;
     }
     let words = match &cli.command {
-        Some(Command::Call(call)) => Some(arguments::check(call, Clock::default().now().wall)?),
+        Some(Command::Call(waited)) => Some(check(&waited.call)?),
+        Some(Command::Send(call)) => Some(check(call)?),
+        _ => None,
+    };
+    let confirmed = match &cli.command {
+        Some(Command::Revoke(wanted)) => Some(commands::revoke::confirm(
+            wanted,
+            output,
+            cli.global.no_input,
+        )?),
         _ => None,
     };
     let timeout = config::timeout(&cli.global, &env)?;
@@ -128,7 +149,40 @@ fn start(cli: Cli, output: Output) -> Result<u8> {
     let code = runtime.block_on(async {
         match command {
             None => screen(&global, target, timeout, &env).await,
-            Some(Command::Call(wanted)) => call(target, *wanted, words, timeout, output).await,
+            Some(Command::Call(waited)) => {
+                let Waited {
+                    call: wanted,
+                    waiting,
+                    shape,
+                } = *waited;
+                let manner = Manner {
+                    no_preflight: wanted.no_preflight,
+                    waiting: Some(waiting),
+                    shape,
+                };
+                call(target, &wanted, &manner, words, timeout, output).await
+            }
+            Some(Command::Send(wanted)) => {
+                let manner = Manner {
+                    no_preflight: wanted.no_preflight,
+                    ..Manner::default()
+                };
+                call(target, &wanted, &manner, words, timeout, output).await
+            }
+            Some(Command::Wait(wanted)) => {
+                follow(target, wanted.ids, Patience::Until(timeout), output).await
+            }
+            Some(Command::Result(wanted)) => {
+                follow(target, vec![wanted.id], Patience::Now, output).await
+            }
+            Some(Command::Revoke(wanted)) => {
+                let confirmed = confirmed
+                    .ok_or_else(|| Error::new(Kind::Internal, "the revoke was not confirmed"))?;
+                let run = async |session: &mut Session| {
+                    commands::revoke::run(session, &wanted, confirmed).await
+                };
+                listing(target, Purpose::Workers, output, run).await
+            }
             Some(Command::Tasks(wanted)) => {
                 let run =
                     async |session: &mut Session| commands::tasks::run(session, &wanted).await;
@@ -149,6 +203,27 @@ fn start(cli: Cli, output: Output) -> Result<u8> {
     // A thread blocked on stdin must not keep the program alive.
     runtime.shutdown_background();
     code
+}
+
+fn check(call: &cli::Call) -> Result<arguments::Words> {
+    arguments::check(call, Clock::default().now().wall)
+}
+
+/// `wait` and `result`: history first, then the cluster.
+async fn follow(
+    target: Option<Target>,
+    ids: Vec<protocol::TaskId>,
+    patience: Patience,
+    output: Output,
+) -> Result<u8> {
+    let records = commands::keeper::records(&ids, &env, output).await;
+    let told = commands::follow::from_history(output, &records, Clock::default().now());
+    if let Some(exit) = told {
+        return Ok(exit);
+    }
+    let ids = ids.into_iter().zip(records).collect();
+    let run = async |session: &mut Session| commands::follow::run(session, ids, patience).await;
+    listing(target, Purpose::Call, output, run).await
 }
 
 /// The screen is never drawn into a pipe: short help instead, or the document that was asked for.
@@ -174,7 +249,7 @@ async fn listing(
     if let Some(Target::Broker { warnings, .. }) = &target {
         output.warnings(warnings);
     }
-    let stop = stopped();
+    let stop = commands::stop::stopped();
     let mut session = session(target, purpose, output)?;
     let outcome = tokio::select! {
         outcome = run(&mut session) => outcome,
@@ -186,7 +261,8 @@ async fn listing(
 
 async fn call(
     target: Option<Target>,
-    wanted: cli::Call,
+    wanted: &cli::Call,
+    manner: &Manner,
     words: Option<arguments::Words>,
     timeout: Duration,
     output: Output,
@@ -196,7 +272,7 @@ async fn call(
         return Err(config::no_broker());
     }
     let clock = Clock::default();
-    let (signature, mut warnings) = arguments::signature(&wanted, words, || clock.now().wall)?;
+    let (signature, mut warnings) = arguments::signature(wanted, words, || clock.now().wall)?;
     let sender = Sender {
         origin: origin(),
         reply_to: Some(format!("umbel.{}", protocol::TaskId::random())),
@@ -212,33 +288,17 @@ async fn call(
     if let Some(Target::Broker { warnings: more, .. }) = &target {
         warnings.extend(more.iter().cloned());
     }
-    let stop = stopped();
+    let stop = commands::stop::stopped();
+    let demo = matches!(target, Some(Target::Demo));
+    let keeps = commands::keeper::place(wanted, demo, &env, output);
     let mut session = session(target, Purpose::Call, output)?;
-    let code = commands::call::run(&mut session, &wanted, signature, timeout, warnings, stop).await;
+    session.keeper = keeps.map(|place| Keeper::open(place, session.broker.clone(), None, output));
+    let code = commands::call::run(&mut session, manner, signature, timeout, warnings, stop).await;
     session.close().await;
-    Ok(code)
-}
-
-/// Resolves with the exit code when the user (SIGINT) or the system (SIGTERM) wants to stop; listens from the moment it is called.
-fn stopped() -> impl Future<Output = u8> {
-    use tokio::signal::unix::{Signal, SignalKind, signal};
-
-    let listen = |kind: SignalKind| signal(kind).ok();
-    let heard = async |signal: Option<Signal>| match signal {
-        Some(mut signal) => signal.recv().await,
-        // Not listened to: the signal ends the program by itself.
-        None => std::future::pending().await,
-    };
-    let (interrupt, terminate) = (
-        listen(SignalKind::interrupt()),
-        listen(SignalKind::terminate()),
-    );
-    async move {
-        tokio::select! {
-            _ = heard(interrupt) => 130,
-            _ = heard(terminate) => 143,
-        }
+    if let Some(keeper) = &session.keeper {
+        keeper.close(output);
     }
+    Ok(code)
 }
 
 /// A command has one thread, so that no message changes threads on its way. Beside the screen the links have one of their own:
@@ -289,7 +349,7 @@ async fn screen(
     let look = tui::theme::Look::detect(
         global.color.unwrap_or_default(),
         global.glyphs,
-        &tui::theme::Environment::from_fn(|name| std::env::var(name).ok()),
+        &tui::theme::Environment::from_fn(env),
         std::io::stdout().is_terminal(),
     );
     let past = tui::Past {
@@ -322,13 +382,15 @@ fn session(target: Option<Target>, purpose: Purpose, output: Output) -> Result<S
         client,
         events,
         demo,
-        ..
+        broker,
     } = connect(target.ok_or_else(config::no_broker)?, purpose)?;
     Ok(Session {
         client,
         events,
         clock: Clock::default(),
         output,
+        broker,
+        keeper: None,
         demo,
     })
 }

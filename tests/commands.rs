@@ -16,6 +16,8 @@ mod message;
 mod options;
 #[path = "commands/secrets.rs"]
 mod secrets;
+#[path = "commands/sent.rs"]
+mod sent;
 #[path = "commands/settings.rs"]
 mod settings;
 #[path = "commands/signals.rs"]

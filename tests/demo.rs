@@ -441,7 +441,7 @@ async fn a_running_task_is_killed_by_revoke_with_terminate() {
     assert_eq!(client.result().await.state, State::Started);
     let terminate = Method::Revoke {
         id: id.clone(),
-        terminate: true,
+        terminate: Some(Default::default()),
     };
     let answer = client.alpha(terminate).await;
     assert_eq!(
@@ -473,7 +473,7 @@ async fn a_task_revoked_while_it_waits_for_a_slot_never_starts() {
 
     let revoke = |id: &TaskId, terminate| Method::Revoke {
         id: id.clone(),
-        terminate,
+        terminate: bool::then(terminate, Default::default),
     };
     let answer = client.alpha(revoke(&waiting, false)).await;
     let flagged = format!("tasks {{'{waiting}'}} flagged as revoked");

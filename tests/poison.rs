@@ -153,8 +153,8 @@ fn signature(words: &[String]) -> Result<Signature, u8> {
         return Err(Kind::Usage.exit_code());
     };
     let code = |error: umbel::error::Error| error.kind.exit_code();
-    let words = arguments::check(&call, now()).map_err(code)?;
-    let (signature, _) = arguments::signature(&call, words, now).map_err(code)?;
+    let words = arguments::check(&call.call, now()).map_err(code)?;
+    let (signature, _) = arguments::signature(&call.call, words, now).map_err(code)?;
     Ok(signature)
 }
 

@@ -1,6 +1,8 @@
 //! The main job on the real thing: RabbitMQ, Redis, and Celery workers of both pools and both result backends; of Celery 5.7, and
 //! of every version that umbel supports when `tests/run` says so in `UMBEL_TEST_CELERY`.
 
+#[path = "real/commands.rs"]
+mod commands;
 #[path = "real/diagnosis.rs"]
 mod diagnosis;
 #[path = "real/events.rs"]

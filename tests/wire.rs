@@ -221,7 +221,7 @@ fn a_revoke_without_reply_is_celerys_own_to_the_letter() {
     let celery = message(&captured.get("messages").unwrap().as_list().unwrap()[2]);
     let revoke = Method::Revoke {
         id: "abc".into(),
-        terminate: true,
+        terminate: Some(umbel::protocol::control::Signal::Sigterm),
     };
     let ours = Request {
         reply_to: None,

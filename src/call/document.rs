@@ -57,6 +57,8 @@ pub struct CallDocument<'a> {
     late: bool,
     warnings: Vec<String>,
     diagnosis: Option<DiagnosisDocument<'a>>,
+    /// What the workers answered to the revoke that followed; null if none did.
+    pub revoke: Option<Json>,
     /// Exit code of the command line.
     pub exit: u8,
     #[serde(skip)]
@@ -115,6 +117,7 @@ impl<'a> CallDocument<'a> {
             result_truncated: call.repr.as_ref().map(|repr| repr.cut),
             result_form: form(call),
             result_opaque: call.opaque().map(|opaque| opaque.lines.as_slice()),
+            revoke: None,
             exit: exit_code(call, state, interrupted),
             error,
             queue: call.queue.as_ref(),

@@ -8,7 +8,7 @@ use super::options::{self, Expires, ResultWish, Wishes};
 use crate::clock::Timestamp;
 use crate::protocol::{Compression, Json, Options, Serializer, TaskId};
 
-/// `umbel call`.
+/// What is called and how it is sent: `umbel send`, and the larger part of `umbel call`.
 #[derive(Debug, Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct Call {
@@ -36,6 +36,12 @@ pub struct Call {
     /// Send without asking first who reads the queue and knows the task
     #[arg(long)]
     pub no_preflight: bool,
+    /// Keep the call in history also where stdout is no terminal
+    #[arg(long, conflicts_with = "no_history")]
+    pub history: bool,
+    /// Do not keep the call in history
+    #[arg(long)]
+    pub no_history: bool,
 }
 
 /// Arguments that are not ITEMs.
@@ -101,7 +107,7 @@ pub struct Sending {
     pub shadow: Option<String>,
 }
 
-const AFTER_HELP: &str = "\
+pub(super) const AFTER_HELP: &str = "\
 ITEMs: `text` and `name=text` are JSON where they are valid JSON, else a string; `name:=JSON` must be JSON;
 `name:TYPE=text` is typed (int float bool str json null decimal datetime date time uuid bytes);
 `name=@FILE` is a file's text, `name:=@FILE` its JSON (- is stdin); without a name they are positional (`:=JSON`, `:TYPE=text`).
@@ -147,7 +153,7 @@ mod tests {
     fn call(words: &[&str]) -> Call {
         let all = ["umbel", "call"].into_iter().chain(words.iter().copied());
         match Cli::try_parse_from(all).unwrap().command {
-            Some(Command::Call(call)) => *call,
+            Some(Command::Call(waited)) => waited.call,
             other => panic!("{other:?}"),
         }
     }

@@ -2,6 +2,7 @@
 
 mod calls;
 mod events;
+mod following;
 mod investigation;
 mod links;
 mod polling;
@@ -28,6 +29,7 @@ use crate::broker::{self, Broker, Delivery, Depth, Reach};
 use crate::clock::{Clock, Now};
 use crate::cluster::{Cluster, Heard, Question};
 use crate::error::{Error, Kind};
+use crate::protocol::control::Signal;
 use crate::protocol::{QueueName, TaskId};
 
 /// Commands that may wait for the actor, outcomes that may wait for it, and events that may wait for their reader.
@@ -244,6 +246,7 @@ impl Actor {
         match command {
             Command::Call(order) => self.order(*order).await,
             Command::Expect(id) => self.expect(id),
+            Command::Follow(id) => self.follow(id),
             Command::Refresh => self.refresh().await,
             Command::Queue(queue) => self.look_at(queue),
             Command::Investigate { id, queue } => self.investigate(id, queue).await,
@@ -252,7 +255,15 @@ impl Actor {
                 id,
                 terminate,
                 confirmed,
-            } => self.revoke(id, terminate, confirmed).await,
+            } => {
+                let signal = terminate.then(Signal::default);
+                self.revoke(id, signal, confirmed).await;
+            }
+            Command::Terminate {
+                id,
+                signal,
+                confirmed,
+            } => self.revoke(id, Some(signal), confirmed).await,
             Command::Close => {}
         }
     }

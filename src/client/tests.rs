@@ -373,6 +373,22 @@ async fn a_running_task_is_seen_at_its_worker() {
     assert_eq!(place, crate::protocol::control::Place::Active);
 }
 
+#[tokio::test]
+async fn a_call_that_somebody_else_sent_is_seen_at_its_worker_once_it_is_followed() {
+    let (demo, mut theirs) = demo().await;
+    let id = theirs.call("demo.slow.sleep", vec![number("3")]).await;
+    let mut ours = Running::on(demo.broker(), Purpose::Call);
+    ours.surveyed().await;
+    ours.client.send(Command::Follow(id.clone())).await;
+    let place = ours
+        .fact(&id, "sighting", |fact| match fact {
+            Fact::Seen { place, .. } => Some(place),
+            _ => None,
+        })
+        .await;
+    assert_eq!(place, crate::protocol::control::Place::Active);
+}
+
 /// What the workers were told about events, in order.
 fn switches(demo: &Demo) -> Vec<String> {
     let requests = demo.server().published().into_iter();

@@ -267,7 +267,7 @@ mod tests {
             .into_iter()
             .chain(words.iter().copied());
         match Cli::try_parse_from(all).unwrap().command {
-            Some(Command::Call(call)) => *call,
+            Some(Command::Call(waited)) => waited.call,
             other => panic!("{other:?}"),
         }
     }

@@ -20,6 +20,8 @@ pub struct Around {
     pub cluster: Cluster,
     /// Where results are, once that is known.
     pub results: Option<Results>,
+    /// Whether a revoke of the call was sent.
+    pub revoked: bool,
     broker: Way,
     backend: Way,
 }
@@ -29,6 +31,7 @@ impl Default for Around {
         Self {
             cluster: Cluster::default(),
             results: None,
+            revoked: false,
             broker: Way::Unknown,
             backend: Way::Unknown,
         }

@@ -1,4 +1,4 @@
-//! `umbel call`: look first, send once, wait for the result.
+//! `umbel call` and `umbel send`: look first, send once, and wait for the result or not.
 
 use std::future::Future;
 use std::pin::pin;
@@ -10,16 +10,18 @@ use serde::Serialize;
 
 use super::around::Around;
 use super::output::Form;
-use super::{Session, progress};
+use super::revoke::{Desk, Revoked};
+use super::{Session, progress, shape};
 use crate::backend::Results;
 use crate::call::diagnosis::diagnose;
 use crate::call::document::{CallDocument, exit_code};
 use crate::call::preflight::preflight;
-use crate::call::{Call, CallState, Fact, Waiting};
-use crate::cli;
-use crate::client::{Command, Event, LinkName, LinkState, Order};
+use crate::call::{Answer, Call, CallState, Fact, Waiting};
+use crate::cli::{self, OnInterrupt, OnTimeout, Progress};
+use crate::client::{Command, Confirmed, Event, LinkName, LinkState, Order};
 use crate::clock::Now;
 use crate::error::{Error, Kind};
+use crate::protocol::control::Signal;
 use crate::protocol::json::Limits;
 use crate::protocol::message::{Properties, Sender};
 use crate::protocol::{Compression, Json, Serializer, Signature, payload};
@@ -102,10 +104,21 @@ enum End {
     Stopped(u8),
 }
 
+/// How it is sent and waited for.
+#[derive(Clone, Debug, Default)]
+pub struct Manner {
+    /// Send without proof that somebody reads it.
+    pub no_preflight: bool,
+    /// How it is waited for; `None`: not at all.
+    pub waiting: Option<cli::Waiting>,
+    /// How the result is printed.
+    pub shape: cli::Shape,
+}
+
 /// Sends `signature` and waits; prints the outcome; returns the exit code. `stop` resolves with an exit code when the user wants to leave.
 pub async fn run(
     session: &mut Session,
-    wanted: &cli::Call,
+    manner: &Manner,
     signature: Signature,
     timeout: Duration,
     warnings: Vec<String>,
@@ -120,42 +133,108 @@ pub async fn run(
     let mut stop = pin!(stop);
     let mut known = Known::default();
     let end = tokio::select! {
-        end = conduct(session, &mut call, &mut known, wanted.no_preflight) => end,
+        end = conduct(session, &mut call, &mut known, manner) => end,
         code = &mut stop => End::Stopped(code),
     };
     if matches!(end, End::Stopped(_)) {
         settle(session, &mut call).await;
     }
-    report(session, &call, &known.around, &end)
+    let revoked = revoke(session, &mut call, &mut known.around, manner, &end).await;
+    session.keep(&call);
+    report(session, &call, &known.around, manner, &end, revoked)
 }
 
 async fn conduct(
     session: &mut Session,
     call: &mut Call,
     known: &mut Known,
-    no_preflight: bool,
+    manner: &Manner,
 ) -> End {
-    if let Err(error) = ready(session, call, known, no_preflight).await {
+    if let Err(error) = ready(session, call, known, manner.no_preflight).await {
         call.apply(Fact::Unsent(error), session.clock.now());
         return End::Done;
     }
     let said = call.warnings.len();
-    let order = match choose(call, known, no_preflight) {
+    let mut order = match choose(call, known, manner.no_preflight) {
         Ok(order) => order,
         Err(error) => {
             call.apply(Fact::Unsent(error), session.clock.now());
             return End::Done;
         }
     };
+    if manner.waiting.is_none() {
+        order.answer = Answer::Nothing;
+        call.warnings.extend(lonely(known.around.results.as_ref()));
+    }
     if session.output.form != Form::Json {
         session.output.warnings(&call.warnings[said..]);
     }
     // From here on it may be published: whoever stops it now is not told that nothing was sent.
     call.apply(Fact::Publishing, session.clock.now());
+    session.keep(call);
     session.client.send(Command::Call(Box::new(order))).await;
-    wait(session, call, &mut known.around).await;
+    match &manner.waiting {
+        Some(waiting) => wait(session, call, &mut known.around, waiting.progress).await,
+        None => delivered(session, call).await,
+    }
     session.output.progress("");
     End::Done
+}
+
+/// What is to be said of results that nobody waits for.
+fn lonely(results: Option<&Results>) -> Option<String> {
+    matches!(results, Some(Results::Rpc)).then(|| {
+        "results on rpc:// go to the caller alone: nobody waits, so this one is never seen (umbel call waits)".to_owned()
+    })
+}
+
+/// Waits until it is known whether the broker has it.
+async fn delivered(session: &mut Session, call: &mut Call) {
+    while call.state() == CallState::Send {
+        match session.events.recv().await {
+            Some(Event::Call(id, fact, at)) if id == *call.id() => {
+                call.apply(fact, at);
+            }
+            Some(_) => {}
+            None => return,
+        }
+    }
+}
+
+/// Does what the user wished for a call that is not waited for any longer.
+async fn revoke(
+    session: &mut Session,
+    call: &mut Call,
+    around: &mut Around,
+    manner: &Manner,
+    end: &End,
+) -> Option<Revoked> {
+    let waiting = manner.waiting?;
+    let signal = match (end, waiting.on_timeout, waiting.on_interrupt) {
+        (End::Stopped(_), _, OnInterrupt::Revoke) | (End::Done, OnTimeout::Revoke, _) => None,
+        (End::Done, OnTimeout::Terminate, _) => Some(Signal::default()),
+        _ => return None,
+    };
+    if call.state().is_final() || call.sent() == Some(false) {
+        return None;
+    }
+    around.revoked = true;
+    let now = session.clock.now().mono;
+    let mut desk = Desk::new(std::slice::from_ref(call.id()), &around.cluster, now);
+    // Naming the flag was the confirmation.
+    let confirmed = Confirmed::by_person();
+    desk.send(&session.client, signal, confirmed).await;
+    while let Some(left) = desk.open(session.clock) {
+        match tokio::time::timeout(left, session.events.recv()).await {
+            Ok(Some(Event::Call(id, fact, at))) if id == *call.id() => {
+                call.apply(fact, at);
+            }
+            Ok(Some(event)) => desk.hear(&event),
+            Ok(None) => break,
+            Err(_) => {}
+        }
+    }
+    desk.close().pop()
 }
 
 /// Waits until both links are up and the survey is over, or says why that cannot be.
@@ -250,11 +329,15 @@ fn choose(call: &mut Call, known: &Known, no_preflight: bool) -> Result<Order, E
 }
 
 /// Follows the call to its end or its deadline; at the deadline everybody is asked once more where it is.
-async fn wait(session: &mut Session, call: &mut Call, around: &mut Around) {
+async fn wait(session: &mut Session, call: &mut Call, around: &mut Around, progress: Progress) {
+    let mut shown = None;
     loop {
         let now = session.clock.now();
         around.cluster.tick(now);
         call.tick(now);
+        if progress == Progress::Plain {
+            changed(session, call, &mut shown);
+        }
         if call.state().is_final() || call.refused() || given_up(call, around, now) {
             return;
         }
@@ -266,7 +349,7 @@ async fn wait(session: &mut Session, call: &mut Call, around: &mut Around) {
                 .send(Command::Investigate { id, queue })
                 .await;
         }
-        if call.timeline.published.is_some() {
+        if progress == Progress::Auto && call.timeline.published.is_some() {
             session.output.progress(&progress::line(call, around, now));
         }
         let until_deadline = call.left(now).unwrap_or(FRAME);
@@ -296,6 +379,17 @@ async fn wait(session: &mut Session, call: &mut Call, around: &mut Around) {
     }
 }
 
+/// Says a change of state that was not said yet.
+fn changed(session: &Session, call: &Call, shown: &mut Option<CallState>) {
+    let state = call.state();
+    if *shown != Some(state) && session.output.quiet == 0 {
+        session
+            .output
+            .note(&progress::change(call, session.clock.now()));
+    }
+    *shown = Some(state);
+}
+
 /// Whether the time is over and nothing more is to be learned of where the call is.
 fn given_up(call: &Call, around: &Around, now: Now) -> bool {
     let Waiting::TimedOut(over) = call.waiting else {
@@ -320,32 +414,74 @@ async fn settle(session: &mut Session, call: &mut Call) {
     }
 }
 
-fn report(session: &Session, call: &Call, around: &Around, end: &End) -> u8 {
+fn report(
+    session: &Session,
+    call: &Call,
+    around: &Around,
+    manner: &Manner,
+    end: &End,
+    revoked: Option<Revoked>,
+) -> u8 {
     let now = session.clock.now();
     let interrupted = matches!(end, End::Stopped(_));
     let output = session.output;
     output.progress("");
-    let exit = match end {
-        End::Stopped(code) if !call.result_known() => *code,
-        _ => exit_code(call, call.final_word(), interrupted),
-    };
-    match output.form {
-        Form::Json => {
-            let diagnosis = diagnose(call, &around.scene(), now);
-            let mut document = CallDocument::new(call, interrupted, now).diagnosed(&diagnosis);
-            document.exit = exit;
-            output.document(&document);
+    let exit = code(call, manner, end);
+    if output.form == Form::Json {
+        let diagnosis = diagnose(call, &around.scene(), now);
+        let mut document = CallDocument::new(call, interrupted, now);
+        if exit == 0 {
+            document.ok = true;
+            document.error = document.error.filter(|_| call.result_known());
+        } else {
+            document = document.diagnosed(&diagnosis);
         }
-        Form::Human | Form::Plain => {
-            if let Some(value) = call.value() {
-                output.data(&if output.form == Form::Human && output.stdout_terminal {
-                    value.to_pretty()
-                } else {
-                    value.to_wire()
-                });
-            }
-            output.note(&progress::closing(call, around, interrupted, now));
+        if let (Some(error), Some(_)) = (&mut document.error, &revoked) {
+            error.message = error
+                .message
+                .replace("the task is not cancelled", "a revoke was sent")
+                .replace("the task goes on", "a revoke was sent");
+        }
+        document.revoke = revoked.as_ref().map(Revoked::document);
+        document.exit = exit;
+        output.document(&document);
+        return exit;
+    }
+    if manner.waiting.is_none() && exit == 0 {
+        output.data(call.id().as_str());
+        return exit;
+    }
+    let missing = print(session, call, manner);
+    output.note(&progress::closing(call, around, interrupted, now));
+    if let Some(revoked) = revoked {
+        output.note(&revoked.words());
+    }
+    if output.verbose > 0 {
+        output.note(&progress::timeline(call));
+    }
+    missing.unwrap_or(exit)
+}
+
+/// Prints the result; the exit code if it lacks the field that was wanted.
+fn print(session: &Session, call: &Call, manner: &Manner) -> Option<u8> {
+    let output = session.output;
+    let pretty = output.form == Form::Human && output.stdout_terminal;
+    match shape::text(call.value()?, &manner.shape, pretty) {
+        Ok(text) => output.data(&text),
+        Err(error) => {
+            output.explain(&error);
+            return Some(error.kind.exit_code());
         }
     }
-    exit
+    None
+}
+
+fn code(call: &Call, manner: &Manner, end: &End) -> u8 {
+    let sent = manner.waiting.is_none() && call.sent() == Some(true);
+    match end {
+        _ if sent => 0,
+        _ if call.result_known() && manner.shape.no_check => 0,
+        End::Stopped(code) if !call.result_known() => *code,
+        end => exit_code(call, call.final_word(), matches!(end, End::Stopped(_))),
+    }
 }

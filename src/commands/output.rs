@@ -1,12 +1,15 @@
 //! Where answers go: data on stdout, words on stderr. The only place that prints.
 
-use std::io::{IsTerminal, Write};
+use std::io::{BufRead, IsTerminal, Read, Write};
 
 use serde::Serialize;
 
 use crate::call::document::ErrorDocument;
 use crate::error::{Error, Kind};
 use crate::text::sanitise;
+
+/// Bytes of an answer that are read.
+const LONGEST_ANSWER: u64 = 1 << 20;
 
 /// The form of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,6 +31,12 @@ pub struct Output {
     pub stdout_terminal: bool,
     /// Whether stderr is a terminal: progress is shown, remote text is made safe.
     pub stderr_terminal: bool,
+    /// Every document is one line, on a terminal too.
+    pub lines: bool,
+    /// How much is not said: 1 no progress, 2 no warnings.
+    pub quiet: u8,
+    /// How much more is said.
+    pub verbose: u8,
 }
 
 /// The document `umbel.error/1`.
@@ -53,12 +62,33 @@ impl Output {
             form,
             stdout_terminal: std::io::stdout().is_terminal(),
             stderr_terminal: std::io::stderr().is_terminal(),
+            lines: false,
+            quiet: 0,
+            verbose: 0,
         }
+    }
+
+    /// Whether a question can be asked: where a person reads stderr and types.
+    pub fn can_ask(&self, no_input: bool) -> bool {
+        !no_input && self.stderr_terminal && std::io::stdin().is_terminal()
+    }
+
+    /// Asks on stderr, and returns the line that was typed, without its end.
+    pub fn ask(&self, question: &str) -> String {
+        let mut stderr = std::io::stderr().lock();
+        let _ = write!(stderr, "{} ", sanitise::show_lines(question)).and_then(|()| stderr.flush());
+        let mut line = String::new();
+        // No answer is no.
+        let _ = std::io::stdin()
+            .lock()
+            .take(LONGEST_ANSWER)
+            .read_line(&mut line);
+        line.trim_end_matches(['\r', '\n']).to_owned()
     }
 
     /// A JSON document: indented on a terminal, else one line.
     pub fn document(&self, document: &impl Serialize) {
-        let text = if self.stdout_terminal {
+        let text = if self.stdout_terminal && !self.lines {
             serde_json::to_string_pretty(document)
         } else {
             serde_json::to_string(document)
@@ -87,7 +117,7 @@ impl Output {
 
     /// Warnings, one a line.
     pub fn warnings(&self, warnings: &[String]) {
-        for warning in warnings {
+        for warning in warnings.iter().filter(|_| self.quiet < 2) {
             self.note(&format!("warning: {warning}"));
         }
     }
@@ -135,7 +165,7 @@ impl Output {
 
     /// The progress line on a terminal's stderr: rewritten in place; an empty text removes it.
     pub fn progress(&self, text: &str) {
-        if self.stderr_terminal && self.form == Form::Human {
+        if self.stderr_terminal && self.form == Form::Human && self.quiet == 0 {
             let mut stderr = std::io::stderr().lock();
             let _ =
                 write!(stderr, "\r\x1b[K{}", sanitise::show(text)).and_then(|()| stderr.flush());

@@ -48,6 +48,51 @@ pub fn line(call: &Call, around: &Around, now: Now) -> String {
     crate::text::width::cut(&crate::text::sanitise::show(&text), 79, "…")
 }
 
+/// What was done to the task when nobody waited for it any longer.
+fn cancelled(around: &Around) -> &'static str {
+    if around.revoked {
+        "a revoke was sent"
+    } else {
+        "task not cancelled"
+    }
+}
+
+/// One change of state: `12:04:31 RECV w1@host`.
+pub fn change(call: &Call, now: Now) -> String {
+    let time = now.wall.to_zoned(jiff::tz::TimeZone::system());
+    let worker = call
+        .worker
+        .as_ref()
+        .map_or_else(String::new, |worker| format!(" {worker}"));
+    let custom = call
+        .custom
+        .as_ref()
+        .map_or_else(String::new, |(word, _)| format!(" {word}"));
+    let word = call.state().word();
+    format!("{} {word}{custom}{worker}", time.strftime("%H:%M:%S"))
+}
+
+/// When what happened, each from the sending on.
+pub fn timeline(call: &Call) -> String {
+    let timeline = &call.timeline;
+    let Some(sent) = timeline.published else {
+        return "  timeline: not sent".to_owned();
+    };
+    let mut text = format!("  sent {}", crate::call::document::rfc3339(sent.wall));
+    let stations = [
+        ("confirmed", timeline.confirmed),
+        ("received", timeline.received),
+        ("started", timeline.started),
+        ("back", timeline.done),
+    ];
+    for (word, at) in stations {
+        let after = at.map(|at| human::duration(at.mono.since(sent.mono)));
+        let after = after.map_or_else(|| "not seen".to_owned(), |after| format!("+{after}"));
+        let _ = write!(text, "  {word} {after}");
+    }
+    text
+}
+
 /// The closing words of a call, for people.
 pub fn closing(call: &Call, around: &Around, interrupted: bool, now: Now) -> String {
     match call.final_word() {
@@ -77,10 +122,15 @@ pub fn closing(call: &Call, around: &Around, interrupted: bool, now: Now) -> Str
             call.id()
         ),
         state if interrupted => format!(
-            "{}  {}  id {}  stopped waiting; the task goes on",
+            "{}  {}  id {}  stopped waiting; {}",
             state.word(),
             call.signature.task,
-            call.id()
+            call.id(),
+            if around.revoked {
+                cancelled(around)
+            } else {
+                "the task goes on"
+            }
         ),
         CallState::UnknownDelivery => {
             let reason = call
@@ -206,9 +256,10 @@ fn timeout(call: &Call, around: &Around, now: Now) -> String {
     let waited = human::duration(call.timeout);
     let word = if diagnosis.lost() { "LOST?" } else { "TIMEOUT" };
     let mut text = format!(
-        "{word} {waited}  {}  id {}   outcome unknown, task not cancelled",
+        "{word} {waited}  {}  id {}   outcome unknown, {}",
         call.signature.task,
-        call.id()
+        call.id(),
+        cancelled(around)
     );
     if let Some(reason) = &call.backend_lost {
         let _ = write!(

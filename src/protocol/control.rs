@@ -55,9 +55,28 @@ pub enum Method {
     Revoke {
         /// Which task.
         id: TaskId,
-        /// Kill it if it runs (SIGTERM).
-        terminate: bool,
+        /// Kill the process that runs it, with this signal.
+        terminate: Option<Signal>,
     },
+}
+
+/// A signal that ends a process (`signal` of `revoke`; billiard knows them by these names on every system that runs workers).
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, strum::Display, strum::EnumString, strum::EnumIter,
+)]
+#[strum(serialize_all = "UPPERCASE")]
+pub enum Signal {
+    /// Asks the process to end.
+    #[default]
+    Sigterm,
+    /// Ends it at once.
+    Sigkill,
+    /// As Ctrl-C does.
+    Sigint,
+    /// As Ctrl-\ does.
+    Sigquit,
+    /// Raises `SoftTimeLimitExceeded` in the task (prefork).
+    Sigusr1,
 }
 
 /// A request.
@@ -129,8 +148,11 @@ impl Method {
             Self::QueryTask(ids) => object([("ids", texts(ids.iter().map(TaskId::as_str)))]),
             Self::Revoke { id, terminate } => object([
                 ("task_id", id.as_str().into()),
-                ("terminate", Json::Bool(*terminate)),
-                ("signal", "SIGTERM".into()),
+                ("terminate", Json::Bool(terminate.is_some())),
+                (
+                    "signal",
+                    Json::from(terminate.unwrap_or_default().to_string().as_str()),
+                ),
             ]),
             Self::Ping
             | Self::ActiveQueues
@@ -262,7 +284,8 @@ mod tests {
     #[case(Method::EnableEvents, "enable_events", "{}")]
     #[case(Method::DisableEvents, "disable_events", "{}")]
     #[case(Method::QueryTask(vec!["a".into(), "b".into()]), "query_task", r#"{"ids":["a","b"]}"#)]
-    #[case(Method::Revoke { id: "a".into(), terminate: false }, "revoke", r#"{"task_id":"a","terminate":false,"signal":"SIGTERM"}"#)]
+    #[case(Method::Revoke { id: "a".into(), terminate: None }, "revoke", r#"{"task_id":"a","terminate":false,"signal":"SIGTERM"}"#)]
+    #[case(Method::Revoke { id: "a".into(), terminate: Some(Signal::Sigkill) }, "revoke", r#"{"task_id":"a","terminate":true,"signal":"SIGKILL"}"#)]
     fn a_request_has_its_method_and_arguments(
         #[case] method: Method,
         #[case] name: &str,

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::support::Outcome;
 
 /// The keys of `umbel.call/1`, in every state.
-pub const CALL: [&str; 36] = [
+pub const CALL: [&str; 37] = [
     "schema",
     "ok",
     "profile",
@@ -41,6 +41,7 @@ pub const CALL: [&str; 36] = [
     "late",
     "warnings",
     "diagnosis",
+    "revoke",
     "exit",
 ];
 

@@ -5,7 +5,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use super::results::TIDY_AFTER;
-use super::{Actor, Done, events};
+use super::{Actor, Done, events, following};
 use crate::backend::{self, Results};
 use crate::broker::{self, Delivery, Reach};
 use crate::call::{Answer, Fact, preflight};
@@ -15,7 +15,7 @@ use crate::client::guard::Confirmed;
 use crate::client::replies::Meaning;
 use crate::clock::{Moment, Now};
 use crate::error::{Error, Kind};
-use crate::protocol::control::{Method, Reply};
+use crate::protocol::control::{Method, Reply, Signal};
 use crate::protocol::message::Sender;
 use crate::protocol::{Message, TaskId};
 
@@ -32,6 +32,8 @@ const FETCHES: usize = 20;
 pub(super) struct Tracked {
     /// It waits on a backend of its own.
     stored: bool,
+    /// It was sent before we came: what the backend does not have of it is told too.
+    pub(super) followed: bool,
     /// Published, as far as is known.
     published: Option<Moment>,
     next_look: Moment,
@@ -53,6 +55,20 @@ struct Ready {
 }
 
 impl Tracked {
+    /// A call that was sent before we came.
+    pub(super) fn followed(stored: bool, now: Moment) -> Self {
+        Self {
+            stored,
+            followed: true,
+            published: Some(now),
+            next_look: now,
+            next_fetch: now.after(FETCH_EVERY),
+            fetched: None,
+            defers: false,
+            deferred: None,
+        }
+    }
+
     /// Its result is to be found on the result backend.
     pub(super) fn on_backend(&mut self) {
         self.stored = true;
@@ -105,7 +121,8 @@ impl Actor {
         }
         let sender = Sender {
             origin: self.origin.clone(),
-            reply_to: Some(link.result_queue()),
+            // Where nobody waits, a result would be left behind in a queue that nobody removes (protocol.md 2.3: it is dropped then).
+            reply_to: (order.answer != Answer::Nothing).then(|| link.result_queue()),
             now: self.now().wall,
         };
         let message = order.signature.encode(&sender);
@@ -141,6 +158,7 @@ impl Actor {
         if !no_result {
             let tracked = Tracked {
                 stored: backend.is_some(),
+                followed: false,
                 published: None,
                 next_look: now.after(FIRST_LOOK),
                 next_fetch: now.after(FETCH_EVERY),
@@ -247,14 +265,7 @@ impl Actor {
         let now = self.now().mono;
         for (id, tracked) in self.calls.iter_mut().filter(|(_, tracked)| tracked.stored) {
             tracked.next_fetch = now.after(FETCH_EVERY);
-            let (link, id, done) = (Arc::clone(link), id.clone(), self.done.clone());
-            tokio::spawn(async move {
-                let document = match link.watch(&id).await {
-                    Ok(()) => link.fetch(&id).await,
-                    Err(error) => Err(error),
-                };
-                let _ = done.send(Done::Fetched(id, document)).await;
-            });
+            following::watch_and_fetch(Arc::clone(link), id.clone(), self.done.clone());
         }
     }
 
@@ -356,7 +367,12 @@ impl Actor {
     }
 
     /// Sends a revoke; the guard's proof is consumed here.
-    pub(super) async fn revoke(&mut self, id: TaskId, terminate: bool, _confirmed: Confirmed) {
+    pub(super) async fn revoke(
+        &mut self,
+        id: TaskId,
+        terminate: Option<Signal>,
+        _confirmed: Confirmed,
+    ) {
         let Some(link) = self.broker.link() else {
             let reason = Error::new(Kind::Unsent, "the broker is down: nothing was revoked");
             return self.tell(Event::RevokeFailed { id, reason }).await;

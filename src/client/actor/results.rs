@@ -156,7 +156,7 @@ impl Actor {
                     Some(payload) if self.is_news(&id, &payload) => {
                         self.document(id, payload).await;
                     }
-                    None if self.investigation.is_about(&id) => {
+                    None if self.investigation.is_about(&id) || self.follows(&id) => {
                         self.fact(id, Fact::NotStored).await;
                     }
                     _ => {}
@@ -176,6 +176,10 @@ impl Actor {
             // About the way, not about the task: a lost link is told by the link.
             Err(_) => {}
         }
+    }
+
+    fn follows(&self, id: &TaskId) -> bool {
+        self.calls.get(id).is_some_and(|call| call.followed)
     }
 
     /// Whether the document differs from the one fetched last. Large ones are told apart by size and ends alone: equal ones do no harm.

@@ -323,7 +323,7 @@ pub static TABLE: &[Row] = &[
     row(&[History], &[typed('u')], Action::Undo).help("History", "take back the last Del"),
     row(RESULTS, &[typed('.')], Action::Again).help("Result", "call again"),
     row(RESULTS, &[typed('E')], Action::Load).help("Result", "load the call into the form"),
-    row(FORM, &[typed('.')], Action::Again).help("Call form", "repeat the last call of this task"),
+    row(FORM, &[typed('.')], Action::Again).help("Call form", "repeat the last"),
     row(&[Queues, Workers], &[plain(KeyCode::Enter)], Action::Enter)
         .hint(10, "detail")
         .help("Lists", "detail of the row"),

@@ -86,13 +86,14 @@ pub fn refused(state: &mut State, command: Command, now: Now) -> Outcome {
             let error = Error::new(Kind::Unsent, format!("not sent: {busy}"));
             call_heard(state, &order.signature.id, Fact::Unsent(error), now, now);
         }
-        Command::Revoke { id, .. } => {
+        Command::Revoke { id, .. } | Command::Terminate { id, .. } => {
             let text = format!("not revoked: {busy}");
             state.notices.about(NoticeKind::Problem, id, text, now);
         }
         Command::Close
         | Command::Investigate { .. }
         | Command::Expect(_)
+        | Command::Follow(_)
         | Command::WatchWorkers(_) => {
             return Outcome::default();
         }

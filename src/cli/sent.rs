@@ -1,0 +1,75 @@
+//! `wait`, `result` and `revoke`, as clap reads them: what is done with calls that were sent before. Decides nothing.
+
+use clap::Args;
+
+use crate::protocol::TaskId;
+use crate::protocol::control::Signal;
+
+/// `umbel wait`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+Celery says PENDING of an id that it knows nothing of; umbel says so: `nothing is known of this id`. It may wait for a worker, it may
+never have been sent, its result may have expired, or it may be kept elsewhere.
+
+Results on rpc:// go to their caller alone and cannot be waited for; what history kept is shown. Exit code: the highest of all.")]
+pub struct Wait {
+    /// Ids of calls
+    #[arg(value_name = "ID", required = true, value_parser = super::options::task_id)]
+    pub ids: Vec<TaskId>,
+}
+
+/// `umbel result`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+The document is umbel.call/1; its `state` is null where nothing is known of the id. Exit 3 unless the task has ended.")]
+pub struct ResultOf {
+    /// Id of a call
+    #[arg(value_name = "ID", value_parser = super::options::task_id)]
+    pub id: TaskId,
+}
+
+/// `umbel revoke`.
+#[derive(Debug, Args)]
+#[command(after_help = "\
+A revoke tells every worker not to start the task. A task that runs goes on, unless --terminate kills its process, which may by then
+run another task. Workers keep revoked ids in memory only: one that starts later does not know them. It cannot be taken back.
+
+Nothing is revoked without a confirmation: Y on a terminal, else --yes.")]
+pub struct Revoke {
+    /// Ids of calls
+    #[arg(value_name = "ID", required = true, value_parser = super::options::task_id)]
+    pub ids: Vec<TaskId>,
+    /// Kill the process that runs it; pools of threads and solo workers cannot
+    #[arg(long)]
+    pub terminate: bool,
+    /// Signal for --terminate: SIGTERM, SIGKILL, SIGINT, SIGQUIT, SIGUSR1 [default: SIGTERM]
+    #[arg(long, value_name = "NAME", requires = "terminate", value_parser = signal)]
+    pub signal: Option<Signal>,
+    /// It is meant so: ask nobody
+    #[arg(long)]
+    pub yes: bool,
+}
+
+fn signal(text: &str) -> Result<Signal, String> {
+    let name = text.to_ascii_uppercase();
+    let name = if name.starts_with("SIG") {
+        name
+    } else {
+        format!("SIG{name}")
+    };
+    let choices = || super::options::choices::<Signal>().join(", ");
+    name.parse()
+        .map_err(|_| format!("{text:?} is no signal for this; one of {}", choices()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_is_known_with_and_without_its_first_letters() {
+        assert_eq!(signal("kill"), Ok(Signal::Sigkill));
+        assert_eq!(signal("SIGTERM"), Ok(Signal::Sigterm));
+        assert!(signal("SIGSTOP").unwrap_err().contains("SIGUSR1"));
+    }
+}

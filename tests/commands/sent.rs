@@ -1,0 +1,214 @@
+//! Calls that were sent before, and what is done about one that is given up: `send`, `wait`, `result`, `revoke`, on the demo.
+
+use rstest::rstest;
+use serde_json::json;
+
+use crate::contract;
+use crate::support::{Sandbox, cli};
+
+#[test]
+fn send_prints_the_id_and_waits_for_nothing() {
+    let words = [
+        "--demo",
+        "send",
+        "demo.slow.sleep",
+        "30",
+        "--task-id",
+        "an-id",
+    ];
+    let outcome = cli(&words).expect_code(0);
+    assert_eq!(outcome.stdout, "an-id\n");
+    assert!(outcome.stderr.contains("rpc://"), "{}", outcome.stderr);
+}
+
+#[test]
+fn what_was_sent_has_its_document() {
+    let document = contract::call(
+        &cli(&["--demo", "send", "demo.math.add", "2", "3", "--json"]).expect_code(0),
+    );
+    assert_eq!(document["state"], "sent");
+    assert_eq!(document["sent"], true);
+    assert_eq!(document["ok"], true);
+    assert_eq!(document["result_known"], false);
+    assert!(document["error"].is_null(), "{document}");
+}
+
+#[test]
+fn send_has_the_exit_codes_of_call() {
+    cli(&["--demo", "send", "demo.math.add", "--queue", "nowhere"]).expect_code(6);
+    cli(&["--demo", "send", "demo.math.add", "--kwargs", "{"]).expect_code(8);
+    cli(&["send", "demo.math.add"]).expect_code(11);
+    cli(&["--demo", "send", "demo.math.add", "--on-timeout", "keep"]).expect_code(2);
+}
+
+#[rstest]
+#[case("wait")]
+#[case("result")]
+fn results_that_go_to_their_caller_alone_are_refused_with_the_reason(#[case] command: &str) {
+    let outcome = cli(&["--demo", command, "some-id", "--json"]);
+    let document = contract::failure(&outcome, 4, "backend_unreachable");
+    let message = document["error"]["message"].as_str().unwrap();
+    assert!(message.contains("rpc://"), "{message}");
+}
+
+#[test]
+fn a_revoke_without_a_confirmation_sends_nothing() {
+    let outcome = cli(&["--demo", "revoke", "some-id", "--json"]);
+    let document = contract::failure(&outcome, 9, "refused");
+    assert_eq!(document["error"]["hint"], "--yes confirms it");
+}
+
+#[test]
+fn a_revoke_says_what_each_worker_answered() {
+    let outcome = cli(&["--demo", "revoke", "a", "b", "--yes", "--json"]).expect_code(0);
+    let document = outcome.json();
+    assert_eq!(
+        contract::keys(&document),
+        [
+            "schema",
+            "ok",
+            "terminate",
+            "signal",
+            "tasks",
+            "warnings",
+            "exit"
+        ]
+    );
+    assert_eq!(document["schema"], "umbel.revoke/1");
+    assert_eq!(document["tasks"][1]["id"], "b");
+    let answer = &document["tasks"][0]["answers"][0];
+    assert_eq!(answer["ok"], true);
+    assert_eq!(answer["says"], "tasks {'a'} flagged as revoked");
+    assert!(document["signal"].is_null());
+
+    let words = cli(&[
+        "--demo",
+        "revoke",
+        "a",
+        "--terminate",
+        "--signal",
+        "kill",
+        "--yes",
+    ]);
+    let words = words.expect_code(0);
+    assert!(words.stdout.contains("alpha@demo: "), "{}", words.stdout);
+    assert!(words.stderr.contains("another task"), "{}", words.stderr);
+    cli(&["--demo", "revoke", "a", "--signal", "kill", "--yes"]).expect_code(2);
+}
+
+#[rstest]
+#[case("keep", json!(null))]
+#[case("terminate", json!("terminate"))]
+fn what_is_done_at_the_timeout_is_said(#[case] what: &str, #[case] said: serde_json::Value) {
+    let words = [
+        "--demo",
+        "call",
+        "demo.slow.sleep",
+        "30",
+        "--timeout",
+        "700ms",
+        "--on-timeout",
+        what,
+        "--json",
+    ];
+    let document = contract::call(&cli(&words));
+    if said.is_null() {
+        assert!(document["revoke"].is_null(), "{document}");
+        assert_eq!(document["state"], "timeout");
+        return;
+    }
+    let answers = document["revoke"]["answers"].as_array().unwrap();
+    assert!(
+        answers
+            .iter()
+            .any(|answer| answer["says"].as_str().unwrap().starts_with("terminate: ")),
+        "{document}"
+    );
+}
+
+#[test]
+fn progress_in_plain_words_is_a_line_for_each_change() {
+    let words = [
+        "--demo",
+        "call",
+        "demo.slow.sleep",
+        "0.3",
+        "--progress",
+        "plain",
+    ];
+    let outcome = cli(&words).expect_code(0);
+    let said: Vec<&str> = outcome
+        .stderr
+        .lines()
+        .filter_map(|line| line.split(' ').nth(1))
+        .collect();
+    assert!(said.contains(&"RUN"), "{}", outcome.stderr);
+    assert!(!outcome.stderr.contains('\r'), "{}", outcome.stderr);
+    let quiet = cli(&[&words[..], &["-q"]].concat()).expect_code(0);
+    assert!(!quiet.stderr.contains(" RUN"), "{}", quiet.stderr);
+}
+
+#[test]
+fn a_result_is_printed_in_the_shape_that_was_asked_for() {
+    let echo = |words: &[&str]| {
+        let call = ["--demo", "call", "demo.text.echo", "--args"];
+        let value = r#"["早"]"#;
+        cli(&[&call[..], &[value], words].concat()).expect_code(0)
+    };
+    assert_eq!(echo(&[]).stdout, "\"早\"\n");
+    assert_eq!(echo(&["--raw"]).stdout, "早\n");
+}
+
+#[test]
+fn a_field_that_is_not_there_and_a_failure_that_is_not_checked() {
+    let add = ["--demo", "call", "demo.math.add", "2", "3", "--field", "x"];
+    let outcome = cli(&add).expect_code(1);
+    assert_eq!(outcome.stdout, "");
+    assert!(
+        outcome.stderr.contains("has no \"x\""),
+        "{}",
+        outcome.stderr
+    );
+    cli(&["--demo", "call", "demo.fail.always", "--no-check"]).expect_code(0);
+}
+
+#[test]
+fn more_words_tell_when_what_happened() {
+    let outcome = cli(&["--demo", "call", "demo.math.add", "2", "3", "-v"]).expect_code(0);
+    assert!(outcome.stderr.contains("  sent 20"), "{}", outcome.stderr);
+    assert!(outcome.stderr.contains("  back +"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_call_that_history_kept_has_its_result_also_where_nobody_else_has_it() {
+    let home = Sandbox::new();
+    let call = [
+        "--demo",
+        "call",
+        "demo.math.add",
+        "2",
+        "3",
+        "--task-id",
+        "kept",
+        "--history",
+    ];
+    home.cli(&call).expect_code(0);
+    let outcome = home.cli(&["result", "kept", "--json"]).expect_code(0);
+    let document = contract::call(&outcome);
+    assert_eq!(
+        (&document["state"], &document["result"]),
+        (&json!("ok"), &json!(5))
+    );
+    assert_eq!(document["task"], "demo.math.add");
+    let unkept = [
+        "--demo",
+        "call",
+        "demo.math.add",
+        "2",
+        "3",
+        "--task-id",
+        "unkept",
+    ];
+    home.cli(&unkept).expect_code(0);
+    home.cli(&["result", "unkept"]).expect_code(11);
+}
