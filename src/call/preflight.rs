@@ -136,8 +136,12 @@ fn partly_registered(cluster: &Cluster, task: &TaskName) -> Option<String> {
 fn proved(cluster: &Cluster, takers: &[QueueName]) -> bool {
     let all_known = |queue: &QueueName| {
         let readers = cluster.answering().filter(|worker| worker.reads(queue));
-        let consumers = cluster.queues.get(queue).and_then(|it| it.consumers);
-        consumers == Some(readers.count() as u64)
+        let readers = readers.count() as u64;
+        match cluster.queues.get(queue).and_then(|it| it.consumers) {
+            Some(consumers) => consumers == readers,
+            // Where the broker counts no consumers, all who heard the question are known.
+            None => readers > 0 && cluster.all_told(),
+        }
     };
     !takers.is_empty() && takers.iter().all(all_known)
 }
@@ -251,13 +255,15 @@ fn nobody_knows(cluster: &Cluster, queue: &Queue, task: &TaskName) -> Option<Err
     };
     let none_has = told.iter().all(|worker| worker.knows(task) == Some(false));
     (all_told && none_has).then(|| {
+        let name = &queue.name;
         let error = Error::new(
             Kind::NoWorker,
-            format!(
-                "none of the {} workers that read queue {} has {task} registered",
-                told.len(),
-                queue.name
-            ),
+            match told.len() {
+                1 => format!("the one worker that reads queue {name} has no {task} registered"),
+                many => format!(
+                    "none of the {many} workers that read queue {name} has {task} registered"
+                ),
+            },
         );
         error.hint(elsewhere(cluster, queue, task))
     })

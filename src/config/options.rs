@@ -55,7 +55,12 @@ pub(super) fn read(
             .set_word(word)
             .map_err(|reason| wrong(side.flag, reason))?;
     }
-    TlsFiles::read(&options).map_err(|reason| wrong(side.flag, reason))?;
+    let named = match (side.words.is_empty(), env(side.variable)) {
+        (false, _) => side.flag,
+        (true, Some(json)) if !json.is_empty() => side.variable,
+        _ => source,
+    };
+    TlsFiles::read(&options).map_err(|reason| wrong(named, reason))?;
     Ok(Arc::new(options))
 }
 

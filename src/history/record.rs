@@ -252,11 +252,7 @@ impl Record {
             Waited::TimedOut(at) | Waited::Detached(at) => Some(at),
         };
         // NO RESULT and UNSENT ended for us, not for the task.
-        let known = self
-            .answer
-            .as_ref()
-            .is_some_and(|answer| answer.state.is_final())
-            || self.source.is_some();
+        let known = self.source.is_some();
         let total = self.times.total().filter(|_| known);
         total.or_else(|| between(self.times.published, given_up))
     }
@@ -299,15 +295,14 @@ impl Record {
     pub fn brief(&self, limit: usize) -> String {
         use crate::protocol::python;
         let returned = matches!(self.state, CallState::Ok | CallState::LateOk);
+        if let Some(repr) = &self.repr {
+            return python::shorten(&repr.text, limit);
+        }
         match (&self.headline, &self.answer, &self.trouble) {
             (_, Some(answer), _) if returned => match &answer.value {
                 Kept::Whole(value) => python::repr_within(value, limit),
                 Kept::Cut { beginning, .. } => python::shorten(beginning, limit),
             },
-            _ if returned && self.repr.is_some() => {
-                let repr = self.repr.as_ref().map_or("", |repr| &repr.text);
-                python::shorten(repr, limit)
-            }
             (Some(headline), ..) => python::shorten(headline, limit),
             (.., Some(trouble)) => python::shorten(&trouble.message, limit),
             _ => String::new(),

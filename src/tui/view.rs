@@ -143,14 +143,11 @@ fn below(state: &State, pane: Pane, width: usize, scene: &Scene<'_>) -> String {
         Pane::Tasks => hint(Context::Tasks, width),
         Pane::Call => call::view::place(&state.call).unwrap_or_default(),
         Pane::Result => {
-            let waiting = state
-                .result
-                .shown(&state.shared)
-                .map(|call| call.state().is_waiting());
-            if waiting == Some(true) {
-                "live".to_owned()
-            } else {
-                String::new()
+            let shown = state.result.shown(&state.shared);
+            match shown.map(|call| (call.state().is_waiting(), call.whereabouts())) {
+                Some((true, _)) => "live".to_owned(),
+                Some((false, Some(_))) => "] timeline, diagnosis".to_owned(),
+                _ => String::new(),
             }
         }
         Pane::History if scene.large => hint(Context::History, width / 2),

@@ -68,16 +68,16 @@ fn shell(vhost: &Vhost, backend: &str) -> Sandbox {
 fn nobody_reads_the_queue() {
     let Some(rig) = rig() else { return };
     let world = Kind::RedisPrefork.shared(rig);
-    world.vhost.declare_queue("unread");
+    world.vhost.declare_queue("undiagnosed");
     let document = over(
         world,
         "add",
-        &["1", "2", "--queue", "unread", "--no-preflight"],
+        &["1", "2", "--queue", "undiagnosed", "--no-preflight"],
     );
     let reason = why(&document, "no_consumer");
     assert_eq!(
         (&reason["queue"], &reason["waiting"], &reason["inferred"]),
-        (&json!("unread"), &json!(1), &json!(false))
+        (&json!("undiagnosed"), &json!(1), &json!(false))
     );
     assert_eq!(kinds(&document)[0], "no_consumer");
     assert_eq!(now(&document)["state"], "sent");
@@ -460,7 +460,7 @@ fn the_broker_went_down_on_the_way() {
         .env("CELERY_RESULT_BACKEND", &db.url);
     let call = sandbox.start(&words);
     worker.wait_for_log(&format!("[{id}] received"));
-    thread::sleep(Duration::from_millis(1_000));
+    thread::sleep(Duration::from_secs(1));
     proxy.down();
     let document = call.wait().expect_code(3).json();
     assert_eq!(kinds(&document)[0], "broker_down", "{document:#}");

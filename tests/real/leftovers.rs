@@ -195,7 +195,10 @@ fn a_call_is_exactly_one_message_and_it_is_the_one_that_was_shown() {
         (&document["state"], &document["sent"]),
         (&json!("timeout"), &json!(true))
     );
-    assert!(document["diagnosis"].is_null(), "{document}");
+    assert_eq!(
+        document["diagnosis"]["why"][0]["kind"], "no_consumer",
+        "{document}"
+    );
     let messages = vhost.messages("unread");
     assert_eq!(messages.len(), 1);
     let sent = &messages[0];

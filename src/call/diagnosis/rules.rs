@@ -185,12 +185,12 @@ fn ignored(case: &Case<'_>) -> Vec<Verdict> {
     let ended = case.call.whereabouts().is_none();
     // While a worker has it, that is no reason to wait.
     let out_of_sight = case.only_sent() || loss(case).is_some();
-    if !ignores(case) || !(ended || out_of_sight) {
-        return Vec::new();
-    }
-    vec![Verdict::ResultIgnored {
-        task: case.task().clone(),
-    }]
+    let reason = ignores(case) && (ended || out_of_sight);
+    let task = case.task().clone();
+    reason
+        .then_some(Verdict::ResultIgnored { task })
+        .into_iter()
+        .collect()
 }
 
 fn ignores(case: &Case<'_>) -> bool {
@@ -211,26 +211,19 @@ fn ignores(case: &Case<'_>) -> bool {
 fn expired(case: &Case<'_>) -> Vec<Verdict> {
     let call = case.call;
     let dropped = call.state() == CallState::Expired;
-    let (Some(expires), Some(sent)) = (call.signature.options.expires, call.timeline.published)
-    else {
-        return if dropped {
-            vec![Verdict::Expired {
-                ago_ms: Span(Duration::ZERO),
-                dropped,
-            }]
-        } else {
-            Vec::new()
-        };
-    };
-    let over = sent.mono.after(expires);
+    let expires = call.signature.options.expires;
+    let over = call.timeline.published.zip(expires);
+    let over = over.map(|(sent, expires)| sent.mono.after(expires));
     let waits = call.timeline.started.is_none() && call.whereabouts() != Some(CallState::Retry);
-    if !dropped && !(waits && case.now.mono > over) {
-        return Vec::new();
-    }
-    vec![Verdict::Expired {
-        ago_ms: Span(case.now.mono.since(over)),
-        dropped,
-    }]
+    let passed = waits && over.is_some_and(|over| case.now.mono > over);
+    let ago = over.map_or(Duration::ZERO, |over| case.now.mono.since(over));
+    (dropped || passed)
+        .then_some(Verdict::Expired {
+            ago_ms: Span(ago),
+            dropped,
+        })
+        .into_iter()
+        .collect()
 }
 
 /// It runs, as far as its worker or the backend told last.

@@ -460,7 +460,7 @@ fn a_retry_tells_when_how_often_and_why() {
 #[test]
 fn an_eta_of_ours_is_known_before_a_worker_tells_it() {
     let mut world = World::new();
-    world.call.signature.options.start = Some(Start::After(Duration::from_secs(60)));
+    world.call.signature.options.start = Some(Start::After(Duration::from_mins(1)));
     assert!(
         world
             .line("scheduled", 1_000)

@@ -538,6 +538,20 @@ fn a_form_that_no_reader_accepts_is_refused_and_says_who_accepts_what() {
     assert!(verdict.warnings.join("\n").contains("throws it away"));
 }
 
+#[test]
+fn a_form_that_no_reader_accepts_is_refused_where_consumers_are_not_counted_too() {
+    let mut cluster = accepting(&[("w1", None)]);
+    let msgpack = || Options {
+        serializer: Some(Serializer::Msgpack),
+        ..Options::default()
+    };
+    heard_by(&mut cluster, 1, "celery");
+    let refusal = sent_to(&cluster, msgpack()).refusal.unwrap();
+    assert!(refusal.message.contains("w1 accepts json"), "{refusal}");
+    heard_by(&mut cluster, 2, "celery");
+    assert_eq!(sent_to(&cluster, msgpack()).refusal, None);
+}
+
 /// On Redis: so many heard the question; the queue has no count of consumers.
 fn heard_by(cluster: &mut Cluster, listeners: u64, queue: &str) {
     let reach = Reach::Listeners(listeners);
@@ -562,7 +576,7 @@ fn where_consumers_are_not_counted_the_answers_of_all_who_heard_are_proof() {
     let mut unknown = cluster(&[("w1", &["b"], "celery")]);
     heard_by(&mut unknown, 1, "celery");
     let refusal = look(&unknown, "a").refusal.unwrap();
-    assert!(refusal.message.contains("has a registered"), "{refusal}");
+    assert!(refusal.message.contains("no a registered"), "{refusal}");
     assert_eq!(look(&unknown, "b").refusal, None);
 }
 

@@ -78,7 +78,7 @@ fn document(record: &Record) -> Json {
         .may("custom", record.custom.as_ref().map(custom))
         .may("answer", record.answer.as_ref().map(answer))
         .may("source", record.source.map(|source| source.to_string()))
-        .may("repr", record.repr.as_ref().map(repr))
+        .may("repr", record.repr.as_ref().map(|repr| repr.text.as_str()))
         .may("headline", record.headline.as_deref())
         .may("trouble", record.trouble.as_ref().map(error))
         .may("backend_lost", record.backend_lost.as_deref())
@@ -198,20 +198,6 @@ fn opaque(opaque: &Opaque) -> Json {
         .done()
 }
 
-fn repr(repr: &Repr) -> Json {
-    Writer::default()
-        .put("text", repr.text.as_str())
-        .put("cut", Json::Bool(repr.cut))
-        .done()
-}
-
-fn read_repr(fields: Reader<'_>) -> Option<Repr> {
-    Some(Repr {
-        text: fields.text("text")?,
-        cut: fields.truth("cut")?,
-    })
-}
-
 fn read_opaque(fields: Reader<'_>) -> Option<Opaque> {
     Some(Opaque {
         kind: fields.parsed("kind")?,
@@ -259,7 +245,7 @@ pub(crate) fn read(document: &str, result: Option<&str>) -> Result<Record, Unrea
             .map(|fields| read_answer(fields, result))
             .transpose()?,
         source: fields.parsed("source"),
-        repr: fields.part("repr").and_then(read_repr),
+        repr: fields.text("repr").map(Repr::new),
         headline: fields.text("headline"),
         trouble: fields.part("trouble").and_then(read_error),
         backend_lost: fields.text("backend_lost"),

@@ -1,7 +1,7 @@
 //! Records of calls: secrets masked, sizes bounded. Pure.
 
 use super::{Answer, Kept, LARGEST_VALUE, Origin, Point, Record, Times, Waited};
-use crate::call::{Call, Waiting};
+use crate::call::{Call, Repr, Waiting};
 use crate::clock::Now;
 use crate::error::Error;
 use crate::history::secrets::{Needles, Secrets};
@@ -75,7 +75,10 @@ impl Record {
                 .map(|(word, meta)| (word.clone(), small(meta))),
             answer: call.result.as_ref().map(answer),
             source: call.source,
-            repr: call.repr.clone(),
+            repr: call
+                .repr
+                .as_ref()
+                .map(|repr| Repr::new(python::shorten(&repr.text, HEADLINE))),
             headline: call.headline().map(|line| python::shorten(&line, HEADLINE)),
             trouble: call.trouble.as_ref().map(|error| Error {
                 message: python::shorten(&error.message, HEADLINE),
@@ -120,15 +123,15 @@ impl Record {
                 needles.hide_value(value);
             }
         }
+        if let Some(repr) = &mut self.repr {
+            *repr = Repr::new(needles.hide(&repr.text));
+        }
         if let Some(trouble) = &mut self.trouble {
             trouble.message = needles.hide(&trouble.message);
             needles.hide_in(&mut trouble.hint);
         }
         if let Some(diagnosis) = &mut self.diagnosis {
             needles.hide_value(diagnosis);
-        }
-        if let Some(repr) = &mut self.repr {
-            repr.text = needles.hide(&repr.text);
         }
         needles.hide_in(&mut self.headline);
         needles.hide_in(&mut self.backend_lost);

@@ -184,6 +184,29 @@ fn result() -> impl Strategy<Value = TaskResult> {
     })
 }
 
+/// A task's end as its worker tells it.
+fn event(text: String, ok: bool) -> Fact {
+    let traceback = Some(text.clone());
+    let kind = if ok {
+        TaskEventKind::Succeeded {
+            result: text,
+            runtime: None,
+        }
+    } else {
+        TaskEventKind::Failed {
+            exception: text,
+            traceback,
+        }
+    };
+    Fact::Event(Box::new(TaskEvent {
+        uuid: "x".into(),
+        node: "w1@h".into(),
+        at: None,
+        clock: 1,
+        kind,
+    }))
+}
+
 fn fact() -> impl Strategy<Value = Fact> {
     let held = (
         any::<bool>(),
@@ -206,11 +229,13 @@ fn fact() -> impl Strategy<Value = Fact> {
         1 => Just(Fact::BackendBack),
         1 => text().prop_map(Fact::BackendLost),
         1 => text().prop_map(Fact::Returned),
-        1 => text().prop_map(|reason| Fact::Unreadable { reason, state: None }),
+        1 => (text(), prop::option::of(any::<bool>())).prop_map(|(reason, ok)| Fact::Unreadable {
+            reason,
+            state: ok.map(|ok| if ok { State::Success } else { State::Failure }),
+        }),
+        1 => (text(), any::<bool>()).prop_map(|(text, ok)| event(text, ok)),
         1 => error().prop_map(Fact::Unsent),
         1 => error().prop_map(Fact::Unknown),
-        1 => text().prop_map(|text| event(TaskEventKind::Succeeded { result: text, runtime: None })),
-        1 => text().prop_map(|text| event(TaskEventKind::Failed { exception: text, traceback: None })),
         4 => result().prop_map(|result| Fact::Result(Box::new(result))),
         2 => (place, text(), held).prop_map(|(place, node, task)| Fact::Seen {
             place,
@@ -218,16 +243,6 @@ fn fact() -> impl Strategy<Value = Fact> {
             task
         }),
     ]
-}
-
-fn event(kind: TaskEventKind) -> Fact {
-    Fact::Event(Box::new(TaskEvent {
-        uuid: "x".into(),
-        node: "w@h".into(),
-        clock: 0,
-        at: None,
-        kind,
-    }))
 }
 
 fn now(ms: u64) -> Now {

@@ -208,7 +208,7 @@ fn unknown(name: &str) -> Refusal {
     let nearest = known
         .map(|known| (strsim::damerau_levenshtein(name, known), *known))
         .min()
-        .filter(|(distance, _)| *distance <= 4);
+        .filter(|(distance, _)| *distance <= (name.len() / 3).min(4));
     // A name may be a piece of a password when the quotes around a URL were forgotten; only what looks like a name is shown.
     let is_name = name.len() <= 40 && name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
     let what = if is_name { name } else { "this" };

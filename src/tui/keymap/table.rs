@@ -296,7 +296,6 @@ pub static TABLE: &[Row] = &[
         .hint(40, "revoke")
         .help("Call under way", "revoke at the workers; asks first"),
     row(&[Running], &[typed(']'), typed('[')], Action::Turn)
-        .hint(60, "tabs")
         .help("Call under way", "diagnosis or timeline"),
     row(&[Result], &[plain(KeyCode::Enter)], Action::Enter)
         .hint(10, "fold")

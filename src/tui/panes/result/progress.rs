@@ -47,7 +47,7 @@ fn percent(meta: &Json) -> Option<Progress> {
 /// `progress` is a fraction up to 1, or a percentage above. A whole 1 may be either.
 fn fraction(value: &Json) -> Option<f64> {
     let number = value.as_f64().filter(|number| number.is_finite())?;
-    let whole = value.as_u64().is_some();
+    let whole = matches!(value, Json::Number(text) if !text.contains(['.', 'e', 'E']));
     match number {
         number if whole && (number - 1.0).abs() < f64::EPSILON => None,
         number if (0.0..=1.0).contains(&number) => Some(number),

@@ -4,6 +4,7 @@ use ratatui::text::{Line, Span};
 
 use super::lines::Pen;
 use super::{progress, reasons};
+use crate::call::diagnosis::Diagnosis;
 use crate::call::{CallState, Waiting};
 use crate::protocol::python;
 use crate::text::human::duration;
@@ -19,7 +20,7 @@ const FEW: usize = 2;
 impl Pen<'_> {
     /// Whether nothing knows the call any longer.
     pub(super) fn lost(&self) -> bool {
-        self.diagnosis.as_ref().is_some_and(|it| it.lost())
+        self.diagnosis.as_ref().is_some_and(Diagnosis::lost)
     }
 
     /// The application's own state and what it says: a bar where it tells a share, else its words.
