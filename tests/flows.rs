@@ -392,7 +392,9 @@ async fn a_call_is_there_again_after_a_new_start_and_is_repeated_loaded_forgotte
         player.keys("Enter");
         let screen = player.sees("OK  demo.math.add").await;
         assert!(screen.contains("add(2, 3)"), "{screen}");
-        player.keys("4 .");
+        player.keys("4");
+        player.sees("[4 History]").await;
+        player.keys(".");
         player.sees("[3 Result]").await;
         player.sees("OK  demo.math.add").await;
         assert_eq!(player.published(), 1);

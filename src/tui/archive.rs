@@ -100,6 +100,9 @@ async fn answer(handle: &Handle, wish: Wish) -> Result<Told> {
             let usual = handle.usual(task.clone(), None).await?;
             Told::Usual(task, usual)
         }
+        Wish::Unresolved(broker, since) => {
+            Told::Unresolved(handle.unresolved(broker, since).await?)
+        }
         Wish::Forget(id, now) => Told::Forgotten(handle.forget(id, now).await?.map(Box::new)),
         Wish::Recollect(record) => {
             handle.recollect(*record).await?;

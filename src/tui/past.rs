@@ -30,6 +30,8 @@ pub enum Wish {
     Last(TaskName),
     /// How long a task usually takes.
     Usual(TaskName),
+    /// Calls of this broker without an answer, made since then.
+    Unresolved(String, Timestamp),
     /// Delete a call.
     Forget(TaskId, Timestamp),
     /// Take that back.
@@ -74,6 +76,8 @@ pub enum Told {
     Got(Found, Purpose),
     /// How long a task usually takes.
     Usual(TaskName, Usual),
+    /// Calls without an answer.
+    Unresolved(Vec<Record>),
     /// A call was deleted: what was there.
     Forgotten(Option<Box<Record>>),
     /// A call is there again.

@@ -8,7 +8,7 @@ pub mod view;
 use std::time::Duration;
 
 use super::{Ask, Pane, Typed, step};
-use crate::clock::{Moment, Now};
+use crate::clock::{Moment, Now, Timestamp};
 use crate::history::{Count, Filter, Record, Row};
 use crate::protocol::TaskId;
 use crate::tui::keymap::{Action, Context};
@@ -45,6 +45,8 @@ pub struct State {
     /// Calls of this run that the list is made of.
     made_of: usize,
     wishes: Vec<Wish>,
+    /// Calls without an answer were asked for.
+    picked_up: bool,
 }
 
 impl State {
@@ -70,6 +72,14 @@ impl State {
     /// What history is to be asked.
     pub fn take_wishes(&mut self) -> Vec<Wish> {
         std::mem::take(&mut self.wishes)
+    }
+
+    /// It is known where results are: once, calls of earlier runs without an answer are asked for.
+    pub fn pick_up(&mut self, broker: &str, since: Timestamp) {
+        if !std::mem::replace(&mut self.picked_up, true) {
+            let wish = Wish::Unresolved(broker.to_owned(), since);
+            self.wishes.push(wish);
+        }
     }
 
     /// Time passes: the disk is looked at when the program starts, and every few seconds while the list is seen.

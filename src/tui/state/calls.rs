@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::call::Call;
+use crate::history::Record;
 use crate::protocol::{NodeName, TaskId};
 
 /// All calls made since the program started.
@@ -14,6 +15,8 @@ pub struct Calls {
     changed: Vec<TaskId>,
     /// A call of the past that is looked at; nothing is awaited of it.
     visitor: Option<Call>,
+    /// What was written of calls that an earlier run made and this one listens for.
+    adopted: HashMap<TaskId, Record>,
 }
 
 impl Calls {
@@ -28,6 +31,17 @@ impl Calls {
     pub fn get(&self, id: &TaskId) -> Option<&Call> {
         let own = self.places.get(id).and_then(|place| self.list.get(*place));
         own.or_else(|| self.visitor.as_ref().filter(|call| call.id() == id))
+    }
+
+    /// A call that an earlier run made is listened for; `record` is what was written of it.
+    pub fn adopt(&mut self, call: Call, record: Record) {
+        self.adopted.insert(call.id().clone(), record);
+        self.push(call);
+    }
+
+    /// What an earlier run wrote of a call that it made.
+    pub fn adopted(&self, id: &TaskId) -> Option<&Record> {
+        self.adopted.get(id)
     }
 
     /// A call of the past is looked at.
@@ -83,11 +97,12 @@ impl Calls {
         self.newest_first().filter(|call| call.state().is_waiting())
     }
 
-    /// How many were sent and have no outcome yet, waited for or not.
+    /// How many of this run were sent and have no outcome yet, waited for or not.
     pub fn in_the_air(&self) -> usize {
         self.list
             .iter()
             .filter(|call| call.whereabouts().is_some())
+            .filter(|call| !self.adopted.contains_key(call.id()))
             .count()
     }
 

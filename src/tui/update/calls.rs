@@ -209,13 +209,25 @@ pub fn tell(state: &mut State, id: &TaskId, now: Now) {
     };
     let looking = state.focus == Pane::Result && state.result.shown_id() == Some(id);
     let call_state = call.state();
+    let adopted = state.shared.calls.adopted(id).is_some();
     let kind = match call_state {
         CallState::LateOk | CallState::LateFail if !looking => NoticeKind::Late,
+        CallState::Ok if adopted && !looking => NoticeKind::Late,
         CallState::Ok | CallState::NoResult => NoticeKind::Done,
         _ if looking => NoticeKind::Done,
         _ => NoticeKind::Problem,
     };
-    let text = sentence(call, now);
+    let text = match call_state {
+        CallState::Ok | CallState::Fail if adopted => {
+            let name = last_part(call.signature.task.as_str());
+            let short = id.short();
+            format!(
+                "{}  {name} {short} of an earlier run has ended.",
+                call_state.word()
+            )
+        }
+        _ => sentence(call, now),
+    };
     state.notices.about(kind, id.clone(), text, now);
     super::history::refresh(state);
 }

@@ -1,9 +1,13 @@
 //! Calls are written down as they change, and what history tells is folded into the state. Nothing told moves the focus by itself.
 
+use std::time::Duration;
+
 use super::calls;
 use crate::backend::Results;
-use crate::call::CallState;
-use crate::clock::Now;
+use crate::call::{Call, CallState};
+use crate::client::Command;
+use crate::clock::{Now, Timestamp};
+use crate::history::record::Waited;
 use crate::history::{Found, Known, Notice, Record, Scribe};
 use crate::protocol::TaskId;
 use crate::tui::effect::{Effect, Outcome};
@@ -12,6 +16,16 @@ use crate::tui::panes::{Ask, Pane, call};
 use crate::tui::past::{Asked, Purpose, Told, Wish};
 use crate::tui::state::{Shared, State};
 use crate::tui::view::layout;
+
+/// Calls so old are not listened for any more: backends forget results after a day unless told otherwise.
+const PICKED_UP: Duration = Duration::from_hours(7 * 24);
+
+/// A program that waits writes down the end of its waiting within this time.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// What is said of a call whose reply queue is gone.
+const REPLY_LOST: &str =
+    "the program that waited for it has ended, and its reply queue with it: the outcome is unknown";
 
 /// Everything that was told at once.
 pub fn told(state: &mut State, told: Vec<Told>, now: Now) -> Outcome {
@@ -49,6 +63,7 @@ fn hear(state: &mut State, told: Told, now: Now) -> Outcome {
                 effects: Vec::new(),
             };
         }
+        Told::Unresolved(records) => return pick_up(state, records, now),
         Told::Got(found, purpose) => return got(state, found, purpose, now),
         Told::Forgotten(record) => forgotten(state, record, now),
         Told::Recollected => state.history.look(now),
@@ -177,10 +192,76 @@ pub fn keep(state: &mut State, now: Now) -> Vec<Effect> {
     let calls = changed.iter().filter_map(|id| shared.calls.get(id));
     let calls = calls.filter(|call| call.state() != CallState::Draft || call.refused());
     calls
-        .map(|call| Record::of(call, &scribe, Known::default(), now))
+        .map(|call| of(call, &scribe, shared.calls.adopted(call.id()), now))
         .map(|record| Effect::History(Wish::Save(Box::new(record))))
         .chain(wishes)
         .collect()
+}
+
+/// What is kept of a call. Of one that an earlier run made, that run knew some things better.
+fn of(call: &Call, scribe: &Scribe, earlier: Option<&Record>, now: Now) -> Record {
+    let record = Record::of(call, scribe, Known::default(), now);
+    match earlier {
+        None => record,
+        Some(earlier) => Record {
+            origin: earlier.origin.clone(),
+            masked: earlier.masked.clone(),
+            arguments_cut: earlier.arguments_cut,
+            diagnosis: earlier.diagnosis.clone(),
+            ..record
+        },
+    }
+}
+
+/// It is known where results are: calls of earlier runs may be listened for.
+pub fn results_known(state: &mut State, now: Now) {
+    if matches!(state.shared.results, Results::Stored(_) | Results::Rpc)
+        && let Some(scribe) = &state.shared.scribe
+    {
+        let since = now.wall.checked_sub(PICKED_UP).unwrap_or(Timestamp::MIN);
+        state.history.pick_up(&scribe.origin.broker, since);
+    }
+}
+
+/// Calls of runs that have gone: where the backend keeps results they are listened for; a reply queue died with its run.
+fn pick_up(state: &mut State, records: Vec<Record>, now: Now) -> Outcome {
+    let mut outcome = Outcome::redraw();
+    let stored = matches!(state.shared.results, Results::Stored(_));
+    let backend = stored.then(|| state.shared.results.address());
+    for record in records {
+        let known = state.shared.calls.get(record.id()).is_some();
+        if known || !is_left_alone(&record, now) {
+            continue;
+        }
+        let mut call = record.pick_up(now);
+        let there = record.origin.backend.as_ref();
+        if backend
+            .as_ref()
+            .is_some_and(|here| there.is_none_or(|there| there == here))
+        {
+            let follow = Command::Follow(call.id().clone());
+            outcome.effects.push(Effect::Client(follow));
+            state.shared.calls.adopt(call, record);
+        } else if !stored && record.waited == Waited::Yes {
+            call.warnings.push(REPLY_LOST.to_owned());
+            let scribe = Scribe::default();
+            let record = of(&call, &scribe, Some(&record), now);
+            let save = Wish::Save(Box::new(record));
+            outcome.effects.push(Effect::History(save));
+        }
+    }
+    refresh(state);
+    outcome
+}
+
+/// Whether nobody waits for a call any more: its waiting has ended, or its time is over and nobody has said so.
+fn is_left_alone(record: &Record, now: Now) -> bool {
+    if record.waited != Waited::Yes {
+        return true;
+    }
+    let patience = record.timeout + record.times.recorded.after + GRACE;
+    let age = now.wall.duration_since(record.times.created);
+    age.unsigned_abs() > patience
 }
 
 /// The scribe, with the result backend as it is known now.
