@@ -73,6 +73,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "backend::Results",
             // A demo lives as long as the session that uses it.
             "demo::Demo",
+            "history",
         ],
     ),
     ("tui", &["client", "history"]),

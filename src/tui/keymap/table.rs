@@ -314,15 +314,20 @@ pub static TABLE: &[Row] = &[
         .help("History", "call again"),
     row(&[History], &[typed('E')], Action::Load)
         .hint(30, "to form")
-        .help("History", "load the call into the form"),
+        .help("History", "load into the form"),
     row(&[History], &[typed('/')], Action::Filter)
         .hint(40, "filter")
-        .help("History", "filter: words, state:fail, task:shop.*"),
+        .help("History", "filter, also state:fail"),
     row(&[History], &[plain(KeyCode::Delete)], Action::Forget).help("History", "forget the call"),
-    row(&[History], &[typed('u')], Action::Undo).help("History", "take back the last Del"),
+    row(&[History], &[typed('u')], Action::Undo).help("History", "take back Del"),
     row(RESULTS, &[typed('.')], Action::Again).help("Result", "call again"),
-    row(RESULTS, &[typed('E')], Action::Load).help("Result", "load the call into the form"),
-    row(FORM, &[typed('.')], Action::Again).help("Call form", "repeat the last"),
+    row(RESULTS, &[typed('E')], Action::Load).help("Result", "load into the form"),
+    row(
+        &[CallNav, CallMore, CallButton],
+        &[typed('.')],
+        Action::Again,
+    )
+    .help("Call form", "repeat the last"),
     row(&[Queues, Workers], &[plain(KeyCode::Enter)], Action::Enter)
         .hint(10, "detail")
         .help("Lists", "detail of the row"),
