@@ -152,7 +152,11 @@ fn tasks_end_in_every_way(#[values(StoredPrefork, RpcPrefork, StoredSolo, RpcSol
     let document = shop.document(0, "progress", &["3", "0.1"]);
     assert_eq!(document["result"], json!({"done": 3}));
     let document = shop.document(0, "silent", &[]);
-    assert_eq!(document["state"], "no_result");
+    assert_eq!(
+        (&document["state"], &document["result_source"]),
+        (&json!("ok"), &json!("event")),
+        "{document}"
+    );
 }
 
 #[rstest]
