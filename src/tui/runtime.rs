@@ -480,10 +480,9 @@ mod tests {
                     }
                 }
                 Message::Input(Input::Paste(text)) => self.text.push_str(&text),
-                Message::Input(Input::Resize { .. }) => {}
+                Message::Input(Input::Resize { .. }) | Message::History(_) => {}
                 Message::Client(events) => self.events += events.len(),
                 Message::CommandRefused(_) => self.refused += 1,
-                Message::History(_) => {}
                 Message::Tick => self.ticks += 1,
             }
             Outcome {

@@ -317,7 +317,7 @@ pub static TABLE: &[Row] = &[
         .help("History", "load into the form"),
     row(&[History], &[typed('/')], Action::Filter)
         .hint(40, "filter")
-        .help("History", "filter, also state:fail"),
+        .help("History", "filter: state:fail"),
     row(&[History], &[plain(KeyCode::Delete)], Action::Forget).help("History", "forget the call"),
     row(&[History], &[typed('u')], Action::Undo).help("History", "take back Del"),
     row(RESULTS, &[typed('.')], Action::Again).help("Result", "call again"),

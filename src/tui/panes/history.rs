@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::{Ask, Pane, Typed, step};
 use crate::clock::{Moment, Now, Timestamp};
-use crate::history::{Count, Filter, Record, Row};
+use crate::history::{Count, Cursor, Filter, Record, Row};
 use crate::protocol::TaskId;
 use crate::tui::keymap::{Action, Context};
 use crate::tui::past::{Asked, Purpose, Wish};
@@ -39,8 +39,8 @@ pub struct State {
     forgotten: Vec<Record>,
     /// Number of the list that is wanted: answers to an older question are thrown away.
     number: u64,
-    /// A page is under way.
-    loading: bool,
+    /// The page that is under way begins there.
+    loading: Option<Cursor>,
     looked_at: Option<Moment>,
     /// Calls of this run that the list is made of.
     made_of: usize,
@@ -121,7 +121,9 @@ impl State {
         if number != self.number {
             return false;
         }
-        self.loading &= first;
+        if !first {
+            self.loading = None;
+        }
         let changed = self.list.page(first, rows);
         if changed {
             self.make(around);
@@ -195,7 +197,7 @@ impl State {
 
     fn filter_changed(&mut self, around: Around<'_>) {
         self.number += 1;
-        self.loading = false;
+        self.loading = None;
         self.chosen = false;
         self.list.clear();
         match terms::read(self.field.text()) {
@@ -238,11 +240,11 @@ impl State {
     fn fetch_more(&mut self, height: usize) {
         let row = self.picked.row().unwrap_or_default();
         let near = row + 2 * height.max(10) >= self.list.len();
-        if !near || self.loading {
+        if !near || self.loading.is_some() {
             return;
         }
         if let Some(before) = self.list.next_page() {
-            self.loading = true;
+            self.loading = Some(before);
             self.wishes.push(Wish::Page {
                 asked: Asked::List(self.number),
                 filter: self.filter.clone(),

@@ -23,7 +23,7 @@ impl Draft {
         let signature = &record.signature;
         self.clear();
         self.fill(&(signature.args.clone(), signature.kwargs.clone()));
-        let given = self.options_of(&signature.options, record.timeout);
+        let given = texts(&signature.options, record.timeout);
         for (entry, text) in given {
             self.options.set(entry, &text);
         }
@@ -45,55 +45,56 @@ impl Draft {
         }
         Ok(())
     }
+}
 
-    fn options_of(&self, options: &Options, timeout: Duration) -> Vec<(Entry, String)> {
-        let span = |span: Option<Duration>| span.map(seconds);
-        let (countdown, eta) = match options.start {
-            Some(Start::After(after)) => (Some(seconds(after)), None),
-            Some(Start::At(at)) => (None, Some(at.to_string())),
-            None => (None, None),
+/// What is typed for these options.
+fn texts(options: &Options, timeout: Duration) -> Vec<(Entry, String)> {
+    let span = |span: Option<Duration>| span.map(seconds);
+    let (countdown, eta) = match options.start {
+        Some(Start::After(after)) => (Some(seconds(after)), None),
+        Some(Start::At(at)) => (None, Some(at.to_string())),
+        None => (None, None),
+    };
+    let result = options.ignore_result.map(|ignored| {
+        let word = if ignored { "none" } else { "force" };
+        word.to_owned()
+    });
+    let single = [
+        (Name::Timeout, Some(seconds(timeout))),
+        (Name::Queue, options.queue.as_ref().map(ToString::to_string)),
+        (Name::Exchange, options.exchange.clone()),
+        (Name::RoutingKey, options.routing_key.clone()),
+        (Name::Countdown, countdown),
+        (Name::Eta, eta),
+        (Name::Expires, span(options.expires)),
+        (
+            Name::Priority,
+            options.priority.map(|level| level.to_string()),
+        ),
+        (Name::TimeLimit, span(options.time_limit)),
+        (Name::SoftTimeLimit, span(options.soft_time_limit)),
+        (
+            Name::Serializer,
+            options.serializer.map(|it| it.to_string()),
+        ),
+        (
+            Name::Compression,
+            options.compression.map(|it| it.to_string()),
+        ),
+        (Name::Shadow, options.shadow.clone()),
+        (Name::Result, result),
+    ];
+    let single = single.into_iter();
+    let single = single.filter_map(|(name, text)| Some((Entry::from(name), text?)));
+    let headers = options.headers.iter().enumerate();
+    let headers = headers.map(|(nth, (name, value))| {
+        let entry = Entry {
+            name: Name::Header,
+            nth,
         };
-        let result = options.ignore_result.map(|ignored| match ignored {
-            true => "none".to_owned(),
-            false => "force".to_owned(),
-        });
-        let single = [
-            (Name::Timeout, Some(seconds(timeout))),
-            (Name::Queue, options.queue.as_ref().map(ToString::to_string)),
-            (Name::Exchange, options.exchange.clone()),
-            (Name::RoutingKey, options.routing_key.clone()),
-            (Name::Countdown, countdown),
-            (Name::Eta, eta),
-            (Name::Expires, span(options.expires)),
-            (
-                Name::Priority,
-                options.priority.map(|level| level.to_string()),
-            ),
-            (Name::TimeLimit, span(options.time_limit)),
-            (Name::SoftTimeLimit, span(options.soft_time_limit)),
-            (
-                Name::Serializer,
-                options.serializer.map(|it| it.to_string()),
-            ),
-            (
-                Name::Compression,
-                options.compression.map(|it| it.to_string()),
-            ),
-            (Name::Shadow, options.shadow.clone()),
-            (Name::Result, result),
-        ];
-        let single = single.into_iter();
-        let single = single.filter_map(|(name, text)| Some((Entry::from(name), text?)));
-        let headers = options.headers.iter().enumerate();
-        let headers = headers.map(|(nth, (name, value))| {
-            let entry = Entry {
-                name: Name::Header,
-                nth,
-            };
-            (entry, format!("{name}:={}", value.to_wire()))
-        });
-        single.chain(headers).collect()
-    }
+        (entry, format!("{name}:={}", value.to_wire()))
+    });
+    single.chain(headers).collect()
 }
 
 /// Exactly, as an option is typed: `1.5s`.
