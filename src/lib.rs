@@ -144,7 +144,7 @@ async fn perform(cli: Cli, ready: Ready) -> Result<u8> {
     } = ready;
     let Cli { global, command } = cli;
     match command {
-        None => screen(&global, target, timeout).await,
+        None => screen(&global, target, timeout, &env).await,
         Some(Command::Call(waited)) => {
             let manner = Manner {
                 no_preflight: waited.call.no_preflight,
@@ -347,7 +347,12 @@ async fn dispatch(
     Ok(code)
 }
 
-async fn screen(global: &Global, target: Option<Target>, timeout: Duration) -> Result<u8> {
+async fn screen(
+    global: &Global,
+    target: Option<Target>,
+    timeout: Duration,
+    env: config::Env<'_>,
+) -> Result<u8> {
     let demo = matches!(target, Some(Target::Demo));
     let mut header = tui::Target {
         demo,
@@ -372,14 +377,29 @@ async fn screen(global: &Global, target: Option<Target>, timeout: Duration) -> R
         &tui::theme::Environment::from_fn(env),
         std::io::stdout().is_terminal(),
     );
-    tui::run(tui::Setup {
+    let past = tui::Past {
+        settings: history::actor::Settings::new(if demo {
+            history::Place::Memory
+        } else {
+            history::place(env)
+        }),
+        scribe: history::Scribe {
+            origin: history::Origin {
+                broker: header.broker.clone(),
+                ..history::Origin::default()
+            },
+            ..history::Scribe::default()
+        },
+    };
+    let setup = tui::Setup {
         connection,
         target: header,
         timeout,
         look,
-    })
-    .await
-    .map(tui::runtime::Ended::exit_code)
+    };
+    tui::run(setup, past)
+        .await
+        .map(tui::runtime::Ended::exit_code)
 }
 
 fn session(target: Option<Target>, purpose: Purpose, output: Output) -> Result<Session> {

@@ -2,12 +2,14 @@
 //!
 //! `update` and `view` are pure; [`runtime`] and [`perform`] do all IO, and a writer thread owns stdout.
 
+pub mod archive;
 pub mod clipboard;
 pub mod effect;
 pub mod input;
 pub mod keymap;
 pub mod message;
 pub mod panes;
+pub mod past;
 pub mod perform;
 pub mod popups;
 pub mod runtime;
@@ -24,6 +26,7 @@ use tokio::sync::mpsc;
 
 use crate::client::{Client, Event};
 use crate::error::Result;
+use crate::history;
 
 /// What the screen is started with.
 #[derive(Debug)]
@@ -38,6 +41,15 @@ pub struct Setup {
     pub look: theme::Look,
 }
 
+/// Where the calls of this run are kept, and those of earlier ones.
+#[derive(Debug)]
+pub struct Past {
+    /// Where history lies.
+    pub settings: history::actor::Settings,
+    /// Who writes it, and what is secret.
+    pub scribe: history::Scribe,
+}
+
 /// The target as the header shows it; no secrets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Target {
@@ -48,6 +60,6 @@ pub struct Target {
 }
 
 /// Runs the screen until the user quits or a signal comes; how it ended decides the exit code. The terminal is left as it was found, whatever happens.
-pub async fn run(setup: Setup) -> Result<runtime::Ended> {
-    runtime::run(setup).await
+pub async fn run(setup: Setup, past: Past) -> Result<runtime::Ended> {
+    runtime::run(setup, past).await
 }

@@ -77,9 +77,13 @@ const ARROWS: &[(&str, &[&str])] = &[
             "backend::Results",
             // A demo lives as long as the session that uses it.
             "demo::Demo",
+            "history",
         ],
     ),
-    ("tui", &["client"]),
+    ("tui", &["client", "history"]),
+    // The way to history, and what it says.
+    ("tui::archive", &["protocol", "call", "history"]),
+    ("tui::past", &["protocol", "history"]),
     ("tui::runtime", &["client"]),
     ("tui::perform", &["client"]),
     ("tui::message", &["client"]),
@@ -103,6 +107,7 @@ const SCREEN: &[&str] = &[
     "schema",
     "cluster",
     "call",
+    "history",
     "config",
     "cli::items",
     "cli::options",
@@ -120,6 +125,10 @@ const SCREEN: &[&str] = &[
 const MACHINERY: &[&str] = &[
     "tui::runtime",
     "tui::perform",
+    "tui::archive",
+    "history::Handle",
+    "history::actor",
+    "history::store",
     "tui::terminal",
     "tui::clipboard",
     "client::Client",

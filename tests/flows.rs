@@ -13,6 +13,9 @@ use umbel::client::actor::{self, ResultsSource};
 use umbel::client::survey::Purpose;
 use umbel::clock::{Clock, Now};
 use umbel::demo::{self, Demo};
+use umbel::history::actor::Settings;
+use umbel::history::{Origin, Place, Scribe};
+use umbel::tui::archive::Archive;
 use umbel::tui::input::{Arrival, Input};
 use umbel::tui::runtime::testing::{Recorder, Shown};
 use umbel::tui::runtime::{Ended, Loop};
@@ -90,7 +93,17 @@ impl Player {
 }
 
 /// Plays `script` on a screen of this size; returns how it ended. The script must quit.
-async fn play((width, height): (u16, u16), demo: Demo, script: impl AsyncFnOnce(&Player)) -> Ended {
+async fn play(size: (u16, u16), demo: Demo, script: impl AsyncFnOnce(&Player)) -> Ended {
+    play_with(None, size, demo, script).await
+}
+
+/// The same with a history in this place.
+async fn play_with(
+    past: Option<Place>,
+    (width, height): (u16, u16),
+    demo: Demo,
+    script: impl AsyncFnOnce(&Player),
+) -> Ended {
     let clock = ScreenClock {
         real: Clock::default(),
         ahead_ms: Arc::default(),
@@ -126,8 +139,20 @@ async fn play((width, height): (u16, u16), demo: Demo, script: impl AsyncFnOnce(
     player.input(Input::Resize { width, height });
     let arrivals = stream::poll_fn(move |context| arrivals.poll_recv(context));
     let mut running = Loop::new(screen, arrivals, move || clock.now()).connected(client, events);
+    if let Some(place) = past {
+        state.shared.scribe = Some(Scribe {
+            origin: Origin {
+                broker: "demo".to_owned(),
+                ..Origin::default()
+            },
+            ..Scribe::default()
+        });
+        let (archive, told) = Archive::open(Settings::new(place));
+        running = running.remembering(archive, told);
+    }
     let never = std::future::pending();
     let (ended, ()) = tokio::join!(running.run(&mut state, never), script(&player));
+    running.close(ended).await;
     ended
 }
 
@@ -346,5 +371,92 @@ async fn the_large_screen_shows_all_panes_of_a_living_cluster() {
         }
         player.keys("q");
     })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_is_there_again_after_a_new_start_and_is_repeated_loaded_forgotten_and_back() {
+    let home = tempfile::tempdir().unwrap();
+    let place = || Some(Place::File(home.path().join("history.db")));
+    play_with(place(), SMALL, demo::start_alone(), async |player| {
+        player.sees("▸ add").await;
+        player.keys("Enter 2 Enter 3 Enter F5");
+        player.sees("OK  demo.math.add").await;
+        player.keys("q");
+    })
+    .await;
+    play_with(place(), SMALL, demo::start_alone(), async |player| {
+        player.sees("▸ add").await;
+        player.keys("4");
+        player.sees("1 kept").await;
+        player.keys("Enter");
+        let screen = player.sees("OK  demo.math.add").await;
+        assert!(screen.contains("add(2, 3)"), "{screen}");
+        player.keys("4");
+        player.sees("[4 History]").await;
+        player.keys(".");
+        player.sees("[3 Result]").await;
+        player.sees("OK  demo.math.add").await;
+        assert_eq!(player.published(), 1);
+        player.keys("4 E");
+        player.sees("loaded into the form").await;
+        player.keys("4");
+        player.pass(Duration::from_secs(4));
+        player.sees("2 kept").await;
+        player.keys("Del");
+        player.sees("1 kept").await;
+        player.keys("u");
+        player.sees("2 kept").await;
+        player.keys("/ state:fail");
+        player.sees("No call passes the filter").await;
+        player.keys("Esc");
+        player.sees("2 kept").await;
+        player.keys("q");
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_secret_that_was_typed_is_in_no_file_of_the_history() {
+    let home = tempfile::tempdir().unwrap();
+    let place = Place::File(home.path().join("history.db"));
+    play_with(Some(place), SMALL, demo::start_alone(), async |player| {
+        player.sees("▸ add").await;
+        player.keys("/ fail.always Enter Enter password=hunter2xyz Enter Enter F5");
+        player.sees("FAIL").await;
+        player.keys("q");
+    })
+    .await;
+    let files = std::fs::read_dir(home.path()).unwrap();
+    let files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
+    assert!(!files.is_empty());
+    for file in files {
+        let bytes = std::fs::read(&file).unwrap();
+        let found = bytes.windows(10).any(|window| window == b"hunter2xyz");
+        assert!(!found, "{}", file.display());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_history_that_is_broken_is_told_at_start_and_calls_go_on() {
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join("history.db");
+    std::fs::write(
+        &file,
+        b"this is no database, and long enough to be looked at".repeat(100),
+    )
+    .unwrap();
+    play_with(
+        Some(Place::File(file)),
+        (160, 48),
+        demo::start_alone(),
+        async |player| {
+            let screen = player.sees("umbel history repair").await;
+            assert!(screen.contains("memory only"), "{screen}");
+            player.keys("Enter 2 Enter 3 Enter F5");
+            player.sees("OK  demo.math.add").await;
+            player.keys("q");
+        },
+    )
     .await;
 }

@@ -6,6 +6,8 @@ mod diagnosis;
 mod looks;
 #[path = "screens/options.rs"]
 mod options;
+#[path = "screens/past.rs"]
+mod past;
 #[path = "screens/rules.rs"]
 mod rules;
 #[path = "screens/sizes.rs"]

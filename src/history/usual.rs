@@ -25,6 +25,11 @@ impl Spread {
         Self(durations)
     }
 
+    /// All of them, the shortest first.
+    pub fn durations(&self) -> &[Duration] {
+        &self.0
+    }
+
     /// How many there are.
     pub fn count(&self) -> usize {
         self.0.len()

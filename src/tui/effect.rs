@@ -1,5 +1,6 @@
 //! Everything the screen's state asks the outside to do. Performed in [`super::perform`], nowhere else.
 
+use super::past::Wish;
 use crate::client::Command;
 
 /// One thing to do.
@@ -7,6 +8,8 @@ use crate::client::Command;
 pub enum Effect {
     /// Hand a command to the client.
     Client(Command),
+    /// Hand a wish to history.
+    History(Wish),
     /// Put text (already sanitised) on the terminal's clipboard by OSC 52.
     Copy(String),
     /// Clear the terminal and draw everything anew (Ctrl-L).

@@ -41,6 +41,8 @@ pub enum Context {
     Running,
     /// The list of calls.
     History,
+    /// Typing a filter of History (FILTER).
+    HistoryFilter,
     /// The queues.
     Queues,
     /// The workers.
@@ -134,6 +136,14 @@ pub enum Action {
     Builtins,
     /// Another view of the same thing.
     Turn,
+    /// Call again what was called.
+    Again,
+    /// Load a call of the past into the form.
+    Load,
+    /// Delete a call from history.
+    Forget,
+    /// Take back the last deletion.
+    Undo,
     /// Yes, in a dialog.
     Confirm,
     /// The key is kept for this feature, which is not built yet; the notice line says so.
@@ -158,7 +168,7 @@ impl Context {
     /// The mode word of this context.
     pub fn mode(self) -> Mode {
         match self {
-            Self::Filter => Mode::Filter,
+            Self::Filter | Self::HistoryFilter => Mode::Filter,
             Self::TypeName | Self::CallEdit | Self::CallJson => Mode::Edit,
             Self::Confirm => Mode::Dialog,
             _ => Mode::Nav,
@@ -175,6 +185,7 @@ impl Context {
         match self {
             Self::Tasks => "Tasks",
             Self::Filter => "Filter",
+            Self::HistoryFilter => "Filter of History",
             Self::TypeName => "Type a name",
             Self::CallNav => "Call form",
             Self::CallOption => "Call form, an option",

@@ -15,6 +15,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Span;
 
 use super::keymap::{self, Action, Context};
+use super::past::{Purpose, Wish};
 use super::state::{NoticeKind, Shared};
 use super::theme::{Role, Theme};
 use super::widgets::{Edit, Edited, Editor, Field, Step};
@@ -37,7 +38,7 @@ pub enum Pane {
     Call,
     /// 3: one call.
     Result,
-    /// 4: the calls of this run.
+    /// 4: the calls of this run and of earlier ones.
     History,
     /// 5: the queues.
     Queues,
@@ -114,6 +115,12 @@ pub enum Ask {
     Say(NoticeKind, String),
     /// Copy text; the second is what it is, for people.
     Copy(String, &'static str),
+    /// Wish something of history.
+    History(Wish),
+    /// Fetch a call of the past for a purpose.
+    Recall(TaskId, Purpose),
+    /// Repeat the last call of a task.
+    Last(TaskName),
     /// Tell the client.
     Command(Command),
     /// The keys that send are deaf for a moment: something was said that must be read first.

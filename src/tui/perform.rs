@@ -1,5 +1,6 @@
-//! Does what the state asks for: the only place of the screen that touches the client's handle and the terminal's clipboard.
+//! Does what the state asks for: the only place of the screen that touches the handles of client and history, and the terminal's clipboard.
 
+use super::archive::Archive;
 use super::clipboard;
 use super::effect::Effect;
 use super::message::Message;
@@ -19,6 +20,7 @@ pub struct Performed {
 pub fn perform(
     effects: Vec<Effect>,
     client: Option<&Client>,
+    archive: Option<&Archive>,
     screen: &mut impl Screen,
 ) -> Performed {
     let mut performed = Performed::default();
@@ -31,6 +33,11 @@ pub fn perform(
                 };
                 let message = refused.map(|command| Message::CommandRefused(Box::new(command)));
                 performed.messages.extend(message);
+            }
+            Effect::History(wish) => {
+                if let Some(archive) = archive {
+                    archive.ask(wish);
+                }
             }
             Effect::Copy(text) => {
                 if let Some(bytes) = clipboard::sequence(&text) {
@@ -61,7 +68,7 @@ mod tests {
             Effect::Client(Command::Refresh),
             Effect::Client(Command::Close),
         ];
-        let performed = perform(twice, Some(&client), &mut screen);
+        let performed = perform(twice, Some(&client), None, &mut screen);
         assert!(matches!(
             performed.messages.as_slice(),
             [Message::CommandRefused(command)] if matches!(**command, Command::Close)
@@ -72,7 +79,12 @@ mod tests {
     #[test]
     fn without_a_client_every_command_comes_back() {
         let mut screen = Recorder::new(80, 24);
-        let performed = perform(vec![Effect::Client(Command::Refresh)], None, &mut screen);
+        let performed = perform(
+            vec![Effect::Client(Command::Refresh)],
+            None,
+            None,
+            &mut screen,
+        );
         assert_eq!(performed.messages.len(), 1);
     }
 
@@ -80,7 +92,7 @@ mod tests {
     fn copying_sends_the_sequence_and_quitting_quits() {
         let mut screen = Recorder::new(80, 24);
         let effects = vec![Effect::Copy("a".to_owned()), Effect::Repaint, Effect::Quit];
-        let performed = perform(effects, None, &mut screen);
+        let performed = perform(effects, None, None, &mut screen);
         assert!(performed.quit);
         assert_eq!(screen.sent, b"\x1b]52;c;YQ==\x07");
         assert_eq!(screen.repaints, 1);

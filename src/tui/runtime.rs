@@ -15,13 +15,15 @@ use ratatui::Frame;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
+use super::archive::Archive;
 use super::effect::Outcome;
 use super::input::{Arrival, Guard, Input};
 use super::keymap::{self, Context};
 use super::message::Message;
+use super::past::Told;
 use super::perform::perform;
 use super::state::State;
-use super::{Setup, terminal};
+use super::{Past, Setup, terminal};
 use crate::client::{Client, Command, Event};
 use crate::clock::{Clock, Moment, Now};
 use crate::error::{Error, Kind, Result};
@@ -96,15 +98,18 @@ impl Model for State {
 }
 
 /// Runs the screen on the real terminal until the user quits or a signal comes. The terminal is left as it was found, whatever happens.
-pub async fn run(setup: Setup) -> Result<Ended> {
+pub async fn run(setup: Setup, past: Past) -> Result<Ended> {
     let clock = Clock::default();
     let mut state = State::new(&setup, clock.now());
+    state.shared.scribe = Some(past.scribe);
     let signals = terminal::signals::ended().map_err(|error| unusable(&error))?;
     let (client, events) = setup.connection.unzip();
     let guard = terminal::enter().map_err(|error| unusable(&error))?;
     let screen = screen::Tty::new().map_err(|error| unusable(&error))?;
     terminal::test_panic_later();
-    let mut running = Loop::new(screen, reader::spawn(clock), move || clock.now());
+    let (archive, told) = Archive::open(past.settings);
+    let running = Loop::new(screen, reader::spawn(clock), move || clock.now());
+    let mut running = running.remembering(archive, told);
     if let (Some(client), Some(events)) = (client, events) {
         running = running.connected(client, events);
     }
@@ -130,6 +135,8 @@ pub struct Loop<S, I, C> {
     clock: C,
     client: Option<Client>,
     events: Option<mpsc::Receiver<Event>>,
+    archive: Option<Archive>,
+    told: Option<mpsc::UnboundedReceiver<Told>>,
     guard: Guard,
     pace: Pace,
     dirty: Dirty,
@@ -160,6 +167,8 @@ where
             clock,
             client: None,
             events: None,
+            archive: None,
+            told: None,
             guard: Guard::default(),
             pace: Pace::default(),
             dirty: Dirty::Now,
@@ -172,6 +181,14 @@ where
     pub fn connected(mut self, client: Client, events: mpsc::Receiver<Event>) -> Self {
         self.client = Some(client);
         self.events = Some(events);
+        self
+    }
+
+    /// The same loop with a history to write to and to hear.
+    #[must_use]
+    pub fn remembering(mut self, archive: Archive, told: mpsc::UnboundedReceiver<Told>) -> Self {
+        self.archive = Some(archive);
+        self.told = Some(told);
         self
     }
 
@@ -205,6 +222,7 @@ where
                 arrival = self.inputs.next() => Happened::Input(arrival),
                 alive = self.screen.freed(), if blocked => Happened::Freed(alive),
                 () = sleep(wait) => Happened::Time,
+                told = recalled(&mut self.told) => Happened::Told(told),
                 event = heard(&mut self.events) => Happened::Event(event),
             };
             if let Some(ended) = self.handle(model, happened) {
@@ -219,6 +237,7 @@ where
             Happened::Input(None) | Happened::Freed(false) => Some(Ended::HungUp),
             Happened::Input(Some(arrival)) => self.drain_inputs(model, arrival),
             Happened::Event(event) => self.drain_events(model, event),
+            Happened::Told(told) => self.drain_told(model, told),
             Happened::Freed(true) | Happened::Time => None,
         }
     }
@@ -325,6 +344,23 @@ where
         self.tell(model, Message::Client(batch))
     }
 
+    /// Takes what history told, and what came with it.
+    fn drain_told(&mut self, model: &mut impl Model, told: Option<Told>) -> Option<Ended> {
+        let Some(told) = told else {
+            self.told = None;
+            return None;
+        };
+        let mut batch = vec![told];
+        if let Some(more) = &mut self.told {
+            while batch.len() < BATCH
+                && let Ok(told) = more.try_recv()
+            {
+                batch.push(told);
+            }
+        }
+        self.tell(model, Message::History(batch))
+    }
+
     /// Tells the model, performs what it asks for, and tells it what came of that.
     fn tell(&mut self, model: &mut impl Model, message: Message) -> Option<Ended> {
         let wanted = match message {
@@ -335,7 +371,12 @@ where
         if outcome.redraw {
             self.dirty = self.dirty.max(wanted);
         }
-        let performed = perform(outcome.effects, self.client.as_ref(), &mut self.screen);
+        let performed = perform(
+            outcome.effects,
+            self.client.as_ref(),
+            self.archive.as_ref(),
+            &mut self.screen,
+        );
         if self.screen.wants_frame() {
             self.dirty = Dirty::Now;
         }
@@ -346,10 +387,15 @@ where
         messages.find_map(|message| self.tell(model, message))
     }
 
-    /// Lets the client remove what is ours, for a moment at most. The terminal is restored before.
+    /// Lets the client remove what is ours, and history write what is left, for a moment at most. The terminal is restored before.
     pub async fn close(self, ended: Ended) {
+        let writing = async {
+            if let Some(archive) = self.archive {
+                archive.close().await;
+            }
+        };
         let (Some(client), Some(mut events)) = (self.client, self.events) else {
-            return;
+            return writing.await;
         };
         let patience = match ended {
             Ended::Quit => CLOSE_QUIT,
@@ -361,7 +407,7 @@ where
             }
         };
         // Too slow: what is left expires by itself at the broker.
-        let _ = timeout(patience, closing).await;
+        let _ = tokio::join!(timeout(patience, closing), writing);
     }
 }
 
@@ -372,11 +418,20 @@ enum Happened {
     Freed(bool),
     Time,
     Event(Option<Event>),
+    Told(Option<Told>),
 }
 
 /// The next event; never, once there are none.
 async fn heard(events: &mut Option<mpsc::Receiver<Event>>) -> Option<Event> {
     match events {
+        Some(receiver) => receiver.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// What history tells next; never, once it tells nothing more.
+async fn recalled(told: &mut Option<mpsc::UnboundedReceiver<Told>>) -> Option<Told> {
+    match told {
         Some(receiver) => receiver.recv().await,
         None => std::future::pending().await,
     }
@@ -425,7 +480,7 @@ mod tests {
                     }
                 }
                 Message::Input(Input::Paste(text)) => self.text.push_str(&text),
-                Message::Input(Input::Resize { .. }) => {}
+                Message::Input(Input::Resize { .. }) | Message::History(_) => {}
                 Message::Client(events) => self.events += events.len(),
                 Message::CommandRefused(_) => self.refused += 1,
                 Message::Tick => self.ticks += 1,

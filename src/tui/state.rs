@@ -22,6 +22,7 @@ use crate::call::diagnosis::{Scene, Usual, Way};
 use crate::clock::{Moment, Now};
 use crate::cluster::Cluster;
 use crate::error::Error;
+use crate::history::Scribe;
 use crate::protocol::{TaskId, TaskName};
 
 pub use calls::Calls;
@@ -92,6 +93,8 @@ pub struct Shared {
     pub results_trouble: Option<Error>,
     /// The calls of this run.
     pub calls: Calls,
+    /// Who writes calls down; `None`: nobody does.
+    pub scribe: Option<Scribe>,
     /// How long tasks took before.
     pub usual: HashMap<TaskName, Usual>,
 }
@@ -183,7 +186,7 @@ impl State {
             Pane::Tasks => self.tasks.context(),
             Pane::Call => self.call.context(),
             Pane::Result => self.result.context(&self.shared),
-            Pane::History => Context::History,
+            Pane::History => self.history.context(),
             Pane::Queues => Context::Queues,
             Pane::Workers => Context::Workers,
         }
@@ -193,7 +196,11 @@ impl State {
     pub fn typing(&self) -> bool {
         matches!(
             self.context(),
-            Context::Filter | Context::TypeName | Context::CallEdit | Context::CallJson
+            Context::Filter
+                | Context::HistoryFilter
+                | Context::TypeName
+                | Context::CallEdit
+                | Context::CallJson
         )
     }
 }
@@ -212,6 +219,7 @@ impl Shared {
             results: Results::Unknown,
             results_trouble: None,
             calls: Calls::default(),
+            scribe: None,
             usual: HashMap::new(),
         }
     }

@@ -3,6 +3,7 @@
 pub mod calls;
 pub mod client;
 pub mod focus;
+pub mod history;
 pub mod keys;
 pub mod overlay;
 
@@ -14,12 +15,15 @@ use crate::clock::Now;
 
 /// Changes `state` by what happened at `now`.
 pub fn update(state: &mut State, message: Message, now: Now) -> Outcome {
-    match message {
+    let mut outcome = match message {
         Message::Input(input) => heard(state, &input, now),
         Message::Client(events) => client::heard_all(state, events, now),
+        Message::History(told) => history::told(state, told, now),
         Message::CommandRefused(command) => client::refused(state, *command, now),
         Message::Tick => tick(state, now),
-    }
+    };
+    outcome.effects.extend(history::keep(state, now));
+    outcome
 }
 
 fn heard(state: &mut State, input: &Input, now: Now) -> Outcome {
@@ -43,6 +47,7 @@ fn tick(state: &mut State, now: Now) -> Outcome {
     }
     redraw |= state.notices.tick(now);
     redraw |= state.call.tick(now);
+    history::tick(state, now);
     redraw |= calls::ages(state);
     Outcome {
         redraw,

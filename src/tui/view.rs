@@ -77,7 +77,7 @@ fn pane_at(
         Pane::Tasks => return tasks::view::view(&state.tasks, inner, buf, &scene),
         Pane::Call => return call::view::view(&state.call, inner, buf, &scene),
         Pane::Result => result::view::view(&state.result, inner, buf, &scene),
-        Pane::History => history::view(&state.history, inner, buf, &scene),
+        Pane::History => return history::view::view(&state.history, inner, buf, &scene),
         Pane::Queues => {
             let room = queues_room(state, inner, buf, &scene);
             queues::view(&state.queues, room, buf, &scene);
@@ -122,7 +122,7 @@ fn right(state: &State, pane: Pane, scene: &Scene<'_>) -> Option<(Role, String)>
         Pane::Tasks => Some(tasks::view::right(&state.tasks, scene)),
         Pane::Call => call::view::right(&state.call, scene),
         Pane::Result => spinning(state, scene),
-        Pane::History => Some(history::right(scene)),
+        Pane::History => Some(history::right(&state.history, scene)),
         Pane::Queues => Some(queues::right(scene)),
         Pane::Workers => Some(workers::right(scene)),
     }

@@ -43,12 +43,29 @@ pub fn rows(context: Context) -> impl Iterator<Item = &'static Row> {
 
 use Context::{
     CallButton, CallChoice, CallEdit, CallJson, CallMore, CallNav, CallOption, Confirm, Filter,
-    Help, History, Queues, Result, Running, Tasks, TypeName, Welcome, Workers,
+    Help, History, HistoryFilter, Queues, Result, Running, Tasks, TypeName, Welcome, Workers,
 };
 
 const ALL: &[Context] = &[
-    Tasks, Filter, TypeName, CallNav, CallOption, CallChoice, CallMore, CallButton, CallEdit,
-    CallJson, Result, Running, History, Queues, Workers, Help, Confirm, Welcome,
+    Tasks,
+    Filter,
+    TypeName,
+    CallNav,
+    CallOption,
+    CallChoice,
+    CallMore,
+    CallButton,
+    CallEdit,
+    CallJson,
+    Result,
+    Running,
+    History,
+    HistoryFilter,
+    Queues,
+    Workers,
+    Help,
+    Confirm,
+    Welcome,
 ];
 /// The call form, moving.
 const FORM: &[Context] = &[CallNav, CallOption, CallChoice, CallMore, CallButton];
@@ -64,7 +81,7 @@ const MOVING: &[Context] = &[
 const FREEZING: &[Context] = &[
     Tasks, CallNav, CallOption, CallMore, CallButton, Result, Running, History, Queues, Workers,
 ];
-const TYPING: &[Context] = &[Filter, TypeName, CallEdit, CallJson];
+const TYPING: &[Context] = &[Filter, HistoryFilter, TypeName, CallEdit, CallJson];
 const LISTS: &[Context] = &[History, Queues, Workers];
 const RESULTS: &[Context] = &[Result, Running];
 
@@ -115,20 +132,42 @@ pub static TABLE: &[Row] = &[
     row(&[Tasks], &[typed('b')], Action::Builtins)
         .hint(50, "built-ins")
         .help("Tasks", "show or hide Celery's own tasks"),
-    row(&[Filter], &[plain(KeyCode::Enter)], Action::Enter)
-        .hint(10, "keep")
-        .help("Filter", "keep the filter"),
-    row(&[Filter], &[plain(KeyCode::Esc)], Action::Back)
-        .hint(20, "clear")
-        .help("Filter", "clear the filter"),
-    row(&[Filter], &[plain(KeyCode::Down)], Action::Down)
+    row(
+        &[Filter, HistoryFilter],
+        &[plain(KeyCode::Enter)],
+        Action::Enter,
+    )
+    .hint(10, "keep")
+    .help("Filter", "keep the filter"),
+    row(
+        &[Filter, HistoryFilter],
+        &[plain(KeyCode::Esc)],
+        Action::Back,
+    )
+    .hint(20, "clear")
+    .help("Filter", "clear the filter"),
+    row(
+        &[Filter, HistoryFilter],
+        &[plain(KeyCode::Down)],
+        Action::Down,
+    )
+    .hint(30, "move")
+    .help("Filter", "move in the list"),
+    row(&[Filter, HistoryFilter], &[plain(KeyCode::Up)], Action::Up)
         .hint(30, "move")
         .help("Filter", "move in the list"),
-    row(&[Filter], &[plain(KeyCode::Up)], Action::Up)
-        .hint(30, "move")
-        .help("Filter", "move in the list"),
-    row(&[Filter], &[plain(KeyCode::PageDown)], Action::PageDown).help("Filter", "a page down, up"),
-    row(&[Filter], &[plain(KeyCode::PageUp)], Action::PageUp).help("Filter", "a page down, up"),
+    row(
+        &[Filter, HistoryFilter],
+        &[plain(KeyCode::PageDown)],
+        Action::PageDown,
+    )
+    .help("Filter", "a page down, up"),
+    row(
+        &[Filter, HistoryFilter],
+        &[plain(KeyCode::PageUp)],
+        Action::PageUp,
+    )
+    .help("Filter", "a page down, up"),
     row(&[TypeName], &[plain(KeyCode::Enter)], Action::Enter)
         .hint(10, "open form")
         .help("Type a name", "open the form of this task"),
@@ -270,6 +309,25 @@ pub static TABLE: &[Row] = &[
     row(&[History], &[plain(KeyCode::Enter)], Action::Enter)
         .hint(10, "open")
         .help("History", "open the call"),
+    row(&[History], &[typed('.')], Action::Again)
+        .hint(20, "again")
+        .help("History", "call again"),
+    row(&[History], &[typed('E')], Action::Load)
+        .hint(30, "to form")
+        .help("History", "load into the form"),
+    row(&[History], &[typed('/')], Action::Filter)
+        .hint(40, "filter")
+        .help("History", "filter: state:fail"),
+    row(&[History], &[plain(KeyCode::Delete)], Action::Forget).help("History", "forget the call"),
+    row(&[History], &[typed('u')], Action::Undo).help("History", "take back Del"),
+    row(RESULTS, &[typed('.')], Action::Again).help("Result", "call again"),
+    row(RESULTS, &[typed('E')], Action::Load).help("Result", "load into the form"),
+    row(
+        &[CallNav, CallMore, CallButton],
+        &[typed('.')],
+        Action::Again,
+    )
+    .help("Call form", "repeat the last"),
     row(&[Queues, Workers], &[plain(KeyCode::Enter)], Action::Enter)
         .hint(10, "detail")
         .help("Lists", "detail of the row"),
@@ -322,8 +380,24 @@ pub static TABLE: &[Row] = &[
         .help("Call under way", "stop waiting; twice in 2s quits"),
     row(
         &[
-            Tasks, Filter, TypeName, CallNav, CallOption, CallChoice, CallMore, CallButton,
-            CallEdit, CallJson, Result, History, Queues, Workers, Help, Confirm, Welcome,
+            Tasks,
+            Filter,
+            TypeName,
+            CallNav,
+            CallOption,
+            CallChoice,
+            CallMore,
+            CallButton,
+            CallEdit,
+            CallJson,
+            Result,
+            History,
+            HistoryFilter,
+            Queues,
+            Workers,
+            Help,
+            Confirm,
+            Welcome,
         ],
         &[ctrl('c')],
         Action::Interrupt,
@@ -383,8 +457,6 @@ pub static TABLE: &[Row] = &[
     planned(&[typed('e'), plain(KeyCode::F(4))], "the external editor"),
     planned(&[typed('v'), plain(KeyCode::F(3))], "the pager"),
     planned(&[typed('K')], "explanations"),
-    planned(&[typed('.')], "repeating a call"),
-    planned(&[typed('E')], "loading a call into the form"),
     planned(&[ctrl('r')], "recalling a call"),
     planned(
         &[typed('7'), typed('8')],

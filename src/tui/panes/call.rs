@@ -4,6 +4,7 @@ mod below;
 pub mod check;
 pub mod draft;
 pub mod json;
+mod load;
 pub mod options;
 pub mod row;
 mod shown_options;
@@ -15,6 +16,7 @@ use std::time::Duration;
 use super::{Ask, Pane, Typed};
 use crate::client::Command;
 use crate::clock::{Moment, Now};
+use crate::history::Record;
 use crate::protocol::TaskName;
 use crate::tui::keymap::{Action, Context};
 use crate::tui::state::{NoticeKind, Shared};
@@ -83,6 +85,51 @@ impl State {
         self.ask_for_queue(shared, now)
     }
 
+    /// Loads a call of the past into the form of its task and opens that.
+    ///
+    /// # Errors
+    /// It cannot be loaded: why.
+    pub fn load(&mut self, record: &Record, shared: &Shared, now: Now) -> Result<(), String> {
+        self.stop_typing();
+        let draft = self.draft_of(record.task(), shared);
+        draft.load(record).map_err(|reason| reason.to_string())?;
+        // A secret is to be typed again: the cursor is there.
+        if matches!(draft.spot, Spot::Row(_)) {
+            draft.start_typing();
+        } else {
+            draft.go(Spot::Button, now.mono);
+        }
+        self.open = Some(record.task().clone());
+        Ok(())
+    }
+
+    /// Calls again what was called: the same look before sending as from the form. What stands against it is shown in the form.
+    ///
+    /// # Errors
+    /// It cannot be repeated: why.
+    pub fn again(&mut self, record: &Record, around: Around<'_>) -> Result<Vec<Ask>, String> {
+        let mut draft = Draft::new(record.task().clone(), around.shared.timeout);
+        draft.load(record).map_err(|reason| reason.to_string())?;
+        let asks = press(&mut draft, around);
+        if !asks.iter().any(|ask| matches!(ask, Ask::Send(_)))
+            && around.now.mono >= around.deaf_until
+        {
+            self.stop_typing();
+            self.open = Some(record.task().clone());
+            self.drafts.insert(record.task().clone(), draft);
+            return Ok(std::iter::once(Ask::Focus(Pane::Call))
+                .chain(asks)
+                .collect());
+        }
+        Ok(asks)
+    }
+
+    fn draft_of(&mut self, task: &TaskName, shared: &Shared) -> &mut Draft {
+        self.drafts
+            .entry(task.clone())
+            .or_insert_with(|| Draft::new(task.clone(), shared.timeout))
+    }
+
     /// The user stops typing; what was typed stands. Returns whether he was typing.
     pub fn stop_typing(&mut self) -> bool {
         self.draft_mut().is_some_and(Draft::stop_typing)
@@ -115,6 +162,9 @@ impl State {
         };
         if action == Action::Call {
             return press(draft, around);
+        }
+        if action == Action::Again {
+            return vec![Ask::Last(draft.task.clone())];
         }
         if action == Action::Json {
             return toggle_json(draft);

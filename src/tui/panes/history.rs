@@ -1,184 +1,296 @@
-//! History: the calls of this run, newest first. Kept in memory only, and says so.
+//! History: the calls of this run and of earlier ones, newest first, as they lie on disk. Holds the pages that were looked at; asks for
+//! more, reads none itself.
 
-use ratatui::buffer::Buffer;
-use ratatui::layout::Rect;
-use ratatui::text::Line;
+pub mod list;
+pub mod terms;
+pub mod view;
 
-use super::{Ask, Pane, Scene, last_part, paragraph, remote, role, step, table};
-use crate::call::{Call, CallState};
-use crate::clock::Now;
-use crate::protocol::{TaskId, python};
-use crate::text::human::count;
-use crate::text::width::cut;
-use crate::tui::keymap::Action;
+use std::time::Duration;
+
+use super::{Ask, Pane, Typed, step};
+use crate::clock::{Moment, Now, Timestamp};
+use crate::history::{Count, Cursor, Filter, Record, Row};
+use crate::protocol::TaskId;
+use crate::tui::keymap::{Action, Context};
+use crate::tui::past::{Asked, Purpose, Wish};
 use crate::tui::state::Calls;
-use crate::tui::theme::Role;
-use crate::tui::widgets::{Cell, Column, Columns, Followed, Picked, Width};
+use crate::tui::widgets::{Field, Followed, Picked};
+use list::List;
 
-/// The columns.
-const COLUMNS: [Column; 6] = [
-    Column::new("when", Width::Fixed(8)),
-    Column::new("task", Width::Fill(12)),
-    Column::new("state", Width::Fixed(9)),
-    Column::new("took", Width::Fixed(7)).right(),
-    Column::new("queued", Width::Fixed(7)).right(),
-    Column::new("arguments", Width::Fill(14)).rank(1),
-];
-/// Lines below the table: the arguments of the selected call, and how many there are.
-const BELOW: usize = 2;
+pub use view::{list_height, right};
+
+/// How often the disk is looked at while the list is shown: other programs write there too.
+const LOOK_AGAIN: Duration = Duration::from_secs(3);
+
+/// Deleted calls that can be taken back.
+const UNDO: usize = 50;
 
 /// What the pane remembers.
 #[derive(Debug, Default)]
 pub struct State {
     picked: Picked<TaskId>,
     chosen: bool,
-}
-
-/// Rows of the table in a pane of this height.
-pub fn list_height(height: u16) -> usize {
-    usize::from(table::rows(height, BELOW))
-}
-
-fn id_at(calls: &Calls) -> impl Fn(usize) -> TaskId + '_ {
-    |row| {
-        calls
-            .at_row(row)
-            .map(|call| call.id().clone())
-            .unwrap_or_default()
-    }
+    list: List,
+    field: Field,
+    typing: bool,
+    filter: Filter,
+    problem: Option<String>,
+    counts: Option<[Count; 3]>,
+    forgotten: Vec<Record>,
+    /// Number of the list that is wanted: answers to an older question are thrown away.
+    number: u64,
+    /// The page that is under way begins there.
+    loading: Option<Cursor>,
+    looked_at: Option<Moment>,
+    /// Calls of this run that the list is made of.
+    made_of: usize,
+    wishes: Vec<Wish>,
+    /// Calls without an answer were asked for.
+    picked_up: bool,
 }
 
 impl State {
+    /// What keys mean here.
+    pub fn context(&self) -> Context {
+        if self.typing {
+            Context::HistoryFilter
+        } else {
+            Context::History
+        }
+    }
+
     /// The call under the cursor.
     pub fn selected(&self) -> Option<&TaskId> {
         self.picked.key()
     }
 
-    /// A call was made: the cursor stays on its call, or on the newest while nobody has moved it.
-    pub fn refresh(&mut self, calls: &Calls, height: usize) {
-        let len = calls.len();
-        if self.chosen {
-            if self.picked.follow(len, height, id_at(calls)) == Followed::Lost {
-                self.chosen = false;
-            }
-        } else if len > 0 {
-            self.picked.select(0, len, height, id_at(calls));
+    /// Whether a filter is typed or set.
+    pub fn filtering(&self) -> bool {
+        self.typing || !self.field.is_empty()
+    }
+
+    /// What history is to be asked.
+    pub fn take_wishes(&mut self) -> Vec<Wish> {
+        std::mem::take(&mut self.wishes)
+    }
+
+    /// It is known where results are: once, calls of earlier runs without an answer are asked for.
+    pub fn pick_up(&mut self, broker: &str, since: Timestamp) {
+        if !std::mem::replace(&mut self.picked_up, true) {
+            let wish = Wish::Unresolved(broker.to_owned(), since);
+            self.wishes.push(wish);
         }
+    }
+
+    /// Time passes: the disk is looked at when the program starts, and every few seconds while the list is seen.
+    pub fn tick(&mut self, seen: bool, now: Now) {
+        let due = match self.looked_at {
+            None => true,
+            Some(at) => seen && now.mono.since(at) >= LOOK_AGAIN,
+        };
+        if due {
+            self.look(now);
+        }
+    }
+
+    /// What is listed may be old: the disk is looked at with the next tick.
+    pub fn stale(&mut self) {
+        self.looked_at = None;
+    }
+
+    /// Looks at the disk now.
+    pub fn look(&mut self, now: Now) {
+        self.looked_at = Some(now.mono);
+        self.fetch_first();
+    }
+
+    fn fetch_first(&mut self) {
+        if self.problem.is_some() {
+            return;
+        }
+        self.wishes.push(Wish::Page {
+            asked: Asked::List(self.number),
+            filter: self.filter.clone(),
+            before: None,
+        });
+        self.wishes.push(Wish::Counts(self.filter.clone()));
+    }
+
+    /// A page came. Returns whether anything changed.
+    pub fn page(&mut self, number: u64, first: bool, rows: Vec<Row>, around: Around<'_>) -> bool {
+        if number != self.number {
+            return false;
+        }
+        if !first {
+            self.loading = None;
+        }
+        let changed = self.list.page(first, rows);
+        if changed {
+            self.make(around);
+        }
+        changed
+    }
+
+    /// Calls were counted. Returns whether that is news.
+    pub fn counted(&mut self, filter: &Filter, counts: [Count; 3]) -> bool {
+        let news = *filter == self.filter && self.counts != Some(counts);
+        if news {
+            self.counts = Some(counts);
+        }
+        news
+    }
+
+    /// A call was deleted.
+    pub fn forgot(&mut self, record: Record, around: Around<'_>, now: Now) {
+        self.list.gone(record.id(), true);
+        if self.forgotten.len() == UNDO {
+            self.forgotten.remove(0);
+        }
+        self.forgotten.push(record);
+        self.make(around);
+        self.look(now);
+    }
+
+    /// Calls were made: the cursor stays on its call, or on the newest while nobody has moved it.
+    pub fn refresh(&mut self, around: Around<'_>) {
+        if self.made_of != around.calls.len() {
+            self.make(around);
+        }
+        self.settle(around.height);
+    }
+
+    fn make(&mut self, around: Around<'_>) {
+        self.made_of = around.calls.len();
+        self.list.make(around.calls, !self.field.is_empty());
+        self.settle(around.height);
+    }
+
+    fn settle(&mut self, height: usize) {
+        let (list, len) = (&self.list, self.list.len());
+        if self.chosen {
+            if self.picked.follow(len, height, id_at(list)) == Followed::Lost {
+                let row = self.picked.scroll().selected;
+                self.picked.select(row, len, height, id_at(list));
+            }
+        } else {
+            self.picked.select(0, len, height, id_at(list));
+        }
+    }
+
+    /// The user stops typing; the filter stands. Returns whether he was typing.
+    pub fn stop_typing(&mut self) -> bool {
+        std::mem::take(&mut self.typing)
+    }
+
+    /// A key that is text, or a paste. Returns whether it was taken.
+    pub fn text(&mut self, typed: Typed<'_>, around: Around<'_>) -> bool {
+        if !self.typing {
+            return false;
+        }
+        let before = self.field.text().to_owned();
+        let taken = typed.into_field(&mut self.field);
+        if self.field.text() != before {
+            self.filter_changed(around);
+        }
+        taken
+    }
+
+    fn filter_changed(&mut self, around: Around<'_>) {
+        self.number += 1;
+        self.loading = None;
+        self.chosen = false;
+        self.list.clear();
+        match terms::read(self.field.text()) {
+            Ok(filter) => {
+                self.filter = filter;
+                self.problem = None;
+            }
+            Err(problem) => self.problem = Some(problem),
+        }
+        self.fetch_first();
+        self.make(around);
     }
 
     /// One action.
-    pub fn update(&mut self, action: Action, calls: &Calls, height: usize) -> Option<Ask> {
+    pub fn update(&mut self, action: Action, around: Around<'_>, now: Now) -> Option<Ask> {
         if let Some(step) = step(action) {
-            self.picked.step(step, calls.len(), height, id_at(calls));
+            let list = &self.list;
+            let height = around.height;
+            self.picked.step(step, list.len(), height, id_at(list));
             self.chosen = true;
+            self.fetch_more(height);
             return None;
         }
-        match (action, self.picked.key()) {
-            (Action::Back, _) => Some(Ask::Focus(Pane::Tasks)),
-            (Action::Enter, Some(id)) => Some(Ask::Show(id.clone())),
-            (Action::Copy, Some(id)) => Some(Ask::Copy(id.to_string(), "the task's id")),
-            (Action::Enter | Action::Copy, None) => Some(Ask::say("no call yet")),
-            _ => Some(Ask::NotHere),
+        match action {
+            Action::Filter => self.typing = true,
+            Action::Enter if self.typing => self.typing = false,
+            Action::Back if self.filtering() => {
+                self.typing = false;
+                self.field = Field::default();
+                self.filter_changed(around);
+            }
+            Action::Back => return Some(Ask::Focus(Pane::Tasks)),
+            Action::Undo => return Some(self.undo(around, now)),
+            action => return Some(self.with_selected(action, now)),
+        }
+        None
+    }
+
+    /// The next page before the cursor comes to the end.
+    fn fetch_more(&mut self, height: usize) {
+        let row = self.picked.row().unwrap_or_default();
+        let near = row + 2 * height.max(10) >= self.list.len();
+        if !near || self.loading.is_some() {
+            return;
+        }
+        if let Some(before) = self.list.next_page() {
+            self.loading = Some(before);
+            self.wishes.push(Wish::Page {
+                asked: Asked::List(self.number),
+                filter: self.filter.clone(),
+                before: Some(before),
+            });
         }
     }
-}
 
-/// The word at the right of the title.
-pub fn right(scene: &Scene<'_>) -> (Role, String) {
-    match scene.shared.calls.waiting().count() {
-        0 if scene.shared.calls.is_empty() => (Role::Dim, String::new()),
-        0 => (
-            Role::Dim,
-            format!("{} this run", count(scene.shared.calls.len() as u64)),
-        ),
-        running => (Role::Run, format!("{running} running")),
+    fn with_selected(&mut self, action: Action, now: Now) -> Ask {
+        let Some(id) = self.selected().cloned() else {
+            return Ask::say("no call is selected");
+        };
+        match action {
+            Action::Enter => Ask::Show(id),
+            Action::Copy => Ask::Copy(id.to_string(), "the task's id"),
+            Action::Again => Ask::Recall(id, Purpose::Again),
+            Action::Load => Ask::Recall(id, Purpose::Load),
+            Action::Forget => Ask::History(Wish::Forget(id, now.wall)),
+            _ => Ask::NotHere,
+        }
+    }
+
+    fn undo(&mut self, around: Around<'_>, now: Now) -> Ask {
+        let Some(record) = self.forgotten.pop() else {
+            return Ask::say("nothing to undo");
+        };
+        self.list.gone(record.id(), false);
+        self.make(around);
+        self.looked_at = Some(now.mono);
+        Ask::History(Wish::Recollect(Box::new(record)))
     }
 }
 
-/// Draws the pane inside its frame.
-pub fn view(state: &State, area: Rect, buf: &mut Buffer, scene: &Scene<'_>) {
-    let calls = &scene.shared.calls;
-    let theme = scene.theme();
-    if calls.is_empty() {
-        let text = "Calls made here are kept until you quit. None yet.";
-        let room = Rect::new(
-            area.x + 1,
-            area.y + 1,
-            area.width.saturating_sub(2),
-            area.height,
-        );
-        return paragraph(text, Role::Dim, room.intersection(area), buf, theme);
+/// What the pane looks at while it changes.
+#[derive(Clone, Copy, Debug)]
+pub struct Around<'a> {
+    /// The calls of this run.
+    pub calls: &'a Calls,
+    /// Rows of the list.
+    pub height: usize,
+}
+
+fn id_at(list: &List) -> impl Fn(usize) -> TaskId + '_ {
+    |row| {
+        list.at(row)
+            .map(|entry| entry.id.clone())
+            .unwrap_or_default()
     }
-    let columns = Columns::fit(&COLUMNS, area.width);
-    let below = below(state, area.width, &columns, scene);
-    let row = |index: usize| {
-        calls
-            .at_row(index)
-            .map(|call| cells(call, scene))
-            .into_iter()
-            .flatten()
-    };
-    let rows = (&state.picked, calls.len());
-    table::draw(&columns, rows, row, &below, (area, buf), scene);
-}
-
-fn cells(call: &Call, scene: &Scene<'_>) -> [Cell; 6] {
-    let theme = scene.theme();
-    let at = call.timeline.published.unwrap_or(call.timeline.created);
-    let state = call.state();
-    [
-        Cell::new(scene.shared.clock(at), Role::Dim, theme),
-        remote(last_part(call.signature.task.as_str())).into(),
-        Cell::new(state.word(), role(state), theme),
-        took(call, scene.now).into(),
-        queued(call).into(),
-        Cell::new(arguments(call), Role::Dim, theme),
-    ]
-}
-
-fn took(call: &Call, now: Now) -> String {
-    let took = call.timeline.total().or_else(|| call.elapsed(now));
-    match call.state() {
-        CallState::Unsent | CallState::NoResult | CallState::Detached => "-".to_owned(),
-        _ => took.map_or_else(|| "-".to_owned(), super::took),
-    }
-}
-
-fn queued(call: &Call) -> String {
-    match (call.timeline.queued(), call.state()) {
-        (Some(queued), _) => super::took(queued),
-        (None, CallState::Unsent | CallState::NoResult) => "-".to_owned(),
-        (None, _) => "?".to_owned(),
-    }
-}
-
-/// What is between the brackets of the Python call.
-fn arguments(call: &Call) -> String {
-    let signature = &call.signature;
-    let text = python::call("", &signature.args, &signature.kwargs);
-    let inside = text
-        .strip_prefix('(')
-        .and_then(|text| text.strip_suffix(')'));
-    remote(&python::shorten(inside.unwrap_or(&text), 300))
-}
-
-fn below(state: &State, width: u16, columns: &Columns, scene: &Scene<'_>) -> Vec<Line<'static>> {
-    let theme = scene.theme();
-    let room = usize::from(width).saturating_sub(1);
-    let ellipsis = theme.glyphs().ellipsis;
-    let calls = &scene.shared.calls;
-    let selected = state.selected().and_then(|id| calls.get(id));
-    let text = match selected.filter(|_| !columns.shows("arguments")) {
-        Some(call) => format!(
-            "{}({})",
-            remote(call.signature.task.as_str()),
-            arguments(call)
-        ),
-        None => String::new(),
-    };
-    let counted = format!("{} this run, lost at exit", count(calls.len() as u64));
-    vec![
-        Line::from(theme.span(Role::Fg, format!(" {}", cut(&text, room, ellipsis)))),
-        Line::from(theme.span(Role::Dim, format!(" {}", cut(&counted, room, ellipsis)))),
-    ]
 }

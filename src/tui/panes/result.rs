@@ -14,6 +14,7 @@ use crate::call::{Call, CallState, Source};
 use crate::protocol::{Json, TaskId};
 use crate::text::human;
 use crate::tui::keymap::{Action, Context};
+use crate::tui::past::Purpose;
 use crate::tui::state::Shared;
 
 pub use document::{Body, Document};
@@ -107,6 +108,8 @@ impl State {
                 None
             }
             Action::Copy => Some(copy(call)),
+            Action::Again => Some(Ask::Recall(call.id().clone(), Purpose::Again)),
+            Action::Load => Some(Ask::Recall(call.id().clone(), Purpose::Load)),
             Action::Enter => {
                 let height = self.height(call, around);
                 if let Some(document) = &mut self.document {

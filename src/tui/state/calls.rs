@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use crate::call::Call;
+use crate::history::Record;
 use crate::protocol::{NodeName, TaskId};
 
 /// All calls made since the program started.
@@ -10,24 +11,65 @@ use crate::protocol::{NodeName, TaskId};
 pub struct Calls {
     list: Vec<Call>,
     places: HashMap<TaskId, usize>,
+    /// Calls that changed since they were written down.
+    changed: Vec<TaskId>,
+    /// A call of the past that is looked at; nothing is awaited of it.
+    visitor: Option<Call>,
+    /// What was written of calls that an earlier run made and this one listens for.
+    adopted: HashMap<TaskId, Record>,
 }
 
 impl Calls {
     /// Adds a call that was just made.
     pub fn push(&mut self, call: Call) {
+        self.changed.push(call.id().clone());
         self.places.insert(call.id().clone(), self.list.len());
         self.list.push(call);
     }
 
     /// The call with this id.
     pub fn get(&self, id: &TaskId) -> Option<&Call> {
-        self.places.get(id).and_then(|place| self.list.get(*place))
+        let own = self.places.get(id).and_then(|place| self.list.get(*place));
+        own.or_else(|| self.visitor.as_ref().filter(|call| call.id() == id))
+    }
+
+    /// A call that an earlier run made is listened for; `record` is what was written of it.
+    pub fn adopt(&mut self, call: Call, record: Record) {
+        self.adopted.insert(call.id().clone(), record);
+        self.push(call);
+    }
+
+    /// What an earlier run wrote of a call that it made.
+    pub fn adopted(&self, id: &TaskId) -> Option<&Record> {
+        self.adopted.get(id)
+    }
+
+    /// A call of the past is looked at.
+    pub fn visit(&mut self, call: Call) {
+        self.visitor = Some(call);
+    }
+
+    /// The call of the past that is looked at.
+    pub fn visitor(&self) -> Option<&Call> {
+        self.visitor.as_ref()
     }
 
     /// The call with this id, to change it.
     pub fn get_mut(&mut self, id: &TaskId) -> Option<&mut Call> {
         let place = *self.places.get(id)?;
         self.list.get_mut(place)
+    }
+
+    /// A call is not any more what it was: it is to be written down.
+    pub fn changed(&mut self, id: &TaskId) {
+        if !self.changed.contains(id) {
+            self.changed.push(id.clone());
+        }
+    }
+
+    /// The calls that changed since this was asked last.
+    pub fn take_changed(&mut self) -> Vec<TaskId> {
+        std::mem::take(&mut self.changed)
     }
 
     /// All, newest first: as History shows them.
@@ -55,11 +97,12 @@ impl Calls {
         self.newest_first().filter(|call| call.state().is_waiting())
     }
 
-    /// How many were sent and have no outcome yet, waited for or not.
+    /// How many of this run were sent and have no outcome yet, waited for or not.
     pub fn in_the_air(&self) -> usize {
         self.list
             .iter()
             .filter(|call| call.whereabouts().is_some())
+            .filter(|call| !self.adopted.contains_key(call.id()))
             .count()
     }
 

@@ -11,6 +11,7 @@ use crate::text::human::{bytes, duration};
 use crate::tui::effect::{Effect, Outcome};
 use crate::tui::panes::call::Ready;
 use crate::tui::panes::{self, Ask, Pane, Patience, last_part, remote_lines};
+use crate::tui::past::Wish;
 use crate::tui::state::{NoticeKind, Overlay, State};
 use crate::tui::view::layout;
 
@@ -38,7 +39,7 @@ fn grant(state: &mut State, ask: Ask, now: Now) -> Outcome {
             outcome.effects.extend(grant_all(state, asks, now).effects);
             return outcome;
         }
-        Ask::Show(id) => return show(state, id),
+        Ask::Show(id) => return super::history::show(state, id, now),
         Ask::Focus(pane) => return focus::go(state, pane),
         Ask::Send(ready) => return send(state, *ready, now),
         Ask::Revoke(id) => ask_revoke(state, id, now),
@@ -47,6 +48,9 @@ fn grant(state: &mut State, ask: Ask, now: Now) -> Outcome {
         Ask::Say(NoticeKind::Done, text) => state.notices.done(text, now),
         Ask::Say(_, text) => state.notices.problem(text, now),
         Ask::Copy(text, what) => return copy(state, &text, what, now),
+        Ask::History(wish) => return Outcome::redraw().and(Effect::History(wish)),
+        Ask::Last(task) => return Outcome::redraw().and(Effect::History(Wish::Last(task))),
+        Ask::Recall(id, purpose) => return super::history::recall(state, id, purpose, now),
         Ask::Command(command) => return Outcome::redraw().and(Effect::Client(command)),
         Ask::Deaf => state.deaf_until = now.mono.after(DEAF),
         Ask::NotHere => state.notices.done("this key does nothing here", now),
@@ -73,8 +77,10 @@ fn send(state: &mut State, ready: Ready, now: Now) -> Outcome {
     call.warnings = ready.warnings;
     state.shared.calls.push(call);
     state.deaf_until = now.mono.after(DEAF);
+    let usual = Wish::Usual(signature.task.clone());
     let order = Order::new(signature, &ready.seen);
     let outcome = show(state, id);
+    let outcome = outcome.and(Effect::History(usual));
     outcome.and(Effect::Client(Command::Call(Box::new(order))))
 }
 
@@ -122,6 +128,7 @@ fn wait(state: &mut State, id: &TaskId, patience: Patience, now: Now) {
         }
     };
     state.notices.done(text, now);
+    state.shared.calls.changed(id);
     state.result.refresh(&state.shared);
 }
 
@@ -132,6 +139,7 @@ pub fn detach(state: &mut State, id: &TaskId, now: Now) {
     };
     if call.state().is_waiting() {
         call.detach(now);
+        state.shared.calls.changed(id);
         let text = "not waited for any longer; its result will still be shown";
         state.notices.done(text, now);
     } else {
@@ -160,6 +168,7 @@ pub fn tick(state: &mut State, now: Now) -> bool {
     let over = |call: &mut Call| call.tick(now).then(|| call.id().clone());
     let over: Vec<TaskId> = state.shared.calls.iter_mut().filter_map(over).collect();
     for id in &over {
+        state.shared.calls.changed(id);
         tell(state, id, now);
     }
     state.result.refresh(&state.shared);
@@ -200,16 +209,27 @@ pub fn tell(state: &mut State, id: &TaskId, now: Now) {
     };
     let looking = state.focus == Pane::Result && state.result.shown_id() == Some(id);
     let call_state = call.state();
+    let adopted = state.shared.calls.adopted(id).is_some();
     let kind = match call_state {
         CallState::LateOk | CallState::LateFail if !looking => NoticeKind::Late,
+        CallState::Ok if adopted && !looking => NoticeKind::Late,
         CallState::Ok | CallState::NoResult => NoticeKind::Done,
         _ if looking => NoticeKind::Done,
         _ => NoticeKind::Problem,
     };
-    let text = sentence(call, now);
+    let text = match call_state {
+        CallState::Ok | CallState::Fail if adopted => {
+            let name = last_part(call.signature.task.as_str());
+            let short = id.short();
+            format!(
+                "{}  {name} {short} of an earlier run has ended.",
+                call_state.word()
+            )
+        }
+        _ => sentence(call, now),
+    };
     state.notices.about(kind, id.clone(), text, now);
-    let history = layout::rows(state, Pane::History);
-    state.history.refresh(&state.shared.calls, history);
+    super::history::refresh(state);
 }
 
 fn sentence(call: &Call, now: Now) -> String {

@@ -54,7 +54,7 @@ fn refresh(state: &mut State, now: Now) {
 fn heard(state: &mut State, event: Event, now: Now) -> bool {
     match event {
         Event::Link(name, link) => state.shared.links.apply(name, link),
-        Event::Results(results) => results_known(state, results),
+        Event::Results(results) => results_known(state, results, now),
         Event::ResultsTrouble(error) => results_trouble(state, error, now),
         Event::Notice(notice) => {
             state.notices.problem(notice, now);
@@ -104,12 +104,13 @@ pub fn refused(state: &mut State, command: Command, now: Now) -> Outcome {
     Outcome::redraw()
 }
 
-fn results_known(state: &mut State, results: Results) -> bool {
+fn results_known(state: &mut State, results: Results, now: Now) -> bool {
     if !matches!(results, Results::Stored(_)) {
         state.shared.links.backend = None;
     }
     state.shared.results_trouble = None;
     state.shared.results = results;
+    super::history::results_known(state, now);
     true
 }
 
@@ -164,6 +165,9 @@ fn call_heard(state: &mut State, id: &TaskId, fact: Fact, at: Now, now: Now) -> 
     let mut changed = call.apply(fact, at);
     changed |= before != (call.state(), seen(call));
     let ended = (call.state().is_final() && !before.0.is_final()) || (call.refused() && !refused);
+    if changed {
+        state.shared.calls.changed(id);
+    }
     state.result.refresh(&state.shared);
     if ended {
         calls::tell(state, id, now);

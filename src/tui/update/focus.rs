@@ -11,11 +11,15 @@ use crate::tui::view::layout;
 pub fn go(state: &mut State, pane: Pane) -> Outcome {
     state.tasks.stop_typing();
     state.call.stop_typing();
+    state.history.stop_typing();
     let watched = state.focus == Pane::Workers;
     let watching = pane == Pane::Workers;
     state.focus = pane;
     if pane.is_tab() {
         state.tab = pane;
+    }
+    if pane == Pane::History {
+        state.history.stale();
     }
     seen(state);
     settle(state);
@@ -67,7 +71,6 @@ fn say(state: &mut State, ask: Option<Ask>, now: Now) {
 /// The lists stand so that their cursors are seen.
 fn settle(state: &mut State) {
     let tasks = layout::rows(state, Pane::Tasks);
-    let history = layout::rows(state, Pane::History);
     state.tasks.settle(tasks);
-    state.history.refresh(&state.shared.calls, history);
+    super::history::refresh(state);
 }

@@ -8,7 +8,7 @@ use crate::protocol::TaskId;
 use crate::tui::effect::{Effect, Outcome};
 use crate::tui::input::Input;
 use crate::tui::keymap::{self, Action, Context};
-use crate::tui::panes::{Pane, Typed, call, pasted_lines, result, tasks};
+use crate::tui::panes::{Pane, Typed, call, history, pasted_lines, result, tasks};
 use crate::tui::state::{Overlay, State};
 use crate::tui::view::layout;
 
@@ -42,7 +42,13 @@ pub fn key(state: &mut State, input: &Input, now: Now) -> Outcome {
 fn acts(action: Action) -> bool {
     matches!(
         action,
-        Action::Quit | Action::Call | Action::Revoke | Action::Confirm | Action::Detach
+        Action::Quit
+            | Action::Call
+            | Action::Revoke
+            | Action::Confirm
+            | Action::Detach
+            | Action::Again
+            | Action::Forget
     )
 }
 
@@ -73,6 +79,13 @@ fn typed(state: &mut State, typed: Typed<'_>) -> Outcome {
             state.tasks.text(typed, around)
         }
         Pane::Call => state.call.text(typed),
+        Pane::History => {
+            let around = history::Around {
+                height: layout::rows(state, Pane::History),
+                calls: &state.shared.calls,
+            };
+            state.history.text(typed, around)
+        }
         _ => false,
     };
     Outcome {
@@ -141,7 +154,11 @@ fn in_pane(state: &mut State, action: Action, burst: bool, now: Now) -> Outcome 
             state.result.update(action, around).into_iter().collect()
         }
         Pane::History => {
-            let ask = state.history.update(action, &shared.calls, height);
+            let around = history::Around {
+                calls: &shared.calls,
+                height,
+            };
+            let ask = state.history.update(action, around, now);
             ask.into_iter().collect()
         }
         Pane::Queues => {
@@ -164,7 +181,7 @@ fn interrupt(state: &mut State, now: Now) -> Outcome {
     }
     let done = if state.overlay.take().is_some() {
         "closed"
-    } else if state.tasks.stop_typing() || state.call.stop_typing() {
+    } else if state.tasks.stop_typing() || state.call.stop_typing() || state.history.stop_typing() {
         "stopped typing"
     } else if let Some(id) = waited_for(state) {
         super::calls::detach(state, &id, now);
@@ -210,7 +227,7 @@ fn open_notice(state: &mut State, now: Now) -> Outcome {
         return Outcome::redraw();
     };
     match notice.call {
-        Some(id) => super::calls::show(state, id),
+        Some(id) => super::history::show(state, id, now),
         None => Outcome::redraw(),
     }
 }

@@ -179,7 +179,7 @@ pub fn rows(state: &State, pane: Pane) -> usize {
     let large = Size::of(state.size.0, state.size.1) == Size::Large;
     match pane {
         Pane::Tasks => usize::from(tasks::view::list_height(height, large)),
-        Pane::History => history::list_height(height),
+        Pane::History => history::list_height(height, state.history.filtering()),
         Pane::Queues => queues::list_height(height),
         Pane::Workers => workers::list_height(height),
         Pane::Call | Pane::Result => usize::from(height),

@@ -52,6 +52,8 @@ pub struct Draft {
     /// When the button got the cursor: it is deaf for a moment.
     pub button_since: Moment,
     next_key: u64,
+    /// The timeout that counts where none is typed.
+    wait: Duration,
 }
 
 /// The form as raw JSON.
@@ -94,6 +96,7 @@ impl Draft {
             armed: None,
             button_since: Moment::default(),
             next_key: 0,
+            wait: timeout,
         }
     }
 
@@ -450,8 +453,18 @@ impl Draft {
         }
     }
 
+    /// Empties the form.
+    pub(super) fn clear(&mut self) {
+        let key = self.next_key;
+        let (task, timeout) = (self.task.clone(), self.wait);
+        *self = Self {
+            next_key: key,
+            ..Self::new(task, timeout)
+        };
+    }
+
     /// Rows that mean exactly these arguments.
-    fn fill(&mut self, (args, kwargs): &Arguments) {
+    pub(super) fn fill(&mut self, (args, kwargs): &Arguments) {
         let args = args.iter().map(|value| (None, value));
         let kwargs = kwargs
             .iter()

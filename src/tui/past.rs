@@ -1,0 +1,87 @@
+//! What the screen asks of history, and what history tells. Plain data; asks nothing itself.
+
+use crate::clock::Timestamp;
+use crate::error::Error;
+use crate::history::{Count, Cursor, Filter, Found, Notice, Record, Row, Usual};
+use crate::protocol::{TaskId, TaskName};
+
+/// Rows that are fetched at once.
+pub const PAGE: usize = 200;
+
+/// Something for history to do.
+#[derive(Debug)]
+pub enum Wish {
+    /// Keep this.
+    Save(Box<Record>),
+    /// A page of a list.
+    Page {
+        /// Who asks, and for which of its questions.
+        asked: Asked,
+        /// Of which calls.
+        filter: Filter,
+        /// Where the page begins; `None`: with the newest.
+        before: Option<Cursor>,
+    },
+    /// How many calls there are: all, those without an outcome, and those that pass a filter.
+    Counts(Filter),
+    /// A call, for this purpose.
+    Get(TaskId, Purpose),
+    /// The newest call of a task, to be called again.
+    Last(TaskName),
+    /// How long a task usually takes.
+    Usual(TaskName),
+    /// Calls of this broker without an answer, made since then.
+    Unresolved(String, Timestamp),
+    /// Delete a call.
+    Forget(TaskId, Timestamp),
+    /// Take that back.
+    Recollect(Box<Record>),
+}
+
+/// Whose page it is. An answer to an older question is thrown away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// The History pane, for its list number so and so.
+    List(u64),
+}
+
+/// What a call is fetched for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// To be shown in Result.
+    Show,
+    /// To be loaded into the form.
+    Load,
+    /// To be called again.
+    Again,
+}
+
+/// What history tells.
+#[derive(Debug)]
+pub enum Told {
+    /// The disk failed, or is back.
+    Notice(Notice),
+    /// A page.
+    Page {
+        /// Whose.
+        asked: Asked,
+        /// Whether it is the first one.
+        first: bool,
+        /// The rows.
+        rows: Vec<Row>,
+    },
+    /// All, those without an outcome, and those that pass this filter.
+    Counts(Filter, [Count; 3]),
+    /// What was found by an id.
+    Got(Found, Purpose),
+    /// How long a task usually takes.
+    Usual(TaskName, Usual),
+    /// Calls without an answer.
+    Unresolved(Vec<Record>),
+    /// A call was deleted: what was there.
+    Forgotten(Option<Box<Record>>),
+    /// A call is there again.
+    Recollected,
+    /// Something could not be asked or done.
+    Trouble(Error),
+}

@@ -1,0 +1,225 @@
+//! Calls of earlier runs: listed, listened for again, loaded, and never told twice.
+
+use std::time::Duration;
+
+use umbel::call::{Call, CallState, Fact};
+use umbel::client::{Command, Event};
+use umbel::clock::Now;
+use umbel::history::store::Store;
+use umbel::history::{Filter, Known, Origin, Record, Scribe};
+use umbel::protocol::result::State as TaskState;
+use umbel::protocol::{Json, Options, QueueName, Signature, TaskId};
+use umbel::tui::effect::Effect;
+use umbel::tui::message::Message;
+use umbel::tui::past::{Asked, Purpose, Told, Wish};
+
+use crate::looks::look;
+use crate::stage::{Stage, failure, result};
+
+const HOUR: Duration = Duration::from_hours(1);
+
+fn scribe() -> Scribe {
+    Scribe {
+        origin: Origin {
+            broker: "amqp://localhost:5672/".to_owned(),
+            ..Origin::default()
+        },
+        ..Scribe::default()
+    }
+}
+
+fn stage(width: u16, height: u16) -> Stage {
+    let mut stage = Stage::new(width, height);
+    stage.state.shared.scribe = Some(scribe());
+    stage.shop()
+}
+
+/// A call that was made `ago` before `now` and sent.
+fn call(number: u64, kwargs: &[(&str, Json)], now: Now, ago: Duration) -> (Call, Now) {
+    let at = Now {
+        wall: now.wall - ago,
+        mono: now.mono,
+    };
+    let signature = Signature {
+        task: "shop.orders.refund".into(),
+        id: TaskId(format!("{number:08x}-0000-4000-8000-00000000000a")),
+        args: Vec::new(),
+        kwargs: kwargs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect(),
+        options: Options::default(),
+    };
+    let mut call = Call::new(signature, Duration::from_secs(10), at);
+    call.queue = Some(QueueName::from("default"));
+    call.apply(Fact::Publishing, at);
+    call.apply(Fact::Confirmed, at);
+    (call, at)
+}
+
+fn record(call: &Call, at: Now) -> Record {
+    Record::of(call, &scribe(), Known::default(), at)
+}
+
+/// Five calls of the last hours, as the disk has them.
+fn records(now: Now) -> Vec<Record> {
+    let order = |number: u64| [("order_id", Json::from(number))];
+    let ended = |number: u64, ago: u32, fact: fn(&TaskId) -> Fact| {
+        let (mut call, at) = call(number, &order(number), now, HOUR * ago);
+        let end = at.plus(Duration::from_millis(212));
+        let fact = fact(&call.id().clone());
+        call.apply(fact, end);
+        record(&call, end)
+    };
+    let (mut open, at) = call(7, &order(7), now, HOUR * 3);
+    open.tick(at.plus(Duration::from_secs(10)));
+    vec![
+        ended(42, 1, |id| {
+            result(id, TaskState::Success, "{\"refunded\": true}")
+        }),
+        ended(41, 2, |id| {
+            failure(id, "OutOfStock", "[\"no stock\"]", None)
+        }),
+        record(&open, at.plus(Duration::from_secs(10))),
+        ended(40, 30, |id| result(id, TaskState::Success, "null")),
+    ]
+}
+
+/// Answers what History asked, as the disk would.
+fn answer(stage: &mut Stage, store: &Store) {
+    let wishes = std::mem::take(&mut stage.effects);
+    let mut told = Vec::new();
+    for effect in wishes {
+        match effect {
+            Effect::History(Wish::Page {
+                asked,
+                filter,
+                before,
+            }) => told.push(Told::Page {
+                asked,
+                first: before.is_none(),
+                rows: store.page(&filter, before, 200).unwrap(),
+            }),
+            Effect::History(Wish::Counts(filter)) => {
+                let open = Filter {
+                    states: vec![CallState::Timeout],
+                    ..Filter::default()
+                };
+                let counts = [&Filter::default(), &open, &filter];
+                let counts = counts.map(|filter| store.count(filter).unwrap());
+                told.push(Told::Counts(filter, counts));
+            }
+            other => stage.effects.push(other),
+        }
+    }
+    stage.tell(Message::History(told));
+}
+
+fn listed(width: u16, height: u16) -> (Stage, Store) {
+    let mut stage = stage(width, height);
+    let mut store = Store::memory().unwrap();
+    store.upsert(&records(stage.now)).unwrap();
+    stage.keys("4");
+    stage.tell(Message::Tick);
+    answer(&mut stage, &store);
+    (stage, store)
+}
+
+#[test]
+fn looks_of_the_calls_on_disk() {
+    look("past", &listed(80, 24).0);
+    look("past_large", &listed(160, 48).0);
+    let (mut stage, store) = listed(80, 24);
+    stage.keys("/ state:fail");
+    answer(&mut stage, &store);
+    look("past_filter", &stage);
+    let mut stage = self::stage(80, 24);
+    stage.keys("4");
+    look("past_empty", &stage);
+}
+
+#[test]
+fn the_same_rows_again_draw_nothing() {
+    let (mut stage, store) = listed(80, 24);
+    let rows = store.page(&Filter::default(), None, 200).unwrap();
+    stage.redrawn = false;
+    stage.tell(Message::History(vec![Told::Page {
+        asked: Asked::List(0),
+        first: true,
+        rows,
+    }]));
+    assert!(!stage.redrawn);
+}
+
+#[test]
+fn a_call_of_an_earlier_run_is_listened_for_and_its_end_lands_in_the_same_record() {
+    let mut stage = stage(80, 24);
+    let records = records(stage.now);
+    let open = records[2].clone();
+    stage.tell(Message::History(vec![Told::Unresolved(vec![open.clone()])]));
+    let followed = stage
+        .effects
+        .iter()
+        .any(|effect| matches!(effect, Effect::Client(Command::Follow(id)) if id == open.id()));
+    assert!(followed, "{:?}", stage.effects);
+    let focus = stage.state.focus;
+    let fact = result(open.id(), TaskState::Success, "1");
+    stage.fact_of(&open.id().clone(), fact);
+    assert_eq!(stage.state.focus, focus);
+    assert!(stage.screen().contains("LATE OK"), "{}", stage.screen());
+    let saved = stage.effects.iter().rev().find_map(|effect| match effect {
+        Effect::History(Wish::Save(record)) if record.id() == open.id() => Some(record),
+        _ => None,
+    });
+    let saved = saved.expect("it was not written down");
+    assert_eq!(saved.state, CallState::LateOk);
+    assert_eq!(saved.times.created, open.times.created);
+    stage.keys("!");
+    assert!(stage.screen().contains("[3 Result]"), "{}", stage.screen());
+}
+
+#[test]
+fn a_call_that_another_umbel_still_waits_for_is_left_to_it() {
+    let mut stage = stage(80, 24);
+    let (call, at) = call(1, &[], stage.now, Duration::from_secs(1));
+    let waited_for = record(&call, at);
+    stage.tell(Message::History(vec![Told::Unresolved(vec![waited_for])]));
+    let follows = |effect: &Effect| matches!(effect, Effect::Client(Command::Follow(_)));
+    assert!(!stage.effects.iter().any(follows));
+}
+
+#[test]
+fn the_reply_queue_of_a_run_that_has_gone_is_lost_and_that_is_written_down() {
+    let mut stage = stage(80, 24);
+    stage.event(Event::Results(umbel::backend::Results::Rpc));
+    let (call, at) = call(1, &[], stage.now, HOUR);
+    stage.tell(Message::History(vec![Told::Unresolved(vec![record(
+        &call, at,
+    )])]));
+    let saved = stage.effects.iter().find_map(|effect| match effect {
+        Effect::History(Wish::Save(record)) => Some(record),
+        _ => None,
+    });
+    let saved = saved.expect("it was not written down");
+    assert_eq!(saved.state, CallState::Detached);
+    assert!(
+        saved.warnings[0].contains("reply queue"),
+        "{:?}",
+        saved.warnings
+    );
+}
+
+#[test]
+fn a_secret_is_typed_again_before_a_call_is_repeated() {
+    let mut stage = stage(80, 24);
+    let secret = [("password", Json::from("hunter2xyz"))];
+    let (call, at) = call(1, &secret, stage.now, HOUR);
+    let found = umbel::history::Found::One(Box::new(record(&call, at)));
+    stage.effects.clear();
+    stage.tell(Message::History(vec![Told::Got(found, Purpose::Again)]));
+    let calls = |effect: &Effect| matches!(effect, Effect::Client(Command::Call(_)));
+    assert!(!stage.effects.iter().any(calls));
+    let screen = stage.screen();
+    assert!(screen.contains("type it again"), "{screen}");
+    assert!(!screen.contains("hunter2xyz"));
+}
