@@ -134,3 +134,11 @@ impl Client {
         self.commands.send(command).await.is_ok()
     }
 }
+
+/// `gen<pid>@<host>`, as Celery's own client says where a message comes from.
+pub fn origin() -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
+        .or_else(|_| std::env::var("HOSTNAME").map_err(std::io::Error::other));
+    let host = host.map_or_else(|_| "unknown".to_owned(), |host| host.trim().to_owned());
+    format!("gen{}@{host}", std::process::id())
+}

@@ -309,7 +309,7 @@ struct Errand {
 
 fn sender() -> Sender {
     Sender {
-        origin: origin(),
+        origin: client::origin(),
         reply_to: Some(format!("umbel.{}", protocol::TaskId::random())),
         now: Clock::default().now().wall,
     }
@@ -377,20 +377,12 @@ async fn screen(
         &tui::theme::Environment::from_fn(env),
         std::io::stdout().is_terminal(),
     );
-    let past = tui::Past {
-        settings: history::actor::Settings::new(if demo {
-            history::Place::Memory
-        } else {
-            history::place(env)
-        }),
-        scribe: history::Scribe {
-            origin: history::Origin {
-                broker: header.broker.clone(),
-                ..history::Origin::default()
-            },
-            ..history::Scribe::default()
-        },
+    let place = if demo {
+        history::Place::Memory
+    } else {
+        history::place(env)
     };
+    let past = tui::Past::new(place, &header.broker);
     let setup = tui::Setup {
         connection,
         target: header,
@@ -462,7 +454,7 @@ fn connect(target: Target, purpose: Purpose) -> Result<Connection> {
         results,
         purpose,
         clock: Clock::default(),
-        origin: origin(),
+        origin: client::origin(),
     });
     Ok(Connection {
         client,
@@ -504,12 +496,4 @@ fn pick(
 /// How a backend is reached that the workers tell: with the user's options, beside a broker that may be a Redis.
 fn told_by_workers(options: Arc<TransportOptions>, neighbour: Neighbour) -> Resolve {
     Box::new(move |told| backend::url::parse_told(told, &options, &neighbour))
-}
-
-/// `gen<pid>@<host>`, as Celery's own client says where a message comes from.
-fn origin() -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname")
-        .or_else(|_| std::env::var("HOSTNAME").map_err(std::io::Error::other));
-    let host = host.map_or_else(|_| "unknown".to_owned(), |host| host.trim().to_owned());
-    format!("gen{}@{host}", std::process::id())
 }

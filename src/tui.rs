@@ -50,6 +50,23 @@ pub struct Past {
     pub scribe: history::Scribe,
 }
 
+impl Past {
+    /// History at `place`; calls on the broker of this short address are written down from here.
+    pub fn new(place: history::Place, broker: &str) -> Self {
+        let origin = history::Origin {
+            broker: broker.to_owned(),
+            ..history::Origin::default()
+        };
+        Self {
+            settings: history::actor::Settings::new(place),
+            scribe: history::Scribe {
+                origin,
+                ..history::Scribe::default()
+            },
+        }
+    }
+}
+
 /// The target as the header shows it; no secrets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Target {

@@ -98,7 +98,7 @@ fn answer(stage: &mut Stage, store: &Store) {
             }) => told.push(Told::Page {
                 asked,
                 first: before.is_none(),
-                rows: store.page(&filter, before, 200).unwrap(),
+                rows: store.page(&filter, before, 200).expect("a page"),
             }),
             Effect::History(Wish::Counts(filter)) => {
                 let open = Filter {
@@ -106,7 +106,7 @@ fn answer(stage: &mut Stage, store: &Store) {
                     ..Filter::default()
                 };
                 let counts = [&Filter::default(), &open, &filter];
-                let counts = counts.map(|filter| store.count(filter).unwrap());
+                let counts = counts.map(|filter| store.count(filter).expect("a count"));
                 told.push(Told::Counts(filter, counts));
             }
             other => stage.effects.push(other),
@@ -117,8 +117,8 @@ fn answer(stage: &mut Stage, store: &Store) {
 
 fn listed(width: u16, height: u16) -> (Stage, Store) {
     let mut stage = stage(width, height);
-    let mut store = Store::memory().unwrap();
-    store.upsert(&records(stage.now)).unwrap();
+    let mut store = Store::memory().expect("a store in memory");
+    store.upsert(&records(stage.now)).expect("records are kept");
     stage.keys("4");
     stage.tell(Message::Tick);
     answer(&mut stage, &store);

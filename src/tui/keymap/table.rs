@@ -353,7 +353,7 @@ pub static TABLE: &[Row] = &[
     row(PANES, &[typed('f')], Action::Full).help("Everywhere", "full screen, and back"),
     row(LISTS, &[typed('r')], Action::Refresh)
         .hint(60, "refresh")
-        .help("Everywhere", "ask again now, reconnect"),
+        .help("Everywhere", "ask again, redial"),
     row(
         &[
             Tasks, CallNav, CallOption, CallChoice, CallMore, CallButton, Result, Running,
@@ -361,7 +361,7 @@ pub static TABLE: &[Row] = &[
         &[typed('r')],
         Action::Refresh,
     )
-    .help("Everywhere", "ask again now, reconnect"),
+    .help("Everywhere", "ask again, redial"),
     row(
         &[
             Tasks, CallNav, CallOption, CallChoice, CallMore, CallButton, Queues, Workers,
@@ -402,7 +402,7 @@ pub static TABLE: &[Row] = &[
         &[ctrl('c')],
         Action::Interrupt,
     )
-    .help("Everywhere", "stop this; twice in 2s quits"),
+    .help("Everywhere", "stop this; twice quits"),
     row(ALL, &[ctrl('l')], Action::Repaint).help("Everywhere", "draw everything anew"),
     row(PANES, &[typed('?'), plain(KeyCode::F(1))], Action::Help)
         .hint(u8::MAX, "help")
