@@ -12,10 +12,17 @@ const MIGRATIONS: &[&str] = &[include_str!("../../../assets/migrations/001.sql")
 /// `umbl`: marks a database as ours.
 const APPLICATION: i32 = 0x756d_626c;
 
+/// Bytes of a page of a new database. So large that one page holds the way to all calls that are usually kept: with SQLite's 4096
+/// a table of some hundred calls grows an inner page that lies far behind, and a file that lost its end would lose everything.
+const PAGE: i64 = 16_384;
+
 /// Makes a new, empty or older database one of the present form. A foreign or newer one is left as it is.
 pub(super) fn bring_up(connection: &Connection) -> Result<(), Reason> {
     let version = version(connection)?;
     check(connection, version)?;
+    if version == 0 {
+        connection.pragma_update(None, "page_size", PAGE)?;
+    }
     write_ahead(connection)?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     // What is forgotten is overwritten.
