@@ -90,7 +90,7 @@ pub struct Sending {
     /// Raise `SoftTimeLimitExceeded` in the task after so long
     #[arg(long, value_name = "DUR", value_parser = options::duration)]
     pub soft_time_limit: Option<Duration>,
-    /// A header that the task sees as self.request.NAME: tenant=7, flags:=[1], zip:str=00501 (again for more)
+    /// A header that the task sees as self.request.NAME: tenant=7, flag:=true, zip:str=00501 (again for more)
     #[arg(long = "header", value_name = "NAME=VALUE", value_parser = options::header)]
     pub headers: Vec<(String, Json)>,
     /// Id of the call; else a random one

@@ -44,7 +44,7 @@ pub struct Shape {
     /// Values with a type, such as decimals and dates, as plain texts
     #[arg(long)]
     pub flatten: bool,
-    /// Only this part of the result: customer.name, items[0].id; exit 1 if there is none
+    /// Only this part of the result: customer.name, `items[0].id`; exit 1 if there is none
     #[arg(long, value_name = "PATH", conflicts_with = "json")]
     pub field: Option<String>,
     /// Exit 0 whenever an outcome is known, also if the task failed
