@@ -4,6 +4,7 @@ pub mod again;
 pub mod arguments;
 pub mod around;
 pub mod call;
+pub mod config;
 pub mod follow;
 pub mod history;
 pub mod keeper;

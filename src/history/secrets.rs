@@ -64,6 +64,16 @@ impl Secrets {
         Ok(Self { names })
     }
 
+    /// The built-in names and these.
+    ///
+    /// # Errors
+    /// A pattern is no glob.
+    pub fn with<P: AsRef<str>>(patterns: &[P]) -> Result<Self> {
+        let own = patterns.iter().map(AsRef::as_ref);
+        let all: Vec<&str> = DEFAULT_NAMES.into_iter().chain(own).collect();
+        Self::new(&all)
+    }
+
     /// Whether a parameter, key or header of this name is secret.
     pub fn is_secret(&self, name: &str) -> bool {
         self.names.is_match(name.replace('-', "_"))
