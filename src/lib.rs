@@ -397,7 +397,11 @@ async fn screen(
         &tui::theme::Environment::from_fn(&env),
         std::io::stdout().is_terminal(),
     );
-    let (mut place, rules) = config::file::history(config, &env);
+    let (mut place, mut rules) = config::file::history(config, &env);
+    // The list says of each call that it is gone with the program.
+    if place == history::Place::Memory {
+        rules.persist.forbid_all();
+    }
     if demo {
         place = history::Place::Memory;
     }

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
+#[path = "history/fleeting.rs"]
+mod fleeting;
 #[path = "history/secrecy.rs"]
 mod secrecy;
 #[path = "history/speed.rs"]

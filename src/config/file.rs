@@ -146,9 +146,6 @@ pub fn history(config: &Config, env: Env<'_>) -> (Place, Rules) {
     } else {
         Place::Memory
     };
-    if place == Place::Memory {
-        rules.persist.forbid_all();
-    }
     (place, rules)
 }
 

@@ -214,6 +214,30 @@ fn only_so_many_calls_of_so_many_days_are_kept() {
 }
 
 #[test]
+fn a_call_whose_answer_may_still_come_is_kept_until_it_is_too_old() {
+    let mut store = Store::memory().unwrap();
+    let open: Vec<Record> = (0..3_u64)
+        .map(|n| record(&sent(&format!("open-{n}"), "t", "{}", n), n + 1))
+        .collect();
+    store.upsert(&open).unwrap();
+    some_calls(&mut store, 1_000, 600);
+    let mut prune = |calls, now| {
+        let keep = Keep {
+            calls,
+            age: Duration::from_secs(10),
+        };
+        while store.prune(keep, now).unwrap() > 0 {}
+        let all = ids(&store, &Filter::default());
+        let open = all.iter().filter(|id| id.starts_with("open"));
+        (all.len(), open.count())
+    };
+    assert_eq!(prune(20, wall(2_000)), (23, 3));
+    // Of those too there are not more than that.
+    assert_eq!(prune(2, wall(2_000)), (4, 2));
+    assert_eq!(prune(2, wall(10_003)), (2, 0));
+}
+
+#[test]
 fn an_export_is_one_document_a_line_or_a_table_without_formulas() {
     let kept = returned(
         "id",
