@@ -173,7 +173,12 @@ async fn perform(cli: Cli, ready: Ready) -> Result<u8> {
             call((target, &config), &wanted, &manner, words, timeout, output).await
         }
         Some(Command::History(wanted)) => {
-            let history = commands::keeper::existing(&config, &env, output);
+            let repair = matches!(wanted.action, Some(cli::history::Action::Repair));
+            let history = if repair {
+                None
+            } else {
+                commands::keeper::existing(&config, &env, output)?
+            };
             let (place, now) = (history::place(&env), Clock::default().now());
             commands::history::run(&wanted, history.as_ref(), &place, output, now).await
         }
@@ -271,7 +276,7 @@ async fn call(
     let (mut signature, mut warnings) = arguments::signature(wanted, words, now)?;
     let mut origin = None;
     if let Some(id) = &wanted.from {
-        let history = commands::keeper::existing(config, &env, output);
+        let history = commands::keeper::existing(config, &env, output)?;
         let record = commands::again::find(history.as_ref(), Some(id)).await?;
         signature = commands::again::changed(&record, signature)?;
         origin = Some(record);
@@ -299,7 +304,7 @@ async fn again(
     timeout: Duration,
     output: Output,
 ) -> Result<u8> {
-    let history = commands::keeper::existing(config, &env, output);
+    let history = commands::keeper::existing(config, &env, output)?;
     let record = commands::again::find(history.as_ref(), wanted.id.as_deref()).await?;
     let manner = Manner {
         no_preflight: wanted.no_preflight,

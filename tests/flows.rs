@@ -461,7 +461,7 @@ async fn a_call_that_must_not_be_kept_is_listed_marked_and_repeated_and_touches_
         player.sees("1 hidden by filter").await;
         player.sees("*echo").await;
         // Called again as it was.
-        player.keys("r");
+        player.keys(".");
         player.sees("OK  demo.text.echo").await;
         player.keys("q");
     })

@@ -1,13 +1,17 @@
 //! Calls of the command line in history. It never waits for the disk before the end, and its failures are warnings.
 
+use std::path::Path;
+
 use super::output::Output;
 use crate::call::Call;
 use crate::cli;
 use crate::clock::Now;
 use crate::config::Env;
 use crate::config::file::{self, Config};
+use crate::error::{Error, Kind, Result};
 use crate::history::actor::{Notice, Settings};
 use crate::history::record::Face;
+use crate::history::store::Store;
 use crate::history::{self, Closed, Found, Handle, Known, Origin, Place, Record, Rules, Scribe};
 use crate::protocol::{TaskId, TaskName};
 
@@ -59,7 +63,7 @@ impl Keeper {
 pub fn open(place: Place, rules: &Rules, output: Output) -> Handle {
     history::open(Settings::new(place).by(rules), move |notice| {
         if let Notice::InMemory(error) = notice {
-            output.warnings(&[format!("history: {}", error.message)]);
+            output.warnings(&[error.message]);
         }
     })
 }
@@ -97,13 +101,25 @@ pub fn place(
 }
 
 /// History, if there is a file of it; asking makes none.
-pub fn existing(config: &Config, env: Env<'_>, output: Output) -> Option<Handle> {
+///
+/// # Errors
+/// There is one and it cannot be used: nobody knows then whether a call is in it.
+pub fn existing(config: &Config, env: Env<'_>, output: Output) -> Result<Option<Handle>> {
     match file::history(config, env) {
-        (Place::File(path), rules) if path.exists() => {
-            Some(open(Place::File(path), &rules, output))
+        (Place::File(path), rules) if exists(&path)? => {
+            Store::open(&path).map_err(Error::from)?;
+            Ok(Some(open(Place::File(path), &rules, output)))
         }
-        _ => None,
+        _ => Ok(None),
     }
+}
+
+/// Whether there is a file; a folder that may not be looked into is no proof of the contrary.
+fn exists(path: &Path) -> Result<bool> {
+    path.try_exists().map_err(|error| {
+        let what = format!("history {}: {error}", path.display());
+        Error::new(Kind::Config, what).hint("name another file in UMBEL_HISTORY, or off")
+    })
 }
 
 /// What history has of calls of these very ids.
@@ -113,7 +129,11 @@ pub async fn records(
     env: Env<'_>,
     output: Output,
 ) -> Vec<Option<Box<Record>>> {
-    let history = existing(config, env, output);
+    // The cluster can be asked all the same.
+    let history = existing(config, env, output).unwrap_or_else(|error| {
+        output.warnings(&[error.message]);
+        None
+    });
     let mut records = Vec::new();
     for id in ids {
         let found = match &history {
