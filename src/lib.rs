@@ -361,6 +361,7 @@ async fn dispatch(
     let task = &signature.task;
     let keeps = commands::keeper::place(keeping, demo, config, task, &env, output);
     let mut session = session(target, Purpose::Call, output)?;
+    session.secrets = config.history.secrets.clone();
     let elsewhere = |record: &history::Record| commands::again::elsewhere(record, &session.broker);
     warnings.extend(origin.as_deref().and_then(elsewhere));
     session.keeper = keeps.map(|place| Keeper::open(place, session.broker.clone(), None, output));
@@ -436,6 +437,7 @@ fn session(target: Option<Target>, purpose: Purpose, output: Output) -> Result<S
         clock: Clock::default(),
         output,
         broker,
+        secrets: history::Secrets::default(),
         keeper: None,
         demo,
     })

@@ -145,7 +145,7 @@ fn of_call(call: &Call, scene: &Scene<'_>) -> [Cell; 6] {
         Cell::new(state.word(), role(state), theme),
         took(call, scene.now).into(),
         queued(call).into(),
-        Cell::new(arguments(call), Role::Dim, theme),
+        Cell::new(arguments(call, scene), Role::Dim, theme),
     ]
 }
 
@@ -197,8 +197,8 @@ fn queued(call: &Call) -> String {
 }
 
 /// What is between the brackets of the Python call.
-fn arguments(call: &Call) -> String {
-    let signature = &call.signature;
+fn arguments(call: &Call, scene: &Scene<'_>) -> String {
+    let signature = scene.shared.shown(call);
     inside(&python::shorten(
         &python::call("", &signature.args, &signature.kwargs),
         300,
@@ -231,7 +231,7 @@ fn python_of(entry: &Entry, scene: &Scene<'_>) -> String {
     match (scene.shared.calls.get(&entry.id), &entry.row) {
         (Some(call), _) => {
             let task = remote(call.signature.task.as_str());
-            format!("{task}({})", arguments(call))
+            format!("{task}({})", arguments(call, scene))
         }
         (None, Some(row)) => format!("{}({})", remote(row.task.as_str()), inside(&row.title)),
         (None, None) => String::new(),
