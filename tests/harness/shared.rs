@@ -2,6 +2,7 @@
 
 use crate::options;
 use crate::support::{AMQP_ACK, Proxy, Worker, celery, python, rig};
+use redis::Commands;
 use serde_json::json;
 
 #[test]
