@@ -11,6 +11,10 @@
 //!
 //! This file is the composition root: the only place that picks concrete brokers and backends.
 
+// What the tests outside share with those inside calls the library by its name.
+#[cfg(test)]
+extern crate self as umbel;
+
 pub mod backend;
 pub mod broker;
 pub mod call;
