@@ -442,3 +442,7 @@ fn session(target: Option<Target>, purpose: Purpose, output: Output) -> Result<S
         demo,
     })
 }
+
+// What the tests outside share with those inside calls the library by its name.
+#[cfg(test)]
+extern crate self as umbel;
