@@ -172,16 +172,7 @@ async fn perform(cli: Cli, ready: Ready) -> Result<u8> {
             };
             call((target, &config), &wanted, &manner, words, timeout, output).await
         }
-        Some(Command::History(wanted)) => {
-            let repair = matches!(wanted.action, Some(cli::history::Action::Repair));
-            let history = if repair {
-                None
-            } else {
-                commands::keeper::existing(&config, &env, output)?
-            };
-            let (place, now) = (history::place(&env), Clock::default().now());
-            commands::history::run(&wanted, history.as_ref(), &place, output, now).await
-        }
+        Some(Command::History(wanted)) => past(&config, &wanted, output).await,
         Some(Command::Again(wanted)) => again((target, &config), wanted, timeout, output).await,
         Some(Command::Wait(wanted)) => {
             follow(
@@ -195,14 +186,7 @@ async fn perform(cli: Cli, ready: Ready) -> Result<u8> {
         Some(Command::Result(wanted)) => {
             follow((target, &config), vec![wanted.id], Patience::Now, output).await
         }
-        Some(Command::Revoke(wanted)) => {
-            let confirmed = confirmed
-                .ok_or_else(|| Error::new(Kind::Internal, "the revoke was not confirmed"))?;
-            let run = async |session: &mut Session| {
-                commands::revoke::run(session, &wanted, confirmed).await
-            };
-            listing(target, Purpose::Workers, output, run).await
-        }
+        Some(Command::Revoke(wanted)) => revoke(target, &wanted, confirmed, output).await,
         Some(Command::Tasks(wanted)) => {
             let run = async |session: &mut Session| commands::tasks::run(session, &wanted).await;
             listing(target, Purpose::Tasks, output, run).await
@@ -217,6 +201,29 @@ async fn perform(cli: Cli, ready: Ready) -> Result<u8> {
             listing(target, Purpose::Workers, output, run).await
         }
     }
+}
+
+/// `history`: repairs it also where it cannot be read.
+async fn past(config: &Config, wanted: &cli::History, output: Output) -> Result<u8> {
+    let history = match wanted.action {
+        Some(cli::history::Action::Repair) => None,
+        _ => commands::keeper::existing(config, &env, output)?,
+    };
+    let (place, now) = (history::place(&env), Clock::default().now());
+    commands::history::run(wanted, history.as_ref(), &place, output, now).await
+}
+
+/// `revoke`, which was confirmed before anybody was dialled.
+async fn revoke(
+    target: Option<Target>,
+    wanted: &cli::Revoke,
+    confirmed: Option<client::Confirmed>,
+    output: Output,
+) -> Result<u8> {
+    let unconfirmed = || Error::new(Kind::Internal, "the revoke was not confirmed");
+    let confirmed = confirmed.ok_or_else(unconfirmed)?;
+    let run = async |session: &mut Session| commands::revoke::run(session, wanted, confirmed).await;
+    listing(target, Purpose::Workers, output, run).await
 }
 
 fn check(call: &cli::Call) -> Result<arguments::Words> {
@@ -400,7 +407,7 @@ async fn screen(
     let look = tui::theme::Look::detect(
         global.color.unwrap_or_default(),
         global.glyphs,
-        &tui::theme::Environment::from_fn(&env),
+        &tui::theme::Environment::from_fn(env),
         std::io::stdout().is_terminal(),
     );
     let (mut place, mut rules) = config::file::history(config, &env);

@@ -12,8 +12,8 @@ use crate::support::Sandbox;
 fn home(text: &str) -> Sandbox {
     let home = Sandbox::new();
     let folder = home.home().join(".config/umbel");
-    fs::create_dir_all(&folder).unwrap();
-    fs::write(folder.join("config.toml"), text).unwrap();
+    fs::create_dir_all(&folder).expect("a folder");
+    fs::write(folder.join("config.toml"), text).expect("a file");
     home
 }
 
@@ -39,12 +39,12 @@ fn kept(home: &Sandbox) -> usize {
 fn holds(home: &Sandbox, text: &str) -> bool {
     let mut folders = vec![home.home().to_owned()];
     while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
             if path.is_dir() {
                 folders.push(path);
             } else if path.extension().is_none_or(|it| it != "toml") {
-                let bytes = fs::read(&path).unwrap();
+                let bytes = fs::read(&path).expect("a file");
                 if bytes
                     .windows(text.len())
                     .any(|part| part == text.as_bytes())
