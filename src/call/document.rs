@@ -94,7 +94,8 @@ impl<'a> CallDocument<'a> {
         let timeline = &call.timeline;
         let at = |moment: Option<Now>| moment.map(|moment| rfc3339(moment.wall));
         let ms = |duration: Option<std::time::Duration>| duration.map(whole_ms);
-        let expires = call.signature.options.expires;
+        let sent = timeline.published.map(|sent| sent.wall);
+        let expires = sent.and_then(|sent| call.signature.options.expiry(sent));
         Self {
             schema: "umbel.call/1",
             ok: matches!(
@@ -129,9 +130,7 @@ impl<'a> CallDocument<'a> {
             started_at: at(timeline.started),
             done_at: at(timeline.done.filter(|_| call.result_known())),
             timeout_ms: whole_ms(call.timeout),
-            expires_at: expires
-                .zip(timeline.published)
-                .map(|(expires, sent)| rfc3339(sent.plus(expires).wall)),
+            expires_at: expires.map(rfc3339),
             queued_ms: ms(timeline.queued()),
             ran_ms: ms(timeline.ran()),
             total_ms: ms(timeline.total().filter(|_| call.result_known())),

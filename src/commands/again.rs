@@ -82,13 +82,18 @@ fn over(given: Options, was: Options) -> Options {
     } else {
         given.headers
     };
+    let (expires, expires_at) = match (given.expires, given.expires_at) {
+        (None, None) => (was.expires, was.expires_at),
+        given => given,
+    };
     Options {
         queue: given.queue.or(was.queue),
         exchange: given.exchange.or(was.exchange),
         routing_key: given.routing_key.or(was.routing_key),
         priority: given.priority.or(was.priority),
         start: given.start.or(was.start),
-        expires: given.expires.or(was.expires),
+        expires,
+        expires_at,
         time_limit: given.time_limit.or(was.time_limit),
         soft_time_limit: given.soft_time_limit.or(was.soft_time_limit),
         serializer: given.serializer.or(was.serializer),
