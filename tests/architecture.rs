@@ -197,6 +197,7 @@ const RESERVED: &[(&str, &[&str])] = &[
             "tui/clipboard",
             "tui/input",
             "config/keys",
+            "commands/prompt",
         ],
     ),
     ("ratatui::", &["tui"]),

@@ -9,7 +9,7 @@ use crate::clock::Now;
 use crate::error::{Error, Kind};
 use crate::protocol::payload::Opaque;
 use crate::protocol::result::Exception;
-use crate::protocol::{Json, NodeName, QueueName, TaskId, TaskName, TaskResult};
+use crate::protocol::{Json, NodeName, QueueName, Signature, TaskId, TaskName, TaskResult};
 
 /// The document `umbel.call/1`.
 #[derive(Debug, Serialize)]
@@ -56,13 +56,21 @@ pub struct CallDocument<'a> {
     total_ms: Option<u64>,
     late: bool,
     warnings: Vec<String>,
-    diagnosis: Option<DiagnosisDocument<'a>>,
+    diagnosis: Option<Found<'a>>,
     /// What the workers answered to the revoke that followed; null if none did.
     pub revoke: Option<Json>,
     /// Exit code of the command line.
     pub exit: u8,
     #[serde(skip)]
     at: Now,
+}
+
+/// What the diagnosis found: now, or when the call was kept.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Found<'a> {
+    Now(DiagnosisDocument<'a>),
+    Kept(&'a Json),
 }
 
 /// `error` of the documents.
@@ -141,6 +149,21 @@ impl<'a> CallDocument<'a> {
         }
     }
 
+    /// The same with what a diagnosis found when the call was kept.
+    #[must_use]
+    pub fn kept(mut self, diagnosis: Option<&'a Json>) -> Self {
+        self.diagnosis = diagnosis.map(Found::Kept);
+        self
+    }
+
+    /// The same with other arguments to be seen: those without secrets.
+    #[must_use]
+    pub fn showing(mut self, signature: &'a Signature) -> Self {
+        self.args = &signature.args;
+        self.kwargs = Json::Object(signature.kwargs.clone());
+        self
+    }
+
     /// The same with what is known of where it is and why: for a call that was given up, or whose end does not say why.
     #[must_use]
     pub fn diagnosed(mut self, diagnosis: &'a Diagnosis) -> Self {
@@ -153,7 +176,7 @@ impl<'a> CallDocument<'a> {
             .as_ref()
             .is_some_and(|it| it.kind == Kind::Interrupted.to_string());
         if unresolved || interrupted || !diagnosis.why.is_empty() {
-            self.diagnosis = Some(DiagnosisDocument::new(diagnosis, self.at));
+            self.diagnosis = Some(Found::Now(DiagnosisDocument::new(diagnosis, self.at)));
         }
         self
     }

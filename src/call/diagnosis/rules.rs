@@ -48,7 +48,11 @@ pub(super) fn verdicts(case: &Case<'_>) -> Vec<Verdict> {
             .map_or((0, case.cluster().workers.len()), |asked| {
                 (asked.replied, asked.of)
             });
-        found.push(Verdict::NotKnown { replied, of });
+        found.push(if case.call.is_strange() {
+            Verdict::NoRecord { replied, of }
+        } else {
+            Verdict::NotKnown { replied, of }
+        });
     }
     found.extend(queue_fine(case));
     found
@@ -411,14 +415,18 @@ pub(super) fn advice(case: &Case<'_>, why: &[Verdict]) -> Vec<Advice> {
             _ => false,
         });
         next.push(Advice::Wait);
-        if !over {
+        let strange = case.call.is_strange();
+        if !over && !(strange && case.only_sent()) {
             next.push(if state == CallState::Run {
                 Advice::Terminate
             } else {
                 Advice::Revoke
             });
         }
-        next.push(Advice::CallAgain { twice: true });
+        // Of what was sent elsewhere the arguments are not known.
+        if !strange {
+            next.push(Advice::CallAgain { twice: true });
+        }
     }
     next
 }
