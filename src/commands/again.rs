@@ -104,11 +104,23 @@ fn spelled(record: &Record, lacking: &[Masked], sends: bool) -> String {
     if !odd.is_empty() {
         words.extend(["--kwargs".to_owned(), Json::Object(odd).to_wire()]);
     }
-    let quoted = words.iter().map(|word| match shlex::try_quote(word) {
+    words
+        .iter()
+        .map(|word| quoted(word))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// A word as a shell takes it. What is typed most needs no quotes.
+fn quoted(word: &str) -> String {
+    let name = word.strip_suffix("=...");
+    if name.is_some_and(python::is_identifier) {
+        return word.to_owned();
+    }
+    match shlex::try_quote(word) {
         Ok(word) => word.into_owned(),
         Err(_) => "...".to_owned(),
-    });
-    quoted.collect::<Vec<_>>().join(" ")
+    }
 }
 
 fn item(name: &str, value: &Json) -> String {

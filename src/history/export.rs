@@ -62,9 +62,7 @@ fn error(record: &Record) -> &str {
 }
 
 /// What makes a formula of a cell.
-const FORMULA: [char; 11] = [
-    '=', '+', '-', '@', '＝', '＋', '－', '＠', '\t', '\r', '\n',
-];
+const FORMULA: [char; 11] = ['=', '+', '-', '@', '＝', '＋', '－', '＠', '\t', '\r', '\n'];
 
 /// Free text: never a formula.
 fn text(text: &str) -> String {
