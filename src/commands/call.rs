@@ -184,7 +184,8 @@ async fn revoke(
     desk.send(&session.client, confirmed).await;
     // A task that runs on is not revoked, whatever Celery 5.6 writes at once (protocol.md 8).
     let runs_on = running && signal.is_none();
-    while let Some(left) = desk.open(!runs_on && !call.state().is_final(), session.clock) {
+    let patient = !runs_on && matches!(end, End::Done);
+    while let Some(left) = desk.open(patient && !call.state().is_final(), session.clock) {
         match tokio::time::timeout(left, session.events.recv()).await {
             Ok(Some(Event::Call(id, fact, at))) if id == *call.id() => {
                 if !(runs_on && says_revoked(&fact)) {
@@ -199,6 +200,11 @@ async fn revoke(
     let revoked = desk.close().pop();
     around.revoked = revoked.as_ref().map(|it| it.effect);
     revoked
+}
+
+fn call_returned(call: &Call) -> bool {
+    let revoked = matches!(call.state(), CallState::Revoked | CallState::Killed);
+    call.result_known() && !revoked
 }
 
 fn says_revoked(fact: &Fact) -> bool {
@@ -397,7 +403,7 @@ fn report(
     let interrupted = matches!(end, End::Stopped(_));
     let output = session.output;
     output.progress("");
-    let exit = code(call, manner, end);
+    let exit = code(call, around, manner, end);
     if output.form == Form::Json {
         let diagnosis = diagnose(call, &around.scene(), now);
         let shown = hide(&call.signature, &manner.masked);
@@ -448,10 +454,12 @@ fn print(session: &Session, call: &Call, manner: &Manner) -> Option<u8> {
     None
 }
 
-fn code(call: &Call, manner: &Manner, end: &End) -> u8 {
+fn code(call: &Call, around: &Around, manner: &Manner, end: &End) -> u8 {
     let sent = manner.waiting.is_none() && call.sent() == Some(true);
     match end {
         _ if sent => 0,
+        // What we revoked ourselves because the user stopped is stopped.
+        End::Stopped(code) if around.revoked.is_some() && !call_returned(call) => *code,
         _ if call.result_known() && manner.shape.no_check => 0,
         End::Stopped(code) if !call.result_known() => *code,
         end => exit_code(call, call.final_word(), matches!(end, End::Stopped(_))),
