@@ -67,10 +67,12 @@ fn spelled(record: &Record, lacking: &[Masked], sends: bool) -> String {
         anew.unmask(masked, &Json::from("..."));
     }
     let places = |of: fn(&Place) -> bool| lacking.iter().any(move |it| of(&it.place));
-    let mut words = match sends {
-        true => vec!["umbel".to_owned(), "send".to_owned(), "--from".to_owned()],
-        false => vec!["umbel".to_owned(), "again".to_owned()],
+    let command: &[&str] = if sends {
+        &["umbel", "send", "--from"]
+    } else {
+        &["umbel", "again"]
     };
+    let mut words: Vec<String> = command.iter().map(|&word| word.to_owned()).collect();
     words.push(record.id().to_string());
     if places(|place| matches!(place, Place::Positional(_))) {
         words.extend(anew.signature.args.iter().map(|value| item("", value)));

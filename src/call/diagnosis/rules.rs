@@ -416,7 +416,8 @@ pub(super) fn advice(case: &Case<'_>, why: &[Verdict]) -> Vec<Advice> {
         });
         next.push(Advice::Wait);
         let strange = case.call.is_strange();
-        if !over && !(strange && case.only_sent()) {
+        let nowhere = strange && case.only_sent();
+        if !over && !nowhere {
             next.push(if state == CallState::Run {
                 Advice::Terminate
             } else {
