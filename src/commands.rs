@@ -5,11 +5,14 @@ pub mod arguments;
 pub mod around;
 pub mod call;
 pub mod config;
+pub mod errand;
 pub mod follow;
 pub mod history;
 pub mod keeper;
+pub mod message;
 pub mod output;
 pub mod progress;
+pub mod prompt;
 pub mod queues;
 pub mod revoke;
 pub mod runtime;
@@ -23,10 +26,12 @@ pub mod workers;
 use tokio::sync::mpsc;
 
 use crate::call::Call;
+use crate::call::diagnosis::Diagnosis;
 use crate::client::{Client, Command, Event};
 use crate::clock::Clock;
 use crate::history::Secrets;
 
+use self::around::Around;
 use self::output::Output;
 
 /// A client for one command.
@@ -51,9 +56,10 @@ pub struct Session {
 
 impl Session {
     /// Keeps the call as it is now, where calls are kept.
-    pub fn keep(&self, call: &Call) {
+    pub fn keep(&self, call: &Call, around: &Around, diagnosis: Option<&Diagnosis>) {
         if let Some(keeper) = &self.keeper {
-            keeper.keep(call, self.clock.now());
+            let now = self.clock.now();
+            keeper.keep(call, around.results.as_ref(), diagnosis, now);
         }
     }
 

@@ -41,6 +41,7 @@ use crate::cli::{Cli, Command, Global};
 use crate::client::survey::Purpose;
 use crate::clock::Clock;
 use crate::commands::call::Manner;
+use crate::commands::errand::{Desk, Errand};
 use crate::commands::follow::Patience;
 use crate::commands::keeper::Keeper;
 use crate::commands::output::{Form, Output};
@@ -147,6 +148,12 @@ async fn perform(cli: Cli, ready: Ready) -> Result<u8> {
         output,
     } = ready;
     let Cli { global, command } = cli;
+    let ask = Desk {
+        config: &config,
+        env: &env,
+        output,
+        no_input: global.no_input,
+    };
     match command {
         None => screen(&global, &config, target, timeout).await,
         Some(Command::Call(waited)) => {
@@ -154,26 +161,20 @@ async fn perform(cli: Cli, ready: Ready) -> Result<u8> {
                 no_preflight: waited.call.no_preflight,
                 waiting: Some(waited.waiting),
                 shape: waited.shape,
+                ..Manner::default()
             };
-            call(
-                (target, &config),
-                &waited.call,
-                &manner,
-                words,
-                timeout,
-                output,
-            )
-            .await
+            call(target, &waited.call, &manner, words, ask, timeout).await
         }
         Some(Command::Send(wanted)) => {
             let manner = Manner {
                 no_preflight: wanted.no_preflight,
                 ..Manner::default()
             };
-            call((target, &config), &wanted, &manner, words, timeout, output).await
+            call(target, &wanted, &manner, words, ask, timeout).await
         }
         Some(Command::History(wanted)) => past(&config, &wanted, output).await,
-        Some(Command::Again(wanted)) => again((target, &config), wanted, timeout, output).await,
+        // It became a call when its words were read.
+        Some(Command::Again(_)) => Err(Error::new(Kind::Internal, "again is no call")),
         Some(Command::Wait(wanted)) => {
             follow(
                 (target, &config),
@@ -237,14 +238,20 @@ async fn follow(
     patience: Patience,
     output: Output,
 ) -> Result<u8> {
-    let records = commands::keeper::records(&ids, config, &env, output).await;
+    let (history, records) = commands::keeper::records(&ids, config, &env, output).await;
     let told = commands::follow::from_history(output, &records, Clock::default().now());
     if let Some(exit) = told {
         return Ok(exit);
     }
     let ids = ids.into_iter().zip(records).collect();
-    let run = async |session: &mut Session| commands::follow::run(session, ids, patience).await;
-    listing(target, Purpose::Call, output, run).await
+    let run = async |session: &mut Session| {
+        commands::follow::run(session, ids, patience, history.as_ref()).await
+    };
+    let exit = listing(target, Purpose::Call, output, run).await;
+    if let Some(history) = &history {
+        commands::keeper::close(history, output);
+    }
+    exit
 }
 
 /// Runs a command that asks and prints, until it is done or stopped; then removes what is ours on the broker.
@@ -267,75 +274,29 @@ async fn listing(
     outcome
 }
 
+/// `call`, `send` and `again`.
 async fn call(
-    (target, config): (Option<Target>, &Config),
+    target: Option<Target>,
     wanted: &cli::Call,
     manner: &Manner,
     words: Option<arguments::Words>,
+    ask: Desk<'_>,
     timeout: Duration,
-    output: Output,
 ) -> Result<u8> {
     let words = words.ok_or_else(|| Error::new(Kind::Internal, "the words were not checked"))?;
     if target.is_none() && !wanted.dry_run {
         return Err(config::no_broker());
     }
-    let now = || Clock::default().now().wall;
-    let (mut signature, mut warnings) = arguments::signature(wanted, words, now)?;
-    let mut origin = None;
-    if let Some(id) = &wanted.from {
-        let history = commands::keeper::existing(config, &env, output)?;
-        let record = commands::again::find(history.as_ref(), Some(id)).await?;
-        signature = commands::again::changed(&record, signature)?;
-        origin = Some(record);
-    }
+    let errand = ask.prepare(wanted, words, manner).await?;
     if wanted.dry_run {
-        return commands::call::dry_run(output, &signature, &sender(), &warnings);
+        let Errand {
+            signature,
+            warnings,
+            ..
+        } = &errand;
+        return commands::message::dry_run(ask.output, signature, &sender(), warnings);
     }
-    if let Some(Target::Broker { warnings: more, .. }) = &target {
-        warnings.extend(more.iter().cloned());
-    }
-    let errand = Errand {
-        signature,
-        warnings,
-        origin,
-        timeout,
-        keeping: wanted.keeping,
-    };
-    dispatch((target, config), errand, manner, output).await
-}
-
-/// `again`: a call of history as it was.
-async fn again(
-    (target, config): (Option<Target>, &Config),
-    wanted: cli::Again,
-    timeout: Duration,
-    output: Output,
-) -> Result<u8> {
-    let history = commands::keeper::existing(config, &env, output)?;
-    let record = commands::again::find(history.as_ref(), wanted.id.as_deref()).await?;
-    let manner = Manner {
-        no_preflight: wanted.no_preflight,
-        waiting: Some(wanted.waiting),
-        shape: wanted.shape,
-    };
-    let errand = Errand {
-        signature: commands::again::same(&record)?,
-        warnings: Vec::new(),
-        origin: Some(record),
-        timeout,
-        keeping: wanted.keeping,
-    };
-    dispatch((target, config), errand, &manner, output).await
-}
-
-/// A call that is ready to be sent.
-struct Errand {
-    signature: protocol::Signature,
-    warnings: Vec<String>,
-    /// The call of history that it repeats.
-    origin: Option<Box<history::Record>>,
-    timeout: Duration,
-    keeping: cli::Keeping,
+    dispatch(target, errand, manner, ask, timeout).await
 }
 
 fn sender() -> Sender {
@@ -347,22 +308,30 @@ fn sender() -> Sender {
 }
 
 async fn dispatch(
-    (target, config): (Option<Target>, &Config),
+    target: Option<Target>,
     errand: Errand,
     manner: &Manner,
-    output: Output,
+    Desk { config, output, .. }: Desk<'_>,
+    timeout: Duration,
 ) -> Result<u8> {
     let Errand {
         signature,
         mut warnings,
         origin,
-        timeout,
         keeping,
     } = errand;
     // What cannot be encoded is told before anybody is dialled.
     if let Err(error) = signature.encode(&sender()) {
         return Err(Error::new(Kind::InvalidArguments, error.to_string()));
     }
+    if let Some(Target::Broker { warnings: more, .. }) = &target {
+        warnings.extend(more.iter().cloned());
+    }
+    let masked = origin.as_ref().map(|record| record.masked.clone());
+    let manner = Manner {
+        masked: masked.unwrap_or_default(),
+        ..manner.clone()
+    };
     let stop = commands::stop::stopped();
     let demo = matches!(target, Some(Target::Demo));
     let task = &signature.task;
@@ -371,8 +340,8 @@ async fn dispatch(
     session.secrets = config.history.secrets.clone();
     let elsewhere = |record: &history::Record| commands::again::elsewhere(record, &session.broker);
     warnings.extend(origin.as_deref().and_then(elsewhere));
-    session.keeper = keeps.map(|place| Keeper::open(place, session.broker.clone(), None, output));
-    let code = commands::call::run(&mut session, manner, signature, timeout, warnings, stop).await;
+    session.keeper = keeps.map(|place| Keeper::open(place, session.broker.clone(), output));
+    let code = commands::call::run(&mut session, &manner, signature, timeout, warnings, stop).await;
     session.close().await;
     if let Some(keeper) = &session.keeper {
         keeper.close(output);

@@ -203,6 +203,7 @@ const RESERVED: &[(&str, &[&str])] = &[
             "tui/clipboard",
             "tui/input",
             "config/keys",
+            "commands/prompt",
         ],
     ),
     ("ratatui::", &["tui"]),

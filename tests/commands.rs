@@ -18,6 +18,8 @@ mod listings;
 mod message;
 #[path = "commands/options.rs"]
 mod options;
+#[path = "commands/prompts.rs"]
+mod prompts;
 #[path = "commands/secrets.rs"]
 mod secrets;
 #[path = "commands/sent.rs"]

@@ -3,6 +3,8 @@
 
 #[path = "real/commands.rs"]
 mod commands;
+#[path = "real/commands_on_redis.rs"]
+mod commands_on_redis;
 #[path = "real/diagnosis.rs"]
 mod diagnosis;
 #[path = "real/events.rs"]

@@ -53,10 +53,7 @@ pub fn parse(text: &str, options: &Arc<TransportOptions>) -> Result<Results> {
             }
         }
         Read::Other(scheme) if known(&scheme) => Ok(Results::Unreadable(scheme)),
-        Read::Other(scheme) => Err(config(format!(
-            "{scheme}:// is not a result backend that umbel knows"
-        ))
-        .hint(format!("it can read {EXAMPLE}"))),
+        Read::Other(scheme) => Err(unsupported(&scheme)),
     }
 }
 
@@ -192,6 +189,26 @@ fn config(message: impl Into<String>) -> Error {
     Error::new(Kind::Config, message)
 }
 
+/// A scheme that is none of Celery's. (Celery and kombu up to 5.7 have no `valkey://`.)
+fn unsupported(scheme: &str) -> Error {
+    let own = match scheme {
+        "valkey" => "redis://",
+        "valkeys" => "rediss://",
+        _ => {
+            return config(format!(
+                "{scheme}:// is not a result backend that umbel knows"
+            ))
+            .hint(format!("it can read {EXAMPLE}"));
+        }
+    };
+    config(format!(
+        "{scheme}:// is no result backend that Celery knows (Celery 5.3 to 5.7)"
+    ))
+    .hint(format!(
+        "a Valkey is reached as {own}, by workers and by umbel"
+    ))
+}
+
 fn malformed(reason: &str) -> Error {
     config(format!("the result backend URL cannot be read: {reason}"))
         .hint(format!("it looks like {EXAMPLE}"))
@@ -288,6 +305,16 @@ mod tests {
     ) {
         assert_eq!(address(parse(text)), expected);
         assert_eq!(address(parse_told(text)), expected);
+    }
+
+    #[rstest]
+    #[case("valkey://:secret@h", "redis://")]
+    #[case("valkeys://:secret@h", "rediss://")]
+    fn a_valkey_is_reached_as_a_redis(#[case] text: &str, #[case] own: &str) {
+        let error = parse(text).unwrap_err();
+        let said = format!("{error} {}", error.hint.clone().unwrap());
+        assert!(said.contains(&format!("is reached as {own}, by")), "{said}");
+        assert!(!said.contains("secret"), "{said}");
     }
 
     #[test]

@@ -9,7 +9,7 @@ use crate::clock::Now;
 use crate::error::{Error, Kind};
 use crate::protocol::payload::Opaque;
 use crate::protocol::result::Exception;
-use crate::protocol::{Json, NodeName, QueueName, TaskId, TaskName, TaskResult};
+use crate::protocol::{Json, NodeName, QueueName, Signature, TaskId, TaskName, TaskResult};
 
 /// The document `umbel.call/1`.
 #[derive(Debug, Serialize)]
@@ -56,13 +56,21 @@ pub struct CallDocument<'a> {
     total_ms: Option<u64>,
     late: bool,
     warnings: Vec<String>,
-    diagnosis: Option<DiagnosisDocument<'a>>,
+    diagnosis: Option<Found<'a>>,
     /// What the workers answered to the revoke that followed; null if none did.
     pub revoke: Option<Json>,
     /// Exit code of the command line.
     pub exit: u8,
     #[serde(skip)]
     at: Now,
+}
+
+/// What the diagnosis found: now, or when the call was kept.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Found<'a> {
+    Now(DiagnosisDocument<'a>),
+    Kept(&'a Json),
 }
 
 /// `error` of the documents.
@@ -94,7 +102,8 @@ impl<'a> CallDocument<'a> {
         let timeline = &call.timeline;
         let at = |moment: Option<Now>| moment.map(|moment| rfc3339(moment.wall));
         let ms = |duration: Option<std::time::Duration>| duration.map(whole_ms);
-        let expires = call.signature.options.expires;
+        let sent = timeline.published.map(|sent| sent.wall);
+        let expires = sent.and_then(|sent| call.signature.options.expiry(sent));
         Self {
             schema: "umbel.call/1",
             ok: matches!(
@@ -129,9 +138,7 @@ impl<'a> CallDocument<'a> {
             started_at: at(timeline.started),
             done_at: at(timeline.done.filter(|_| call.result_known())),
             timeout_ms: whole_ms(call.timeout),
-            expires_at: expires
-                .zip(timeline.published)
-                .map(|(expires, sent)| rfc3339(sent.plus(expires).wall)),
+            expires_at: expires.map(rfc3339),
             queued_ms: ms(timeline.queued()),
             ran_ms: ms(timeline.ran()),
             total_ms: ms(timeline.total().filter(|_| call.result_known())),
@@ -140,6 +147,21 @@ impl<'a> CallDocument<'a> {
             diagnosis: None,
             at: now,
         }
+    }
+
+    /// The same with what a diagnosis found when the call was kept.
+    #[must_use]
+    pub fn kept(mut self, diagnosis: Option<&'a Json>) -> Self {
+        self.diagnosis = diagnosis.map(Found::Kept);
+        self
+    }
+
+    /// The same with other arguments to be seen: those without secrets.
+    #[must_use]
+    pub fn showing(mut self, signature: &'a Signature) -> Self {
+        self.args = &signature.args;
+        self.kwargs = Json::Object(signature.kwargs.clone());
+        self
     }
 
     /// The same with what is known of where it is and why: for a call that was given up, or whose end does not say why.
@@ -154,7 +176,7 @@ impl<'a> CallDocument<'a> {
             .as_ref()
             .is_some_and(|it| it.kind == Kind::Interrupted.to_string());
         if unresolved || interrupted || !diagnosis.why.is_empty() {
-            self.diagnosis = Some(DiagnosisDocument::new(diagnosis, self.at));
+            self.diagnosis = Some(Found::Now(DiagnosisDocument::new(diagnosis, self.at)));
         }
         self
     }

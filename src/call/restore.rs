@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
-use super::{Call, CallState, Delivery, Outcome, Phase, Repr, Source, Timeline, Waiting};
+use super::{Call, CallState, Delivery, Fact, Outcome, Phase, Repr, Source, Timeline, Waiting};
 use crate::clock::Now;
 use crate::error::Error;
 use crate::protocol::{Json, NodeName, QueueName, Signature, TaskResult};
+
+/// How long ago a call may have been sent that was not sent from here.
+const LONG: Duration = Duration::from_hours(365 * 24);
 
 /// What is kept of a call: all that [`Call`] shows.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,6 +84,44 @@ impl Call {
             warnings: remains.warnings,
             ..call
         }
+    }
+
+    /// A call that was sent elsewhere, if it was: only its id is known, and whatever is heard of it from now on.
+    pub fn stranger(signature: Signature, timeout: Duration, now: Now) -> Self {
+        let long_ago = Now {
+            wall: now.wall.checked_sub(LONG).unwrap_or(now.wall),
+            mono: now.mono.before(LONG),
+        };
+        let call = Self::new(signature, timeout, long_ago);
+        Self {
+            delivery: Delivery::Unknown,
+            waiting: Waiting::Detached(now),
+            ..call
+        }
+    }
+
+    /// Whether it was sent elsewhere, if at all: of every other call it is known when it was published.
+    pub fn is_strange(&self) -> bool {
+        self.delivery == Delivery::Unknown && self.timeline.published.is_none()
+    }
+
+    /// It is listened for from now on: states that come at once are older than that, and tell nothing of when they began.
+    pub fn listened_for(&mut self, now: Now) {
+        self.apply(Fact::BackendLost(String::new()), now);
+        self.apply(Fact::BackendBack, now);
+    }
+
+    /// Its end was heard when its result was fetched, which may be long after: it ended when the worker says so, and where it does not
+    /// say, that is unknown.
+    pub fn ended_before(&mut self) {
+        let Some(heard) = self.timeline.done else {
+            return;
+        };
+        let told = self.result.as_ref().and_then(|it| it.done_at);
+        self.timeline.done = told.map(|at| {
+            let unix = at.as_microsecond() as f64 / 1e6;
+            self.timeline.clamp_remote(Some(unix), heard)
+        });
     }
 
     /// Nobody was there to wait or to hear a confirm since `at`: whoever waited has gone, and a publish that was under way

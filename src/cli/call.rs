@@ -9,7 +9,7 @@ use crate::clock::Timestamp;
 use crate::protocol::{Compression, Json, Options, Serializer, TaskId};
 
 /// What is called and how it is sent: `umbel send`, and the larger part of `umbel call`.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(after_help = AFTER_HELP)]
 pub struct Call {
     /// Registered name of the task, such as shop.tasks.add
@@ -42,10 +42,13 @@ pub struct Call {
     /// Whether it is kept.
     #[command(flatten)]
     pub keeping: super::history::Keeping,
+    /// Whether it is a call of history once more: the one of `from`, else the last.
+    #[arg(skip)]
+    pub repeats: bool,
 }
 
 /// Arguments that are not ITEMs.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "Arguments as JSON")]
 pub struct Given {
     /// Positional arguments as a JSON array; positional ITEMs are added behind
@@ -60,7 +63,7 @@ pub struct Given {
 }
 
 /// How the message is sent.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[command(next_help_heading = "How to send")]
 pub struct Sending {
     /// Queue to publish to; else the task's own, `task_routes`, `task_default_queue`, celery

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand};
 
-use super::{Shape, Waiting};
+use super::{Shape, Waited, Waiting};
 use crate::call::CallState;
+use crate::protocol::Json;
 
 /// `umbel history`.
 #[derive(Debug, Args)]
@@ -13,7 +14,8 @@ use crate::call::CallState;
     args_conflicts_with_subcommands = true,
     after_help = "\
 The calls of the screen, and of the command line on a terminal (--history keeps any call, --no-history none). Secrets are kept as ***.
-UMBEL_HISTORY names the file, or is off. --jsonl gives one document umbel.call/1 a line, the newest first."
+UMBEL_HISTORY names the file, or is off. --jsonl gives one document umbel.call/1 a line, the newest first, and is exact. --csv is for
+spreadsheets: a cell that they would take for a formula (= + - @) gets an apostrophe before it."
 )]
 pub struct History {
     /// What is done; nothing: calls are listed.
@@ -87,11 +89,30 @@ pub enum Action {
 /// `umbel again`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The same arguments and options with a new id. Secrets are not kept: such a call is repeated with `umbel call --from ID name=value`.")]
+The same arguments and options with a new id. ITEMs win over what it was called with: a keyword replaces the keyword of its name, positional
+ITEMs replace all positional arguments. An ID comes first; without one (`umbel again x=2`) it is the last call.
+
+Secrets are not kept. On a terminal they are asked for, and what is typed is not shown; else they are given as ITEMs: password=@-
+reads one from stdin, where `ps` does not show it. More options: umbel call --from ID.")]
 pub struct Again {
     /// Id of a call, or the beginning of it; else the last one
     #[arg(value_name = "ID")]
     pub id: Option<String>,
+    /// What is to be otherwise: x=2  note=text  password=@file
+    #[arg(value_name = "ITEM", allow_negative_numbers = true)]
+    pub items: Vec<String>,
+    /// Positional arguments taken as they are, after --
+    #[arg(last = true, value_name = "ITEM")]
+    pub rest: Vec<String>,
+    /// Arguments beside the ITEMs.
+    #[command(flatten)]
+    pub given: super::call::Given,
+    /// A header that the task sees as self.request.NAME; replaces the one of its name (again for more)
+    #[arg(long = "header", value_name = "NAME=VALUE", value_parser = super::options::header)]
+    pub headers: Vec<(String, Json)>,
+    /// Print the message that would be sent; no network
+    #[arg(long)]
+    pub dry_run: bool,
     /// Send without asking first who reads the queue and knows the task
     #[arg(long)]
     pub no_preflight: bool,
@@ -104,6 +125,36 @@ pub struct Again {
     /// Whether it is kept.
     #[command(flatten)]
     pub keeping: Keeping,
+}
+
+impl Again {
+    /// As the call that it is, and how that is waited for and printed. A first word with a name before `=` is no id.
+    pub fn into_call(mut self) -> Waited {
+        let named = |word: &String| super::items::parse(word).is_ok_and(|item| item.name.is_some());
+        if let Some(item) = self.id.take_if(|word| named(word)) {
+            self.items.insert(0, item);
+        }
+        let sending = super::call::Sending {
+            headers: self.headers,
+            ..super::call::Sending::default()
+        };
+        Waited {
+            call: super::Call {
+                items: self.items,
+                rest: self.rest,
+                given: self.given,
+                sending,
+                dry_run: self.dry_run,
+                no_preflight: self.no_preflight,
+                from: self.id,
+                repeats: true,
+                keeping: self.keeping,
+                ..super::Call::default()
+            },
+            waiting: self.waiting,
+            shape: self.shape,
+        }
+    }
 }
 
 /// Whether a call is kept in history.

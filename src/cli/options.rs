@@ -139,20 +139,22 @@ impl Wishes {
     pub fn settle(&self, now: Timestamp) -> Result<(Options, Vec<String>), Wrong> {
         let mut doubts = Vec::new();
         let start = self.start(now, &mut doubts)?;
-        let expires = self.expires(now)?;
+        let (expires, expires_at) = self.expires(now)?;
+        let over = expires.or_else(|| until(now, expires_at?));
         let at = match start {
             Some(Start::After(wait)) => Some(wait),
             Some(Start::At(at)) => Some(until(now, at).unwrap_or_default()),
             None => None,
         };
-        if let (Some(start), Some(expires)) = (at, expires)
-            && expires <= start
+        if let (Some(start), Some(over)) = (at, over)
+            && over <= start
         {
             doubts.push("it expires before it may start: no worker will run it".to_owned());
         }
         let options = Options {
             start,
             expires,
+            expires_at,
             ..self.options.clone()
         };
         match options.check() {
@@ -184,15 +186,16 @@ impl Wishes {
         }
     }
 
-    fn expires(&self, now: Timestamp) -> Result<Option<Duration>, Wrong> {
+    /// How long after sending, or at which time: that is never counted from now, for the sending comes later.
+    fn expires(&self, now: Timestamp) -> Result<(Option<Duration>, Option<Timestamp>), Wrong> {
         let at = match self.expires {
-            Expires::Never => return Ok(None),
-            Expires::After(after) => return Ok(Some(after)),
+            Expires::Never => return Ok((None, None)),
+            Expires::After(after) => return Ok((Some(after), None)),
             Expires::At(at) => at,
         };
         not_too_far(Name::Expires, now, at)?;
         match until(now, at) {
-            Some(after) => Ok(Some(after)),
+            Some(_) => Ok((None, Some(at))),
             None => Err(Wrong {
                 name: Name::Expires,
                 nth: 0,
@@ -463,7 +466,8 @@ mod tests {
             ..Wishes::default()
         };
         let (options, doubts) = wishes.settle(at("2026-11-22T11:00:00Z")).unwrap();
-        assert_eq!(options.expires, Some(Duration::from_secs(3599)));
+        assert_eq!(options.expires_at, Some(at("2026-11-22T11:59:59Z")));
+        assert_eq!(options.expires, None);
         assert_eq!(doubts.len(), 1);
     }
 

@@ -9,7 +9,8 @@ use crate::protocol::control::Signal;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Celery says PENDING of an id that it knows nothing of; umbel says so: `nothing is known of this id`. It may wait for a worker, it may
-never have been sent, its result may have expired, or it may be kept elsewhere.
+never have been sent, its result may have expired, or it may be kept elsewhere. A call that history has is told with its queue and all
+that the workers say; its end is written there. At the timeout stderr (--json: `diagnosis`) says where it is and why.
 
 Results on rpc:// go to their caller alone and cannot be waited for; what history kept is shown. Exit code: the highest of all.")]
 pub struct Wait {
@@ -21,7 +22,8 @@ pub struct Wait {
 /// `umbel result`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-The document is umbel.call/1; its `state` is null where nothing is known of the id. Exit 3 unless the task has ended.")]
+The document is umbel.call/1; its `state` is null where nothing is known of the id, and `diagnosis` says where it is and why, with
+what history has of it. Exit 3 unless the task has ended.")]
 pub struct ResultOf {
     /// Id of a call
     #[arg(value_name = "ID", value_parser = super::options::task_id)]
@@ -31,8 +33,8 @@ pub struct ResultOf {
 /// `umbel revoke`.
 #[derive(Debug, Args)]
 #[command(after_help = "\
-A revoke tells every worker not to start the task. A task that runs goes on, unless --terminate kills its process, which may by then
-run another task. Workers keep revoked ids in memory only: one that starts later does not know them. It cannot be taken back.
+A revoke tells every worker not to start the task. A task that runs goes on, which is said, unless --terminate kills its process: a
+last resort, for that process may by then run another task. Workers keep revoked ids in memory only: one that starts later does not know them. It cannot be taken back.
 
 Nothing is revoked without a confirmation: Y on a terminal, else --yes.")]
 pub struct Revoke {

@@ -37,8 +37,10 @@ code      meaning                                                         sent?
    5      sent, then the result backend was lost                          yes
    6      proved before sending: no worker reads the queue or knows the   no
           task; listings: nobody answered
-   7      revoked, expired or killed                                      yes
-   8      the arguments are not JSON or cannot be encoded                 no
+   7      revoked, expired or killed; a revoke at the timeout of a task    yes
+          that runs changes nothing: 3
+   8      the arguments are not JSON or cannot be encoded; for again:      no
+          secrets are not kept and were not given
    9      refused: confirmation or permission missing                     no
   11      URL, configuration or environment cannot be used                no
   12      the connection broke while publishing; for revoke: no worker    unknown
@@ -66,7 +68,7 @@ NO_COLOR               no colours";
 const JSON: &str = "\
 With --json, stdout is one JSON document, also on failure; with --jsonl one document a line.
 
-umbel.call/1     call, send, wait, result, again, history show, and each line of history --jsonl
+umbel.call/1     call, send, wait, result, again, history show, and each line of history --jsonl; `diagnosis` says where a call is and why
 umbel.revoke/1   revoke       umbel.history/1  history      umbel.diff/1     history diff
 umbel.tasks/1    tasks        umbel.queues/1   queues       umbel.workers/1  workers
 umbel.message/1  call --dry-run                umbel.config/1   config check, config path

@@ -23,7 +23,7 @@ pub struct Waited {
 #[derive(Clone, Copy, Debug, Default, Args)]
 #[command(next_help_heading = "How long to wait")]
 pub struct Waiting {
-    /// When the time is over: keep (the task goes on), revoke (no worker is to start it), terminate (its process is killed). Naming it is the confirmation
+    /// When the time is over: keep (the task goes on), revoke (no worker is to start it; changes nothing if it runs), terminate (its process is killed, a last resort). Naming it is the confirmation
     #[arg(long, value_name = "WHAT", default_value = "keep")]
     pub on_timeout: OnTimeout,
     /// On Ctrl-C: keep or revoke

@@ -1,10 +1,12 @@
 //! A call of history once more: as it was, or with other arguments. It sends nothing itself.
 
 use crate::cli;
+use crate::clock::Timestamp;
 use crate::error::{Error, Kind, Result};
-use crate::history::record::{Masked, Place};
+use crate::history::record::{Masked, NotRepeatable, Place};
+use crate::history::secrets::MASK;
 use crate::history::{Filter, Found, Handle, Record};
-use crate::protocol::{Options, Signature, TaskId};
+use crate::protocol::{Json, Options, Signature, TaskId, python};
 
 /// For somebody who wants a call of a history that is not there.
 fn empty() -> Error {
@@ -38,49 +40,171 @@ pub async fn find(history: Option<&Handle>, id: Option<&str>) -> Result<Box<Reco
     }
 }
 
-/// The same call with another id.
-///
-/// # Errors
-/// Secrets are not kept (kind `invalid_arguments`): they have to be given again.
-pub fn same(record: &Record) -> Result<Signature> {
-    let again = record.to_signature(TaskId::random());
-    let id = record.id();
-    again.map_err(|reason| {
-        Error::from(reason).hint(format!("umbel call --from {id} name=value gives them anew"))
-    })
+/// What was masked in `record` and is not given anew.
+pub fn lacking(record: &Record, given: &Signature) -> Vec<Masked> {
+    let has = |entries: &[(String, Json)], name: &str| entries.iter().any(|(key, _)| key == name);
+    let lacks = |masked: &&Masked| match &masked.place {
+        Place::Positional(_) => given.args.is_empty(),
+        Place::Keyword(name) => !has(&given.kwargs, name),
+        Place::Header(name) => !has(&given.options.headers, name),
+    };
+    record.masked.iter().filter(lacks).cloned().collect()
 }
 
-/// The call of `record` with what `given` says otherwise: keywords by name, positional arguments all together, options one by one.
+/// Secrets that are neither kept nor given: which, and what to type. `sends` tells whether it is repeated without being waited for.
+pub fn secrets(record: &Record, lacking: &[Masked], sends: bool) -> Error {
+    let hint = format!(
+        "{}   (name=@- reads one from stdin; on a terminal they are asked for)",
+        spelled(record, lacking, sends)
+    );
+    Error::from(NotRepeatable::Masked(lacking.to_vec())).hint(hint)
+}
+
+/// The command that gives what is lacking anew, `...` in the place of each.
+fn spelled(record: &Record, lacking: &[Masked], sends: bool) -> String {
+    let mut anew = record.clone();
+    for masked in lacking {
+        anew.unmask(masked, &Json::from("..."));
+    }
+    let places = |of: fn(&Place) -> bool| lacking.iter().any(move |it| of(&it.place));
+    let command: &[&str] = if sends {
+        &["umbel", "send", "--from"]
+    } else {
+        &["umbel", "again"]
+    };
+    let mut words: Vec<String> = command.iter().map(|&word| word.to_owned()).collect();
+    words.push(record.id().to_string());
+    if places(|place| matches!(place, Place::Positional(_))) {
+        words.extend(anew.signature.args.iter().map(|value| item("", value)));
+    }
+    let named = |place: &Place, entries: &[(String, Json)]| -> Option<(String, Json)> {
+        let (Place::Keyword(name) | Place::Header(name)) = place else {
+            return None;
+        };
+        entries.iter().find(|(key, _)| key == name).cloned()
+    };
+    let mut odd = Vec::new();
+    let mut told: Vec<&Place> = Vec::new();
+    for masked in lacking {
+        if told.contains(&&masked.place) {
+            continue;
+        }
+        told.push(&masked.place);
+        match &masked.place {
+            Place::Positional(_) => {}
+            Place::Keyword(name) => match named(&masked.place, &anew.signature.kwargs) {
+                Some((_, value)) if python::is_identifier(name) => words.push(item(name, &value)),
+                entry => odd.extend(entry),
+            },
+            Place::Header(_) => {
+                if let Some((name, value)) = named(&masked.place, &anew.signature.options.headers) {
+                    words.extend(["--header".to_owned(), item(&name, &value)]);
+                }
+            }
+        }
+    }
+    if !odd.is_empty() {
+        words.extend(["--kwargs".to_owned(), Json::Object(odd).to_wire()]);
+    }
+    words
+        .iter()
+        .map(|word| quoted(word))
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// A word as a shell takes it. What is typed most needs no quotes.
+fn quoted(word: &str) -> String {
+    let name = word.strip_suffix("=...");
+    if name.is_some_and(python::is_identifier) {
+        return word.to_owned();
+    }
+    match shlex::try_quote(word) {
+        Ok(word) => word.into_owned(),
+        Err(_) => "...".to_owned(),
+    }
+}
+
+fn item(name: &str, value: &Json) -> String {
+    match value {
+        Json::Text(text) if text == "..." && !name.is_empty() => format!("{name}=..."),
+        Json::Text(text) if text == "..." => "...".to_owned(),
+        value => format!("{name}:={}", value.to_wire()),
+    }
+}
+
+/// The call of `record` with what `given` says otherwise: keywords and headers by name, positional arguments all together, options one
+/// by one.
 ///
 /// # Errors
-/// A secret that was not kept is not given anew, or the arguments were too large to keep.
+/// The arguments were too large to keep, or secrets are still lacking.
 pub fn changed(record: &Record, given: Signature) -> Result<Signature> {
     let mut record = record.clone();
-    let anew = |masked: &Masked| match &masked.place {
-        Place::Positional(_) => !given.args.is_empty(),
-        Place::Keyword(name) => given.kwargs.iter().any(|(key, _)| key == name),
-        Place::Header(_) => !given.options.headers.is_empty(),
-    };
-    record.masked.retain(|masked| !anew(masked));
-    let mut signature = same(&record)?;
+    let lacking = lacking(&record, &given);
+    record.masked.retain(|masked| lacking.contains(masked));
+    let all_anew = !given.args.is_empty() && !given.kwargs.is_empty();
+    if all_anew {
+        record.arguments_cut = None;
+    }
+    let mut signature = record.to_signature(given.id).map_err(Error::from)?;
     if !given.args.is_empty() {
         signature.args = given.args;
     }
-    for (name, value) in given.kwargs {
-        signature.kwargs.retain(|(key, _)| *key != name);
-        signature.kwargs.push((name, value));
-    }
-    signature.id = given.id;
+    merge(&mut signature.kwargs, given.kwargs);
     signature.options = over(given.options, signature.options);
     Ok(signature)
 }
 
+/// Entries by name; what is new comes last.
+fn merge(entries: &mut Vec<(String, Json)>, given: Vec<(String, Json)>) {
+    for (name, value) in given {
+        match entries.iter_mut().find(|(key, _)| *key == name) {
+            Some((_, place)) => *place = value,
+            None => entries.push((name, value)),
+        }
+    }
+}
+
+/// What cannot be repeated as it was because its time has passed.
+///
+/// # Errors
+/// It expired at a time that was named, and that time is over.
+pub fn in_time(signature: &Signature, id: &TaskId, now: Timestamp) -> Result<()> {
+    match signature.options.expires_at {
+        Some(at) if at <= now => Err(Error::new(
+            Kind::Usage,
+            format!("it was to expire at {at}, which is over: no worker would run it"),
+        )
+        .hint(format!("umbel call --from {id} --expires 5m"))),
+        _ => Ok(()),
+    }
+}
+
+/// Places whose values no document shows: those that history masked.
+pub fn hide(signature: &Signature, masked: &[Masked]) -> Signature {
+    let mut shown = signature.clone();
+    for Masked { place, .. } in masked {
+        let mask = Json::from(MASK);
+        match place {
+            Place::Positional(index) => {
+                if let Some(value) = shown.args.get_mut(*index) {
+                    *value = mask;
+                }
+            }
+            Place::Keyword(name) => merge(&mut shown.kwargs, vec![(name.clone(), mask)]),
+            Place::Header(name) => merge(&mut shown.options.headers, vec![(name.clone(), mask)]),
+        }
+    }
+    shown
+}
+
 /// What is given, and where nothing is, what was.
 fn over(given: Options, was: Options) -> Options {
-    let headers = if given.headers.is_empty() {
-        was.headers
-    } else {
-        given.headers
+    let mut headers = was.headers;
+    merge(&mut headers, given.headers);
+    let (expires, expires_at) = match (given.expires, given.expires_at) {
+        (None, None) => (was.expires, was.expires_at),
+        given => given,
     };
     Options {
         queue: given.queue.or(was.queue),
@@ -88,7 +212,8 @@ fn over(given: Options, was: Options) -> Options {
         routing_key: given.routing_key.or(was.routing_key),
         priority: given.priority.or(was.priority),
         start: given.start.or(was.start),
-        expires: given.expires.or(was.expires),
+        expires,
+        expires_at,
         time_limit: given.time_limit.or(was.time_limit),
         soft_time_limit: given.soft_time_limit.or(was.soft_time_limit),
         serializer: given.serializer.or(was.serializer),
@@ -99,16 +224,22 @@ fn over(given: Options, was: Options) -> Options {
     }
 }
 
-/// With `--from`, the first word is an ITEM: the task is known.
+/// With `--from`, the first word is an ITEM: the task is known. `again` is a call of that kind.
 pub fn words(command: &mut Option<cli::Command>) {
+    *command = match command.take() {
+        Some(cli::Command::Again(wanted)) => Some(cli::Command::Call(Box::new(wanted.into_call()))),
+        command => command,
+    };
     let call = match command {
         Some(cli::Command::Call(waited)) => &mut waited.call,
         Some(cli::Command::Send(call)) => call,
         _ => return,
     };
-    if call.from.is_some()
-        && let Some(first) = call.task.take()
-    {
+    if call.from.is_none() {
+        return;
+    }
+    call.repeats = true;
+    if let Some(first) = call.task.take() {
         call.items.insert(0, first);
     }
 }

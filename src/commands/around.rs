@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use super::revoke::Effect;
 use crate::backend::Results;
 use crate::call::diagnosis::{Advice, Diagnosis, Place, Scene, Way};
 use crate::call::{Call, CallState};
@@ -20,8 +21,8 @@ pub struct Around {
     pub cluster: Cluster,
     /// Where results are, once that is known.
     pub results: Option<Results>,
-    /// Whether a revoke of the call was sent.
-    pub revoked: bool,
+    /// What a revoke of the call does, if one was sent.
+    pub revoked: Option<Effect>,
     broker: Way,
     backend: Way,
 }
@@ -31,7 +32,7 @@ impl Default for Around {
         Self {
             cluster: Cluster::default(),
             results: None,
-            revoked: false,
+            revoked: None,
             broker: Way::Unknown,
             backend: Way::Unknown,
         }
@@ -50,6 +51,11 @@ impl Around {
             }
             _ => {}
         }
+    }
+
+    /// Whether the workers have told who they are, or cannot.
+    pub fn looked(&self) -> bool {
+        self.cluster.surveyed || self.deaf()
     }
 
     /// As the diagnosis wants it.

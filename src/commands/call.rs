@@ -4,10 +4,7 @@ use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use serde::Serialize;
-
+use super::again::hide;
 use super::around::Around;
 use super::output::Form;
 use super::revoke::{Desk, Revoked};
@@ -21,10 +18,9 @@ use crate::cli::{self, OnInterrupt, OnTimeout, Progress};
 use crate::client::{Command, Confirmed, Event, LinkName, LinkState, Order};
 use crate::clock::Now;
 use crate::error::{Error, Kind};
+use crate::history::record::Masked;
 use crate::protocol::control::Signal;
-use crate::protocol::json::Limits;
-use crate::protocol::message::{Properties, Sender};
-use crate::protocol::{Compression, Json, Serializer, Signature, payload};
+use crate::protocol::{Signature, State};
 
 /// How long the depth of a queue that no worker named is waited for.
 const DEPTH_PATIENCE: Duration = Duration::from_secs(1);
@@ -36,55 +32,6 @@ const LAST_ROUND: Duration = Duration::from_secs(2);
 const LOOK: Duration = Duration::from_millis(500);
 /// How often the progress line moves.
 const FRAME: Duration = Duration::from_millis(100);
-
-/// The document `umbel.message/1`.
-#[derive(Serialize)]
-struct MessageDocument {
-    schema: &'static str,
-    exchange: String,
-    routing_key: Option<String>,
-    properties: Properties,
-    headers: Json,
-    /// What the body says.
-    body: Json,
-    /// The body's bytes, where they are not that JSON.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    body_base64: Option<String>,
-}
-
-/// Prints the message that would be sent, without any network.
-pub fn dry_run(
-    session_output: super::Output,
-    signature: &Signature,
-    sender: &Sender,
-    warnings: &[String],
-) -> Result<u8, Error> {
-    let message = signature
-        .encode(sender)
-        .map_err(|error| Error::new(Kind::InvalidArguments, error.to_string()))?;
-    let options = &signature.options;
-    let plain = options.compression.is_none()
-        && matches!(options.serializer, None | Some(Serializer::Json));
-    let body = payload::decode(
-        &message.body,
-        message.properties.content_type.as_deref(),
-        options.compression.map(Compression::content_type),
-        Limits::default(),
-    );
-    let body = body.map_err(|error| Error::new(Kind::Internal, error.to_string()))?;
-    session_output.warnings(warnings);
-    let queue = options.queue.as_ref().map(ToString::to_string);
-    session_output.document(&MessageDocument {
-        schema: "umbel.message/1",
-        exchange: options.exchange.clone().unwrap_or_default(),
-        routing_key: options.routing_key.clone().or(queue),
-        properties: message.properties,
-        headers: Json::Object(message.headers),
-        body: body.into_value(),
-        body_base64: (!plain).then(|| BASE64.encode(&message.body)),
-    });
-    Ok(0)
-}
 
 /// What the links and the workers told so far.
 #[derive(Default)]
@@ -113,6 +60,8 @@ pub struct Manner {
     pub waiting: Option<cli::Waiting>,
     /// How the result is printed.
     pub shape: cli::Shape,
+    /// Arguments that no document shows.
+    pub masked: Vec<Masked>,
 }
 
 /// Sends `signature` and waits; prints the outcome; returns the exit code. `stop` resolves with an exit code when the user wants to leave.
@@ -140,7 +89,10 @@ pub async fn run(
         settle(session, &mut call).await;
     }
     let revoked = revoke(session, &mut call, &mut known.around, manner, &end).await;
-    session.keep(&call);
+    let diagnosis = diagnose(&call, &known.around.scene(), session.clock.now());
+    let unresolved = call.whereabouts().is_some() || !diagnosis.why.is_empty();
+    let telling = Some(&diagnosis).filter(|_| manner.waiting.is_some() && unresolved);
+    session.keep(&call, &known.around, telling);
     report(session, &call, &known.around, manner, &end, revoked)
 }
 
@@ -171,7 +123,7 @@ async fn conduct(
     }
     // From here on it may be published: whoever stops it now is not told that nothing was sent.
     call.apply(Fact::Publishing, session.clock.now());
-    session.keep(call);
+    session.keep(call, &known.around, None);
     session.client.send(Command::Call(Box::new(order))).await;
     match &manner.waiting {
         Some(waiting) => wait(session, call, &mut known.around, waiting.progress).await,
@@ -218,23 +170,48 @@ async fn revoke(
     if call.state().is_final() || call.sent() == Some(false) {
         return None;
     }
-    around.revoked = true;
+    let running = call.whereabouts() == Some(CallState::Run);
     let now = session.clock.now().mono;
-    let mut desk = Desk::new(std::slice::from_ref(call.id()), &around.cluster, now);
+    let mut desk = Desk::new(
+        std::slice::from_ref(call.id()),
+        &around.cluster,
+        signal,
+        now,
+    );
+    desk.seen(call.id(), call.whereabouts(), call.worker.clone());
     // Naming the flag was the confirmation.
     let confirmed = Confirmed::by_person();
-    desk.send(&session.client, signal, confirmed).await;
-    while let Some(left) = desk.open(session.clock) {
+    desk.send(&session.client, confirmed).await;
+    // A task that runs on is not revoked, whatever Celery 5.6 writes at once (protocol.md 8).
+    let runs_on = running && signal.is_none();
+    let patient = !runs_on && matches!(end, End::Done);
+    while let Some(left) = desk.open(patient && !call.state().is_final(), session.clock) {
         match tokio::time::timeout(left, session.events.recv()).await {
             Ok(Some(Event::Call(id, fact, at))) if id == *call.id() => {
-                call.apply(fact, at);
+                if !(runs_on && says_revoked(&fact)) {
+                    call.apply(fact, at);
+                }
             }
             Ok(Some(event)) => desk.hear(&event),
             Ok(None) => break,
             Err(_) => {}
         }
     }
-    desk.close().pop()
+    let revoked = desk.close().pop();
+    around.revoked = revoked.as_ref().map(|it| it.effect);
+    revoked
+}
+
+fn call_returned(call: &Call) -> bool {
+    let revoked = matches!(call.state(), CallState::Revoked | CallState::Killed);
+    call.result_known() && !revoked
+}
+
+fn says_revoked(fact: &Fact) -> bool {
+    match fact {
+        Fact::Result(result) => result.state == State::Revoked,
+        _ => false,
+    }
 }
 
 /// Waits until both links are up and the survey is over, or says why that cannot be.
@@ -426,23 +403,23 @@ fn report(
     let interrupted = matches!(end, End::Stopped(_));
     let output = session.output;
     output.progress("");
-    let exit = code(call, manner, end);
+    let exit = code(call, around, manner, end);
     if output.form == Form::Json {
         let diagnosis = diagnose(call, &around.scene(), now);
-        let mut shown = call.clone();
-        shown.signature = session.secrets.shown(&call.signature).into_owned();
-        let mut document = CallDocument::new(&shown, interrupted, now);
+        let shown = session.secrets.shown(&call.signature);
+        let shown = hide(&shown, &manner.masked);
+        let mut document = CallDocument::new(call, interrupted, now).showing(&shown);
         if exit == 0 {
             document.ok = true;
             document.error = document.error.filter(|_| call.result_known());
         } else {
             document = document.diagnosed(&diagnosis);
         }
-        if let (Some(error), Some(_)) = (&mut document.error, &revoked) {
+        if let (Some(error), Some(effect)) = (&mut document.error, around.revoked) {
             error.message = error
                 .message
-                .replace("the task is not cancelled", "a revoke was sent")
-                .replace("the task goes on", "a revoke was sent");
+                .replace("the task is not cancelled", effect.line())
+                .replace("the task goes on", effect.line());
         }
         document.revoke = revoked.as_ref().map(Revoked::document);
         document.exit = exit;
@@ -478,10 +455,12 @@ fn print(session: &Session, call: &Call, manner: &Manner) -> Option<u8> {
     None
 }
 
-fn code(call: &Call, manner: &Manner, end: &End) -> u8 {
+fn code(call: &Call, around: &Around, manner: &Manner, end: &End) -> u8 {
     let sent = manner.waiting.is_none() && call.sent() == Some(true);
     match end {
         _ if sent => 0,
+        // What we revoked ourselves because the user stopped is stopped.
+        End::Stopped(code) if around.revoked.is_some() && !call_returned(call) => *code,
         _ if call.result_known() && manner.shape.no_check => 0,
         End::Stopped(code) if !call.result_known() => *code,
         end => exit_code(call, call.final_word(), matches!(end, End::Stopped(_))),

@@ -1,25 +1,30 @@
-//! `umbel wait` and `umbel result`: what became of calls that were sent before. Sends no task, and says when nothing is known.
+//! `umbel wait` and `umbel result`: what became of calls that were sent before, and where those are that have not ended. Sends no
+//! task, and says when nothing is known.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::around::Around;
+use super::around::{self, Around};
 use super::output::{Form, Output};
 use super::{Session, progress, shape};
 use crate::backend::Results;
+use crate::call::diagnosis::{Diagnosis, diagnose};
 use crate::call::document::{CallDocument, exit_code};
-use crate::call::{Call, CallState, Fact};
-use crate::cli::Shape;
+use crate::call::{Call, Fact, Waiting};
+use crate::cli::{self, Shape};
 use crate::client::{Command, Event, LinkName, LinkState};
 use crate::clock::Now;
 use crate::error::{Error, Kind, Result};
-use crate::history::Record;
+use crate::history::record::Known;
+use crate::history::{Handle, Record, Scribe};
 use crate::protocol::{Options, Signature, TaskId};
 use crate::text::human;
 
 /// How long the workers are listened to once the backend has answered that it holds nothing final.
 const LOOK: Duration = Duration::from_millis(700);
+/// How long everybody is asked where a call is.
+const LAST_ROUND: Duration = Duration::from_secs(2);
 /// What stands for the name of a task that nobody told.
 const NAMELESS: &str = "?";
 
@@ -28,10 +33,16 @@ struct Followed {
     call: Call,
     /// What history has of it.
     record: Option<Box<Record>>,
+    /// It is followed since.
+    begun: Now,
     /// The backend was asked, and answered.
     asked: Option<Now>,
-    /// Something was heard of it.
+    /// Somebody has it, or had it.
     known: bool,
+    /// The workers were asked where it is.
+    inquired: bool,
+    /// The time to wait is over since.
+    spent: Option<Now>,
     printed: bool,
 }
 
@@ -44,31 +55,46 @@ pub enum Patience {
     Now,
 }
 
-/// Follows calls of these ids, with what history has of them; prints what became of them. Returns the highest exit code.
+/// Follows calls of these ids, with what history has of them; prints what became of them, and lets history know the end of those that
+/// it has. Returns the highest exit code.
 pub async fn run(
     session: &mut Session,
     ids: Vec<(TaskId, Option<Box<Record>>)>,
     patience: Patience,
+    history: Option<&Handle>,
 ) -> Result<u8> {
     let now = session.clock.now();
     let mut all: Vec<Followed> = ids
         .into_iter()
         .map(|(id, record)| Followed::new(id, record, patience, now))
         .collect();
-    if all.iter().any(|it| !it.ended()) {
-        reach_backend(session).await?;
+    let mut around = Around::default();
+    let open: Vec<TaskId> = all
+        .iter()
+        .filter(|it| !it.ended())
+        .map(|it| it.call.id().clone())
+        .collect();
+    if !open.is_empty() {
+        reach_backend(session, &mut around).await?;
         let now = session.clock.now();
         for followed in all.iter_mut().filter(|it| !it.ended()) {
-            followed.begin(now);
+            followed.begun = now;
+            followed.call.listened_for(now);
             let id = followed.call.id().clone();
             session.client.send(Command::Follow(id)).await;
         }
-        listen(session, &mut all, patience).await;
+        listen(session, &mut all, &mut around, patience).await;
     }
     let now = session.clock.now();
     let output = session.output;
     for followed in all.iter_mut().filter(|it| !it.printed) {
-        followed.print(output, patience, now);
+        followed.print(output, patience, &around, now);
+    }
+    let learned = all.iter().filter(|it| open.contains(it.call.id()));
+    for record in learned.filter_map(|it| it.learned(now)) {
+        if let Some(history) = history {
+            history.save(record);
+        }
     }
     Ok(all.iter().map(Followed::exit).max().unwrap_or(0))
 }
@@ -87,37 +113,38 @@ pub fn from_history(output: Output, records: &[Option<Box<Record>>], now: Now) -
     for record in records.iter().flatten() {
         let id = record.id().clone();
         let mut followed = Followed::new(id, Some(record.clone()), Patience::Now, now);
-        followed.print(output, Patience::Now, now);
+        followed.print(output, Patience::Now, &Around::default(), now);
         exit = exit.max(followed.exit());
     }
     Some(exit)
 }
 
 /// Waits until results can be read, or says why they never can.
-async fn reach_backend(session: &mut Session) -> Result<()> {
-    let mut results = None;
+async fn reach_backend(session: &mut Session, around: &mut Around) -> Result<()> {
     let mut up = false;
     loop {
-        match &results {
+        match &around.results {
             Some(Results::Stored(_)) if up => return Ok(()),
             None | Some(Results::Stored(_)) => {}
             Some(other) => return Err(out_of_reach(other)),
         }
-        match session.events.recv().await {
-            Some(Event::Link(LinkName::Backend, LinkState::Up { .. })) => up = true,
-            Some(Event::Link(LinkName::Backend, LinkState::Waiting { reason, .. })) => {
+        let event = session.events.recv().await;
+        let event =
+            event.ok_or_else(|| Error::new(Kind::Internal, "the client ended by itself"))?;
+        around.hear(event.clone());
+        match event {
+            Event::Link(LinkName::Backend, LinkState::Up { .. }) => up = true,
+            Event::Link(LinkName::Backend, LinkState::Waiting { reason, .. }) => {
                 return Err(reason);
             }
-            Some(Event::Link(LinkName::Broker, LinkState::Waiting { reason, .. }))
-                if results.is_none() =>
+            Event::Link(LinkName::Broker, LinkState::Waiting { reason, .. })
+                if around.results.is_none() =>
             {
                 return Err(reason);
             }
-            Some(Event::Results(told)) => results = Some(told),
-            Some(Event::ResultsTrouble(error)) => return Err(error),
-            Some(Event::Notice(notice)) => session.output.warnings(&[notice]),
-            Some(_) => {}
-            None => return Err(Error::new(Kind::Internal, "the client ended by itself")),
+            Event::ResultsTrouble(error) => return Err(error),
+            Event::Notice(notice) => session.output.warnings(&[notice]),
+            _ => {}
         }
     }
 }
@@ -145,22 +172,32 @@ fn out_of_reach(results: &Results) -> Error {
     Error::new(Kind::BackendUnreachable, message).hint(hint)
 }
 
-async fn listen(session: &mut Session, all: &mut [Followed], patience: Patience) {
+async fn listen(
+    session: &mut Session,
+    all: &mut [Followed],
+    around: &mut Around,
+    patience: Patience,
+) {
     loop {
         let now = session.clock.now();
+        around.cluster.tick(now);
         for followed in all.iter_mut().filter(|it| !it.printed) {
-            followed.call.tick(now);
-            if followed.over(patience, now) && session.output.lines {
-                followed.print(session.output, patience, now);
+            followed.tick(patience, now);
+            if followed.over(patience, around, now) && session.output.lines {
+                followed.print(session.output, patience, around, now);
+            }
+            if followed.wants_inquiry(around, now) {
+                session.client.send(followed.inquire(now)).await;
             }
         }
-        let open = || all.iter().filter(|it| !it.over(patience, now));
+        let open = || all.iter().filter(|it| !it.over(patience, around, now));
         let Some(wake) = open().map(|it| it.wake(patience, now)).min() else {
             session.output.progress("");
             return;
         };
         if let ([one], Patience::Until(_)) = (&*all, patience) {
-            let line = progress::line(&one.call, &Around::default(), now);
+            let elapsed = now.mono.since(one.begun.mono);
+            let line = progress::moving(&one.call, around, elapsed, now);
             session.output.progress(&line);
         }
         match tokio::time::timeout(wake, session.events.recv()).await {
@@ -170,7 +207,8 @@ async fn listen(session: &mut Session, all: &mut [Followed], patience: Patience)
                 }
             }
             Ok(Some(Event::Notice(notice))) => session.output.warnings(&[notice]),
-            Ok(Some(_)) | Err(_) => {}
+            Ok(Some(event)) => around.hear(event),
+            Err(_) => {}
             Ok(None) => return,
         }
     }
@@ -178,33 +216,24 @@ async fn listen(session: &mut Session, all: &mut [Followed], patience: Patience)
 
 impl Followed {
     fn new(id: TaskId, record: Option<Box<Record>>, patience: Patience, now: Now) -> Self {
-        let timeout = match patience {
-            Patience::Until(timeout) => timeout,
-            Patience::Now => crate::call::LONGEST_WAIT,
+        let mut call = match &record {
+            Some(record) if record.state.is_final() => record.to_call(now),
+            Some(record) => record.pick_up(now),
+            None => Call::stranger(nameless(id), LOOK, now),
         };
-        let ended = record.as_ref().filter(|record| record.state.is_final());
-        let call = match (ended, &record) {
-            (Some(record), _) => record.to_call(now),
-            (None, Some(record)) => {
-                let mut call = Call::new(record.signature.clone(), timeout, now);
-                call.queue.clone_from(&record.queue);
-                call
-            }
-            (None, None) => Call::new(nameless(id), timeout, now),
-        };
+        if let (Patience::Until(timeout), false) = (patience, call.state().is_final()) {
+            call.timeout = timeout;
+        }
         Self {
             call,
-            known: ended.is_some(),
+            known: record.is_some(),
             record,
+            begun: now,
             asked: None,
+            inquired: false,
+            spent: None,
             printed: false,
         }
-    }
-
-    /// It was sent before; the waiting begins now.
-    fn begin(&mut self, now: Now) {
-        self.call.apply(Fact::Publishing, now);
-        self.call.apply(Fact::Confirmed, now);
     }
 
     fn ended(&self) -> bool {
@@ -216,30 +245,80 @@ impl Followed {
             Fact::BackendBack | Fact::NotStored => {
                 self.asked.get_or_insert(at);
             }
-            Fact::Result(_) | Fact::Seen { .. } | Fact::Arriving(_) | Fact::Unreadable { .. } => {
+            Fact::Result(_) | Fact::Arriving(_) | Fact::Unreadable { .. } => {
                 self.asked.get_or_insert(at);
                 self.known = true;
             }
+            Fact::Seen { task, .. } => {
+                self.known = true;
+                if self.call.signature.task.as_str() == NAMELESS {
+                    self.call.signature.task = task.name.clone();
+                }
+            }
+            Fact::Event(_) => self.known = true,
             _ => {}
         }
+        let open = !self.ended();
         self.call.apply(fact, at);
+        if open && self.ended() {
+            self.call.ended_before();
+        }
     }
 
-    /// Whether no more is waited for.
-    fn over(&self, patience: Patience, now: Now) -> bool {
-        let looked = |asked: Now| now.mono.since(asked.mono) >= LOOK;
+    /// The time to wait ends the waiting, nothing else.
+    fn tick(&mut self, patience: Patience, now: Now) {
+        let Patience::Until(timeout) = patience else {
+            return;
+        };
+        let over = now.mono.since(self.begun.mono) >= timeout && self.call.arriving.is_none();
+        if over && self.spent.is_none() && !self.ended() {
+            self.spent = Some(now);
+            self.call.waiting = Waiting::TimedOut(now);
+        }
+    }
+
+    /// Whether everybody is to be asked where it is: soon, then less and less often, and once more when the time is over.
+    fn wants_inquiry(&self, around: &Around, now: Now) -> bool {
+        let due = !self.inquired || self.call.wants_inquiry(now);
+        due && !self.ended() && !self.printed && around.looked() && !around.deaf()
+    }
+
+    fn inquire(&mut self, now: Now) -> Command {
+        self.inquired = true;
+        self.call.inquiry.wanted(now);
+        Command::Investigate {
+            id: self.call.id().clone(),
+            queue: self.call.queue.clone(),
+        }
+    }
+
+    /// Whether no more is waited for: it has ended, or all has been asked that can be.
+    fn over(&self, patience: Patience, around: &Around, now: Now) -> bool {
+        let complete = || {
+            let told = around.looked() && self.call.inquiry_complete(&around.scene(), now);
+            around.deaf() || told
+        };
+        let since = |moment: Now| now.mono.since(moment.mono);
         self.ended()
-            || match patience {
-                Patience::Until(_) => self.call.state() == CallState::Timeout,
-                Patience::Now => self.call.arriving.is_none() && self.asked.is_some_and(looked),
+            || match (patience, self.spent) {
+                (Patience::Until(_), None) => false,
+                (Patience::Until(_), Some(spent)) => complete() || since(spent) >= LAST_ROUND,
+                (Patience::Now, _) if self.call.arriving.is_some() => false,
+                (Patience::Now, _) => {
+                    let looked = self.asked.is_some_and(|asked| since(asked) >= LOOK);
+                    (looked && complete()) || since(self.begun) >= LAST_ROUND + LOOK
+                }
             }
     }
 
     fn wake(&self, patience: Patience, now: Now) -> Duration {
         let soon = Duration::from_millis(100);
         match patience {
-            Patience::Until(_) => self.call.left(now).unwrap_or(soon).min(soon),
-            Patience::Now => soon,
+            Patience::Until(timeout) if self.spent.is_none() => {
+                let left = timeout.saturating_sub(now.mono.since(self.begun.mono));
+                left.clamp(Duration::from_millis(1), soon)
+            }
+            _ => soon,
         }
     }
 
@@ -251,12 +330,28 @@ impl Followed {
         }
     }
 
-    fn print(&mut self, output: Output, patience: Patience, now: Now) {
+    /// What history is to know of it from now on: only the end of a call that it has.
+    fn learned(&self, now: Now) -> Option<Record> {
+        let earlier = self.record.as_deref().filter(|_| self.ended())?;
+        let known = Known {
+            diagnosis: earlier.diagnosis.as_ref(),
+            ..Known::default()
+        };
+        Some(Record {
+            origin: earlier.origin.clone(),
+            masked: earlier.masked.clone(),
+            arguments_cut: earlier.arguments_cut,
+            timeout: earlier.timeout,
+            ..Record::of(&self.call, &Scribe::default(), known, now)
+        })
+    }
+
+    fn print(&mut self, output: Output, patience: Patience, around: &Around, now: Now) {
         self.printed = true;
         output.progress("");
-        self.forget_our_own_times(now);
+        let diagnosis = diagnose(&self.call, &around.scene(), now);
         match output.form {
-            Form::Json => output.document(&self.document(patience, now)),
+            Form::Json => output.document(&self.document(patience, &diagnosis, now)),
             Form::Human | Form::Plain => {
                 if let Some(value) = self.call.value() {
                     let pretty = output.form == Form::Human && output.stdout_terminal;
@@ -264,75 +359,70 @@ impl Followed {
                     let text = shape::text(value, &Shape::default(), pretty);
                     output.data(&text.unwrap_or_default());
                 }
-                output.note(&self.words(patience, now));
+                output.note(&self.words(patience, around, &diagnosis, now));
             }
         }
     }
 
-    /// When it was sent and how long it took is not known from here: only when its end was written, as the worker says.
-    fn forget_our_own_times(&mut self, now: Now) {
-        if self
-            .record
-            .as_ref()
-            .is_some_and(|record| record.state.is_final())
-        {
-            return;
-        }
-        let done = self.call.result.as_ref().and_then(|it| it.done_at);
-        let timeline = &mut self.call.timeline;
-        if timeline.done.is_some() {
-            timeline.started = None;
-            timeline.received = None;
-            timeline.done = done.map(|wall| Now { wall, ..now });
-        }
-        timeline.published = None;
-    }
-
-    fn words(&self, patience: Patience, now: Now) -> String {
+    fn words(
+        &self,
+        patience: Patience,
+        around: &Around,
+        diagnosis: &Diagnosis,
+        now: Now,
+    ) -> String {
         let id = self.call.id();
-        if self.ended() {
-            return progress::closing(&self.call, &Around::default(), false, now);
+        if self.ended() || (self.known && self.spent.is_some() && self.call.sent().is_some()) {
+            return progress::closing(&self.call, around, false, now);
         }
         let waited = match patience {
             Patience::Until(timeout) => format!("TIMEOUT {}  ", human::duration(timeout)),
             Patience::Now => String::new(),
         };
-        if !self.known {
-            return format!(
-                "{waited}id {id}  nothing is known of this id\n  it may wait for a worker, its result may have expired or lie elsewhere, or it was never sent here"
-            );
-        }
-        let place = self.call.whereabouts().map_or("?", CallState::word);
-        let on = self
-            .call
-            .worker
-            .as_ref()
-            .map_or_else(String::new, |worker| format!(" on {worker}"));
-        format!("{waited}id {id}  now: {place}{on}; no result yet")
+        let said = if self.known {
+            let task = &self.call.signature.task;
+            let word = diagnosis.now.word();
+            format!("{waited}{word}  {task}  id {id}  no result yet")
+        } else {
+            format!("{waited}id {id}  nothing is known of this id")
+        };
+        let reasons = around::words(&self.call, diagnosis, &cli::commands(), now);
+        format!("{said}{reasons}")
     }
 
     /// `umbel.call/1`, with null for what a stranger to the call cannot know.
-    fn document(&self, patience: Patience, now: Now) -> Value {
+    fn document(&self, patience: Patience, diagnosis: &Diagnosis, now: Now) -> Value {
         let document = CallDocument::new(&self.call, false, now);
+        let document = if self.exit() == 0 {
+            document
+        } else {
+            document.diagnosed(diagnosis)
+        };
         let mut value = serde_json::to_value(&document).unwrap_or_default();
         let mut put = |key: &str, new: Value| value[key] = new;
         put("exit", self.exit().into());
         if self.record.is_none() {
-            for key in ["task", "args", "kwargs", "timeout_ms"] {
+            for key in ["args", "kwargs", "timeout_ms"] {
                 put(key, Value::Null);
             }
-        }
-        if !self.known {
-            put("sent", Value::Null);
-        }
-        if !self.ended() {
-            let place = self.call.whereabouts().filter(|_| self.known);
-            if patience == Patience::Now || place.is_none() {
-                let state = place.map(|place| Value::from(place.to_string()));
-                put("state", state.unwrap_or_default());
+            if self.call.signature.task.as_str() == NAMELESS {
+                put("task", Value::Null);
             }
+        }
+        if self.ended() {
+            return value;
+        }
+        let place = self.call.whereabouts().filter(|_| self.known);
+        let lost = diagnosis.lost();
+        if place.is_none() || (patience == Patience::Now && !lost) {
+            let state = place.map(|place| Value::from(place.to_string()));
+            put("state", state.unwrap_or_default());
+        }
+        if self.call.backend_lost.is_none() {
+            value["error"]["kind"] = Kind::Timeout.to_string().into();
             value["error"]["message"] = match place {
                 None => "nothing is known of this id".into(),
+                Some(_) if lost => "no result yet, and no trace of it".into(),
                 Some(place) => format!("no result yet: it is {}", place.word()).into(),
             };
         }

@@ -3,7 +3,9 @@
 use std::path::Path;
 
 use super::output::Output;
+use crate::backend::Results;
 use crate::call::Call;
+use crate::call::diagnosis::{Diagnosis, DiagnosisDocument};
 use crate::cli;
 use crate::clock::Now;
 use crate::config::Env;
@@ -13,7 +15,7 @@ use crate::history::actor::{Notice, Settings};
 use crate::history::record::Face;
 use crate::history::store::Store;
 use crate::history::{self, Closed, Found, Handle, Known, Origin, Place, Record, Rules, Scribe};
-use crate::protocol::{TaskId, TaskName};
+use crate::protocol::{Json, TaskId, TaskName};
 
 /// Writes calls into history.
 pub struct Keeper {
@@ -23,18 +25,12 @@ pub struct Keeper {
 
 impl Keeper {
     /// Opens history at `place` for calls to `broker`. What goes wrong with the disk is said as a warning.
-    pub fn open(
-        (place, rules): (Place, Rules),
-        broker: String,
-        backend: Option<String>,
-        output: Output,
-    ) -> Self {
+    pub fn open((place, rules): (Place, Rules), broker: String, output: Output) -> Self {
         let scribe = Scribe {
             origin: Origin {
                 face: Face::CommandLine,
                 broker,
-                backend,
-                profile: None,
+                ..Origin::default()
             },
             secrets: rules.secrets.clone(),
         };
@@ -44,18 +40,33 @@ impl Keeper {
         }
     }
 
-    /// Keeps the call as it is now.
-    pub fn keep(&self, call: &Call, now: Now) {
-        let record = Record::of(call, &self.scribe, Known::default(), now);
+    /// Keeps the call as it is now, with where its result is looked for and what the diagnosis found.
+    pub fn keep(
+        &self,
+        call: &Call,
+        results: Option<&Results>,
+        diagnosis: Option<&Diagnosis>,
+        now: Now,
+    ) {
+        let mut scribe = self.scribe.clone();
+        if let Some(Results::Stored(backend)) = results {
+            scribe.origin.backend = Some(backend.address());
+        }
+        let diagnosis = diagnosis.and_then(|found| {
+            let text = serde_json::to_string(&DiagnosisDocument::new(found, now)).ok()?;
+            Json::parse_strict(&text).ok()
+        });
+        let known = Known {
+            diagnosis: diagnosis.as_ref(),
+            ..Known::default()
+        };
+        let record = Record::of(call, &scribe, known, now);
         self.handle.save(record);
     }
 
     /// Waits, at most a second, until all is written.
     pub fn close(&self, output: Output) {
-        if let Closed::Unwritten(calls) = self.handle.close() {
-            let warning = format!("history: {calls} calls may not be written, the disk is slow");
-            output.warnings(&[warning]);
-        }
+        close(&self.handle, output);
     }
 }
 
@@ -122,13 +133,13 @@ fn exists(path: &Path) -> Result<bool> {
     })
 }
 
-/// What history has of calls of these very ids.
+/// History, if there is one, and what it has of calls of these very ids.
 pub async fn records(
     ids: &[TaskId],
     config: &Config,
     env: Env<'_>,
     output: Output,
-) -> Vec<Option<Box<Record>>> {
+) -> (Option<Handle>, Vec<Option<Box<Record>>>) {
     // The cluster can be asked all the same.
     let history = existing(config, env, output).unwrap_or_else(|error| {
         output.warnings(&[error.message]);
@@ -145,5 +156,13 @@ pub async fn records(
             _ => None,
         });
     }
-    records
+    (history, records)
+}
+
+/// Waits, at most a second, until all is written.
+pub fn close(history: &Handle, output: Output) {
+    if let Closed::Unwritten(calls) = history.close() {
+        let warning = format!("history: {calls} calls may not be written, the disk is slow");
+        output.warnings(&[warning]);
+    }
 }

@@ -73,10 +73,15 @@ impl Output {
         !no_input && self.stderr_terminal && std::io::stdin().is_terminal()
     }
 
-    /// Asks on stderr, and returns the line that was typed, without its end.
-    pub fn ask(&self, question: &str) -> String {
+    /// A question on stderr, whose answer somebody else reads.
+    pub fn question(&self, question: &str) {
         let mut stderr = std::io::stderr().lock();
         let _ = write!(stderr, "{} ", sanitise::show_lines(question)).and_then(|()| stderr.flush());
+    }
+
+    /// Asks on stderr, and returns the line that was typed, without its end.
+    pub fn ask(&self, question: &str) -> String {
+        self.question(question);
         let mut line = String::new();
         // No answer is no.
         let _ = std::io::stdin()

@@ -1,8 +1,10 @@
 //! What `call` says on stderr: the progress line, and the closing words.
 
 use std::fmt::Write;
+use std::time::Duration;
 
 use super::around::{self, Around};
+use super::revoke::Effect;
 use crate::call::diagnosis::diagnose;
 use crate::call::{Call, CallState};
 use crate::cli;
@@ -18,6 +20,11 @@ const STEPS: usize = 20;
 
 /// The line shown while waiting: `⠙ RUN on w2@stg-4   3.2s of 10s`.
 pub fn line(call: &Call, around: &Around, now: Now) -> String {
+    moving(call, around, call.elapsed(now).unwrap_or_default(), now)
+}
+
+/// The same, for a call that is waited for since `elapsed`.
+pub fn moving(call: &Call, around: &Around, elapsed: Duration, now: Now) -> String {
     let frame = SPINNER[usize::try_from(now.mono.0.as_millis() / 100).unwrap_or(0) % SPINNER.len()];
     let place = call
         .worker
@@ -29,7 +36,6 @@ pub fn line(call: &Call, around: &Around, now: Now) -> String {
         .map_or_else(String::new, |(word, meta)| {
             format!("  {word} {}", meta.to_wire())
         });
-    let elapsed = call.elapsed(now).unwrap_or_default();
     let lost = call
         .backend_lost
         .as_ref()
@@ -39,9 +45,13 @@ pub fn line(call: &Call, around: &Around, now: Now) -> String {
         .then(|| around::first_reason(&diagnose(call, &around.scene(), now)))
         .flatten()
         .map_or_else(String::new, |why| format!("   {why}"));
+    let word = match call.whereabouts() {
+        Some(CallState::UnknownDelivery) if call.is_strange() => "unknown",
+        Some(state) => state.word(),
+        None => call.state().word(),
+    };
     let text = format!(
-        "{frame} {}{place}   {} of {}{custom}{lost}{why}",
-        call.state().word(),
+        "{frame} {word}{place}   {} of {}{custom}{lost}{why}",
         human::countdown(elapsed),
         human::duration(call.timeout)
     );
@@ -50,11 +60,7 @@ pub fn line(call: &Call, around: &Around, now: Now) -> String {
 
 /// What was done to the task when nobody waited for it any longer.
 fn cancelled(around: &Around) -> &'static str {
-    if around.revoked {
-        "a revoke was sent"
-    } else {
-        "task not cancelled"
-    }
+    around.revoked.map_or("task not cancelled", Effect::line)
 }
 
 /// One change of state: `12:04:31 RECV w1@host`.
@@ -126,11 +132,7 @@ pub fn closing(call: &Call, around: &Around, interrupted: bool, now: Now) -> Str
             state.word(),
             call.signature.task,
             call.id(),
-            if around.revoked {
-                cancelled(around)
-            } else {
-                "the task goes on"
-            }
+            around.revoked.map_or("the task goes on", Effect::line)
         ),
         CallState::UnknownDelivery => {
             let reason = call

@@ -9,12 +9,14 @@ use serde::Serialize;
 
 use super::Session;
 use super::output::{Form, Output};
+use crate::call::diagnosis::Looked;
+use crate::call::{CallState, Fact};
 use crate::cli;
 use crate::client::{Client, Command, Confirmed, Event};
 use crate::clock::{Clock, Moment};
 use crate::cluster::Cluster;
 use crate::error::{Error, Kind, Result};
-use crate::protocol::control::Signal;
+use crate::protocol::control::{Place, Signal};
 use crate::protocol::{NodeName, TaskId};
 
 /// How long answers are awaited. A solo worker answers only when its task ends.
@@ -44,8 +46,46 @@ pub struct Revoked {
     silent: Vec<NodeName>,
     /// Why it was not sent, or nobody could hear it.
     error: Option<String>,
+    /// Whether its process was to be killed.
+    terminate: bool,
+    /// Where the task was just before, as far as a worker or the backend told.
+    was: Option<String>,
+    /// At which worker.
+    at: Option<NodeName>,
+    /// What it does, as far as that can be told.
+    pub effect: Effect,
     #[serde(skip)]
     kind: Option<Kind>,
+}
+
+/// What a revoke does to a task. Nothing here says what the task itself has done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Effect {
+    /// Nobody answered, or it was not sent.
+    #[default]
+    Unknown,
+    /// All that answered refused.
+    Refused,
+    /// The workers that answered will not start it.
+    WillNotStart,
+    /// It runs, and a revoke does not stop what runs.
+    GoesOn,
+    /// The worker that has it kills its process.
+    Kills,
+}
+
+impl Effect {
+    /// For people, of one task.
+    pub fn line(self) -> &'static str {
+        match self {
+            Self::Unknown => "a revoke was sent, unknown whether a worker heard",
+            Self::Refused => "a revoke was refused, the task goes on",
+            Self::WillNotStart => "revoked: workers that answered will not start it",
+            Self::GoesOn => "a revoke was sent and changes nothing: the task runs, and goes on",
+            Self::Kills => "its worker kills its process",
+        }
+    }
 }
 
 /// What one worker said, in its own words.
@@ -86,9 +126,14 @@ pub fn confirm(wanted: &cli::Revoke, output: Output, no_input: bool) -> Result<C
 pub async fn run(session: &mut Session, wanted: &cli::Revoke, confirmed: Confirmed) -> Result<u8> {
     let cluster = session.survey(None).await?;
     let signal = wanted.terminate.then(|| wanted.signal.unwrap_or_default());
-    let mut desk = Desk::new(&wanted.ids, &cluster, session.clock.now().mono);
-    desk.send(&session.client, signal, confirmed).await;
-    while let Some(left) = desk.open(session.clock) {
+    let places = look(session, &wanted.ids, &cluster).await;
+    let now = session.clock.now().mono;
+    let mut desk = Desk::new(&wanted.ids, &cluster, signal, now);
+    for (id, state, worker) in places {
+        desk.seen(&id, Some(state), Some(worker));
+    }
+    desk.send(&session.client, confirmed).await;
+    while let Some(left) = desk.open(false, session.clock) {
         match tokio::time::timeout(left, session.events.recv()).await {
             Ok(Some(event)) => desk.hear(&event),
             Ok(None) => break,
@@ -118,35 +163,92 @@ pub async fn run(session: &mut Session, wanted: &cli::Revoke, confirmed: Confirm
     Ok(exit)
 }
 
+/// Asks the workers which of these tasks they have: what a revoke does depends on that. What is not told in time stays unknown.
+async fn look(
+    session: &mut Session,
+    ids: &[TaskId],
+    cluster: &Cluster,
+) -> Vec<(TaskId, CallState, NodeName)> {
+    let mut expected: BTreeSet<(TaskId, NodeName)> = BTreeSet::new();
+    for id in ids {
+        let workers = cluster.answering().map(|it| (id.clone(), it.name.clone()));
+        expected.extend(workers);
+        session.client.send(Command::Follow(id.clone())).await;
+        let (id, queue) = (id.clone(), None);
+        session
+            .client
+            .send(Command::Investigate { id, queue })
+            .await;
+    }
+    let until = session.clock.now().mono.after(PATIENCE);
+    let mut found = Vec::new();
+    while !expected.is_empty() {
+        let left = until.since(session.clock.now().mono);
+        match tokio::time::timeout(left, session.events.recv()).await {
+            Ok(Some(Event::Call(id, Fact::Seen { place, node, .. }, _))) => {
+                let state = match place {
+                    Place::Active => CallState::Run,
+                    Place::Reserved | Place::Scheduled => CallState::Recv,
+                };
+                expected.remove(&(id.clone(), node.clone()));
+                found.push((id, state, node));
+            }
+            Ok(Some(Event::Call(id, Fact::Answered { node, looked, held }, _))) => {
+                // What it has is said right after that.
+                if looked == Looked::Tasks && !held {
+                    expected.remove(&(id, node));
+                }
+            }
+            Ok(Some(_)) => {}
+            Ok(None) | Err(_) => break,
+        }
+    }
+    found
+}
+
 /// Revokes under way, whose answers are awaited.
 pub struct Desk {
     tasks: Vec<Revoked>,
+    signal: Option<Signal>,
     expected: BTreeSet<NodeName>,
     until: Moment,
 }
 
 impl Desk {
-    /// For these ids; the workers of `cluster` are expected to answer.
-    pub fn new(ids: &[TaskId], cluster: &Cluster, now: Moment) -> Self {
+    /// For these ids; the workers of `cluster` are expected to answer. With a signal, the processes are killed.
+    pub fn new(ids: &[TaskId], cluster: &Cluster, signal: Option<Signal>, now: Moment) -> Self {
         let revoked = |id: &TaskId| Revoked {
             id: id.clone(),
             answers: Vec::new(),
             silent: Vec::new(),
             error: None,
+            terminate: signal.is_some(),
+            was: None,
+            at: None,
+            effect: Effect::Unknown,
             kind: None,
         };
         Self {
             tasks: ids.iter().map(revoked).collect(),
+            signal,
             expected: cluster.answering().map(|it| it.name.clone()).collect(),
             until: now.after(PATIENCE),
         }
     }
 
+    /// Where one of them was just before.
+    pub fn seen(&mut self, id: &TaskId, state: Option<CallState>, worker: Option<NodeName>) {
+        if let Some(task) = self.tasks.iter_mut().find(|task| task.id == *id) {
+            task.was = state.map(|state| state.to_string());
+            task.at = worker;
+        }
+    }
+
     /// Sends them.
-    pub async fn send(&self, client: &Client, signal: Option<Signal>, confirmed: Confirmed) {
+    pub async fn send(&self, client: &Client, confirmed: Confirmed) {
         for task in &self.tasks {
             let id = task.id.clone();
-            let command = match signal {
+            let command = match self.signal {
                 Some(signal) => Command::Terminate {
                     id,
                     signal,
@@ -162,11 +264,12 @@ impl Desk {
         }
     }
 
-    /// How long answers are still awaited; `None`: no longer.
-    pub fn open(&self, clock: Clock) -> Option<Duration> {
+    /// How long answers are still awaited; `None`: no longer. With `more`, the end of the task is awaited too.
+    pub fn open(&self, more: bool, clock: Clock) -> Option<Duration> {
         let complete = |task: &Revoked| {
             let said = |name: &NodeName| task.answers.iter().any(|answer| answer.worker == *name);
-            task.error.is_some() || (!self.expected.is_empty() && self.expected.iter().all(said))
+            let all = !self.expected.is_empty() && self.expected.iter().all(said);
+            task.error.is_some() || (all && !more)
         };
         let left = self.until.since(clock.now().mono);
         (!left.is_zero() && !self.tasks.iter().all(complete)).then_some(left)
@@ -200,6 +303,7 @@ impl Desk {
             let said = |name: &&NodeName| task.answers.iter().any(|it| it.worker == **name);
             let silent = self.expected.iter().filter(|name| !said(name));
             task.silent = silent.cloned().collect();
+            task.effect = task.judged();
         }
         self.tasks
     }
@@ -217,6 +321,27 @@ impl Revoked {
         }
     }
 
+    /// What it does, as far as the answers and the place of the task tell.
+    fn judged(&self) -> Effect {
+        let mut took = self.answers.iter().filter(|answer| answer.ok).peekable();
+        if took.peek().is_none() {
+            let refused = !self.answers.is_empty();
+            return if refused {
+                Effect::Refused
+            } else {
+                Effect::Unknown
+            };
+        }
+        let runs = self.was.as_deref() == Some("run");
+        // "terminate: ID" of the worker that has it, "terminate: tasks unknown" of others.
+        let has_it = |answer: &Said| answer.says.contains(self.id.as_str());
+        match self.terminate {
+            true if took.any(has_it) => Effect::Kills,
+            _ if runs => Effect::GoesOn,
+            _ => Effect::WillNotStart,
+        }
+    }
+
     /// What came of it, for people.
     pub fn words(&self) -> String {
         let mut text = format!("revoke {}", self.id);
@@ -230,9 +355,42 @@ impl Revoked {
         for worker in &self.silent {
             let _ = write!(text, "\n  {worker}: no answer; unknown whether it heard");
         }
-        if self.error.is_none() && self.answers.is_empty() && self.silent.is_empty() {
-            text.push_str("\n  sent; nobody answered, unknown whether a worker heard");
+        if self.error.is_some() {
+            return text;
         }
+        let at = self
+            .at
+            .as_ref()
+            .map_or_else(|| "a worker".to_owned(), ToString::to_string);
+        let _ = match self.effect {
+            Effect::Unknown => write!(
+                text,
+                "\n  sent; nobody answered, unknown whether a worker heard"
+            ),
+            Effect::Refused => write!(
+                text,
+                "\n  every worker that answered refused: the task goes on"
+            ),
+            Effect::WillNotStart if self.was.as_deref() == Some("recv") => {
+                write!(text, "\n  {at} holds it and drops it at its turn")
+            }
+            Effect::WillNotStart if self.silent.is_empty() => {
+                write!(text, "\n  no worker that answered will start it")
+            }
+            Effect::WillNotStart => write!(
+                text,
+                "\n  no worker that answered will start it; one that did not answer may"
+            ),
+            Effect::GoesOn => write!(
+                text,
+                "\n  it runs on {at}: a revoke does not stop what runs, it goes on\n  umbel revoke {} --terminate kills its process, as a last resort",
+                self.id
+            ),
+            Effect::Kills => write!(
+                text,
+                "\n  {at} kills the process that runs it: whatever it was doing is left half done"
+            ),
+        };
         text
     }
 

@@ -1,9 +1,9 @@
 //! History for other programs: JSONL, exact, and CSV for spreadsheets. Pure.
 //!
 //! JSONL has one document `umbel.call/1` a line. CSV is RFC 4180 (CRLF, quotes doubled). A spreadsheet takes a cell that begins
-//! with `= + - @`, tab or carriage return for a formula, and what workers send is not ours; so arguments and results stand as
-//! JSON, which never begins so but for a negative number, and any other text that does gets an apostrophe before it. JSONL is the
-//! exact form.
+//! with `= + - @`, their full-width forms (in Japanese and Chinese spreadsheets), tab or line end for a formula, and what workers send
+//! is not ours; so arguments and results stand as JSON, which never begins so but for a negative number, and any other text that does
+//! gets an apostrophe before it. Cells with a `;` or a tab are quoted too: many spreadsheets part cells there. JSONL is the exact form.
 
 use std::time::Duration;
 
@@ -61,9 +61,12 @@ fn error(record: &Record) -> &str {
     record.headline.as_deref().or(trouble).unwrap_or_default()
 }
 
+/// What makes a formula of a cell.
+const FORMULA: [char; 11] = ['=', '+', '-', '@', '＝', '＋', '－', '＠', '\t', '\r', '\n'];
+
 /// Free text: never a formula.
 fn text(text: &str) -> String {
-    if text.starts_with(['=', '+', '-', '@', '\t', '\r']) {
+    if text.starts_with(FORMULA) {
         quoted(&format!("'{text}"))
     } else {
         quoted(text)
@@ -71,7 +74,7 @@ fn text(text: &str) -> String {
 }
 
 fn quoted(cell: &str) -> String {
-    if cell.contains([',', '"', '\r', '\n']) {
+    if cell.contains([',', '"', ';', '\t', '\r', '\n']) {
         format!("\"{}\"", cell.replace('"', "\"\""))
     } else {
         cell.to_owned()

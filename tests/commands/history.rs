@@ -110,10 +110,6 @@ fn a_secret_that_was_not_kept_has_to_be_given_anew() {
         "--no-preflight",
     ];
     let home = home(&[&secret]);
-    let again = home.cli(&["--demo", "again", "--json"]);
-    let document = contract::failure(&again, 8, "invalid_arguments");
-    let message = document["error"]["message"].as_str().unwrap();
-    assert!(message.contains("password"), "{message}");
     let words = [
         "--demo",
         "call",
@@ -158,4 +154,68 @@ fn a_history_that_cannot_be_read_is_no_empty_one() {
     }
     home.cli(&["history", "repair"]).expect_code(0);
     home.cli(&["history"]).expect_code(0);
+}
+
+/// What spreadsheets execute, what breaks lines and cells, and what is wide.
+const HOSTILE: [&str; 6] = [
+    "=cmd|'/c calc'!A1",
+    "＝HYPERLINK(\"x\")",
+    "@SUM(1;2)",
+    "+1,\"2\"",
+    "\t=2\n-1",
+    "客戶\t備註\r\n",
+];
+
+#[test]
+fn what_a_spreadsheet_would_execute_is_exported_as_text() {
+    let home = Sandbox::new();
+    for (number, hostile) in HOSTILE.iter().enumerate() {
+        let id = format!("{hostile}{number}");
+        let words = [
+            hostile,
+            hostile,
+            "--task-id",
+            &id,
+            "--no-preflight",
+            "--timeout",
+            "1ms",
+        ];
+        call(&home, &words);
+    }
+    let csv = home
+        .cli(&["history", "export", "--csv"])
+        .expect_code(0)
+        .stdout;
+    for cell in cells(&csv) {
+        let formula = cell.starts_with(['=', '+', '-', '@', '＝', '\t', '\r', '\n']);
+        assert!(!formula, "{cell:?} in {csv}");
+    }
+    assert!(csv.contains("'=cmd|'/c calc'!A1"), "{csv}");
+    let lines = home.cli(&["history", "export"]).expect_code(0).json_lines();
+    assert_eq!(lines.len(), HOSTILE.len());
+    for (line, hostile) in lines.iter().rev().zip(HOSTILE) {
+        assert_eq!(contract::keys(line), contract::CALL);
+        assert_eq!(line["task"], hostile);
+        assert_eq!(line["args"][0], hostile);
+    }
+}
+
+/// The cells of RFC 4180.
+fn cells(csv: &str) -> Vec<String> {
+    let (mut cells, mut cell, mut quoted) = (Vec::new(), String::new(), false);
+    for c in csv.chars() {
+        match c {
+            '"' => {
+                // A doubled quote stands for one: it was closed and opens again.
+                if !quoted && !cell.is_empty() {
+                    cell.push('"');
+                }
+                quoted = !quoted;
+            }
+            ',' | '\n' if !quoted => cells.push(std::mem::take(&mut cell)),
+            '\r' if !quoted => {}
+            c => cell.push(c),
+        }
+    }
+    cells
 }

@@ -1,11 +1,12 @@
-//! Calls that were sent before, on real workers: `send`, `wait`, `result`, `revoke`, and what is done at the timeout.
+//! Calls that were sent before, on real workers: `send`, `wait`, `result`, `revoke`, and what is done at the timeout or when the user
+//! stops.
 
 use rstest::rstest;
 use serde_json::json;
 
-use crate::support::{WorkerOptions, rig};
+use crate::support::{Rig, WorkerOptions, rig};
 use crate::world::Kind::{self, RedisPrefork, RpcPrefork};
-use crate::world::new_id;
+use crate::world::{World, new_id};
 
 #[test]
 fn what_was_sent_is_waited_for_by_another_run() {
@@ -96,4 +97,273 @@ fn results_on_rpc_are_refused_and_a_lonely_send_says_so() {
     assert!(sent.stderr.contains("never seen"), "{}", sent.stderr);
     let refused = world.cli(&["wait", sent.stdout.trim()]).expect_code(4);
     assert!(refused.stderr.contains("rpc://"), "{}", refused.stderr);
+}
+
+/// A worker with one slot, in which a task sleeps for so long; its id.
+fn busy(rig: &Rig, seconds: &str) -> (World, String) {
+    let options = WorkerOptions {
+        concurrency: 1,
+        ..WorkerOptions::default()
+    };
+    let world = RedisPrefork.start(rig, options);
+    let id = new_id();
+    let words = ["send", "shop.tasks.sleep", seconds, "--task-id", &id];
+    world.cli(&words).expect_code(0);
+    world.wait_received(&id);
+    (world, id)
+}
+
+#[rstest]
+#[case("revoke", "will_not_start")]
+#[case("terminate", "will_not_start")]
+fn a_waiting_task_that_is_revoked_at_the_timeout_does_not_run_later(
+    #[case] what: &str,
+    #[case] effect: &str,
+) {
+    let Some(rig) = rig() else { return };
+    let (world, _) = busy(rig, "4");
+    let id = new_id();
+    let words = [
+        "1",
+        "2",
+        "--timeout",
+        "1",
+        "--on-timeout",
+        what,
+        "--task-id",
+        &id,
+    ];
+    let document = world.call("add", &words).json();
+    if what == "revoke" {
+        assert_eq!(document["revoke"]["effect"], effect, "{document}");
+    }
+    world
+        .worker
+        .wait_for_log(&format!("revoked task: shop.tasks.add[{id}]"));
+    assert!(!world.worker.log().contains(&format!("[{id}] succeeded")));
+}
+
+#[test]
+fn a_waiting_task_that_is_kept_runs_later() {
+    let Some(rig) = rig() else { return };
+    let (world, _) = busy(rig, "3");
+    let id = new_id();
+    let words = [
+        "1",
+        "2",
+        "--timeout",
+        "500ms",
+        "--on-timeout",
+        "keep",
+        "--task-id",
+        &id,
+    ];
+    let document = world.document(3, "add", &words);
+    assert!(document["revoke"].is_null(), "{document}");
+    let waited = world.cli(&["wait", &id, "--timeout", "60"]).expect_code(0);
+    assert_eq!(waited.stdout, "3\n");
+}
+
+#[test]
+fn a_revoke_of_what_runs_changes_nothing_and_says_so() {
+    let Some(rig) = rig() else { return };
+    let world = RedisPrefork.start(rig, WorkerOptions::default());
+    let id = new_id();
+    let words = [
+        "6",
+        "--timeout",
+        "2",
+        "--on-timeout",
+        "revoke",
+        "--task-id",
+        &id,
+    ];
+    let document = world.document(3, "sleep", &words);
+    assert_eq!(document["state"], "timeout", "{document}");
+    assert_eq!(document["revoke"]["effect"], "goes_on", "{document}");
+    assert_eq!(document["revoke"]["at"], "w1@test", "{document}");
+    let said = document["error"]["message"].as_str().unwrap();
+    assert!(said.contains("changes nothing"), "{said}");
+    let revoke = world.cli(&["revoke", &id, "--yes"]).expect_code(0);
+    assert!(
+        revoke.stdout.contains("it runs on w1@test"),
+        "{}",
+        revoke.stdout
+    );
+    assert!(revoke.stdout.contains("--terminate"), "{}", revoke.stdout);
+    world.worker.wait_for_log(&format!("[{id}] succeeded"));
+}
+
+#[rstest]
+#[case("keep")]
+#[case("revoke")]
+fn a_call_that_is_interrupted_leaves_its_id_and_is_revoked_only_if_that_was_wished(
+    #[case] what: &str,
+) {
+    let Some(rig) = rig() else { return };
+    let (world, _) = busy(rig, "4");
+    let id = new_id();
+    let words = [
+        "call",
+        "shop.tasks.add",
+        "1",
+        "2",
+        "--timeout",
+        "60",
+        "--on-interrupt",
+        what,
+        "--task-id",
+        &id,
+    ];
+    let running = world.sandbox().start(&words);
+    world.wait_received(&id);
+    running.signal("INT");
+    let outcome = running.wait().expect_code(130);
+    assert_eq!(outcome.stdout, "");
+    assert!(outcome.stderr.contains(&id), "{}", outcome.stderr);
+    if what == "revoke" {
+        let said = format!("revoke {id}\n  w1@test: tasks ");
+        assert!(outcome.stderr.contains(&said), "{}", outcome.stderr);
+        let dropped = format!("revoked task: shop.tasks.add[{id}]");
+        world.worker.wait_for_log(&dropped);
+        assert!(!world.worker.log().contains(&format!("[{id}] succeeded")));
+    } else {
+        world.worker.wait_for_log(&format!("[{id}] succeeded"));
+    }
+}
+
+#[test]
+fn a_task_that_expires_while_it_waits_does_not_run() {
+    let Some(rig) = rig() else { return };
+    let (world, _) = busy(rig, "4");
+    let id = new_id();
+    let words = [
+        "1",
+        "2",
+        "--timeout",
+        "500ms",
+        "--expires",
+        "1s",
+        "--task-id",
+        &id,
+    ];
+    world.document(3, "add", &words);
+    let waited = world.cli(&["wait", &id, "--timeout", "60", "--json"]);
+    assert_eq!(waited.expect_code(7).json()["state"], "expired");
+}
+
+#[test]
+fn a_time_to_expire_reaches_the_worker_as_it_was_named() {
+    let Some(rig) = rig() else { return };
+    let world = RedisPrefork.shared(rig);
+    let words = ["--expires", "2099-11-22T20:00:00.123456+08:00"];
+    let document = world.document(0, "whoami", &words);
+    let told = document["result"]["expires"].as_str().unwrap();
+    assert!(
+        told.contains("2099-11-22") && told.contains("12:00:00.123456"),
+        "{told}"
+    );
+}
+
+#[test]
+fn what_is_waited_for_is_diagnosed_from_our_record_and_more_poorly_without_it() {
+    let Some(rig) = rig() else { return };
+    let (world, asleep) = busy(rig, "30");
+    world.vhost.declare_queue("lonely");
+    let (home, id) = (world.sandbox(), new_id());
+    let send = [
+        "send",
+        "shop.tasks.add",
+        "1",
+        "2",
+        "--queue",
+        "lonely",
+        "--no-preflight",
+        "--history",
+        "--task-id",
+        &id,
+    ];
+    home.cli(&send).expect_code(0);
+    let kinds = |document: &serde_json::Value| -> Vec<String> {
+        let why = document["diagnosis"]["why"]
+            .as_array()
+            .cloned()
+            .unwrap_or_default();
+        why.iter()
+            .map(|it| it["kind"].as_str().unwrap_or_default().to_owned())
+            .collect()
+    };
+    for words in [
+        &["result", &id, "--json"][..],
+        &["wait", &id, "--timeout", "1", "--json"],
+    ] {
+        let ours = home.cli(words).expect_code(3).json();
+        assert_eq!(ours["diagnosis"]["now"]["state"], "sent", "{ours}");
+        assert_eq!(ours["queue"], "lonely", "{ours}");
+        assert_eq!(kinds(&ours)[0], "no_consumer", "{ours}");
+        let strange = world.cli(words).expect_code(3).json();
+        assert_eq!(strange["diagnosis"]["now"]["state"], "unknown", "{strange}");
+        assert_eq!(kinds(&strange), ["no_record"], "{strange}");
+        assert!(strange["state"].is_null(), "{strange}");
+        assert!(strange["sent"].is_null(), "{strange}");
+    }
+    let words = home.cli(&["wait", &id, "--timeout", "1"]).expect_code(3);
+    assert!(
+        words.stderr.contains("why: nobody reads queue lonely"),
+        "{}",
+        words.stderr
+    );
+    assert!(words.stderr.contains("next: "), "{}", words.stderr);
+    // A worker has it: that is known of everybody's calls.
+    let runs = world
+        .cli(&["result", &asleep, "--json"])
+        .expect_code(3)
+        .json();
+    assert_eq!(runs["state"], "run", "{runs}");
+    assert_eq!(runs["task"], "shop.tasks.sleep", "{runs}");
+    assert_eq!(kinds(&runs)[0], "running", "{runs}");
+    let since = runs["diagnosis"]["now"]["since_ms"].as_u64().unwrap();
+    assert!(since > 0, "{runs}");
+}
+
+#[test]
+fn the_end_that_wait_hears_lands_in_the_record_of_the_call() {
+    let Some(rig) = rig() else { return };
+    let world = RedisPrefork.shared(rig);
+    let (home, id) = (world.sandbox(), new_id());
+    let words = [
+        "call",
+        "shop.tasks.sleep",
+        "2",
+        "--timeout",
+        "500ms",
+        "--history",
+        "--task-id",
+        &id,
+    ];
+    home.cli(&words).expect_code(3);
+    let kept = || {
+        home.cli(&["history", "--jsonl"])
+            .expect_code(0)
+            .json_lines()
+            .remove(0)
+    };
+    let before = kept();
+    assert_eq!(before["state"], "timeout", "{before}");
+    assert_eq!(before["diagnosis"]["now"]["state"], "run", "{before}");
+    let waited = home
+        .cli(&["wait", &id, "--timeout", "60", "--json"])
+        .expect_code(0);
+    assert_eq!(waited.json()["state"], "late_ok");
+    let after = kept();
+    assert_eq!(
+        (&after["state"], &after["result"]),
+        (&json!("late_ok"), &json!(2))
+    );
+    assert!(
+        after["total_ms"].as_u64().is_some_and(|ms| ms < 10_000),
+        "{after}"
+    );
+    // What history knows needs no server.
+    home.cli(&["result", &id]).expect_code(0);
 }

@@ -68,6 +68,9 @@ pub(super) fn place(case: &Case<'_>, why: &[Verdict]) -> Place {
             ..Place::nowhere(Some(CallState::Lost))
         };
     }
+    if case.only_sent() && call.is_strange() {
+        return Place::nowhere(None);
+    }
     if case.only_sent() {
         return Place {
             since: call.timeline.confirmed.or(call.timeline.published),

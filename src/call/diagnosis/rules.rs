@@ -48,7 +48,11 @@ pub(super) fn verdicts(case: &Case<'_>) -> Vec<Verdict> {
             .map_or((0, case.cluster().workers.len()), |asked| {
                 (asked.replied, asked.of)
             });
-        found.push(Verdict::NotKnown { replied, of });
+        found.push(if case.call.is_strange() {
+            Verdict::NoRecord { replied, of }
+        } else {
+            Verdict::NotKnown { replied, of }
+        });
     }
     found.extend(queue_fine(case));
     found
@@ -211,12 +215,13 @@ fn ignores(case: &Case<'_>) -> bool {
 fn expired(case: &Case<'_>) -> Vec<Verdict> {
     let call = case.call;
     let dropped = call.state() == CallState::Expired;
-    let expires = call.signature.options.expires;
-    let over = call.timeline.published.zip(expires);
-    let over = over.map(|(sent, expires)| sent.mono.after(expires));
+    let sent = call.timeline.published.map(|sent| sent.wall);
+    let over = sent.and_then(|sent| call.signature.options.expiry(sent));
     let waits = call.timeline.started.is_none() && call.whereabouts() != Some(CallState::Retry);
-    let passed = waits && over.is_some_and(|over| case.now.mono > over);
-    let ago = over.map_or(Duration::ZERO, |over| case.now.mono.since(over));
+    let passed = waits && over.is_some_and(|over| case.now.wall > over);
+    let ago = over.map(|over| case.now.wall.duration_since(over));
+    let ago = ago.and_then(|ago| Duration::try_from(ago).ok());
+    let ago = ago.unwrap_or_default();
     (dropped || passed)
         .then_some(Verdict::Expired {
             ago_ms: Span(ago),
@@ -410,14 +415,19 @@ pub(super) fn advice(case: &Case<'_>, why: &[Verdict]) -> Vec<Advice> {
             _ => false,
         });
         next.push(Advice::Wait);
-        if !over {
+        let strange = case.call.is_strange();
+        let nowhere = strange && case.only_sent();
+        if !over && !nowhere {
             next.push(if state == CallState::Run {
                 Advice::Terminate
             } else {
                 Advice::Revoke
             });
         }
-        next.push(Advice::CallAgain { twice: true });
+        // Of what was sent elsewhere the arguments are not known.
+        if !strange {
+            next.push(Advice::CallAgain { twice: true });
+        }
     }
     next
 }

@@ -246,6 +246,13 @@ pub enum Verdict {
         /// Messages in it.
         waiting: u64,
     },
+    /// No worker that answered has it, and it was not sent from here: it may wait somewhere, be long over, or never have been sent.
+    NoRecord {
+        /// Workers that answered that they do not have it.
+        replied: usize,
+        /// Of how many.
+        of: usize,
+    },
     /// Too little is known.
     NotKnown {
         /// Workers that answered.
@@ -269,6 +276,7 @@ impl Verdict {
             | Self::Lost { .. }
             | Self::ReaderUnheard { .. }
             | Self::Queued { .. }
+            | Self::NoRecord { .. }
             | Self::NotKnown { .. } => true,
             Self::BackendMismatch { by_name_only, .. } => *by_name_only,
             Self::Expired { dropped, .. } => !dropped,

@@ -258,6 +258,16 @@ impl Verdict {
                     "has it"
                 },
             ),
+            Self::NoRecord { replied, of } => {
+                let asked = match (replied, of) {
+                    (_, 0) => "no worker answers".to_owned(),
+                    (0, _) => format!("none of {of} workers answered"),
+                    _ => format!("{replied} of {of} workers answered, and none has it"),
+                };
+                format!(
+                    "{asked}; it was not sent from here: it may wait in a queue, its result may be gone or elsewhere, or it was never sent"
+                )
+            }
             Self::NotKnown { replied, of } => {
                 format!("nothing is known yet: {replied} of {of} workers answered")
             }

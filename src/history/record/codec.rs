@@ -119,6 +119,7 @@ fn options(options: &Options) -> Json {
         .may("countdown", countdown)
         .may("eta", eta)
         .may("expires", options.expires.map(seconds))
+        .may("expires_at", options.expires_at.map(|at| at.to_string()))
         .may("priority", options.priority.map(u64::from))
         .may("time_limit", options.time_limit.map(seconds))
         .may("soft_time_limit", options.soft_time_limit.map(seconds))
@@ -273,6 +274,7 @@ fn read_options(fields: Reader<'_>) -> Options {
         routing_key: fields.text("routing_key"),
         start: countdown.or_else(|| fields.parsed("eta").map(Start::At)),
         expires: fields.duration("expires"),
+        expires_at: fields.parsed("expires_at"),
         priority: fields
             .number("priority")
             .and_then(|level| level.try_into().ok()),

@@ -121,7 +121,8 @@ impl Record {
             result.value = Json::Null;
         }
         // Texts, numbers and lists always have a way to be written.
-        serde_json::to_string(&CallDocument::new(&call, false, now)).unwrap_or_default()
+        let document = CallDocument::new(&call, false, now).kept(self.diagnosis.as_ref());
+        serde_json::to_string(&document).unwrap_or_default()
     }
 
     fn result(&self, answer: &Answer) -> TaskResult {

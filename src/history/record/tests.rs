@@ -91,6 +91,10 @@ fn options() -> impl Strategy<Value = Options> {
         routing_key: names.2,
         shadow: names.3,
         expires: limits.0,
+        expires_at: match rest.0 {
+            Some(Start::At(at)) => Some(at),
+            _ => None,
+        },
         time_limit: limits.1,
         soft_time_limit: limits.2,
         priority: limits.3,

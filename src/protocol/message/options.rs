@@ -31,6 +31,8 @@ pub struct Options {
     pub start: Option<Start>,
     /// How long after sending a worker may still start it; travels as a header only (protocol.md 9.4).
     pub expires: Option<Duration>,
+    /// Until when, where a time was named: exactly that travels, whenever it is sent, and `expires` counts for nothing.
+    pub expires_at: Option<Timestamp>,
     /// AMQP: 0 to 255, the highest first, only in queues with `x-max-priority`. Redis: 0 to 9, 0 first.
     pub priority: Option<u8>,
     /// Hard time limit: the process is killed; overrides the task's own.
@@ -163,7 +165,13 @@ impl Options {
     }
 
     pub(super) fn expires(&self, now: Timestamp) -> Json {
-        self.expires.map_or(Json::Null, |after| later(now, after))
+        self.expiry(now).map_or(Json::Null, moment)
+    }
+
+    /// Until when a worker may start what is sent at `sent`; `None`: whenever it comes to it.
+    pub fn expiry(&self, sent: Timestamp) -> Option<Timestamp> {
+        let counted = || Some(add(sent, self.expires?));
+        self.expires_at.or_else(counted)
     }
 
     /// The header `timelimit`: `[hard, soft]` in seconds.
@@ -252,7 +260,11 @@ fn weight(value: &Json) -> usize {
 }
 
 fn later(now: Timestamp, after: Duration) -> Json {
-    moment(now.checked_add(after).unwrap_or(Timestamp::MAX))
+    moment(add(now, after))
+}
+
+fn add(now: Timestamp, after: Duration) -> Timestamp {
+    now.checked_add(after).unwrap_or(Timestamp::MAX)
 }
 
 /// ISO 8601 in UTC with microseconds, as Celery's own client writes it.

@@ -60,6 +60,17 @@ fn the_task_decides_about_its_result_unless_told(
 }
 
 #[test]
+fn a_time_to_expire_arrives_as_it_was_named_whenever_it_is_sent() {
+    let mut call = signature(vec![], vec![]);
+    call.options.expires_at = Some("2026-11-22T12:00:00.25+08:00".parse().unwrap());
+    let message = call.encode(&sender()).unwrap();
+    assert_eq!(
+        header(&message, "expires").as_str(),
+        Some("2026-11-22T04:00:00.250000+00:00")
+    );
+}
+
+#[test]
 fn expires_is_an_absolute_time_in_utc_with_microseconds() {
     let mut call = signature(vec![], vec![]);
     call.options.expires = Some(Duration::from_millis(1500));

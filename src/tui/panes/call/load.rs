@@ -66,7 +66,13 @@ fn texts(options: &Options, timeout: Duration) -> Vec<(Entry, String)> {
         (Name::RoutingKey, options.routing_key.clone()),
         (Name::Countdown, countdown),
         (Name::Eta, eta),
-        (Name::Expires, span(options.expires)),
+        (
+            Name::Expires,
+            options
+                .expires_at
+                .map(|at| at.to_string())
+                .or_else(|| span(options.expires)),
+        ),
         (
             Name::Priority,
             options.priority.map(|level| level.to_string()),

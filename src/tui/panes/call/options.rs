@@ -319,6 +319,7 @@ fn keywords(wishes: Wishes) -> Vec<(String, Json)> {
         ignore_result,
         start: _,
         expires: _,
+        expires_at: _,
     } = wishes.options;
     let expires = match wishes.expires {
         options::Expires::Never => None,
