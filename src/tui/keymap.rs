@@ -146,7 +146,7 @@ pub enum Action {
     Load,
     /// Delete a call from history.
     Forget,
-    /// Take back the last deletion.
+    /// Take back the last deletion; in the form, the last load.
     Undo,
     /// Yes, in a dialog.
     Confirm,

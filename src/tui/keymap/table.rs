@@ -314,6 +314,7 @@ pub static TABLE: &[Row] = &[
         Action::Again,
     )
     .help("Call form", "repeat the last"),
+    row(FORM, &[typed('u')], Action::Undo).help("Call form", "take back a load"),
     row(&[Queues, Workers], &[plain(KeyCode::Enter)], Action::Enter)
         .hint(10, "detail")
         .help("Lists", "detail of the row"),

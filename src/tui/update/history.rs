@@ -11,6 +11,7 @@ use crate::history::record::Waited;
 use crate::history::{Found, Known, Notice, Record, Scribe};
 use crate::protocol::TaskId;
 use crate::tui::effect::{Effect, Outcome};
+use crate::tui::keymap::{Action, Context};
 use crate::tui::panes::history::Around;
 use crate::tui::panes::{Ask, Pane, call};
 use crate::tui::past::{Asked, Purpose, Told, Wish};
@@ -141,15 +142,7 @@ fn got(state: &mut State, found: Found, purpose: Purpose, now: Now) -> Outcome {
             state.shared.calls.visit(record.to_call(now));
             return calls::show(state, id);
         }
-        Purpose::Load => state.call.load(&record, &state.shared, now).map(|()| {
-            let waits = record.masked.is_empty();
-            let text = if waits {
-                "loaded into the form".to_owned()
-            } else {
-                "loaded; history keeps no secrets: type them again".to_owned()
-            };
-            vec![Ask::Focus(Pane::Call), Ask::say(text)]
-        }),
+        Purpose::Load => load(state, &record, now),
         Purpose::Again => state.call.again(
             &record,
             call::Around {
@@ -167,6 +160,22 @@ fn got(state: &mut State, found: Found, purpose: Purpose, now: Now) -> Outcome {
             Outcome::redraw()
         }
     }
+}
+
+/// Loads a call into the form and goes there.
+///
+/// # Errors
+/// It cannot be loaded: why.
+pub fn load(state: &mut State, record: &Record, now: Now) -> Result<Vec<Ask>, String> {
+    let replaced = state.call.load(record, &state.shared, now)?;
+    let mut text = "loaded into the form".to_owned();
+    if !record.masked.is_empty() {
+        text.push_str("; history keeps no secrets: type them again");
+    } else if replaced {
+        let key = crate::tui::panes::key(Context::CallNav, Action::Undo);
+        text.push_str(&format!("; {key} brings back what it held"));
+    }
+    Ok(vec![Ask::Focus(Pane::Call), Ask::Deaf, Ask::say(text)])
 }
 
 fn forgotten(state: &mut State, record: Option<Box<Record>>, now: Now) {

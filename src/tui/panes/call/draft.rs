@@ -49,6 +49,8 @@ pub struct Draft {
     pub json: Option<Raw>,
     /// What a second press would send in spite of.
     pub armed: Option<Armed>,
+    /// The broker at which the call was made that was loaded, if it is another one.
+    pub from: Option<String>,
     /// When the button got the cursor: it is deaf for a moment.
     pub button_since: Moment,
     next_key: u64,
@@ -94,6 +96,7 @@ impl Draft {
             changed: false,
             json: None,
             armed: None,
+            from: None,
             button_since: Moment::default(),
             next_key: 0,
             wait: timeout,
