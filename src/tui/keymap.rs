@@ -51,6 +51,8 @@ pub enum Context {
     Queues,
     /// The workers.
     Workers,
+    /// Typing in the recall popup (FILTER).
+    Recall,
     /// The help overlay.
     Help,
     /// A dialog that asks for capital Y.
@@ -148,6 +150,8 @@ pub enum Action {
     Forget,
     /// Take back the last deletion; in the form, the last load.
     Undo,
+    /// Look for a call of the past; again: among more of them.
+    Recall,
     /// Yes, in a dialog.
     Confirm,
     /// The key is kept for this feature, which is not built yet; the notice line says so.
@@ -172,7 +176,7 @@ impl Context {
     /// The mode word of this context.
     pub fn mode(self) -> Mode {
         match self {
-            Self::Filter | Self::HistoryFilter => Mode::Filter,
+            Self::Filter | Self::HistoryFilter | Self::Recall => Mode::Filter,
             Self::TypeName | Self::CallEdit | Self::CallJson => Mode::Edit,
             Self::Confirm => Mode::Dialog,
             _ => Mode::Nav,
@@ -203,6 +207,7 @@ impl Context {
             Self::History => "History",
             Self::Queues => "Queues",
             Self::Workers => "Workers",
+            Self::Recall => "Recall a call",
             Self::Help => "Help",
             Self::Confirm => "Question",
             Self::Welcome => "Welcome",

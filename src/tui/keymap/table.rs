@@ -39,7 +39,8 @@ pub fn rows(context: Context) -> impl Iterator<Item = &'static Row> {
 
 use Context::{
     CallButton, CallChoice, CallEdit, CallJson, CallMore, CallNav, CallOption, Confirm, Filter,
-    Help, History, HistoryFilter, Queues, Result, Running, Tasks, TypeName, Welcome, Workers,
+    Help, History, HistoryFilter, Queues, Recall, Result, Running, Tasks, TypeName, Welcome,
+    Workers,
 };
 
 const ALL: &[Context] = Context::VARIANTS;
@@ -49,7 +50,7 @@ const PANES: &[Context] = &[
     Tasks, CallNav, CallOption, CallChoice, CallMore, CallButton, Result, Running, History, Queues,
     Workers,
 ];
-const TYPING: &[Context] = &[Filter, HistoryFilter, TypeName, CallEdit, CallJson];
+const TYPING: &[Context] = &[Filter, HistoryFilter, TypeName, CallEdit, CallJson, Recall];
 const FILTERS: &[Context] = &[Filter, HistoryFilter];
 const LISTS: &[Context] = &[History, Queues, Workers];
 const RESULTS: &[Context] = &[Result, Running];
@@ -315,6 +316,30 @@ pub static TABLE: &[Row] = &[
     )
     .help("Call form", "repeat the last"),
     row(FORM, &[typed('u')], Action::Undo).help("Call form", "take back a load"),
+    row(FORM, &[ctrl('r')], Action::Recall)
+        .also(&[CallEdit, CallJson])
+        .hint(45, "recall")
+        .help("Everywhere", "recall a call"),
+    row(PANES, &[ctrl('r')], Action::Recall)
+        .except(FORM)
+        .help("Everywhere", "recall a call"),
+    row(&[Recall], &[plain(KeyCode::Enter)], Action::Enter)
+        .hint(10, "load")
+        .help("Recall", "load into the form"),
+    row(&[Recall], &[plain(KeyCode::Esc)], Action::Back)
+        .hint(20, "close")
+        .help("Recall", "close, nothing changed"),
+    row(&[Recall], &[ctrl('r')], Action::Recall)
+        .hint(30, "widen")
+        .help("Recall", "this task, all tasks, all brokers"),
+    row(&[Recall], &[plain(KeyCode::Down)], Action::Down)
+        .hint(40, "move")
+        .help("Recall", "move in the list"),
+    row(&[Recall], &[plain(KeyCode::Up)], Action::Up)
+        .hint(40, "move")
+        .help("Recall", "move in the list"),
+    row(&[Recall], &[plain(KeyCode::PageDown)], Action::PageDown).help("Recall", "a page down, up"),
+    row(&[Recall], &[plain(KeyCode::PageUp)], Action::PageUp).help("Recall", "a page down, up"),
     row(&[Queues, Workers], &[plain(KeyCode::Enter)], Action::Enter)
         .hint(10, "detail")
         .help("Lists", "detail of the row"),
@@ -401,7 +426,6 @@ pub static TABLE: &[Row] = &[
     planned(&[typed('e'), plain(KeyCode::F(4))], "the external editor"),
     planned(&[typed('v'), plain(KeyCode::F(3))], "the pager"),
     planned(&[typed('K')], "explanations"),
-    planned(&[ctrl('r')], "recalling a call"),
     planned(
         &[typed('7'), typed('8')],
         "the panes of events and operations",

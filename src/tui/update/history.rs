@@ -64,6 +64,7 @@ fn hear(state: &mut State, told: Told, now: Now) -> Outcome {
                 effects: Vec::new(),
             };
         }
+        Told::Recall(number, answer) => return super::recall::answered(state, number, answer, now),
         Told::Unresolved(records) => return pick_up(state, records, now),
         Told::Got(found, purpose) => return got(state, found, purpose, now),
         Told::Forgotten(record) => forgotten(state, record, now),

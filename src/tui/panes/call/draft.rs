@@ -456,14 +456,10 @@ impl Draft {
         }
     }
 
-    /// Empties the form.
-    pub(super) fn clear(&mut self) {
-        let key = self.next_key;
-        let (task, timeout) = (self.task.clone(), self.wait);
-        *self = Self {
-            next_key: key,
-            ..Self::new(task, timeout)
-        };
+    /// An empty form of the same task.
+    #[must_use]
+    pub fn fresh(&self) -> Self {
+        Self::new(self.task.clone(), self.wait)
     }
 
     /// Rows that mean exactly these arguments.
