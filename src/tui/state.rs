@@ -13,7 +13,8 @@ use jiff::tz::TimeZone;
 
 use super::keymap::Context;
 use super::panes::{Pane, call, history, queues, result, tasks, workers};
-use super::popups::{help, recall};
+use super::popups::help;
+use super::recall;
 use super::theme::Theme;
 use super::{Setup, Target};
 use crate::backend::Results;

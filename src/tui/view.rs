@@ -12,7 +12,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use super::panes::{Pane, Scene, call, hint, history, queues, result, tasks, workers};
-use super::popups;
+use super::recall;
 use super::state::State;
 use super::theme::Role;
 use super::widgets::{self, spinner};
@@ -40,7 +40,7 @@ fn draw(state: &State, area: Rect, buf: &mut Buffer, now: Now) -> Option<Positio
         _ => panes(state, area, buf, now),
     };
     let caret = if state.recall.is_open() {
-        popups::recall::view::view(&state.recall, area, buf, &over(state, now))
+        recall::view::view(&state.recall, area, buf, &over(state, now))
     } else {
         caret
     };
@@ -49,8 +49,8 @@ fn draw(state: &State, area: Rect, buf: &mut Buffer, now: Now) -> Option<Positio
 }
 
 /// What the recall popup is drawn with.
-fn over(state: &State, now: Now) -> popups::recall::view::Scene<'_> {
-    popups::recall::view::Scene {
+fn over(state: &State, now: Now) -> recall::view::Scene<'_> {
+    recall::view::Scene {
         shared: &state.shared,
         forms: &state.call,
         now,

@@ -316,13 +316,10 @@ pub static TABLE: &[Row] = &[
     )
     .help("Call form", "repeat the last"),
     row(FORM, &[typed('u')], Action::Undo).help("Call form", "take back a load"),
-    row(FORM, &[ctrl('r')], Action::Recall)
-        .also(&[CallEdit, CallJson])
+    row(PANES, &[ctrl('r')], Action::Recall).help("Everywhere", "recall a call"),
+    row(&[CallEdit, CallJson], &[ctrl('r')], Action::Recall)
         .hint(45, "recall")
-        .help("Everywhere", "recall a call"),
-    row(PANES, &[ctrl('r')], Action::Recall)
-        .except(FORM)
-        .help("Everywhere", "recall a call"),
+        .help("Call form, typing", "recall a call"),
     row(&[Recall], &[plain(KeyCode::Enter)], Action::Enter)
         .hint(10, "load")
         .help("Recall", "load into the form"),
@@ -382,7 +379,7 @@ pub static TABLE: &[Row] = &[
         .help("Call under way", "stop waiting; twice in 2s quits"),
     row(ALL, &[ctrl('c')], Action::Interrupt)
         .except(&[Running])
-        .help("Everywhere", "stop this; twice quits"),
+        .help("Everywhere", "stop; twice quits"),
     row(ALL, &[ctrl('l')], Action::Repaint).help("Everywhere", "draw everything anew"),
     row(PANES, &[typed('?'), plain(KeyCode::F(1))], Action::Help)
         .also(&[Welcome])

@@ -9,7 +9,7 @@ use crate::tui::effect::{Effect, Outcome};
 use crate::tui::keymap::Action;
 use crate::tui::panes::{Pane, Typed};
 use crate::tui::past::Answer;
-use crate::tui::popups::recall::{Around, Next, view};
+use crate::tui::recall::{Around, Next, view};
 use crate::tui::state::State;
 
 /// Opens the popup.

@@ -6,7 +6,7 @@ use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 
 use super::differs::differs;
-use super::found::{Item, WINDOW};
+use super::found::Item;
 use super::{Chosen, Scope, State};
 use crate::clock::Now;
 use crate::history::Record;
@@ -271,9 +271,11 @@ fn of_record(record: &Record, state: &State, scene: &Scene<'_>) -> (Role, Vec<St
         return (Role::Fg, parts);
     };
     match differs(form, record) {
-        Ok(changes) if changes.is_empty() => parts.push("the same as the form now".to_owned()),
-        Ok(changes) => {
-            parts.push("differs from the form now:".to_owned());
+        Ok(mut changes) => {
+            match changes.first_mut() {
+                Some(first) => *first = format!("differs from the form now:  {first}"),
+                None => parts.push("the same as the form now".to_owned()),
+            }
             parts.extend(changes);
         }
         Err(reason) => parts.push(remote(&reason)),
@@ -281,33 +283,31 @@ fn of_record(record: &Record, state: &State, scene: &Scene<'_>) -> (Role, Vec<St
     (Role::Fg, parts)
 }
 
+/// Blanks between two parts.
+const GAP: &str = "    ";
+
 /// Parts side by side, none of them in two lines; what does not fit is counted.
 fn laid_out(parts: &[String], width: usize, height: usize, ellipsis: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     for (at, part) in parts.iter().enumerate() {
-        let gap = if at > 0 && parts[at - 1].ends_with(':') {
-            "  "
-        } else {
-            "    "
-        };
         let last = lines.len() == height;
         let left = parts.len() - at;
         // Where more parts follow, the last line keeps room to say so.
         let more = if last && left > 1 {
-            format!("{gap}+{} more", left - 1)
+            format!("{GAP}+{} more", left - 1)
         } else {
             String::new()
         };
         let fits = lines
             .last()
-            .is_some_and(|line| cells(line) + cells(gap) + cells(part) + cells(&more) <= width);
+            .is_some_and(|line| cells(line) + cells(GAP) + cells(part) + cells(&more) <= width);
         match lines.last_mut() {
             Some(line) if fits => {
-                line.push_str(gap);
+                line.push_str(GAP);
                 line.push_str(part);
             }
             Some(line) if last => {
-                let said = format!("{gap}+{left} more");
+                let said = format!("{GAP}+{left} more");
                 *line = cut(line, width.saturating_sub(cells(&said)), ellipsis);
                 line.push_str(&said);
                 break;
@@ -329,11 +329,12 @@ fn counted(state: &State, width: usize, scene: &Scene<'_>) -> Line<'static> {
     let calls = &state.calls;
     let matching = count(calls.matching() as u64);
     let looked = count(calls.len() as u64);
-    let mut parts = vec![match (calls.complete, calls.beyond) {
-        (false, _) => format!("{matching} of {looked} so far"),
-        (true, false) => format!("{matching} of {looked}"),
-        (true, true) => format!("{matching} of the newest {}", count(WINDOW as u64)),
-    }];
+    let mut parts = match (calls.complete, calls.beyond) {
+        _ if calls.len() == 0 => Vec::new(),
+        (false, _) => vec![format!("{matching} of {looked} so far")],
+        (true, false) => vec![format!("{matching} of {looked}")],
+        (true, true) => vec![format!("{matching} of the newest {looked}")],
+    };
     if calls.older() > 0 {
         parts.push(format!(
             "{} older with these words",
@@ -354,4 +355,37 @@ fn counted(state: &State, width: usize, scene: &Scene<'_>) -> Line<'static> {
     });
     let text = cut(&parts.join(&dot), width, ellipsis);
     Line::from(theme.span(Role::Dim, text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn out(parts: &[&str], width: usize) -> Vec<String> {
+        let parts: Vec<String> = parts.iter().map(|part| (*part).to_owned()).collect();
+        laid_out(&parts, width, 2, "~")
+    }
+
+    #[test]
+    fn parts_stand_side_by_side_and_those_without_room_are_counted() {
+        assert_eq!(out(&["here", "x 1 -> 2"], 40), ["here    x 1 -> 2"]);
+        let long = ["differs:", "x 1 -> 2", "y 1 -> 2", "z 1 -> 2", "w 1 -> 2"];
+        assert_eq!(
+            out(&long, 24),
+            ["differs:  x 1 -> 2", "y 1 -> 2    +2 more"]
+        );
+        assert_eq!(out(&long, 64).len(), 1);
+    }
+
+    #[test]
+    fn a_part_longer_than_the_line_is_cut() {
+        assert_eq!(out(&["0123456789"], 6), ["01234~"]);
+    }
+
+    #[test]
+    fn a_broker_is_marked_by_its_place() {
+        assert_eq!(short("redis://stg:6379/0"), "stg:6379/0");
+        assert_eq!(short("amqp://stg:5672/"), "stg:5672");
+        assert_eq!(short("demo"), "demo");
+    }
 }

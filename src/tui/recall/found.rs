@@ -147,3 +147,41 @@ pub fn words(typed: &str) -> Option<String> {
     let plain = !typed.is_empty() && !typed.contains(['!', '^', '$', '\'', '\\']);
     plain.then(|| typed.to_owned())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case(0, "12:04")]
+    #[case(11, "01:04")]
+    #[case(13, "Sat")]
+    #[case(6 * 24, "Mon")]
+    #[case(7 * 24, "15 Nov")]
+    #[case(400 * 24, "Oct'25")]
+    fn a_time_is_told_as_well_as_six_cells_can(#[case] hours: u64, #[case] said: &str) {
+        let now = Now::fixed(Duration::from_secs(1_795_349_071));
+        let at = now.wall - Duration::from_hours(hours);
+        assert_eq!(when(at, &TimeZone::UTC, now), said);
+    }
+
+    #[test]
+    fn a_time_to_come_is_told_as_of_today() {
+        let now = Now::fixed(Duration::from_secs(1_795_349_071));
+        let at = now.wall + Duration::from_hours(48);
+        assert_eq!(when(at, &TimeZone::UTC, now), "24 Nov");
+    }
+
+    #[rstest]
+    #[case("  42 客戶 ", Some("42 客戶"))]
+    #[case("", None)]
+    #[case("!42", None)]
+    #[case("'42", None)]
+    fn only_plain_words_are_looked_for_on_disk(#[case] typed: &str, #[case] words: Option<&str>) {
+        assert_eq!(super::words(typed).as_deref(), words);
+    }
+}

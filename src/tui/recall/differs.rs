@@ -7,7 +7,7 @@ use crate::tui::panes::call::Draft;
 use crate::tui::panes::remote;
 
 /// Characters of a value.
-const VALUE: usize = 40;
+const VALUE: usize = 24;
 
 /// What stands where nothing is sent.
 const OMITTED: &str = "(omitted)";
