@@ -1,8 +1,9 @@
 //! The calls that are looked through, and which of them match what is typed. Pure; asks nothing.
 
 use jiff::tz::TimeZone;
-use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
+use nucleo_matcher::pattern::{Atom, AtomKind, CaseMatching, Normalization};
 use nucleo_matcher::{Config, Matcher, Utf32String};
+use unicode_normalization::UnicodeNormalization;
 
 use crate::clock::{Now, Timestamp};
 use crate::history::{Cursor, Row};
@@ -17,8 +18,14 @@ pub struct Item {
     pub row: Row,
     /// When it was made, in at most [`super::view::WHEN`] cells.
     pub when: String,
-    text: Utf32String,
+    /// All that is looked through, as [`plain`] makes it.
+    text: String,
+    /// Its beginning, for words that no call holds as they are typed.
+    beginning: Utf32String,
 }
+
+/// Characters of a call that are looked through letter by letter.
+const BEGINNING: usize = 160;
 
 impl Item {
     fn new(row: Row, zone: &TimeZone, now: Now) -> Self {
@@ -27,13 +34,35 @@ impl Item {
         let time = at.strftime("%a %d %b %Y-%m-%d %H:%M");
         let parent = row.task.as_str().rsplit_once('.');
         let parent = parent.map_or(String::new(), |(parent, _)| format!("{parent}."));
-        let text = format!("{time} {} {parent}{}", row.state.word(), row.title);
+        let text = plain(&format!(
+            "{time} {} {parent}{}",
+            row.state.word(),
+            row.title
+        ));
+        let beginning: String = text.chars().take(BEGINNING).collect();
         Self {
             when: when(row.created, zone, now),
-            text: Utf32String::from(text),
+            beginning: Utf32String::from(beginning),
+            text,
             row,
         }
     }
+
+    /// How well it holds `word`: better where a word of its begins so.
+    fn holds(&self, word: &str) -> Option<u32> {
+        let at = self.text.find(word)?;
+        let before = self.text[..at].chars().next_back();
+        Some(if before.is_some_and(char::is_alphanumeric) {
+            1
+        } else {
+            2
+        })
+    }
+}
+
+/// Text as it is compared: composed, in small letters.
+fn plain(text: &str) -> String {
+    text.nfc().flat_map(char::to_lowercase).collect()
 }
 
 /// `12:04` today, `Mon` in the last days, `16 Nov` before, `Nov'25` of other years.
@@ -121,23 +150,54 @@ impl Calls {
         self.older = rows.map(|row| Item::new(row, zone, now)).collect();
     }
 
-    /// Lists what matches: the best first, of equal ones the newest; without a word all, the newest first.
+    /// Lists what matches every word: the best first, of equal ones the newest; without a word all, the newest first.
+    ///
+    /// A word stands for itself where some call holds it, else for its letters in their order; `!x` leaves out what holds x.
     pub fn narrow(&mut self, typed: &str) {
-        if typed.trim().is_empty() {
-            self.found = (0..self.items.len()).collect();
-            return;
+        let mut left: Vec<(u32, usize)> = (0..self.items.len()).map(|place| (0, place)).collect();
+        for word in plain(typed).split_whitespace() {
+            left = self.with(word, left);
         }
-        let pattern = Pattern::parse(typed, CaseMatching::Smart, Normalization::Smart);
+        left.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
+        self.found = left.into_iter().map(|(_, place)| place).collect();
+    }
+
+    fn with(&self, word: &str, mut left: Vec<(u32, usize)>) -> Vec<(u32, usize)> {
+        if let Some(without) = word.strip_prefix('!') {
+            left.retain(|(_, place)| {
+                without.is_empty() || !self.items[*place].text.contains(without)
+            });
+            return left;
+        }
+        let exact = word.strip_prefix('\'');
+        let held = self.scored(&left, |item| item.holds(exact.unwrap_or(word)));
+        if exact.is_some() || !held.is_empty() {
+            return held;
+        }
+        let letters = Atom::new(
+            word,
+            CaseMatching::Ignore,
+            Normalization::Smart,
+            AtomKind::Fuzzy,
+            false,
+        );
         let mut matcher = Matcher::new(Config::DEFAULT);
-        let places = self.items.iter().enumerate();
-        let mut scored: Vec<(u32, usize)> = places
-            .filter_map(|(place, item)| {
-                let score = pattern.score(item.text.slice(..), &mut matcher)?;
-                Some((score, place))
-            })
-            .collect();
-        scored.sort_by_key(|(score, _)| std::cmp::Reverse(*score));
-        self.found = scored.into_iter().map(|(_, place)| place).collect();
+        self.scored(&left, |item| {
+            letters
+                .score(item.beginning.slice(..), &mut matcher)
+                .map(u32::from)
+        })
+    }
+
+    fn scored(
+        &self,
+        left: &[(u32, usize)],
+        mut score: impl FnMut(&Item) -> Option<u32>,
+    ) -> Vec<(u32, usize)> {
+        let scored = left
+            .iter()
+            .filter_map(|(sum, place)| Some((sum + score(&self.items[*place])?, *place)));
+        scored.collect()
     }
 }
 
