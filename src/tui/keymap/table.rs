@@ -316,7 +316,7 @@ pub static TABLE: &[Row] = &[
     )
     .help("Call form", "repeat the last"),
     row(FORM, &[typed('u')], Action::Undo).help("Call form", "take back a load"),
-    row(PANES, &[ctrl('r')], Action::Recall).help("Everywhere", "recall a call"),
+    row(FORM, &[ctrl('r')], Action::Recall).help("Call form", "recall a call"),
     row(&[CallEdit, CallJson], &[ctrl('r')], Action::Recall)
         .hint(45, "recall")
         .help("Call form, typing", "recall a call"),
@@ -359,6 +359,9 @@ pub static TABLE: &[Row] = &[
     row(PANES, &[typed('5')], Action::Pane(5)).help("Move", "pane by number"),
     row(PANES, &[typed('6')], Action::Pane(6)).help("Move", "pane by number"),
     // Everywhere
+    row(PANES, &[ctrl('r')], Action::Recall)
+        .except(FORM)
+        .help("Everywhere", "recall a call"),
     row(PANES, &[typed('f')], Action::Full).help("Everywhere", "full screen, and back"),
     row(LISTS, &[typed('r')], Action::Refresh)
         .hint(60, "refresh")
