@@ -160,10 +160,9 @@ impl State {
     /// The scope that Ctrl-R leads to.
     fn next_scope(&self) -> Scope {
         match self.scope {
-            Scope::Task => Scope::Broker,
             Scope::Broker => Scope::All,
             Scope::All if self.task.is_some() => Scope::Task,
-            Scope::All => Scope::Broker,
+            Scope::Task | Scope::All => Scope::Broker,
         }
     }
 

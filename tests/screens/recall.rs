@@ -422,7 +422,7 @@ fn only_the_newest_calls_are_looked_through_and_words_find_older_ones() {
     let many = (0..6_200_u32).map(|number| {
         let mut record = template.clone();
         record.signature.id = TaskId(format!("{number:08x}-0000-4000-8000-00000000000b"));
-        record.times.created = now.wall - Duration::from_secs(60) * (number + 1);
+        record.times.created = now.wall - Duration::from_mins(1) * (number + 1);
         record.signature.kwargs[0].1 = Json::from(u64::from(number));
         if number == 6_000 {
             record.signature.kwargs[2].1 = Json::from("needle");

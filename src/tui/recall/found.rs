@@ -95,7 +95,7 @@ pub struct Calls {
 
 impl Calls {
     /// How many are looked through.
-    pub fn len(&self) -> usize {
+    pub fn looked_through(&self) -> usize {
         self.items.len()
     }
 

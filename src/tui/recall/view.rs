@@ -210,7 +210,7 @@ fn nothing(state: &State, scene: &Scene<'_>) -> Option<String> {
         );
         return Some(remote(&text));
     }
-    Some(match (state.calls.complete, state.calls.len()) {
+    Some(match (state.calls.complete, state.calls.looked_through()) {
         (false, _) => "Looking through the calls made before.".to_owned(),
         (true, 0) => match (&state.task, state.scope) {
             (Some(task), Scope::Task) => {
@@ -231,9 +231,8 @@ fn nothing(state: &State, scene: &Scene<'_>) -> Option<String> {
 fn changes(state: &State, width: usize, scene: &Scene<'_>) -> Vec<Line<'static>> {
     let theme = scene.theme();
     let (role, parts) = match &state.chosen {
-        Chosen::None => return Vec::new(),
         Chosen::Fetching(_) if state.entered => (Role::Dim, vec!["being fetched".to_owned()]),
-        Chosen::Fetching(_) => return Vec::new(),
+        Chosen::None | Chosen::Fetching(_) => return Vec::new(),
         Chosen::Lost(_, why) => (Role::Warn, vec![format!("cannot be loaded: {why}")]),
         Chosen::Record(record) => of_record(record, state, scene),
     };
@@ -328,9 +327,9 @@ fn counted(state: &State, width: usize, scene: &Scene<'_>) -> Line<'static> {
     }
     let calls = &state.calls;
     let matching = count(calls.matching() as u64);
-    let looked = count(calls.len() as u64);
+    let looked = count(calls.looked_through() as u64);
     let mut parts = match (calls.complete, calls.beyond) {
-        _ if calls.len() == 0 => Vec::new(),
+        _ if calls.looked_through() == 0 => Vec::new(),
         (false, _) => vec![format!("{matching} of {looked} so far")],
         (true, false) => vec![format!("{matching} of {looked}")],
         (true, true) => vec![format!("{matching} of the newest {looked}")],
@@ -343,7 +342,11 @@ fn counted(state: &State, width: usize, scene: &Scene<'_>) -> Line<'static> {
     } else if calls.beyond && state.field.is_empty() {
         parts.push("words find older ones".to_owned());
     }
-    if let Some(trouble) = state.trouble.as_ref().filter(|_| calls.len() > 0) {
+    if let Some(trouble) = state
+        .trouble
+        .as_ref()
+        .filter(|_| calls.looked_through() > 0)
+    {
         parts.push(remote(&trouble.message));
     }
     let widen = key(Context::Recall, Action::Recall);

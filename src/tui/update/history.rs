@@ -169,13 +169,12 @@ fn got(state: &mut State, found: Found, purpose: Purpose, now: Now) -> Outcome {
 /// It cannot be loaded: why.
 pub fn load(state: &mut State, record: &Record, now: Now) -> Result<Vec<Ask>, String> {
     let replaced = state.call.load(record, &state.shared, now)?;
-    let mut text = "loaded into the form".to_owned();
-    if !record.masked.is_empty() {
-        text.push_str("; history keeps no secrets: type them again");
-    } else if replaced {
-        let key = crate::tui::panes::key(Context::CallNav, Action::Undo);
-        text.push_str(&format!("; {key} brings back what it held"));
-    }
+    let key = crate::tui::panes::key(Context::CallNav, Action::Undo);
+    let text = match (record.masked.is_empty(), replaced) {
+        (false, _) => "loaded into the form; history keeps no secrets: type them again".to_owned(),
+        (true, true) => format!("loaded into the form; {key} brings back what it held"),
+        (true, false) => "loaded into the form".to_owned(),
+    };
     Ok(vec![Ask::Focus(Pane::Call), Ask::Deaf, Ask::say(text)])
 }
 
