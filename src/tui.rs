@@ -12,6 +12,7 @@ pub mod panes;
 pub mod past;
 pub mod perform;
 pub mod popups;
+pub mod recall;
 pub mod runtime;
 pub mod state;
 pub mod terminal;

@@ -105,6 +105,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("tui::update", SCREEN),
     ("tui::view", SCREEN),
     ("tui::panes", SCREEN),
+    ("tui::recall", SCREEN),
 ];
 
 /// What the pure parts of the screen show; the grammar of ITEMs and options is that of the form's rows too.
@@ -445,7 +446,7 @@ fn arrows_between_rooms_point_one_way() {
 #[test]
 fn the_pure_parts_of_the_screen_know_nothing_of_its_machinery() {
     let pure = [
-        "state", "update", "view", "panes", "popups", "widgets", "theme", "keymap",
+        "state", "update", "view", "panes", "recall", "popups", "widgets", "theme", "keymap",
     ];
     for source in sources() {
         if pure

@@ -23,6 +23,9 @@ use umbel::tui::state::State;
 use umbel::tui::theme::Look;
 use umbel::tui::{Setup, Target};
 
+#[path = "flows/recall.rs"]
+mod recall;
+
 const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Who sits in front of the screen.
@@ -165,6 +168,10 @@ fn named(word: &str) -> Vec<KeyEvent> {
         "Backspace" => KeyCode::Backspace,
         "F2" => KeyCode::F(2),
         "F5" => KeyCode::F(5),
+        control if control.len() == 2 && control.starts_with('^') => {
+            let letter = control.to_ascii_lowercase().pop().unwrap_or_default();
+            return vec![KeyEvent::new(KeyCode::Char(letter), KeyModifiers::CONTROL)];
+        }
         text => {
             let typed = |char| KeyEvent::new(KeyCode::Char(char), KeyModifiers::NONE);
             return text.chars().map(typed).collect();

@@ -2,10 +2,11 @@
 
 use tokio::sync::mpsc;
 
-use super::past::{PAGE, Purpose, Told, Wish};
+use super::past::{Answer, PAGE, Purpose, Question, Told, Wish};
 use crate::call::CallState;
 use crate::error::Result;
 use crate::history::actor::Settings;
+use crate::history::filter::LONGEST_PAGE;
 use crate::history::{Closed, Filter, Found, Handle, open};
 
 /// States of calls whose outcome is not known and may still come.
@@ -107,6 +108,22 @@ async fn answer(handle: &Handle, wish: Wish) -> Result<Told> {
         Wish::Recollect(record) => {
             handle.recollect(*record).await?;
             Told::Recollected
+        }
+        Wish::Recall(number, question) => Told::Recall(number, recall(handle, question).await),
+    })
+}
+
+async fn recall(handle: &Handle, question: Question) -> Result<Answer> {
+    Ok(match question {
+        Question::Newest(filter, before) => {
+            Answer::Newest(handle.page(filter, before, LONGEST_PAGE).await?)
+        }
+        Question::Older(filter, before) => {
+            Answer::Older(handle.page(filter, Some(before), PAGE).await?)
+        }
+        Question::Call(id) => {
+            let found = handle.get(id.to_string()).await?;
+            Answer::Call(id, found)
         }
     })
 }

@@ -1,7 +1,7 @@
 //! What the screen asks of history, and what history tells. Plain data; asks nothing itself.
 
 use crate::clock::Timestamp;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::history::{Count, Cursor, Filter, Found, Notice, Record, Row, Usual};
 use crate::protocol::{TaskId, TaskName};
 
@@ -36,6 +36,30 @@ pub enum Wish {
     Forget(TaskId, Timestamp),
     /// Take that back.
     Recollect(Box<Record>),
+    /// What the recall popup asks, with the number of its question.
+    Recall(u64, Question),
+}
+
+/// What the recall popup asks.
+#[derive(Debug)]
+pub enum Question {
+    /// The newest calls that pass the filter, before a place: at most [`crate::history::filter::LONGEST_PAGE`].
+    Newest(Filter, Option<Cursor>),
+    /// Calls before a place that pass the filter with its words: at most [`PAGE`].
+    Older(Filter, Cursor),
+    /// A call as it was made.
+    Call(TaskId),
+}
+
+/// What history answers to a [`Question`].
+#[derive(Debug)]
+pub enum Answer {
+    /// Rows, the newest first.
+    Newest(Vec<Row>),
+    /// Rows, the newest first.
+    Older(Vec<Row>),
+    /// What has this id.
+    Call(TaskId, Found),
 }
 
 /// Whose page it is. An answer to an older question is thrown away.
@@ -82,6 +106,8 @@ pub enum Told {
     Forgotten(Option<Box<Record>>),
     /// A call is there again.
     Recollected,
+    /// The answer to a question of the recall popup, or why there is none.
+    Recall(u64, Result<Answer>),
     /// Something could not be asked or done.
     Trouble(Error),
 }

@@ -15,6 +15,7 @@ use jiff::tz::TimeZone;
 use super::keymap::Context;
 use super::panes::{Pane, call, history, queues, result, tasks, workers};
 use super::popups::help;
+use super::recall;
 use super::theme::Theme;
 use super::{Setup, Target};
 use crate::backend::Results;
@@ -43,6 +44,8 @@ pub struct State {
     pub full: bool,
     /// What lies over the panes.
     pub overlay: Option<Overlay>,
+    /// The calls of the past to choose from, under the overlay, while that is open.
+    pub recall: recall::State,
     /// Lines about what happened elsewhere.
     pub notices: Notices,
     /// The list of tasks.
@@ -153,6 +156,7 @@ impl State {
             tab: Pane::Call,
             full: false,
             overlay: None,
+            recall: recall::State::default(),
             notices: Notices::default(),
             tasks: tasks::State::new(setup.target.demo),
             call: call::State::default(),
@@ -183,6 +187,9 @@ impl State {
         if !self.shared.connected {
             return Context::Welcome;
         }
+        if self.recall.is_open() {
+            return Context::Recall;
+        }
         match self.focus {
             Pane::Tasks => self.tasks.context(),
             Pane::Call => self.call.context(),
@@ -195,14 +202,7 @@ impl State {
 
     /// Whether keys are text just now.
     pub fn typing(&self) -> bool {
-        matches!(
-            self.context(),
-            Context::Filter
-                | Context::HistoryFilter
-                | Context::TypeName
-                | Context::CallEdit
-                | Context::CallJson
-        )
+        self.context().is_text()
     }
 }
 

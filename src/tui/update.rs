@@ -6,6 +6,7 @@ pub mod focus;
 pub mod history;
 pub mod keys;
 pub mod overlay;
+pub mod recall;
 
 use super::effect::Outcome;
 use super::input::Input;

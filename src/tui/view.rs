@@ -12,6 +12,7 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
 use super::panes::{Pane, Scene, call, hint, history, queues, result, table, tasks, workers};
+use super::recall;
 use super::state::State;
 use super::theme::Role;
 use super::widgets::{self, spinner};
@@ -38,8 +39,22 @@ fn draw(state: &State, area: Rect, buf: &mut Buffer, now: Now) -> Option<Positio
         }
         _ => panes(state, area, buf, now),
     };
+    let caret = if state.recall.is_open() {
+        recall::view::view(&state.recall, area, buf, &over(state, now))
+    } else {
+        caret
+    };
     overlays::view(state, area, buf);
     caret.filter(|_| state.overlay.is_none())
+}
+
+/// What the recall popup is drawn with.
+fn over(state: &State, now: Now) -> recall::view::Scene<'_> {
+    recall::view::Scene {
+        shared: &state.shared,
+        forms: &state.call,
+        now,
+    }
 }
 
 fn panes(state: &State, area: Rect, buf: &mut Buffer, now: Now) -> Option<Position> {
@@ -69,7 +84,7 @@ fn pane_at(
     let scene = Scene {
         shared: &state.shared,
         now,
-        focused: state.focus == pane && state.overlay.is_none(),
+        focused: state.focus == pane && state.overlay.is_none() && !state.recall.is_open(),
         large,
     };
     let inner = framed(state, pane, area, buf, &scene);

@@ -161,7 +161,7 @@ fn a_call_that_lies_on_disk_from_earlier_stays_there_as_it_is() {
     let open_call = record(&sent("pay-1", "shop.payments.refund", "{}", 1), 2);
     Store::open(&path)
         .unwrap()
-        .upsert(&[open_call.clone()])
+        .upsert(std::slice::from_ref(&open_call))
         .unwrap();
     let (history, _notices) = start_with(&path, payments_are_not_kept());
     history.save(payment("pay-1", 1));

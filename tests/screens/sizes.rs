@@ -13,7 +13,7 @@ use umbel::tui::theme::{Depth, Glyphs, Look, Tone};
 use crate::stage::{Stage, down, failure, result, started};
 
 /// Every kind of screen, by number.
-const SCREENS: usize = 20;
+const SCREENS: usize = 22;
 
 fn screen(number: usize) -> Stage {
     let new = || Stage::new(80, 24);
@@ -71,6 +71,8 @@ fn screen(number: usize) -> Stage {
         }
         17 => typed("Enter 1 Esc o j j j j j j j i 客戶=不鏽鋼保溫瓶 Enter"),
         18 => typed("Enter 1 F2 Esc o G k k l Esc q"),
+        19 => crate::recall::wide(""),
+        20 => crate::recall::wide("^R ^R 客"),
         _ => {
             let (mut stage, _) = called("5 f");
             let now = stage.now;
@@ -148,7 +150,7 @@ proptest! {
         height in 1..120_u16,
         keys in prop::collection::vec(prop::sample::select(vec![
             "j", "k", "g", "G", "Tab", "S-Tab", "1", "2", "3", "4", "5", "6", "f", "/", "Esc", "?", "Enter", "i",
-            "Del", "a", "F2", "o", "h", "l", "Space", "F5", "Right", "S-Tab", "Backspace", "none", "0", "+", "-", "d", "X", "!", "y", "r", "`", "b", "客", "Down", "Up",
+            "Del", "a", "F2", "o", "h", "l", "Space", "F5", "Right", "S-Tab", "Backspace", "none", "0", "+", "-", "d", "X", "!", "y", "r", "`", "b", "客", "Down", "Up", "^R", "u",
         ]), 0..25),
     ) {
         let mut stage = screen(number);

@@ -1,6 +1,7 @@
 //! The table: which keys mean what where, how the footer and the help say it. Order is the order of the help.
 
 use crossterm::event::KeyCode;
+use strum::VariantArray;
 
 use super::key::{Key, alt, ctrl, plain, typed};
 use super::{Action, Context};
@@ -8,8 +9,8 @@ use super::{Action, Context};
 /// One binding.
 #[derive(Clone, Copy, Debug)]
 pub struct Row {
-    /// Where it holds.
-    pub contexts: &'static [Context],
+    /// Where it holds: a bit for each [`Context`].
+    contexts: u32,
     /// Any of these keys; the first is the one hints show.
     pub keys: &'static [Key],
     /// What they do.
@@ -31,63 +32,35 @@ pub struct Hint {
     pub word: &'static str,
 }
 
-/// A row that holds in more contexts than this is not about the context at hand, and comes later in its help.
-pub const SHARED: usize = 5;
-
 /// The rows of `context`.
 pub fn rows(context: Context) -> impl Iterator<Item = &'static Row> {
-    TABLE
-        .iter()
-        .filter(move |row| row.contexts.contains(&context))
+    TABLE.iter().filter(move |row| row.holds_in(context))
 }
 
 use Context::{
     CallButton, CallChoice, CallEdit, CallJson, CallMore, CallNav, CallOption, Confirm, Filter,
-    Help, History, HistoryFilter, Queues, Result, Running, Tasks, TypeName, Welcome, Workers,
+    Help, History, HistoryFilter, Queues, Recall, Result, Running, Tasks, TypeName, Welcome,
+    Workers,
 };
 
-const ALL: &[Context] = &[
-    Tasks,
-    Filter,
-    TypeName,
-    CallNav,
-    CallOption,
-    CallChoice,
-    CallMore,
-    CallButton,
-    CallEdit,
-    CallJson,
-    Result,
-    Running,
-    History,
-    HistoryFilter,
-    Queues,
-    Workers,
-    Help,
-    Confirm,
-    Welcome,
-];
+const ALL: &[Context] = Context::VARIANTS;
 /// The call form, moving.
 const FORM: &[Context] = &[CallNav, CallOption, CallChoice, CallMore, CallButton];
 const PANES: &[Context] = &[
     Tasks, CallNav, CallOption, CallChoice, CallMore, CallButton, Result, Running, History, Queues,
     Workers,
 ];
-const MOVING: &[Context] = &[
-    Tasks, CallNav, CallOption, CallChoice, CallMore, CallButton, Result, Running, History, Queues,
-    Workers, Help,
-];
-/// Where a blank is not taken to choose.
-const FREEZING: &[Context] = &[
-    Tasks, CallNav, CallOption, CallMore, CallButton, Result, Running, History, Queues, Workers,
-];
-const TYPING: &[Context] = &[Filter, HistoryFilter, TypeName, CallEdit, CallJson];
+const TYPING: &[Context] = &[Filter, HistoryFilter, TypeName, CallEdit, CallJson, Recall];
+const FILTERS: &[Context] = &[Filter, HistoryFilter];
 const LISTS: &[Context] = &[History, Queues, Workers];
 const RESULTS: &[Context] = &[Result, Running];
 
-const fn row(contexts: &'static [Context], keys: &'static [Key], action: Action) -> Row {
+/// A row that holds in more contexts than this is not about the context at hand.
+const SHARED: u32 = 5;
+
+const fn row(contexts: &[Context], keys: &'static [Key], action: Action) -> Row {
     Row {
-        contexts,
+        contexts: bits(contexts),
         keys,
         action,
         hint: None,
@@ -96,7 +69,38 @@ const fn row(contexts: &'static [Context], keys: &'static [Key], action: Action)
     }
 }
 
+const fn bits(contexts: &[Context]) -> u32 {
+    let (mut bits, mut place) = (0, 0);
+    while place < contexts.len() {
+        bits |= 1 << contexts[place] as u32;
+        place += 1;
+    }
+    bits
+}
+
 impl Row {
+    /// Whether it is bound in `context`.
+    pub fn holds_in(&self, context: Context) -> bool {
+        self.contexts & bits(&[context]) != 0
+    }
+
+    /// Whether it holds in so many contexts that it comes later in the help of each.
+    pub fn is_shared(&self) -> bool {
+        self.contexts.count_ones() > SHARED
+    }
+
+    /// It holds there as well.
+    const fn also(mut self, contexts: &[Context]) -> Self {
+        self.contexts |= bits(contexts);
+        self
+    }
+
+    /// It does not hold there: the key means something else.
+    const fn except(mut self, contexts: &[Context]) -> Self {
+        self.contexts &= !bits(contexts);
+        self
+    }
+
     const fn hint(mut self, rank: u8, word: &'static str) -> Self {
         self.hint = Some(Hint { rank, word });
         self
@@ -107,6 +111,11 @@ impl Row {
         self.help = help;
         self
     }
+}
+
+/// A movement: in every pane, and in the help.
+const fn moving(keys: &'static [Key], action: Action) -> Row {
+    row(PANES, keys, action).also(&[Help])
 }
 
 /// Keys of features that are not built yet say so.
@@ -132,42 +141,20 @@ pub static TABLE: &[Row] = &[
     row(&[Tasks], &[typed('b')], Action::Builtins)
         .hint(50, "built-ins")
         .help("Tasks", "show or hide Celery's own tasks"),
-    row(
-        &[Filter, HistoryFilter],
-        &[plain(KeyCode::Enter)],
-        Action::Enter,
-    )
-    .hint(10, "keep")
-    .help("Filter", "keep the filter"),
-    row(
-        &[Filter, HistoryFilter],
-        &[plain(KeyCode::Esc)],
-        Action::Back,
-    )
-    .hint(20, "clear")
-    .help("Filter", "clear the filter"),
-    row(
-        &[Filter, HistoryFilter],
-        &[plain(KeyCode::Down)],
-        Action::Down,
-    )
-    .hint(30, "move")
-    .help("Filter", "move in the list"),
-    row(&[Filter, HistoryFilter], &[plain(KeyCode::Up)], Action::Up)
+    row(FILTERS, &[plain(KeyCode::Enter)], Action::Enter)
+        .hint(10, "keep")
+        .help("Filter", "keep the filter"),
+    row(FILTERS, &[plain(KeyCode::Esc)], Action::Back)
+        .hint(20, "clear")
+        .help("Filter", "clear the filter"),
+    row(FILTERS, &[plain(KeyCode::Down)], Action::Down)
         .hint(30, "move")
         .help("Filter", "move in the list"),
-    row(
-        &[Filter, HistoryFilter],
-        &[plain(KeyCode::PageDown)],
-        Action::PageDown,
-    )
-    .help("Filter", "a page down, up"),
-    row(
-        &[Filter, HistoryFilter],
-        &[plain(KeyCode::PageUp)],
-        Action::PageUp,
-    )
-    .help("Filter", "a page down, up"),
+    row(FILTERS, &[plain(KeyCode::Up)], Action::Up)
+        .hint(30, "move")
+        .help("Filter", "move in the list"),
+    row(FILTERS, &[plain(KeyCode::PageDown)], Action::PageDown).help("Filter", "a page down, up"),
+    row(FILTERS, &[plain(KeyCode::PageUp)], Action::PageUp).help("Filter", "a page down, up"),
     row(&[TypeName], &[plain(KeyCode::Enter)], Action::Enter)
         .hint(10, "open form")
         .help("Type a name", "open the form of this task"),
@@ -328,18 +315,40 @@ pub static TABLE: &[Row] = &[
         Action::Again,
     )
     .help("Call form", "repeat the last"),
+    row(FORM, &[typed('u')], Action::Undo).help("Call form", "take back a load"),
+    row(FORM, &[ctrl('r')], Action::Recall).help("Call form", "recall a call"),
+    row(&[CallEdit, CallJson], &[ctrl('r')], Action::Recall)
+        .hint(45, "recall")
+        .help("Call form, typing", "recall a call"),
+    row(&[Recall], &[plain(KeyCode::Enter)], Action::Enter)
+        .hint(10, "load")
+        .help("Recall", "load into the form"),
+    row(&[Recall], &[plain(KeyCode::Esc)], Action::Back)
+        .hint(20, "close")
+        .help("Recall", "close, nothing changed"),
+    row(&[Recall], &[ctrl('r')], Action::Recall)
+        .hint(30, "widen")
+        .help("Recall", "this task, all tasks, all brokers"),
+    row(&[Recall], &[plain(KeyCode::Down)], Action::Down)
+        .hint(40, "move")
+        .help("Recall", "move in the list"),
+    row(&[Recall], &[plain(KeyCode::Up)], Action::Up)
+        .hint(40, "move")
+        .help("Recall", "move in the list"),
+    row(&[Recall], &[plain(KeyCode::PageDown)], Action::PageDown).help("Recall", "a page down, up"),
+    row(&[Recall], &[plain(KeyCode::PageUp)], Action::PageUp).help("Recall", "a page down, up"),
     row(&[Queues, Workers], &[plain(KeyCode::Enter)], Action::Enter)
         .hint(10, "detail")
         .help("Lists", "detail of the row"),
     // Move
-    row(MOVING, &[typed('j'), plain(KeyCode::Down)], Action::Down).help("Move", "down, up"),
-    row(MOVING, &[typed('k'), plain(KeyCode::Up)], Action::Up).help("Move", "down, up"),
-    row(MOVING, &[typed('g'), plain(KeyCode::Home)], Action::First).help("Move", "first, last"),
-    row(MOVING, &[typed('G'), plain(KeyCode::End)], Action::Last).help("Move", "first, last"),
-    row(MOVING, &[plain(KeyCode::PageDown)], Action::PageDown).help("Move", "a page"),
-    row(MOVING, &[plain(KeyCode::PageUp)], Action::PageUp).help("Move", "a page"),
-    row(MOVING, &[ctrl('d')], Action::HalfDown).help("Move", "half a page"),
-    row(MOVING, &[ctrl('u')], Action::HalfUp).help("Move", "half a page"),
+    moving(&[typed('j'), plain(KeyCode::Down)], Action::Down).help("Move", "down, up"),
+    moving(&[typed('k'), plain(KeyCode::Up)], Action::Up).help("Move", "down, up"),
+    moving(&[typed('g'), plain(KeyCode::Home)], Action::First).help("Move", "first, last"),
+    moving(&[typed('G'), plain(KeyCode::End)], Action::Last).help("Move", "first, last"),
+    moving(&[plain(KeyCode::PageDown)], Action::PageDown).help("Move", "a page"),
+    moving(&[plain(KeyCode::PageUp)], Action::PageUp).help("Move", "a page"),
+    moving(&[ctrl('d')], Action::HalfDown).help("Move", "half a page"),
+    moving(&[ctrl('u')], Action::HalfUp).help("Move", "half a page"),
     row(PANES, &[plain(KeyCode::Tab)], Action::NextPane).help("Move", "next, previous pane"),
     row(PANES, &[plain(KeyCode::BackTab)], Action::PreviousPane)
         .help("Move", "next, previous pane"),
@@ -350,26 +359,19 @@ pub static TABLE: &[Row] = &[
     row(PANES, &[typed('5')], Action::Pane(5)).help("Move", "pane by number"),
     row(PANES, &[typed('6')], Action::Pane(6)).help("Move", "pane by number"),
     // Everywhere
+    row(PANES, &[ctrl('r')], Action::Recall)
+        .except(FORM)
+        .help("Everywhere", "recall a call"),
     row(PANES, &[typed('f')], Action::Full).help("Everywhere", "full screen, and back"),
     row(LISTS, &[typed('r')], Action::Refresh)
         .hint(60, "refresh")
         .help("Everywhere", "ask again, redial"),
-    row(
-        &[
-            Tasks, CallNav, CallOption, CallChoice, CallMore, CallButton, Result, Running,
-        ],
-        &[typed('r')],
-        Action::Refresh,
-    )
-    .help("Everywhere", "ask again, redial"),
-    row(
-        &[
-            Tasks, CallNav, CallOption, CallChoice, CallMore, CallButton, Queues, Workers,
-        ],
-        &[typed('y')],
-        Action::Copy,
-    )
-    .help("Everywhere", "copy name or call"),
+    row(PANES, &[typed('r')], Action::Refresh)
+        .except(LISTS)
+        .help("Everywhere", "ask again, redial"),
+    row(PANES, &[typed('y')], Action::Copy)
+        .except(&[Result, Running, History])
+        .help("Everywhere", "copy name or call"),
     row(PANES, &[typed('!')], Action::OpenNotice).help("Everywhere", "open the notice"),
     row(PANES, &[plain(KeyCode::Esc)], Action::Back).help("Everywhere", "back one level"),
     row(PANES, &[typed('q')], Action::Quit)
@@ -378,42 +380,14 @@ pub static TABLE: &[Row] = &[
     row(&[Running], &[ctrl('c')], Action::Interrupt)
         .hint(30, "stop waiting")
         .help("Call under way", "stop waiting; twice in 2s quits"),
-    row(
-        &[
-            Tasks,
-            Filter,
-            TypeName,
-            CallNav,
-            CallOption,
-            CallChoice,
-            CallMore,
-            CallButton,
-            CallEdit,
-            CallJson,
-            Result,
-            History,
-            HistoryFilter,
-            Queues,
-            Workers,
-            Help,
-            Confirm,
-            Welcome,
-        ],
-        &[ctrl('c')],
-        Action::Interrupt,
-    )
-    .help("Everywhere", "stop this; twice quits"),
+    row(ALL, &[ctrl('c')], Action::Interrupt)
+        .except(&[Running])
+        .help("Everywhere", "stop; twice quits"),
     row(ALL, &[ctrl('l')], Action::Repaint).help("Everywhere", "draw everything anew"),
     row(PANES, &[typed('?'), plain(KeyCode::F(1))], Action::Help)
+        .also(&[Welcome])
         .hint(u8::MAX, "help")
         .help("Everywhere", "help for this place"),
-    row(
-        &[Welcome],
-        &[typed('?'), plain(KeyCode::F(1))],
-        Action::Help,
-    )
-    .hint(u8::MAX, "help")
-    .help("Everywhere", "help for this place"),
     row(TYPING, &[plain(KeyCode::F(1))], Action::Help)
         .hint(u8::MAX, "help")
         .help("Everywhere", "help for this place"),
@@ -448,16 +422,10 @@ pub static TABLE: &[Row] = &[
     planned(&[typed('p')], "profiles"),
     planned(&[typed('s')], "sorting"),
     planned(&[typed('x')], "the action menu"),
-    row(
-        FREEZING,
-        &[typed(' ')],
-        Action::Planned("freezing the screen"),
-    )
-    .help("Later", "freezing the screen"),
+    planned(&[typed(' ')], "freezing the screen").except(&[CallChoice]),
     planned(&[typed('e'), plain(KeyCode::F(4))], "the external editor"),
     planned(&[typed('v'), plain(KeyCode::F(3))], "the pager"),
     planned(&[typed('K')], "explanations"),
-    planned(&[ctrl('r')], "recalling a call"),
     planned(
         &[typed('7'), typed('8')],
         "the panes of events and operations",

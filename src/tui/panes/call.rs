@@ -6,6 +6,7 @@ pub mod draft;
 pub mod json;
 mod load;
 pub mod options;
+mod replaced;
 pub mod row;
 mod shown_options;
 pub mod view;
@@ -23,6 +24,7 @@ use crate::tui::state::{NoticeKind, Shared};
 
 pub use check::{Press, Ready};
 pub use draft::{Draft, Spot};
+use replaced::Replaced;
 
 /// How long the button is deaf after it got the cursor: an Enter may have been meant for the row before.
 const BUTTON_DEAF: Duration = Duration::from_millis(150);
@@ -35,6 +37,7 @@ const PAGE: isize = 8;
 pub struct State {
     drafts: BTreeMap<TaskName, Draft>,
     open: Option<TaskName>,
+    replaced: Replaced,
 }
 
 /// What the pane looks at while it changes.
@@ -59,7 +62,13 @@ impl State {
     /// The tasks whose forms hold something typed that was not sent.
     pub fn unsent(&self) -> Vec<&TaskName> {
         let unsent = self.drafts.values().filter(|draft| draft.is_unsent());
-        unsent.map(|draft| &draft.task).collect()
+        let mut tasks: Vec<&TaskName> = unsent
+            .chain(self.replaced.unsent())
+            .map(|draft| &draft.task)
+            .collect();
+        tasks.sort();
+        tasks.dedup();
+        tasks
     }
 
     fn draft_mut(&mut self) -> Option<&mut Draft> {
@@ -85,22 +94,55 @@ impl State {
         self.ask_for_queue(shared, now)
     }
 
-    /// Loads a call of the past into the form of its task and opens that.
+    /// The form of a task, whether it is open or not.
+    pub fn draft_of(&self, task: &TaskName) -> Option<&Draft> {
+        self.drafts.get(task)
+    }
+
+    /// Loads a call of the past into the form of its task and opens that. Returns whether there was a form, which [`Action::Undo`]
+    /// brings back.
     ///
     /// # Errors
     /// It cannot be loaded: why.
-    pub fn load(&mut self, record: &Record, shared: &Shared, now: Now) -> Result<(), String> {
+    pub fn load(&mut self, record: &Record, shared: &Shared, now: Now) -> Result<bool, String> {
         self.stop_typing();
-        let draft = self.draft_of(record.task(), shared);
+        let mut draft = Draft::new(record.task().clone(), shared.timeout);
         draft.load(record).map_err(|reason| reason.to_string())?;
+        draft.from = elsewhere(record, shared);
         // A secret is to be typed again: the cursor is there.
         if matches!(draft.spot, Spot::Row(_)) {
             draft.start_typing();
         } else {
             draft.go(Spot::Button, now.mono);
         }
-        self.open = Some(record.task().clone());
-        Ok(())
+        Ok(self.replace(draft))
+    }
+
+    /// Opens this form instead of the one that its task had. Returns whether it had one.
+    fn replace(&mut self, draft: Draft) -> bool {
+        let task = draft.task.clone();
+        let before = self.drafts.insert(task.clone(), draft);
+        self.open = Some(task);
+        let had = before.is_some();
+        if let Some(before) = before {
+            self.replaced.push(before);
+        }
+        had
+    }
+
+    fn undo(&mut self) -> Ask {
+        self.stop_typing();
+        let draft = self
+            .open
+            .as_ref()
+            .and_then(|task| self.drafts.get_mut(task));
+        if !draft.is_some_and(|draft| self.replaced.turn(draft)) {
+            return Ask::say("nothing to take back: no call was loaded over this form");
+        }
+        let key = super::key(Context::CallNav, Action::Undo);
+        Ask::say(format!(
+            "the form as it was before; {key} goes on through what it held"
+        ))
     }
 
     /// Calls again what was called: the same look before sending as from the form. What stands against it is shown in the form.
@@ -110,24 +152,18 @@ impl State {
     pub fn again(&mut self, record: &Record, around: Around<'_>) -> Result<Vec<Ask>, String> {
         let mut draft = Draft::new(record.task().clone(), around.shared.timeout);
         draft.load(record).map_err(|reason| reason.to_string())?;
+        draft.from = elsewhere(record, around.shared);
         let asks = press(&mut draft, around);
         if !asks.iter().any(|ask| matches!(ask, Ask::Send(_)))
             && around.now.mono >= around.deaf_until
         {
             self.stop_typing();
-            self.open = Some(record.task().clone());
-            self.drafts.insert(record.task().clone(), draft);
+            self.replace(draft);
             return Ok(std::iter::once(Ask::Focus(Pane::Call))
                 .chain(asks)
                 .collect());
         }
         Ok(asks)
-    }
-
-    fn draft_of(&mut self, task: &TaskName, shared: &Shared) -> &mut Draft {
-        self.drafts
-            .entry(task.clone())
-            .or_insert_with(|| Draft::new(task.clone(), shared.timeout))
     }
 
     /// The user stops typing; what was typed stands. Returns whether he was typing.
@@ -166,6 +202,9 @@ impl State {
         if action == Action::Again {
             return vec![Ask::Last(draft.task.clone())];
         }
+        if action == Action::Undo {
+            return vec![self.undo()];
+        }
         if action == Action::Json {
             return toggle_json(draft);
         }
@@ -192,6 +231,13 @@ impl State {
         }
         vec![Ask::Command(Command::Queue(queue))]
     }
+}
+
+/// The broker at which a call was made, if it is not this one.
+fn elsewhere(record: &Record, shared: &Shared) -> Option<String> {
+    let here = &shared.scribe.as_ref()?.origin.broker;
+    let there = &record.origin.broker;
+    (there != here).then(|| there.clone())
 }
 
 fn toggle_json(draft: &mut Draft) -> Vec<Ask> {

@@ -11,6 +11,7 @@ use crate::history::record::Waited;
 use crate::history::{Found, Known, Notice, Record, Scribe};
 use crate::protocol::TaskId;
 use crate::tui::effect::{Effect, Outcome};
+use crate::tui::keymap::{Action, Context};
 use crate::tui::panes::history::Around;
 use crate::tui::panes::{Ask, Pane, call};
 use crate::tui::past::{Asked, Purpose, Told, Wish};
@@ -63,6 +64,7 @@ fn hear(state: &mut State, told: Told, now: Now) -> Outcome {
                 effects: Vec::new(),
             };
         }
+        Told::Recall(number, answer) => return super::recall::answered(state, number, answer, now),
         Told::Unresolved(records) => return pick_up(state, records, now),
         Told::Got(found, purpose) => return got(state, found, purpose, now),
         Told::Forgotten(record) => forgotten(state, record, now),
@@ -141,15 +143,7 @@ fn got(state: &mut State, found: Found, purpose: Purpose, now: Now) -> Outcome {
             state.shared.calls.visit(record.to_call(now));
             return calls::show(state, id);
         }
-        Purpose::Load => state.call.load(&record, &state.shared, now).map(|()| {
-            let waits = record.masked.is_empty();
-            let text = if waits {
-                "loaded into the form".to_owned()
-            } else {
-                "loaded; history keeps no secrets: type them again".to_owned()
-            };
-            vec![Ask::Focus(Pane::Call), Ask::say(text)]
-        }),
+        Purpose::Load => load(state, &record, now),
         Purpose::Again => state.call.again(
             &record,
             call::Around {
@@ -167,6 +161,21 @@ fn got(state: &mut State, found: Found, purpose: Purpose, now: Now) -> Outcome {
             Outcome::redraw()
         }
     }
+}
+
+/// Loads a call into the form and goes there.
+///
+/// # Errors
+/// It cannot be loaded: why.
+pub fn load(state: &mut State, record: &Record, now: Now) -> Result<Vec<Ask>, String> {
+    let replaced = state.call.load(record, &state.shared, now)?;
+    let key = crate::tui::panes::key(Context::CallNav, Action::Undo);
+    let text = match (record.masked.is_empty(), replaced) {
+        (false, _) => "loaded into the form; history keeps no secrets: type them again".to_owned(),
+        (true, true) => format!("loaded into the form; {key} brings back what it held"),
+        (true, false) => "loaded into the form".to_owned(),
+    };
+    Ok(vec![Ask::Focus(Pane::Call), Ask::Deaf, Ask::say(text)])
 }
 
 fn forgotten(state: &mut State, record: Option<Box<Record>>, now: Now) {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{focus, overlay};
+use super::{focus, overlay, recall};
 use crate::clock::{Moment, Now};
 use crate::protocol::TaskId;
 use crate::tui::effect::{Effect, Outcome};
@@ -31,7 +31,7 @@ pub fn key(state: &mut State, input: &Input, now: Now) -> Outcome {
         }
         Some(action) => act(state, action, burst, now),
         None if context.is_text() => match keymap::edit(key) {
-            Some(edit) => typed(state, Typed::Edit(edit)),
+            Some(edit) => typed(state, Typed::Edit(edit), now),
             None => Outcome::default(),
         },
         None => Outcome::default(),
@@ -56,7 +56,7 @@ fn acts(action: Action) -> bool {
 pub fn paste(state: &mut State, text: &str, now: Now) -> Outcome {
     let lines = pasted_lines(text.trim_end()).len();
     let one_line = state.context() != Context::CallJson;
-    let outcome = typed(state, Typed::Paste(text));
+    let outcome = typed(state, Typed::Paste(text), now);
     if !outcome.redraw {
         state.notices.done("paste ignored here", now);
     } else if one_line && lines > 1 {
@@ -66,9 +66,12 @@ pub fn paste(state: &mut State, text: &str, now: Now) -> Outcome {
     Outcome::redraw()
 }
 
-fn typed(state: &mut State, typed: Typed<'_>) -> Outcome {
+fn typed(state: &mut State, typed: Typed<'_>, now: Now) -> Outcome {
     if state.overlay.is_some() || !state.shared.connected {
         return Outcome::default();
+    }
+    if state.recall.is_open() {
+        return recall::text(state, typed, now);
     }
     let taken = match state.focus {
         Pane::Tasks => {
@@ -107,6 +110,7 @@ fn act(state: &mut State, action: Action, burst: bool, now: Now) -> Outcome {
     }
     match action {
         Action::Help => overlay::help(state),
+        _ if state.recall.is_open() => return recall::act(state, action, burst, now),
         Action::Quit => return quit(state, now),
         Action::Planned(feature) => state.notices.done(format!("{feature}: not built yet"), now),
         _ if !state.shared.connected => {}
@@ -117,6 +121,7 @@ fn act(state: &mut State, action: Action, burst: bool, now: Now) -> Outcome {
         }
         Action::NextPane => return focus::go(state, state.focus.next()),
         Action::PreviousPane => return focus::go(state, state.focus.previous()),
+        Action::Recall => return recall::open(state),
         Action::Full => {
             state.full = !state.full;
             focus::refresh(state, now);
@@ -179,7 +184,7 @@ fn interrupt(state: &mut State, now: Now) -> Outcome {
     if before.is_some_and(|before| recently(before, now.mono)) {
         return leave(state);
     }
-    let done = if state.overlay.take().is_some() {
+    let done = if state.overlay.take().is_some() || state.recall.close() {
         "closed"
     } else if state.tasks.stop_typing() || state.call.stop_typing() || state.history.stop_typing() {
         "stopped typing"

@@ -49,6 +49,8 @@ pub struct Draft {
     pub json: Option<Raw>,
     /// What a second press would send in spite of.
     pub armed: Option<Armed>,
+    /// The broker at which the call was made that was loaded, if it is another one.
+    pub from: Option<String>,
     /// When the button got the cursor: it is deaf for a moment.
     pub button_since: Moment,
     next_key: u64,
@@ -94,6 +96,7 @@ impl Draft {
             changed: false,
             json: None,
             armed: None,
+            from: None,
             button_since: Moment::default(),
             next_key: 0,
             wait: timeout,
@@ -453,14 +456,10 @@ impl Draft {
         }
     }
 
-    /// Empties the form.
-    pub(super) fn clear(&mut self) {
-        let key = self.next_key;
-        let (task, timeout) = (self.task.clone(), self.wait);
-        *self = Self {
-            next_key: key,
-            ..Self::new(task, timeout)
-        };
+    /// An empty form of the same task.
+    #[must_use]
+    pub fn fresh(&self) -> Self {
+        Self::new(self.task.clone(), self.wait)
     }
 
     /// Rows that mean exactly these arguments.

@@ -12,7 +12,7 @@ use crate::protocol::Options;
 use crate::protocol::message::Start;
 
 impl Draft {
-    /// Fills the form with a call of the past. Secrets that were masked are rows that mean nothing until they are typed again.
+    /// Fills a new form with a call of the past. Secrets that were masked are rows that mean nothing until they are typed again.
     ///
     /// # Errors
     /// Its arguments were too large to keep.
@@ -21,7 +21,6 @@ impl Draft {
             return Err(NotRepeatable::TooLarge(bytes));
         }
         let signature = &record.signature;
-        self.clear();
         self.fill(&(signature.args.clone(), signature.kwargs.clone()));
         let given = texts(&signature.options, record.timeout);
         for (entry, text) in given {

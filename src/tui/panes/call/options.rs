@@ -161,6 +161,11 @@ impl Texts {
         })
     }
 
+    /// All places, with an empty one behind those that may be given again.
+    pub fn all_places(&self) -> Vec<Entry> {
+        self.places(&TABLE).collect()
+    }
+
     fn typed(&self, name: Name) -> &[String] {
         self.texts.get(&name).map_or(&[], Vec::as_slice)
     }

@@ -117,6 +117,7 @@ pub(super) struct Mark {
 impl Page<'_> {
     fn draw(&self, area: Rect, buf: &mut Buffer) -> Option<Position> {
         let mut above = vec![self.title(), self.facts()];
+        above.extend(self.from());
         if area.height >= 14 && !self.draft.open {
             above.push(Line::default());
         }
@@ -211,6 +212,13 @@ impl Page<'_> {
         let dot = format!(" {} ", self.theme.glyphs().dot);
         let text = [remote(&queue), kept.to_owned(), on].join(&dot);
         self.line(Role::Dim, cut(&text, self.width, self.ellipsis()))
+    }
+
+    /// Where the call was made that was loaded, if at another broker.
+    fn from(&self) -> Option<Line<'static>> {
+        let from = self.draft.from.as_ref()?;
+        let text = format!("! made at {}; it goes to this broker now", remote(from));
+        Some(self.line(Role::Warn, cut(&text, self.width, self.ellipsis())))
     }
 
     /// Lines scrolled so that the cursor, and what is said about it, is seen. Returns the caret.
