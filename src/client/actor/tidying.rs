@@ -22,16 +22,6 @@ pub(super) enum Chore {
     Unwatch(Arc<dyn backend::Link>, TaskId),
 }
 
-impl Chore {
-    async fn work(self) {
-        match self {
-            Self::Ack(link, tag) => link.ack(tag).await,
-            // A link that is gone has forgotten it anyway.
-            Self::Unwatch(link, id) => drop(link.unwatch(&id).await),
-        }
-    }
-}
-
 impl Actor {
     pub(super) fn tidy_later(&mut self, chore: Chore) {
         self.chores.push(chore);
@@ -46,7 +36,28 @@ impl Actor {
     }
 
     pub(super) fn tidy(&mut self) {
-        let chores = std::mem::take(&mut self.chores);
-        tokio::spawn(join_all(chores.into_iter().map(Chore::work)));
+        let (mut acks, mut calls) = (Vec::new(), Vec::new());
+        let mut links: Vec<Arc<dyn broker::Link>> = Vec::new();
+        for chore in std::mem::take(&mut self.chores) {
+            match chore {
+                Chore::Unwatch(link, id) => calls.push((link, id)),
+                Chore::Ack(link, tag) => {
+                    if !links.last().is_some_and(|last| Arc::ptr_eq(last, &link)) {
+                        links.push(link);
+                        acks.push(Vec::new());
+                    }
+                    acks.last_mut().map(|tags| tags.push(tag));
+                }
+            }
+        }
+        tokio::spawn(async move {
+            for (link, tags) in links.into_iter().zip(acks) {
+                link.ack_all(&tags).await;
+            }
+        });
+        // A link that is gone has forgotten them anyway.
+        let unwatch =
+            async |(link, id): (Arc<dyn backend::Link>, TaskId)| drop(link.unwatch(&id).await);
+        tokio::spawn(async move { drop(join_all(calls.into_iter().map(unwatch)).await) });
     }
 }
