@@ -204,6 +204,8 @@ pub(super) async fn delete(channel: &Channel, name: &ShortString) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -221,6 +223,31 @@ mod tests {
         assert_eq!(acked.add(vec![2, 5, 7]), (Some(7), vec![]));
         assert_eq!(acked.add(vec![7, 3]), (None, vec![]));
         assert_eq!(acked.add(vec![9]), (None, vec![9]));
+    }
+
+    proptest! {
+        #[test]
+        fn in_whatever_order_they_are_read_each_is_acknowledged_once_and_none_too_early(
+            order in Just((1_u64..=40).collect::<Vec<_>>()).prop_shuffle(),
+            size in 1_usize..8,
+        ) {
+            let mut acked = Acked::default();
+            let (mut read, mut left) = (BTreeSet::new(), (1..=40).collect::<BTreeSet<u64>>());
+            for chunk in order.chunks(size) {
+                read.extend(chunk.iter().copied());
+                let (together, alone) = acked.add(chunk.to_vec());
+                if let Some(last) = together {
+                    prop_assert!(left.contains(&last));
+                    let early = (1..=last).find(|tag| !read.contains(tag));
+                    prop_assert_eq!(early, None);
+                    left.retain(|tag| *tag > last);
+                }
+                for tag in alone {
+                    prop_assert!(read.contains(&tag) && left.remove(&tag));
+                }
+            }
+            prop_assert!(left.is_empty());
+        }
     }
 
     #[test]
