@@ -36,7 +36,7 @@ impl Actor {
     }
 
     pub(super) fn tidy(&mut self) {
-        let (mut acks, mut calls) = (Vec::new(), Vec::new());
+        let (mut acks, mut calls) = (Vec::<Vec<AckTag>>::new(), Vec::new());
         let mut links: Vec<Arc<dyn broker::Link>> = Vec::new();
         for chore in std::mem::take(&mut self.chores) {
             match chore {
@@ -46,7 +46,9 @@ impl Actor {
                         links.push(link);
                         acks.push(Vec::new());
                     }
-                    acks.last_mut().map(|tags| tags.push(tag));
+                    if let Some(tags) = acks.last_mut() {
+                        tags.push(tag);
+                    }
                 }
             }
         }
