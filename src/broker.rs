@@ -52,6 +52,13 @@ pub trait Link: Send + Sync {
     /// Acknowledges a result, after it was recorded.
     async fn ack(&self, tag: AckTag);
 
+    /// Acknowledges results together, in any order.
+    async fn ack_all(&self, tags: &[AckTag]) {
+        for tag in tags {
+            self.ack(*tag).await;
+        }
+    }
+
     /// Begins (`true`) or ends to listen to the events of workers and tasks; they come as [`Incoming::Event`]. Asked twice, it is
     /// done once. Bounded in time (5 s).
     async fn events(&self, wanted: bool) -> Result<(), Error>;

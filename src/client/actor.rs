@@ -7,6 +7,7 @@ mod investigation;
 mod links;
 mod polling;
 mod results;
+mod tidying;
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use self::investigation::Investigation;
 use self::links::Slot;
 use self::polling::{Announcement, Schedule};
 use self::results::Arrival;
+use self::tidying::Chore;
 use super::event::{Event, LinkName, LinkState};
 use super::replies::Replies;
 use super::survey::{Purpose, Survey};
@@ -82,6 +84,8 @@ enum Done {
     Read(Arrival),
     /// The link brings events now, or cannot.
     Hearing(Result<(), Error>),
+    /// What is left of results that were read can be tidied up.
+    Quiet,
     /// A question leaves now.
     Asking(String, Question),
     Reached(Question, Result<Reach, Error>),
@@ -122,6 +126,8 @@ struct Actor {
     noticed: HashSet<String>,
     schedule: Schedule,
     investigation: Investigation,
+    /// What is left of results that were read.
+    chores: Vec<Chore>,
 }
 
 /// The ends of the channels that only the loop reads.
@@ -163,6 +169,7 @@ pub fn start(setup: Setup) -> (Client, mpsc::Receiver<Event>) {
         noticed: HashSet::new(),
         schedule: Schedule::default(),
         investigation: Investigation::default(),
+        chores: Vec::new(),
     };
     let inbox = Inbox {
         commands,
@@ -234,6 +241,7 @@ impl Actor {
             Done::Fetched(id, document) => self.fetched(id, document).await,
             Done::Read(arrival) => self.read(arrival).await,
             Done::Hearing(heard) => self.hearing(heard).await,
+            Done::Quiet => self.tidy(),
             Done::Asking(ticket, question) => self.asking(&ticket, question).await,
             Done::Reached(question, reach) => self.reached(question, reach).await,
             Done::Depth(queue, depth) => self.depth(queue, depth).await,

@@ -6,7 +6,9 @@ when it is not built), --check (fail when a target is missed), --calls N.
 
 import argparse
 import contextlib
+import datetime
 import fcntl
+import functools
 import os
 import pathlib
 import pty
@@ -21,10 +23,16 @@ import tempfile
 import termios
 import time
 
+import redis
+
+from screen import HELD, Screen, storm, wander
+
 HERE = pathlib.Path(__file__).resolve().parent
 AMQP = os.environ["UMBEL_TEST_AMQP"]
 REDIS = os.environ["UMBEL_TEST_REDIS"] + "/1"
+REDIS_BROKER = os.environ["UMBEL_TEST_REDIS"] + "/2"
 PATIENCE = 60
+TICKS = os.sysconf("SC_CLK_TCK")
 
 PYTHON_ENVIRONMENT = {
     **os.environ,
@@ -52,6 +60,16 @@ class Table:
         value = "not measured" if measured is None else f"{measured:.3g}{unit}"
         self.rows.append((name, f"<= {limit:g}{unit}", value, "ok" if met else "MISSED"))
 
+    def throughput(self, name, ratio, alone, others):
+        """A row with a target: twice as fast as Celery's client; or bound by the workers, because it has nearly the rate that they reach
+        alone, or because they and the servers take so much of the processors' time that no client could be much faster."""
+        met = ratio is not None and (ratio >= 2 or alone >= 0.9 or others >= 0.9)
+        self.met = self.met and met
+        value = "not measured"
+        if ratio is not None:
+            value = f"{ratio:.2f}; {alone:.2f} of the workers' own rate; {others:.2f} of the processors' time is not the client's"
+        self.rows.append((name, ">= 2 or >= 0.9", value, "ok" if met else "MISSED"))
+
     def print(self):
         rows = [("what", "target", "measured", ""), *self.rows]
         widths = [max(len(row[column]) for row in rows) for column in range(4)]
@@ -59,14 +77,51 @@ class Table:
             print("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip())
 
 
+class Worker:
+    """A worker that runs: its processes are a session of their own, its log tells when it did what."""
+
+    def __init__(self, process, log):
+        self.pid, self.log = process.pid, log
+
+    def processor_time(self):
+        """Seconds that all its processes have used, as far as they live."""
+        total = 0
+        for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+            with contextlib.suppress(OSError):
+                fields = stat.read_text().rsplit(") ", 1)[1].split()
+                if int(fields[3]) == self.pid:
+                    total += int(fields[11]) + int(fields[12])
+        return total / TICKS
+
+    def log_size(self):
+        return os.fstat(self.log.fileno()).st_size
+
+    def time_of(self, calls, offset):
+        """Seconds from the first of so many calls that it received, after `offset` in its log, to the last that it finished."""
+        text, deadline = b"", time.monotonic() + PATIENCE
+        while text.count(b" succeeded in ") < calls:
+            assert time.monotonic() < deadline, "the worker does not finish"
+            time.sleep(0.2)
+            text += os.pread(self.log.fileno(), 1 << 24, offset + len(text))
+        lines = text.decode(errors="replace").splitlines()
+        received = next(line for line in lines if line.endswith(" received"))
+        succeeded = next(line for line in reversed(lines) if " succeeded in " in line)
+        return (stamp(succeeded) - stamp(received)).total_seconds()
+
+
+def stamp(line):
+    """The time at the start of a line of a worker's log."""
+    return datetime.datetime.strptime(line[1:24], "%Y-%m-%d %H:%M:%S,%f")
+
+
 @contextlib.contextmanager
-def worker(backend):
-    """A prefork worker with two slots on the AMQP broker; its application's settings are those of the tests."""
+def worker(backend, broker=AMQP):
+    """A prefork worker with two slots; its application's settings are those of the tests."""
     with tempfile.TemporaryFile("w+") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "celery", "-A", "shop.tasks", "worker", "-l", "INFO", "-P", "prefork", "-c", "2",
              "-n", "bench@test"],
-            env={**PYTHON_ENVIRONMENT, "BROKER": AMQP, "BACKEND": backend},
+            env={**PYTHON_ENVIRONMENT, "BROKER": broker, "BACKEND": backend},
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True)
         try:
             deadline = time.monotonic() + PATIENCE
@@ -74,7 +129,7 @@ def worker(backend):
                 if process.poll() is not None or time.monotonic() > deadline:
                     sys.exit(f"the worker does not start:\n{text_of(log)}")
                 time.sleep(0.05)
-            yield
+            yield Worker(process, log)
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
@@ -88,12 +143,12 @@ def text_of(file):
 # ---- round trip --------------------------------------------------------------------------------------------------------
 
 class Side:
-    """A program that makes one call each time it is told to; the protocol is described in peer.py."""
+    """A program that makes calls when it is told to; the protocol is described in peer.py."""
 
-    def __init__(self, command, backend):
+    def __init__(self, command, backend, broker=AMQP):
         self.process = subprocess.Popen(
             command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            env={**PYTHON_ENVIRONMENT, "UMBEL_BENCH_BROKER": AMQP, "UMBEL_BENCH_BACKEND": backend})
+            env={**PYTHON_ENVIRONMENT, "UMBEL_BENCH_BROKER": broker, "UMBEL_BENCH_BACKEND": backend})
         self.times = []
         assert self.read() == "ready", command
 
@@ -106,10 +161,17 @@ class Side:
             sys.exit(f"{self.process.args} ended with {self.process.wait()}")
         return line.rstrip("\n")
 
-    def go(self):
-        self.process.stdin.write("go\n")
+    def do(self, line):
+        """Has it do something; the microseconds that it says it took."""
+        self.process.stdin.write(line + "\n")
         self.process.stdin.flush()
-        self.times.append(int(self.read()))
+        return int(self.read())
+
+    def go(self):
+        self.times.append(self.do("go"))
+
+    def processor_time(self):
+        return processor_time(self.process.pid)
 
     def end(self):
         self.process.stdin.close()
@@ -139,6 +201,68 @@ def round_trips(table, name, backend, limit, roundtrip, calls):
             table.figure(f"{name}, {label}, {len(side.times)} calls", f"p50 {p50:.2f} ms  p95 {p95:.2f} ms")
     ratio = percentile(umbel.times, 0.5) / percentile(python.times, 0.5) if umbel else None
     table.target(f"{name}, p50 umbel / python", limit, ratio)
+
+
+# ---- throughput --------------------------------------------------------------------------------------------------------
+
+def throughput(table, name, broker, backend, roundtrip, rounds=3, calls=1000, at_once=50):
+    """So many calls, so many at once, by umbel and by Celery's client in turns; then what the same workers do with as many calls that
+    wait in the queue already, while no client works and the broker takes in nothing."""
+    with worker(backend, broker) as workers:
+        peer = [sys.executable, str(HERE / "peer.py")]
+        python, filler = Side(peer, backend, broker), Side(peer, backend, broker)
+        sides = {"umbel": Side([roundtrip], backend, broker), "python": python} if roundtrip else {"python": python}
+        rates, used = {label: [] for label in (*sides, "workers")}, {label: [] for label in sides}
+        for turn in range(rounds):
+            for label in sides if turn % 2 else reversed(sides):
+                before = processors(workers, sides[label])
+                seconds = sides[label].do(f"many {calls} {at_once}") / 1e6
+                after = processors(workers, sides[label])
+                rates[label].append(calls / seconds)
+                used[label].append([(late - early) * 1000 / calls for early, late in zip(before, after)])
+            filler.do(f"fill {calls}")
+            offset = workers.log_size()
+            filler.do("open")
+            rates["workers"].append(calls / workers.time_of(calls, offset))
+        for side in (*sides.values(), filler):
+            side.end()
+    parts = {label: [statistics.median(part) for part in zip(*taken)] for label, taken in used.items()}
+    for label in sides:
+        text = "client {:.2f}, workers {:.2f}, broker and results {:.2f}, idle {:.2f}".format(*parts[label])
+        table.figure(f"{name}, {label}, {rounds} x {calls} calls, {at_once} at once", f"{spread(rates[label])} calls/s; ms a call: {text}")
+    table.figure(f"{name}, the workers alone, queue filled before", f"{spread(rates['workers'])} calls/s")
+    ratio, alone, share = None, None, None
+    if roundtrip:
+        middle = {label: statistics.median(rate) for label, rate in rates.items()}
+        ratio, alone = middle["umbel"] / middle["python"], middle["umbel"] / middle["workers"]
+        client, *others, idle = parts["umbel"]
+        # Where processors are idle, it is not they that bound.
+        share = sum(others) / (client + sum(others) + idle)
+    table.throughput(f"{name}, calls/s umbel / python", ratio, alone, share)
+
+
+def processors(workers, side):
+    """Seconds of processor time so far: the client's, the workers', the broker's with the result backend's, and what nobody used."""
+    idle = sum(map(int, pathlib.Path("/proc/stat").read_text().split()[4:6])) / TICKS
+    return side.processor_time(), workers.processor_time(), sum(map(processor_time, servers())), idle
+
+
+@functools.cache
+def servers():
+    """The processes of our RabbitMQ and our Redis."""
+    marks = (os.environ["UMBEL_TEST_RUN_DIR"] + "/rabbitmq", ":" + os.environ["UMBEL_TEST_REDIS_PORT"])
+    found = []
+    for folder in pathlib.Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            command = (folder / "cmdline").read_text(errors="replace")
+            name = (folder / "comm").read_text().strip()
+            if name in ("beam.smp", "redis-server") and any(mark in command for mark in marks):
+                found.append(int(folder.name))
+    return found
+
+
+def spread(rates):
+    return f"{statistics.median(rates):.0f} ({min(rates):.0f} to {max(rates):.0f})"
 
 
 # ---- listing the tasks -------------------------------------------------------------------------------------------------
@@ -226,7 +350,47 @@ def watch(child, terminal, seconds):
 
 def processor_time(pid):
     fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(") ", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+# ---- the screen under load ---------------------------------------------------------------------------------------------
+
+def loaded(table, umbel, roundtrip, home):
+    """Keys on a screen with 1,000 calls in flight and 100,000 in its history."""
+    history = os.path.join(home, "loaded.db")
+    with worker(REDIS):
+        filler = Side([sys.executable, str(HERE / "peer.py")], REDIS)
+        filler.do("fill 0")
+        environment = {**PYTHON_ENVIRONMENT, "UMBEL_BENCH_BROKER": AMQP, "UMBEL_BENCH_BACKEND": REDIS}
+        subprocess.run([roundtrip, "past", history], env=environment, check=True, timeout=2 * PATIENCE)
+        screen = Screen([umbel, "--broker", AMQP, "--backend", REDIS], {**environment_of(home), "UMBEL_HISTORY": history})
+        try:
+            server = redis.Redis.from_url(REDIS)
+            deadline = time.monotonic() + PATIENCE
+            while in_flight(server) < 1000:
+                assert time.monotonic() < deadline, "the calls of the earlier run are not picked up"
+                screen.read(0.1)
+            wander(screen)
+            at_rest = screen.peak()
+            storm(screen, lambda: filler.do("open"), lambda: in_flight(server) > 20)
+            times, peak = screen.times, screen.peak()
+        finally:
+            screen.end()
+        filler.end()
+    for where, taken in times.items():
+        text = f"p50 {percentile(taken, 0.5):.1f} ms  p95 {percentile(taken, 0.95):.1f} ms  longest {max(taken):.1f} ms"
+        table.figure(f"key to changed screen, {where}, {len(taken)} keys", text)
+    listed = [taken for taken in screen.listed if taken is not None]
+    table.figure("key to the list that the filter finds", f"p50 {percentile(listed, 0.5):.1f} ms  p95 {percentile(listed, 0.95):.1f} ms")
+    every = [one for where, taken in times.items() if where != HELD for one in taken]
+    table.target(f"1,000 in flight, 100,000 kept: key to changed screen, p95 of {len(every)}", 30, percentile(every, 0.95), " ms")
+    table.target("1,000 in flight, 100,000 kept: peak memory of the screen", 80, peak, " MB")
+    print(f"{screen.unchanged} keys changed nothing; peak before the results came: {at_rest:.0f} MB", file=sys.stderr)
+
+
+def in_flight(server):
+    """Results that somebody waits for."""
+    return len(server.pubsub_channels("celery-task-meta-*"))
 
 
 # ---- all of it ---------------------------------------------------------------------------------------------------------
@@ -243,9 +407,14 @@ def main():
     table = Table()
     for name, backend, limit in (("round trip, redis", REDIS, 0.70), ("round trip, rpc", "rpc://", 0.65)):
         round_trips(table, name, backend, limit, options.roundtrip, options.calls)
+    for name, broker, backend in (("RabbitMQ and redis", AMQP, REDIS), ("RabbitMQ and rpc", AMQP, "rpc://"),
+                                  ("Redis and redis", REDIS_BROKER, REDIS)):
+        throughput(table, f"throughput, {name}", broker, backend, options.roundtrip)
     with tempfile.TemporaryDirectory(prefix="umbel-bench-") as home:
         listing(table, options.umbel, home)
         idle(table, options.umbel, home)
+        if options.roundtrip:
+            loaded(table, options.umbel, options.roundtrip, home)
     table.print()
     if options.check and not table.met:
         sys.exit("a target is missed")

@@ -364,8 +364,12 @@ impl Link for AmqpLink {
     }
 
     async fn ack(&self, tag: AckTag) {
+        self.ack_all(&[tag]).await;
+    }
+
+    async fn ack_all(&self, tags: &[AckTag]) {
         if self.result_queue.is_some() {
-            self.seat.ack(tag, GOODBYE).await;
+            self.seat.ack(tags, GOODBYE).await;
         }
     }
 

@@ -3,7 +3,8 @@
 //! Facts: protocol.md 11.1 (measured: which declarations keep a result over a lost connection). Nothing of Celery's is declared
 //! here, above all not `celery.pidbox` (protocol.md 9.26).
 
-use std::sync::{Mutex, PoisonError};
+use std::collections::BTreeSet;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::try_join;
@@ -91,7 +92,15 @@ async fn consume(channel: &Channel, queue: ShortString, no_ack: bool) -> lapin::
 }
 
 /// Where results are acknowledged: the channel that brings them, which may be replaced during the life of a link.
-pub(super) struct Seat(Mutex<(u64, Channel)>);
+pub(super) struct Seat(Mutex<Place>);
+
+/// See [`Seat`].
+struct Place {
+    /// How many channels there were before.
+    generation: u64,
+    channel: Channel,
+    acked: Acked,
+}
 
 /// Bits of an [`AckTag`] that hold the broker's delivery tag; above them is which channel brought it, because an ack for another
 /// channel's delivery is an error that closes the channel.
@@ -99,39 +108,87 @@ const TAG_BITS: u32 = 48;
 
 impl Seat {
     pub(super) fn new(channel: Channel) -> Self {
-        Self(Mutex::new((0, channel)))
+        Self(Mutex::new(Place {
+            generation: 0,
+            channel,
+            acked: Acked::default(),
+        }))
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Place> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Acknowledgements go to this channel from now on; tags of the one before are forgotten, the broker delivers those again.
     pub(super) fn replace(&self, channel: Channel) {
-        let mut seat = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        *seat = (seat.0 + 1, channel);
+        let mut place = self.lock();
+        *place = Place {
+            generation: place.generation + 1,
+            channel,
+            acked: Acked::default(),
+        };
     }
 
     /// Our tag for a delivery on the present channel.
     pub(super) fn tag(&self, delivery: u64) -> AckTag {
-        let generation = self.0.lock().unwrap_or_else(PoisonError::into_inner).0;
+        let generation = self.lock().generation;
         AckTag((generation << TAG_BITS) | (delivery & ((1 << TAG_BITS) - 1)))
     }
 
-    /// Acknowledges, if the channel that brought it is still there. A lost ack only means that the result comes again.
-    pub(super) async fn ack(&self, tag: AckTag, within: Duration) {
-        let (generation, channel) = self
-            .0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone();
-        if tag.0 >> TAG_BITS != generation {
-            return;
-        }
-        let delivery = tag.0 & ((1 << TAG_BITS) - 1);
-        let acked = timeout(
-            within,
-            channel.basic_ack(delivery, BasicAckOptions::default()),
-        );
-        if let Ok(Err(error)) = acked.await {
+    /// Acknowledges, if the channel that brought them is still there. A lost ack only means that the result comes again.
+    pub(super) async fn ack(&self, tags: &[AckTag], within: Duration) {
+        let (channel, (together, alone)) = {
+            let mut place = self.lock();
+            let generation = place.generation;
+            let here = tags.iter().filter(|tag| tag.0 >> TAG_BITS == generation);
+            let deliveries = here.map(|tag| tag.0 & ((1 << TAG_BITS) - 1)).collect();
+            (place.channel.clone(), place.acked.add(deliveries))
+        };
+        let send = async {
+            if let Some(last) = together {
+                let multiple = BasicAckOptions { multiple: true };
+                channel.basic_ack(last, multiple).await?;
+            }
+            for delivery in alone {
+                channel
+                    .basic_ack(delivery, BasicAckOptions::default())
+                    .await?;
+            }
+            lapin::Result::Ok(())
+        };
+        if let Ok(Err(error)) = timeout(within, send).await {
             tracing::debug!(%error, "a result could not be acknowledged; it will come again");
         }
+    }
+}
+
+/// What was acknowledged on a channel that brings nothing but results: their tags count from 1.
+#[derive(Debug, Default)]
+struct Acked {
+    /// All up to this one.
+    floor: u64,
+    /// Those above it. No more than the prefetch count.
+    above: BTreeSet<u64>,
+}
+
+impl Acked {
+    /// Which one to acknowledge together with all before it, and which each for itself. Where one is still being read, those after it
+    /// do not wait for it. None is acknowledged twice, which would close the channel.
+    fn add(&mut self, mut deliveries: Vec<u64>) -> (Option<u64>, Vec<u64>) {
+        deliveries.sort_unstable();
+        let (mut last, mut alone) = (None, Vec::new());
+        for delivery in deliveries {
+            while self.above.remove(&(self.floor + 1)) {
+                self.floor += 1;
+            }
+            if delivery == self.floor + 1 {
+                self.floor = delivery;
+                last = Some(delivery);
+            } else if delivery > self.floor && self.above.insert(delivery) {
+                alone.push(delivery);
+            }
+        }
+        (last, alone)
     }
 }
 
@@ -147,7 +204,51 @@ pub(super) async fn delete(channel: &Channel, name: &ShortString) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    #[test]
+    fn results_that_came_one_after_the_other_are_acknowledged_at_once() {
+        let mut acked = Acked::default();
+        assert_eq!(acked.add(vec![2, 1, 3]), (Some(3), vec![]));
+        assert_eq!(acked.add(vec![4]), (Some(4), vec![]));
+    }
+
+    #[test]
+    fn results_behind_one_that_is_still_read_do_not_wait_for_it_and_none_is_acknowledged_twice() {
+        let mut acked = Acked::default();
+        assert_eq!(acked.add(vec![1, 3, 4]), (Some(1), vec![3, 4]));
+        assert_eq!(acked.add(vec![6]), (None, vec![6]));
+        assert_eq!(acked.add(vec![2, 5, 7]), (Some(7), vec![]));
+        assert_eq!(acked.add(vec![7, 3]), (None, vec![]));
+        assert_eq!(acked.add(vec![9]), (None, vec![9]));
+    }
+
+    proptest! {
+        #[test]
+        fn in_whatever_order_they_are_read_each_is_acknowledged_once_and_none_too_early(
+            order in Just((1_u64..=40).collect::<Vec<_>>()).prop_shuffle(),
+            size in 1_usize..8,
+        ) {
+            let mut acked = Acked::default();
+            let (mut read, mut left) = (BTreeSet::new(), (1..=40).collect::<BTreeSet<u64>>());
+            for chunk in order.chunks(size) {
+                read.extend(chunk.iter().copied());
+                let (together, alone) = acked.add(chunk.to_vec());
+                if let Some(last) = together {
+                    prop_assert!(left.contains(&last));
+                    let early = (1..=last).find(|tag| !read.contains(tag));
+                    prop_assert_eq!(early, None);
+                    left.retain(|tag| *tag > last);
+                }
+                for tag in alone {
+                    prop_assert!(read.contains(&tag) && left.remove(&tag));
+                }
+            }
+            prop_assert!(left.is_empty());
+        }
+    }
 
     #[test]
     fn every_queue_of_ours_is_durable_or_exclusive_as_rabbitmq_4_3_demands() {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use super::results::TIDY_AFTER;
+use super::tidying::Chore;
 use super::{Actor, Done, events, following};
 use crate::backend::{self, Results};
 use crate::broker::{self, Delivery, Reach};
@@ -252,11 +252,7 @@ impl Actor {
             link.settled(id);
         }
         if let Some(link) = self.backend.link().filter(|_| tracked.stored) {
-            let id = id.clone();
-            tokio::spawn(async move {
-                tokio::time::sleep(TIDY_AFTER).await;
-                link.unwatch(&id).await
-            });
+            self.tidy_later(Chore::Unwatch(link, id.clone()));
         }
     }
 

@@ -1,8 +1,8 @@
 //! Results as they arrive: read here if small, beside the actor if large, with the time of their arrival. Never publishes.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::time::Duration;
 
+use super::tidying::Chore;
 use super::{Actor, Done};
 use crate::backend::Results;
 use crate::broker::AckTag;
@@ -13,9 +13,6 @@ use crate::protocol::{Message, State, TaskId, TaskResult, peek};
 
 /// What is larger is read on a thread of its own, so that no other call waits for it.
 const LARGE: usize = 256 << 10;
-/// Acknowledging a result comes a little later, so that no result has to wait for it.
-pub(super) const TIDY_AFTER: Duration = Duration::from_millis(10);
-
 /// A result as it came.
 enum Raw {
     /// On our result queue.
@@ -139,12 +136,9 @@ impl Actor {
     }
 
     /// Only after it was recorded: what was delivered to a dying connection comes again (protocol.md 11.1).
-    fn ack_later(&self, tag: AckTag) {
+    fn ack_later(&mut self, tag: AckTag) {
         if let Some(link) = self.broker.link() {
-            tokio::spawn(async move {
-                tokio::time::sleep(TIDY_AFTER).await;
-                link.ack(tag).await;
-            });
+            self.tidy_later(Chore::Ack(link, tag));
         }
     }
 
