@@ -2,6 +2,7 @@
 
 use umbel::demo;
 use umbel::history::Place;
+use umbel::history::actor::Settings;
 
 use super::{SMALL, play_with};
 
@@ -15,7 +16,7 @@ async fn a_call_is_recalled_exactly_and_sends_the_same_arguments() {
         "none=null",
         "digits:=\"42\"",
     ];
-    play_with(Some(Place::Memory), SMALL, demo::start_alone(), async |player| {
+    play_with(Some(Settings::new(Place::Memory)), SMALL, demo::start_alone(), async |player| {
         player.sees("▸ add").await;
         player.keys("/ text.echo Enter Enter");
         for argument in arguments {
