@@ -288,8 +288,12 @@ impl Cluster {
         if worker.state() != WorkerState::Silent {
             return false;
         }
-        if let Some((_, Reach::Listeners(listeners))) = self.asked {
-            return listeners <= self.answering().count() as u64;
+        match self.asked {
+            Some((_, Reach::Nobody)) => return true,
+            Some((_, Reach::Listeners(listeners))) => {
+                return listeners <= self.answering().count() as u64;
+            }
+            _ => {}
         }
         let unread = |name: &QueueName| {
             self.queues.get(name).is_some_and(|queue| {

@@ -2,6 +2,7 @@
 
 mod backend;
 mod holding;
+mod unseen;
 
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ pub(super) fn verdicts(case: &Case<'_>) -> Vec<Verdict> {
     if case.call.whereabouts().is_none() {
         return of_the_end(case);
     }
-    let rules: [fn(&Case<'_>) -> Vec<Verdict>; 15] = [
+    let rules: [fn(&Case<'_>) -> Vec<Verdict>; 16] = [
         broker,
         no_consumer,
         not_registered,
@@ -36,6 +37,7 @@ pub(super) fn verdicts(case: &Case<'_>) -> Vec<Verdict> {
         running,
         worker_lost,
         silent,
+        unseen::taken,
         redelivered,
     ];
     let mut found: Vec<Verdict> = rules.iter().flat_map(|rule| rule(case)).collect();
@@ -291,6 +293,7 @@ fn worker_lost(case: &Case<'_>) -> Vec<Verdict> {
         how,
         started,
         runs_again,
+        after_visibility_timeout: runs_again == Some(true) && case.counts_no_consumers(),
     }]
 }
 
@@ -322,23 +325,7 @@ fn silent(case: &Case<'_>) -> Vec<Verdict> {
             has_it: has_it == Some(&worker.name),
         })
         .collect();
-    let unheard = case.unheard_readers();
-    let settled = case
-        .call
-        .inquiry
-        .asked
-        .is_some_and(|at| case.now.mono.since(at.mono) >= SETTLE);
-    if let Some(queue) = case
-        .call
-        .queue
-        .clone()
-        .filter(|_| case.only_sent() && settled && unheard > 0)
-    {
-        found.push(Verdict::ReaderUnheard {
-            queue,
-            readers: unheard,
-        });
-    }
+    found.extend(unseen::unheard(case));
     found
 }
 
