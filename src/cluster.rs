@@ -37,6 +37,8 @@ pub enum Heard {
         /// Who could hear it.
         reach: Reach,
     },
+    /// Who could hear the last ping.
+    Reached(Reach),
     /// The last ping may not have gone out: nobody is SILENT for it.
     NotAsked,
     /// One worker answered.
@@ -137,6 +139,7 @@ impl Cluster {
     fn fold(&mut self, heard: Heard, now: Now) -> bool {
         match heard {
             Heard::Asked { question, reach } => self.asked(question, reach, now),
+            Heard::Reached(reach) => self.reached(reach),
             Heard::NotAsked => {
                 for worker in self.workers.values_mut() {
                     worker.not_asked();
@@ -208,6 +211,14 @@ impl Cluster {
                 }
                 false
             }
+        }
+    }
+
+    /// Workers come and go after they were all asked; where the broker says how many listen now, that holds.
+    fn reached(&mut self, now: Reach) -> bool {
+        match &mut self.asked {
+            Some((_, reach)) if now != Reach::Somebody => replace(reach, now),
+            _ => false,
         }
     }
 

@@ -26,6 +26,7 @@ use super::survey::{Purpose, Survey};
 use super::{Client, Command};
 use crate::backend::{self, Results, Told};
 use crate::broker::{self, Broker, Delivery, Depth, Reach};
+use crate::call::Fact;
 use crate::clock::{Clock, Now};
 use crate::cluster::{Cluster, Heard, Question};
 use crate::error::{Error, Kind};
@@ -366,6 +367,12 @@ fn log(event: &Event) {
         Event::Heard(Heard::Unreadable { .. }, _) => {
             tracing::warn!("an answer of a worker cannot be read");
         }
+        // What the workers answer follows from that they were asked: one line for an investigation.
+        Event::Call(
+            _,
+            Fact::Answered { .. } | Fact::Seen { .. } | Fact::Eta(_) | Fact::NotStored,
+            _,
+        ) => {}
         Event::Call(id, fact, _) => tracing::info!(%id, station = fact.name(), "call"),
         _ => {}
     }

@@ -104,7 +104,7 @@ fn a_task_that_another_worker_starts_again_may_have_run_twice(
         "w1@test",
         "{document:#}"
     );
-    assert_eq!(now(&document)["state"], "run");
+    assert_eq!(now(&document)["state"], "run", "{document:#}");
 }
 
 #[rstest]
