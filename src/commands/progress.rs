@@ -72,6 +72,29 @@ pub fn change(call: &Call, now: Now) -> String {
     format!("{} {word}{custom}{worker}", time.strftime("%H:%M:%S"))
 }
 
+/// Why a call that looks stuck does, once for every reason: `12:04:32 SENT  nobody reads queue mail: 1 waiting`.
+pub fn stuck(
+    call: &Call,
+    around: &Around,
+    shown: &mut Option<&'static str>,
+    now: Now,
+) -> Option<String> {
+    // The closing words say it at the end.
+    if !call.looks_stuck(now) || call.inquiry.asked.is_none() || call.state() == CallState::Timeout
+    {
+        return None;
+    }
+    let diagnosis = diagnose(call, &around.scene(), now);
+    let kind = diagnosis.why.first()?.kind();
+    let reason = around::first_reason(&diagnosis).filter(|_| *shown != Some(kind))?;
+    // Before anybody has answered there is nothing to say.
+    if kind == "not_known" {
+        return None;
+    }
+    *shown = Some(kind);
+    Some(format!("{}  {reason}", change(call, now)))
+}
+
 /// When what happened, each from the sending on.
 pub fn timeline(call: &Call) -> String {
     let timeline = &call.timeline;
