@@ -98,7 +98,12 @@ impl Diagnosis {
 
     /// Whether there is something to tell beside that it runs or waits as usual.
     pub fn tells(&self) -> bool {
-        self.why.iter().any(|verdict| match verdict {
+        self.first_to_tell().is_some()
+    }
+
+    /// The first reason that is more than that it runs or waits as usual.
+    pub fn first_to_tell(&self) -> Option<&Verdict> {
+        self.why.iter().find(|verdict| match verdict {
             Verdict::Running {
                 usual, since_ms, ..
             } => usual

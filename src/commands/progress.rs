@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::around::{self, Around};
-use crate::call::diagnosis::diagnose;
+use crate::call::diagnosis::{Verdict, diagnose};
 use crate::call::{Call, CallState};
 use crate::cli;
 use crate::clock::Now;
@@ -85,14 +85,13 @@ pub fn stuck(
         return None;
     }
     let diagnosis = diagnose(call, &around.scene(), now);
-    let kind = diagnosis.why.first()?.kind();
-    let reason = around::first_reason(&diagnosis).filter(|_| *shown != Some(kind))?;
+    let reason = diagnosis.first_to_tell()?;
     // Before anybody has answered there is nothing to say.
-    if kind == "not_known" {
+    if matches!(reason, Verdict::NotKnown { .. }) || *shown == Some(reason.kind()) {
         return None;
     }
-    *shown = Some(kind);
-    Some(format!("{}  {reason}", change(call, now)))
+    *shown = Some(reason.kind());
+    Some(format!("{}  {}", change(call, now), reason.line()))
 }
 
 /// When what happened, each from the sending on.

@@ -388,6 +388,12 @@ fn queue_fine(case: &Case<'_>) -> Option<Verdict> {
 /// What can be done, given the reasons.
 pub(super) fn advice(case: &Case<'_>, why: &[Verdict]) -> Vec<Advice> {
     let mut next: Vec<Advice> = why.iter().filter_map(cure).collect();
+    let lost = |it: &Verdict| matches!(it, Verdict::WorkerLost { .. });
+    let gone = |it: &Verdict| matches!(it, Verdict::WorkerLost { how, .. } if *how == Loss::Gone);
+    if why.iter().any(gone) && case.answering_readers().next().is_none() {
+        let queue = case.call.queue.clone();
+        next.extend(queue.map(|queue| Advice::StartWorker { queue }));
+    }
     if let Some(state) = case.call.whereabouts() {
         let over = why.iter().any(|it| match it {
             Verdict::Lost { .. } => true,
@@ -397,8 +403,10 @@ pub(super) fn advice(case: &Case<'_>, why: &[Verdict]) -> Vec<Advice> {
             _ => false,
         });
         next.push(Advice::Wait);
-        if !over {
-            next.push(if state == CallState::Run {
+        // Workers keep in their memory what is revoked: without one there is nobody to tell.
+        let nobody = why.iter().any(lost) && case.cluster().answering().next().is_none();
+        if !over && !nobody {
+            next.push(if state == CallState::Run && !why.iter().any(lost) {
                 Advice::Terminate
             } else {
                 Advice::Revoke
