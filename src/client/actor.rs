@@ -367,10 +367,14 @@ fn log(event: &Event) {
         Event::Heard(Heard::Unreadable { .. }, _) => {
             tracing::warn!("an answer of a worker cannot be read");
         }
-        // What the workers answer follows from that they were asked: one line for an investigation.
+        // One line for an investigation: what is answered follows from that everybody was asked. That a backend is back its link says.
         Event::Call(
             _,
-            Fact::Answered { .. } | Fact::Seen { .. } | Fact::Eta(_) | Fact::NotStored,
+            Fact::Answered { .. }
+            | Fact::Seen { .. }
+            | Fact::Eta(_)
+            | Fact::NotStored
+            | Fact::BackendBack,
             _,
         ) => {}
         Event::Call(id, fact, _) => tracing::info!(%id, station = fact.name(), "call"),

@@ -319,17 +319,14 @@ fn registered_elsewhere(elsewhere: &[(NodeName, Vec<QueueName>)]) -> String {
 }
 
 fn taken_unseen(queue: &QueueName, taken: u64, of_all_queues: bool) -> String {
-    let of = if of_all_queues {
-        "messages of all queues".to_owned()
+    let place = if of_all_queues {
+        "all queues"
     } else {
-        format!("messages of {queue}")
-    };
-    let which = match taken {
-        1 => format!("the one of the {of}"),
-        _ => format!("one of {} {of}", count(taken)),
+        queue.as_str()
     };
     format!(
-        "perhaps a worker took it and died: it may be {which} that no worker acknowledged; Redis gives them out again after {TIMEOUT}"
+        "perhaps a worker took it and died: {} unacknowledged in {place}, given out again after {TIMEOUT}",
+        count(taken)
     )
 }
 
@@ -371,9 +368,7 @@ fn lost_with(worker: &NodeName, how: Loss, started: bool, again: Again) -> Strin
     let then = match again {
         Again::Soon => "not acknowledged, so the broker gives it to another worker".to_owned(),
         Again::AfterTimeout => {
-            format!(
-                "not acknowledged, so Redis gives it to another worker, but only after {TIMEOUT}"
-            )
+            format!("unacknowledged, so Redis gives it out again after {TIMEOUT}")
         }
         Again::Never => "acknowledged before, so it will not run again".to_owned(),
         Again::Unknown => {

@@ -161,12 +161,12 @@ mod tests {
     #[test]
     fn what_was_taken_from_a_redis_and_is_in_no_list_may_be_with_the_dead() {
         let scenery = Scenery::new(1, 0, Held::Queue(2)).with("w1");
-        let told = "perhaps a worker took it and died: it may be one of 2 messages of celery that no worker acknowledged; Redis gives \
-                    them out again after the visibility_timeout (1h unless set)";
+        let told = "perhaps a worker took it and died: 2 unacknowledged in celery, given out again after the visibility_timeout (1h \
+                    unless set)";
         assert_eq!(scenery.lines(3_000), [told]);
         let all = Scenery::new(1, 0, Held::AllQueues(12_345)).with("w1");
         let lines = all.lines(3_000);
-        assert!(lines[0].contains("one of 12,345 messages of all queues"));
+        assert!(lines[0].contains("12,345 unacknowledged in all queues,"));
     }
 
     #[test]
