@@ -214,10 +214,12 @@ impl Cluster {
         }
     }
 
-    /// Workers come and go after they were all asked; where the broker says how many listen now, that holds.
+    /// Workers come and go after they were all asked; where the broker counts who listens (Redis), its last count holds. Elsewhere
+    /// that nobody does is of that moment: a worker that comes back finds what was asked meanwhile.
     fn reached(&mut self, now: Reach) -> bool {
-        match &mut self.asked {
-            Some((_, reach)) if now != Reach::Somebody => replace(reach, now),
+        match (&mut self.asked, now) {
+            (Some((_, reach)), Reach::Listeners(_)) => replace(reach, now),
+            (Some((_, reach @ Reach::Listeners(_))), Reach::Nobody) => replace(reach, now),
             _ => false,
         }
     }

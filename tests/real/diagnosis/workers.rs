@@ -72,7 +72,7 @@ fn its_worker_was_started_anew_and_knows_nothing_of_it(#[values(Rabbit, Redis)] 
     let Some(stage) = way.start(one_slot("")) else {
         return;
     };
-    let (call, _) = stage.in_the_middle("14");
+    let (call, _) = stage.in_the_middle("18");
     stage.kill9();
     let _again = stage.another(one_slot(""));
     let document = call.wait().expect_code(3).json();
@@ -94,7 +94,7 @@ fn a_task_that_another_worker_starts_again_may_have_run_twice(
     let Some(stage) = way.start(one_slot(conf)) else {
         return;
     };
-    let (call, id) = stage.in_the_middle("14");
+    let (call, id) = stage.in_the_middle("18");
     stage.kill9();
     let second = stage.another(one_slot(conf));
     second.wait_for_log(&format!("[{id}] received"));
