@@ -63,6 +63,12 @@ pub trait Link: Send + Sync {
     /// done once. Bounded in time (5 s).
     async fn events(&self, wanted: bool) -> Result<(), Error>;
 
+    /// For one who listens no longer ([`Link::events`] `false` came before): tells this to another umbel that listens to events here;
+    /// it comes as [`Incoming::HandedOver`]. `false`: nobody else listens, or nobody could be told. Bounded in time (5 s).
+    async fn hand_over(&self, _note: Vec<u8>) -> bool {
+        false
+    }
+
     /// The end of this task is known, wherever it was learned: nothing more is expected on the result queue for it. Only where
     /// what may still come decides what can be removed at the end (Redis).
     fn settled(&self, _id: &TaskId) {}
@@ -92,6 +98,8 @@ pub enum Incoming {
     Reply(Message),
     /// An event of a worker or of tasks, while [`Link::events`] wants them. These may be dropped when the reader is slow.
     Event(Message),
+    /// What another umbel that listened to events leaves to us ([`Link::hand_over`]). Anybody could have written it.
+    HandedOver(Vec<u8>),
     /// Something that the user should know about this link; a sentence for people.
     Notice(String),
     /// The broker blocks publishers (memory or disk alarm, with its reason), or goes on (`None`).

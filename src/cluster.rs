@@ -37,6 +37,8 @@ pub enum Heard {
         /// Who could hear it.
         reach: Reach,
     },
+    /// Who could hear the last ping.
+    Reached(Reach),
     /// The last ping may not have gone out: nobody is SILENT for it.
     NotAsked,
     /// One worker answered.
@@ -137,6 +139,7 @@ impl Cluster {
     fn fold(&mut self, heard: Heard, now: Now) -> bool {
         match heard {
             Heard::Asked { question, reach } => self.asked(question, reach, now),
+            Heard::Reached(reach) => self.reached(reach),
             Heard::NotAsked => {
                 for worker in self.workers.values_mut() {
                     worker.not_asked();
@@ -208,6 +211,16 @@ impl Cluster {
                 }
                 false
             }
+        }
+    }
+
+    /// Workers come and go after they were all asked; where the broker counts who listens (Redis), its last count holds. Elsewhere
+    /// that nobody does is of that moment: a worker that comes back finds what was asked meanwhile.
+    fn reached(&mut self, now: Reach) -> bool {
+        match (&mut self.asked, now) {
+            (Some((_, reach)), Reach::Listeners(_)) => replace(reach, now),
+            (Some((_, reach @ Reach::Listeners(_))), Reach::Nobody) => replace(reach, now),
+            _ => false,
         }
     }
 
@@ -288,8 +301,12 @@ impl Cluster {
         if worker.state() != WorkerState::Silent {
             return false;
         }
-        if let Some((_, Reach::Listeners(listeners))) = self.asked {
-            return listeners <= self.answering().count() as u64;
+        match self.asked {
+            Some((_, Reach::Nobody)) => return true,
+            Some((_, Reach::Listeners(listeners))) => {
+                return listeners <= self.answering().count() as u64;
+            }
+            _ => {}
         }
         let unread = |name: &QueueName| {
             self.queues.get(name).is_some_and(|queue| {

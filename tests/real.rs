@@ -15,6 +15,8 @@ mod formats;
 mod large;
 #[path = "real/leftovers.rs"]
 mod leftovers;
+#[path = "real/listeners.rs"]
+mod listeners;
 #[path = "real/listings.rs"]
 mod listings;
 #[path = "real/never_poison.rs"]

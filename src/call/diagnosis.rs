@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use super::{Call, CallState};
 use crate::backend::Results;
+use crate::broker::Reach;
 use crate::clock::Now;
 use crate::cluster::{Cluster, Queue, Worker, WorkerState};
 use crate::protocol::{NodeName, TaskName};
@@ -97,7 +98,12 @@ impl Diagnosis {
 
     /// Whether there is something to tell beside that it runs or waits as usual.
     pub fn tells(&self) -> bool {
-        self.why.iter().any(|verdict| match verdict {
+        self.first_to_tell().is_some()
+    }
+
+    /// The first reason that is more than that it runs or waits as usual.
+    pub fn first_to_tell(&self) -> Option<&Verdict> {
+        self.why.iter().find(|verdict| match verdict {
             Verdict::Running {
                 usual, since_ms, ..
             } => usual
@@ -189,10 +195,27 @@ impl<'a> Case<'a> {
         settled && self.call.inquiry.answer(node).denied_since(told.mono)
     }
 
-    /// Readers of the queue that the broker counts beyond those that ever answered.
+    /// Readers of the queue that the broker counts beyond those that ever answered; where it counts none (Redis), whoever else hears
+    /// requests, whatever queue that may read.
     fn unheard_readers(&self) -> u64 {
-        let consumers = self.queue().and_then(|queue| queue.consumers).unwrap_or(0);
-        consumers.saturating_sub(self.readers().count() as u64)
+        if let Some(consumers) = self.queue().and_then(|queue| queue.consumers) {
+            return consumers.saturating_sub(self.readers().count() as u64);
+        }
+        match self.cluster().asked {
+            Some((_, Reach::Listeners(listeners))) => {
+                let gone = |worker: &&Worker| !self.cluster().proved_gone(worker);
+                let known = self.cluster().workers.values().filter(gone).count();
+                listeners.saturating_sub(known as u64)
+            }
+            _ => 0,
+        }
+    }
+
+    /// Whether the broker was seen to keep no count of a queue's consumers, as a Redis does not: what a dead worker held comes back
+    /// there only after the visibility timeout (protocol.md 5.2).
+    fn counts_no_consumers(&self) -> bool {
+        let queue = self.queue();
+        queue.is_some_and(|it| it.looked_at().is_some() && it.consumers.is_none())
     }
 
     /// Whether everybody who could have it said, since the last round began, that it is not there.

@@ -28,6 +28,7 @@ use super::survey::{Purpose, Survey};
 use super::{Client, Command};
 use crate::backend::{self, Results, Told};
 use crate::broker::{self, Broker, Delivery, Depth, Reach};
+use crate::call::Fact;
 use crate::clock::{Clock, Now};
 use crate::cluster::{Cluster, Heard, Question};
 use crate::error::{Error, Kind};
@@ -374,6 +375,16 @@ fn log(event: &Event) {
         Event::Heard(Heard::Unreadable { .. }, _) => {
             tracing::warn!("an answer of a worker cannot be read");
         }
+        // One line for an investigation: what is answered follows from that everybody was asked. That a backend is back its link says.
+        Event::Call(
+            _,
+            Fact::Answered { .. }
+            | Fact::Seen { .. }
+            | Fact::Eta(_)
+            | Fact::NotStored
+            | Fact::BackendBack,
+            _,
+        ) => {}
         Event::Call(id, fact, _) => tracing::info!(%id, station = fact.name(), "call"),
         _ => {}
     }

@@ -412,3 +412,24 @@ fn where_the_listeners_are_counted_the_count_is_the_proof() {
     cluster.apply(asked(1), at(6));
     assert!(cluster.forget_gone(at(60 * 60), |_| false));
 }
+
+#[test]
+fn a_silent_worker_is_gone_once_nobody_hears_a_ping_any_longer() {
+    let mut cluster = one_silent();
+    let worker = cluster.workers.values().next().expect("one").clone();
+    let asked = Heard::Asked {
+        question: Question::Registered,
+        reach: Reach::Listeners(2),
+    };
+    cluster.apply(asked, at(5));
+    assert!(!cluster.proved_gone(&worker));
+    for (reach, gone) in [
+        (Reach::Somebody, false),
+        (Reach::Nobody, true),
+        (Reach::Listeners(2), false),
+        (Reach::Listeners(1), true),
+    ] {
+        cluster.apply(Heard::Reached(reach), at(6));
+        assert_eq!(cluster.proved_gone(&worker), gone, "{reach:?}");
+    }
+}

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::revoke::Effect;
 use crate::backend::Results;
-use crate::call::diagnosis::{Advice, Diagnosis, Place, Scene, Way};
+use crate::call::diagnosis::{Advice, Diagnosis, Place, Scene, Verdict, Way};
 use crate::call::{Call, CallState};
 use crate::client::{Event, LinkName};
 use crate::clock::Now;
@@ -98,8 +98,7 @@ pub fn words(call: &Call, diagnosis: &Diagnosis, commands: &[String], now: Now) 
 
 /// The first reason, for the progress line.
 pub fn first_reason(diagnosis: &Diagnosis) -> Option<String> {
-    let first = diagnosis.why.first().filter(|_| diagnosis.tells())?;
-    Some(first.line())
+    diagnosis.first_to_tell().map(Verdict::line)
 }
 
 /// `RUN on w3@stg-7 pid 4120 since 9.2s, acknowledged`.

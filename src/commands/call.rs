@@ -307,13 +307,17 @@ fn choose(call: &mut Call, known: &Known, no_preflight: bool) -> Result<Order, E
 
 /// Follows the call to its end or its deadline; at the deadline everybody is asked once more where it is.
 async fn wait(session: &mut Session, call: &mut Call, around: &mut Around, progress: Progress) {
-    let mut shown = None;
+    let (mut shown, mut reason) = (None, None);
     loop {
         let now = session.clock.now();
         around.cluster.tick(now);
         call.tick(now);
         if progress == Progress::Plain {
             changed(session, call, &mut shown);
+            let stuck = progress::stuck(call, around, &mut reason, now);
+            if let Some(line) = stuck.filter(|_| session.output.quiet == 0) {
+                session.output.note(&line);
+            }
         }
         if call.state().is_final() || call.refused() || given_up(call, around, now) {
             return;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::around::{self, Around};
 use super::revoke::Effect;
-use crate::call::diagnosis::diagnose;
+use crate::call::diagnosis::{Verdict, diagnose};
 use crate::call::{Call, CallState};
 use crate::cli;
 use crate::clock::Now;
@@ -76,6 +76,28 @@ pub fn change(call: &Call, now: Now) -> String {
         .map_or_else(String::new, |(word, _)| format!(" {word}"));
     let word = call.state().word();
     format!("{} {word}{custom}{worker}", time.strftime("%H:%M:%S"))
+}
+
+/// Why a call that looks stuck does, once for every reason: `12:04:32 SENT  nobody reads queue mail: 1 waiting`.
+pub fn stuck(
+    call: &Call,
+    around: &Around,
+    shown: &mut Option<&'static str>,
+    now: Now,
+) -> Option<String> {
+    // The closing words say it at the end.
+    if !call.looks_stuck(now) || call.inquiry.asked.is_none() || call.state() == CallState::Timeout
+    {
+        return None;
+    }
+    let diagnosis = diagnose(call, &around.scene(), now);
+    let reason = diagnosis.first_to_tell()?;
+    // Before anybody has answered there is nothing to say.
+    if matches!(reason, Verdict::NotKnown { .. }) || *shown == Some(reason.kind()) {
+        return None;
+    }
+    *shown = Some(reason.kind());
+    Some(format!("{}  {}", change(call, now), reason.line()))
 }
 
 /// When what happened, each from the sending on.

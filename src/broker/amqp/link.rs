@@ -19,10 +19,11 @@ use uuid::Uuid;
 use super::dial::Wire;
 use super::errors::{self, Failure};
 use super::lane::{self, Fate, Lanes, Parcel, Trouble};
+use super::listening::{self, Listening};
 use super::management::{Management, Statistics};
 use super::pump::{Pump, Side, Source};
 use super::queues::{self, Seat};
-use super::{STEP, convert, listening};
+use super::{STEP, convert};
 use crate::broker::url::Endpoint;
 use crate::broker::{AckTag, Delivery, Depth, Incoming, Link, Reach, Route};
 use crate::error::{Error, Kind};
@@ -63,8 +64,8 @@ pub(super) struct AmqpLink {
     reply_queue: ShortString,
     /// What arrives goes there. Weak: the channel ends with the pump.
     incoming: mpsc::WeakSender<Incoming>,
-    /// The channel that events come on, while they are wanted.
-    events: tokio::sync::Mutex<Option<Channel>>,
+    /// The channels that events come on, while they are wanted.
+    events: tokio::sync::Mutex<Option<Listening>>,
     /// Dropped or used, it stops the pump.
     stop: Mutex<Option<oneshot::Sender<()>>>,
 }
@@ -339,21 +340,20 @@ impl Link for AmqpLink {
 
     async fn events(&self, wanted: bool) -> Result<(), Error> {
         let mut events = self.events.lock().await;
-        let living = events.take().filter(|channel| channel.status().connected());
+        let living = events.take().filter(Listening::is_on);
         let changed = match (living, wanted) {
-            (Some(channel), true) => Ok(Some(channel)),
+            (Some(listening), true) => Ok(Some(listening)),
             (None, true) => {
-                let listen =
-                    listening::listen(&self.control, &self.options.event_exchange, &self.incoming);
-                timeout(STEP, listen)
+                let exchange = &self.options.event_exchange;
+                let open = listening::open(&self.control, exchange, &self.incoming);
+                timeout(STEP, open)
                     .await
-                    .map_or(Err(Failure::Silence { reached: true }), |channel| {
-                        channel.map(Some).map_err(Failure::from)
+                    .map_or(Err(Failure::Silence { reached: true }), |listening| {
+                        listening.map(Some).map_err(Failure::from)
                     })
             }
-            (Some(channel), false) => {
-                // Its queue goes with its consumer.
-                let _ = timeout(GOODBYE, channel.close(200, "OK".into())).await;
+            (Some(listening), false) => {
+                let _ = timeout(GOODBYE, listening.end()).await;
                 Ok(None)
             }
             (None, false) => Ok(None),
@@ -361,6 +361,22 @@ impl Link for AmqpLink {
         *events = changed
             .map_err(|failure| errors::step(&self.endpoint, "a look at events", &failure))?;
         Ok(())
+    }
+
+    async fn hand_over(&self, note: Vec<u8>) -> bool {
+        if self.is_blocked() {
+            return false;
+        }
+        let heirs = listening::heirs(&self.options.event_exchange);
+        let message = Message {
+            body: note,
+            ..Message::default()
+        };
+        let Ok(parcel) = parcel("", &heirs, message, 1) else {
+            return false;
+        };
+        let told = self.broadcasts.publish(parcel, Instant::now() + STEP).await;
+        matches!(told, Fate::Routed)
     }
 
     async fn ack(&self, tag: AckTag) {

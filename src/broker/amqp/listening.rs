@@ -4,9 +4,13 @@
 //! costs the broker nothing. Events that find no room are dropped.
 
 use futures_util::StreamExt;
-use lapin::options::{BasicConsumeOptions, ExchangeDeclareOptions, QueueBindOptions};
-use lapin::types::{AMQPValue, FieldTable};
-use lapin::{Channel, ExchangeKind};
+use lapin::message::Delivery;
+use lapin::options::{
+    BasicCancelOptions, BasicConsumeOptions, ExchangeDeclareOptions, QueueBindOptions,
+    QueueDeclareOptions,
+};
+use lapin::types::{AMQPValue, FieldTable, ShortString};
+use lapin::{Channel, Consumer, ExchangeKind};
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
@@ -21,8 +25,118 @@ const TTL: i32 = 5_000;
 /// How long the queue lives without a consumer, in ms (Celery's `event_queue_expires`).
 const EXPIRES: i32 = 60_000;
 
+/// The consumer of what other umbels leave behind.
+const HEIR: &str = "heir";
+
+/// The channels of one who listens.
+pub(super) struct Listening {
+    events: Channel,
+    /// On one of its own: a user who may not declare the queue loses the channel.
+    heir: Option<Channel>,
+}
+
+impl Listening {
+    /// Whether events still come.
+    pub(super) fn is_on(&self) -> bool {
+        self.events.status().connected()
+    }
+
+    /// Ends it. The queue for heirs is gone when this returns, if nobody else reads it.
+    pub(super) async fn end(&self) {
+        if let Some(heir) = &self.heir {
+            let _ = heir
+                .basic_cancel(HEIR.into(), BasicCancelOptions::default())
+                .await;
+            let _ = heir.close(200, "OK".into()).await;
+        }
+        // Its queue goes with its consumer.
+        let _ = self.events.close(200, "OK".into()).await;
+    }
+}
+
+/// Listens to events, and to what other umbels that did so leave behind.
+pub(super) async fn open(
+    wire: &Wire,
+    exchange: &str,
+    incoming: &mpsc::WeakSender<Incoming>,
+) -> lapin::Result<Listening> {
+    let events = listen(wire, exchange, incoming).await?;
+    let mut heir = inherit(wire, exchange, incoming).await;
+    if heir.is_err() {
+        // The last reader may have left, and taken the queue with it, between our two steps.
+        heir = inherit(wire, exchange, incoming).await;
+    }
+    if let Err(error) = &heir {
+        tracing::debug!(%error, "what other umbels leave behind is not heard");
+    }
+    let heir = heir.ok();
+    Ok(Listening { events, heir })
+}
+
+/// The queue that every umbel that listens to events reads: what is sent there comes to one of them. It goes with its last reader
+/// (durable, since RabbitMQ 4.3 knows no other queue for several connections).
+pub(super) fn heirs(exchange: &str) -> String {
+    format!("umbel.{exchange}")
+}
+
+async fn inherit(
+    wire: &Wire,
+    exchange: &str,
+    incoming: &mpsc::WeakSender<Incoming>,
+) -> lapin::Result<Channel> {
+    let channel = wire.connection().create_channel().await?;
+    let name = ShortString::from(heirs(exchange));
+    let shared = QueueDeclareOptions {
+        durable: true,
+        auto_delete: true,
+        ..QueueDeclareOptions::default()
+    };
+    channel
+        .queue_declare(name.clone(), shared, limits())
+        .await?;
+    let unacknowledged = BasicConsumeOptions {
+        no_ack: true,
+        ..BasicConsumeOptions::default()
+    };
+    let notes = channel
+        .basic_consume(name, HEIR.into(), unacknowledged, FieldTable::default())
+        .await?;
+    carry(notes, incoming, |delivery| {
+        Incoming::HandedOver(delivery.data)
+    });
+    Ok(channel)
+}
+
+/// Messages wait for their reader 5 s, and a queue without one is kept a minute.
+fn limits() -> FieldTable {
+    let mut limits = FieldTable::default();
+    limits.insert("x-message-ttl".into(), AMQPValue::LongInt(TTL));
+    limits.insert("x-expires".into(), AMQPValue::LongInt(EXPIRES));
+    limits
+}
+
+/// Until the channel is closed. What finds no room is dropped.
+fn carry(
+    mut consumer: Consumer,
+    incoming: &mpsc::WeakSender<Incoming>,
+    told: impl Fn(Delivery) -> Incoming + Send + 'static,
+) {
+    let incoming = incoming.clone();
+    tokio::spawn(async move {
+        while let Some(Ok(delivery)) = consumer.next().await {
+            let Some(incoming) = incoming.upgrade() else {
+                return;
+            };
+            match incoming.try_send(told(delivery)) {
+                Ok(()) | Err(mpsc::error::TrySendError::Full(_)) => {}
+                Err(mpsc::error::TrySendError::Closed(_)) => return,
+            }
+        }
+    });
+}
+
 /// Declares a queue, binds it to all events, and carries what comes to `incoming` until the channel is closed.
-pub(super) async fn listen(
+async fn listen(
     wire: &Wire,
     exchange: &str,
     incoming: &mpsc::WeakSender<Incoming>,
@@ -38,12 +152,9 @@ pub(super) async fn listen(
         .exchange_declare(exchange.into(), ExchangeKind::Topic, topic, nothing())
         .await?;
     let name = format!("celeryev.{}", Uuid::new_v4());
-    let mut limits = FieldTable::default();
-    limits.insert("x-message-ttl".into(), AMQPValue::LongInt(TTL));
-    limits.insert("x-expires".into(), AMQPValue::LongInt(EXPIRES));
     let bind = QueueBindOptions::default();
     channel
-        .queue_declare(name.as_str().into(), passing(), limits)
+        .queue_declare(name.as_str().into(), passing(), limits())
         .await?;
     channel
         .queue_bind(
@@ -58,7 +169,7 @@ pub(super) async fn listen(
         no_ack: true,
         ..BasicConsumeOptions::default()
     };
-    let mut events = channel
+    let events = channel
         .basic_consume(
             name.as_str().into(),
             "events".into(),
@@ -66,17 +177,8 @@ pub(super) async fn listen(
             nothing(),
         )
         .await?;
-    let incoming = incoming.clone();
-    tokio::spawn(async move {
-        while let Some(Ok(delivery)) = events.next().await {
-            let Some(incoming) = incoming.upgrade() else {
-                return;
-            };
-            match incoming.try_send(Incoming::Event(convert::message(delivery))) {
-                Ok(()) | Err(mpsc::error::TrySendError::Full(_)) => {}
-                Err(mpsc::error::TrySendError::Closed(_)) => return,
-            }
-        }
+    carry(events, incoming, |delivery| {
+        Incoming::Event(convert::message(delivery))
     });
     Ok(channel)
 }

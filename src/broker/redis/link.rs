@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_util::try_join;
-use redis::aio::MultiplexedConnection;
+use redis::aio::{MultiplexedConnection, PubSubSink};
 use redis::{Client, RedisError, RedisResult, Value, cmd, pipe};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
@@ -47,8 +47,8 @@ pub(super) struct RedisLink {
     since: Instant,
     asked_twice: AtomicBool,
     recorded: mpsc::UnboundedSender<AckTag>,
-    /// Whether events are listened to, and where to tell the pump.
-    events: tokio::sync::Mutex<(bool, events::Switch)>,
+    /// What holds the connection for events, while they are listened to, and where to tell the pump.
+    events: tokio::sync::Mutex<(Option<PubSubSink>, events::Switch)>,
     /// Dropped or used, it stops the pump.
     stop: Mutex<Option<oneshot::Sender<()>>>,
 }
@@ -120,7 +120,7 @@ impl RedisLink {
             since: Instant::now(),
             asked_twice: AtomicBool::new(false),
             recorded,
-            events: tokio::sync::Mutex::new((false, switch)),
+            events: tokio::sync::Mutex::new((None, switch)),
             stop: Mutex::new(Some(stop)),
         })
     }
@@ -251,21 +251,37 @@ impl Link for RedisLink {
 
     async fn events(&self, wanted: bool) -> Result<(), Error> {
         let mut state = self.events.lock().await;
-        if state.0 == wanted {
+        if state.0.is_some() == wanted {
             return Ok(());
         }
         let stream = if wanted {
             let patterns = self.names.event_patterns();
-            let listen = events::listen(&self.client, &patterns);
+            let heirs = self.names.heirs();
+            let listen = events::listen(&self.client, &patterns, &heirs);
             let doing = || format!("PSUBSCRIBE {}", patterns.join(", "));
-            Some(self.bounded(doing, listen).await?)
+            let (sink, stream) = self.bounded(doing, listen).await?;
+            state.0 = Some(sink);
+            Some(stream)
         } else {
+            if let Some(mut sink) = state.0.take() {
+                // Confirmed, so that what we leave behind does not come back to us.
+                let _ = timeout(STEP, sink.unsubscribe(self.names.heirs())).await;
+            }
             None
         };
         // The pump may have ended; then the link is lost and tells so.
         let _ = state.1.send(stream).await;
-        state.0 = wanted;
         Ok(())
+    }
+
+    async fn hand_over(&self, note: Vec<u8>) -> bool {
+        let channels = self.names.heirs();
+        let mut commands = self.commands.clone();
+        let doing = || format!("PUBLISH {}", channels.join(", "));
+        let heard = announce(&mut commands, &channels, &note);
+        self.bounded(doing, heard)
+            .await
+            .is_ok_and(|heard| heard > 0)
     }
 
     fn settled(&self, id: &TaskId) {

@@ -120,6 +120,11 @@ impl Names {
             .collect()
     }
 
+    /// The channels on which umbels that listen to events tell each other what they leave behind.
+    pub(super) fn heirs(&self) -> Vec<String> {
+        self.channels(&format!("{}.umbel", self.event_exchange), "")
+    }
+
     /// Reads a member of an exchange's set of bindings.
     pub(super) fn binding(&self, member: &str) -> Option<Binding> {
         let mut parts = member.splitn(3, &self.sep);

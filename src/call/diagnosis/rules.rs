@@ -2,6 +2,7 @@
 
 mod backend;
 mod holding;
+mod unseen;
 
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ pub(super) fn verdicts(case: &Case<'_>) -> Vec<Verdict> {
     if case.call.whereabouts().is_none() {
         return of_the_end(case);
     }
-    let rules: [fn(&Case<'_>) -> Vec<Verdict>; 15] = [
+    let rules: [fn(&Case<'_>) -> Vec<Verdict>; 16] = [
         broker,
         no_consumer,
         not_registered,
@@ -36,6 +37,7 @@ pub(super) fn verdicts(case: &Case<'_>) -> Vec<Verdict> {
         running,
         worker_lost,
         silent,
+        unseen::taken,
         redelivered,
     ];
     let mut found: Vec<Verdict> = rules.iter().flat_map(|rule| rule(case)).collect();
@@ -296,6 +298,7 @@ fn worker_lost(case: &Case<'_>) -> Vec<Verdict> {
         how,
         started,
         runs_again,
+        after_visibility_timeout: runs_again == Some(true) && case.counts_no_consumers(),
     }]
 }
 
@@ -327,23 +330,7 @@ fn silent(case: &Case<'_>) -> Vec<Verdict> {
             has_it: has_it == Some(&worker.name),
         })
         .collect();
-    let unheard = case.unheard_readers();
-    let settled = case
-        .call
-        .inquiry
-        .asked
-        .is_some_and(|at| case.now.mono.since(at.mono) >= SETTLE);
-    if let Some(queue) = case
-        .call
-        .queue
-        .clone()
-        .filter(|_| case.only_sent() && settled && unheard > 0)
-    {
-        found.push(Verdict::ReaderUnheard {
-            queue,
-            readers: unheard,
-        });
-    }
+    found.extend(unseen::unheard(case));
     found
 }
 
@@ -406,6 +393,12 @@ fn queue_fine(case: &Case<'_>) -> Option<Verdict> {
 /// What can be done, given the reasons.
 pub(super) fn advice(case: &Case<'_>, why: &[Verdict]) -> Vec<Advice> {
     let mut next: Vec<Advice> = why.iter().filter_map(cure).collect();
+    let lost = |it: &Verdict| matches!(it, Verdict::WorkerLost { .. });
+    let gone = |it: &Verdict| matches!(it, Verdict::WorkerLost { how, .. } if *how == Loss::Gone);
+    if why.iter().any(gone) && case.answering_readers().next().is_none() {
+        let queue = case.call.queue.clone();
+        next.extend(queue.map(|queue| Advice::StartWorker { queue }));
+    }
     if let Some(state) = case.call.whereabouts() {
         let over = why.iter().any(|it| match it {
             Verdict::Lost { .. } => true,
@@ -417,8 +410,10 @@ pub(super) fn advice(case: &Case<'_>, why: &[Verdict]) -> Vec<Advice> {
         next.push(Advice::Wait);
         let strange = case.call.is_strange();
         let nowhere = strange && case.only_sent();
-        if !over && !nowhere {
-            next.push(if state == CallState::Run {
+        // Workers keep in their memory what is revoked: without one there is nobody to tell.
+        let nobody = why.iter().any(lost) && case.cluster().answering().next().is_none();
+        if !over && !nowhere && !nobody {
+            next.push(if state == CallState::Run && !why.iter().any(lost) {
                 Advice::Terminate
             } else {
                 Advice::Revoke

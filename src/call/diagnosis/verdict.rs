@@ -206,6 +206,8 @@ pub enum Verdict {
         started: bool,
         /// Whether the broker gives it to another worker; null if it is not known whether it was acknowledged.
         runs_again: Option<bool>,
+        /// Whether it does so only after its visibility timeout (Redis; an hour unless the application sets another).
+        after_visibility_timeout: bool,
     },
     /// A worker does not answer.
     WorkerSilent {
@@ -224,6 +226,20 @@ pub enum Verdict {
         queue: QueueName,
         /// How many.
         readers: u64,
+    },
+    /// Somebody heard the questions and did not answer, and which queues that one reads is not known (Redis).
+    WorkerUnheard {
+        /// How many.
+        workers: u64,
+    },
+    /// It is not in its queue and in no list of a worker, but some messages were taken and not acknowledged (Redis).
+    TakenUnseen {
+        /// Its queue.
+        queue: QueueName,
+        /// Such messages.
+        taken: u64,
+        /// Whether those of all queues are counted.
+        of_all_queues: bool,
     },
     /// The broker delivered it a second time.
     Redelivered {
@@ -275,6 +291,8 @@ impl Verdict {
             | Self::NotTaken { .. }
             | Self::Lost { .. }
             | Self::ReaderUnheard { .. }
+            | Self::WorkerUnheard { .. }
+            | Self::TakenUnseen { .. }
             | Self::Queued { .. }
             | Self::NoRecord { .. }
             | Self::NotKnown { .. } => true,

@@ -218,7 +218,11 @@ impl Verdict {
                 how,
                 started,
                 runs_again,
-            } => lost_with(worker, *how, *started, *runs_again),
+                after_visibility_timeout,
+            } => {
+                let again = Again::of(*runs_again, *after_visibility_timeout);
+                lost_with(worker, *how, *started, again)
+            }
             Self::WorkerSilent {
                 worker,
                 heard_ms,
@@ -242,6 +246,20 @@ impl Verdict {
                     "perhaps it is at {who} of {queue} that did not answer: busy with a solo pool, frozen, or no Celery worker"
                 )
             }
+            Self::WorkerUnheard { workers } => {
+                let who = match workers {
+                    1 => "a worker that heard us and did not answer".to_owned(),
+                    _ => format!("one of {workers} workers that heard us and did not answer"),
+                };
+                format!(
+                    "perhaps it is at {who}: busy with a solo pool, or frozen; what it reads is not known"
+                )
+            }
+            Self::TakenUnseen {
+                queue,
+                taken,
+                of_all_queues,
+            } => taken_unseen(queue, *taken, *of_all_queues),
             Self::Redelivered { worker, at } => {
                 format!("started again on {worker} at {at}: it may have run twice")
             }
@@ -310,7 +328,42 @@ fn registered_elsewhere(elsewhere: &[(NodeName, Vec<QueueName>)]) -> String {
     format!("; {node}{reads}{more} has it")
 }
 
-fn lost_with(worker: &NodeName, how: Loss, started: bool, again: Option<bool>) -> String {
+fn taken_unseen(queue: &QueueName, taken: u64, of_all_queues: bool) -> String {
+    let place = if of_all_queues {
+        "all queues"
+    } else {
+        queue.as_str()
+    };
+    format!(
+        "perhaps a worker took it and died: {} unacknowledged in {place}, given out again after {TIMEOUT}",
+        count(taken)
+    )
+}
+
+/// When a Redis gives out again what a dead worker held (protocol.md 5.2).
+const TIMEOUT: &str = "the visibility_timeout (1h unless set)";
+
+/// Whether and when what a lost worker had runs again.
+#[derive(Clone, Copy)]
+enum Again {
+    Soon,
+    AfterTimeout,
+    Never,
+    Unknown,
+}
+
+impl Again {
+    fn of(runs_again: Option<bool>, after_visibility_timeout: bool) -> Self {
+        match runs_again {
+            Some(true) if after_visibility_timeout => Self::AfterTimeout,
+            Some(true) => Self::Soon,
+            Some(false) => Self::Never,
+            None => Self::Unknown,
+        }
+    }
+}
+
+fn lost_with(worker: &NodeName, how: Loss, started: bool, again: Again) -> String {
     let what = match (how, started) {
         (Loss::Gone, true) => format!("{worker} is gone, and was running it"),
         (Loss::Gone, false) => format!("{worker} is gone, and held it"),
@@ -323,9 +376,14 @@ fn lost_with(worker: &NodeName, how: Loss, started: bool, again: Option<bool>) -
         }
     };
     let then = match again {
-        Some(true) => "not acknowledged, so the broker gives it to another worker",
-        Some(false) => "acknowledged before, so it will not run again",
-        None => "whether it runs again depends on acks_late, which is not known",
+        Again::Soon => "not acknowledged, so the broker gives it to another worker".to_owned(),
+        Again::AfterTimeout => {
+            format!("unacknowledged, so Redis gives it out again after {TIMEOUT}")
+        }
+        Again::Never => "acknowledged before, so it will not run again".to_owned(),
+        Again::Unknown => {
+            "whether it runs again depends on acks_late, which is not known".to_owned()
+        }
     };
     format!("{what}: {then}")
 }

@@ -1,8 +1,11 @@
 //! Task events as the way to learn the end of a call: switched on at the workers while a call needs them, and off again at exactly those
-//! workers that we switched on. Workers that send events anyway (`-E`) are never touched.
+//! workers that we switched on, by the last umbel that listens. Workers that send events anyway (`-E`) are never touched.
 
 use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::task::JoinHandle;
 
 use super::{Actor, Done, Inbox};
 use crate::broker::{Incoming, Link};
@@ -25,6 +28,9 @@ const LINGER: Duration = Duration::from_secs(1);
 const LEAVING: Duration = Duration::from_millis(200);
 /// Where both a result and an event may come, the result is given this long to be first: it has the value.
 pub(super) const DEFERENCE: Duration = Duration::from_millis(300);
+
+/// Workers that one umbel may leave to another.
+const INHERITED: usize = 10_000;
 
 /// Whether the link brings events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,6 +58,10 @@ pub(super) struct Ears {
     asked: Option<Moment>,
     /// Since when nobody needs them.
     idle: Option<Moment>,
+    /// Since when the connection that brought events is gone.
+    deaf: Option<Moment>,
+    /// The end of listening, under way.
+    closing: Option<JoinHandle<()>>,
 }
 
 struct Waiting {
@@ -102,15 +112,14 @@ impl Ears {
         times.into_iter().flatten().min()
     }
 
-    /// The request that leaves the workers as they were found; `None` if there is nothing to undo.
-    fn undo(&mut self) -> Option<Request> {
+    /// Ends listening, and leaves the workers as they were found.
+    fn leave(&mut self, link: Arc<dyn Link>) {
         let ours = std::mem::take(&mut self.ours);
-        (!ours.is_empty()).then(|| Request {
-            method: Method::DisableEvents,
-            destination: ours.into_iter().collect(),
-            ticket: TaskId::random().0,
-            reply_to: None,
-        })
+        let before = self.closing.take();
+        self.closing = Some(tokio::spawn(async move {
+            finished(before).await;
+            leave(&*link, ours).await;
+        }));
     }
 }
 
@@ -140,8 +149,9 @@ impl Actor {
             return;
         };
         self.ears.hearing = Hearing::Opening;
-        let done = self.done.clone();
+        let (done, closing) = (self.done.clone(), self.ears.closing.take());
         tokio::spawn(async move {
+            finished(closing).await;
             let heard = link.events(true).await;
             let _ = done.send(Done::Hearing(heard)).await;
         });
@@ -155,6 +165,7 @@ impl Actor {
         match heard {
             Ok(()) => {
                 self.ears.hearing = Hearing::On;
+                self.tell_missed().await;
                 self.ask_for_events();
             }
             Err(error) => {
@@ -164,6 +175,35 @@ impl Actor {
                     self.send_unheard(waiting.order, &warning).await;
                 }
             }
+        }
+    }
+
+    /// After an outage: what happened meanwhile nobody heard.
+    async fn tell_missed(&mut self) {
+        let Some(since) = self.ears.deaf.take() else {
+            return;
+        };
+        let missed = self.now().mono.since(since);
+        let missed = crate::text::human::duration(missed);
+        let warning = format!(
+            "events of {missed} were missed while the broker was away: if the task ended then, its end was not heard"
+        );
+        let waiting = |id: &TaskId| self.ears.holds(id);
+        let wanted = self.ears.wanted.iter().filter(|id| !waiting(id));
+        for id in wanted.cloned().collect::<Vec<_>>() {
+            self.fact(id, Fact::Warning(warning.clone())).await;
+        }
+    }
+
+    /// Another umbel has left, and leaves us the workers that send because of it.
+    pub(super) fn inherit(&mut self, note: &[u8]) {
+        let nodes = left_to_us(note);
+        self.ears.ours.extend(nodes);
+        // We have just stopped ourselves: it goes on to the next one, or ends here.
+        if self.ears.hearing == Hearing::Off
+            && let Some(link) = self.broker.link()
+        {
+            self.ears.leave(link);
         }
     }
 
@@ -235,20 +275,16 @@ impl Actor {
         self.ears.hearing = Hearing::Off;
         self.ears.sending.clear();
         (self.ears.idle, self.ears.asked) = (None, None);
-        let undo = self.ears.undo();
-        let Some(link) = self.broker.link() else {
-            return;
-        };
-        tokio::spawn(async move {
-            if let Some(request) = undo {
-                restore(&*link, &request).await;
-            }
-            let _ = link.events(false).await;
-        });
+        if let Some(link) = self.broker.link() {
+            self.ears.leave(link);
+        }
     }
 
     /// The connection is gone, and with it what was to be sent; what the workers send because of us stays noted.
     pub(super) async fn lose_ears(&mut self) {
+        if self.ears.hearing == Hearing::On && !self.ears.wanted.is_empty() {
+            self.ears.deaf.get_or_insert(self.clock.now().mono);
+        }
         self.ears.hearing = Hearing::Off;
         self.ears.sending.clear();
         self.ears.asked = None;
@@ -336,9 +372,11 @@ impl Actor {
 
     /// At the end: leaves the workers as they were found.
     pub(super) async fn restore_workers(&mut self) {
-        if let (Some(request), Some(link)) = (self.ears.undo(), self.broker.link()) {
-            restore(&*link, &request).await;
+        let listens = self.ears.hearing != Hearing::Off || !self.ears.ours.is_empty();
+        if let (true, Some(link)) = (listens, self.broker.link()) {
+            self.ears.leave(link);
         }
+        finished(self.ears.closing.take()).await;
     }
 }
 
@@ -356,6 +394,40 @@ impl Ears {
             None => {}
         }
     }
+}
+
+/// Waits for what was under way.
+async fn finished(closing: Option<JoinHandle<()>>) {
+    if let Some(closing) = closing {
+        // It does not panic, and nobody aborts it.
+        let _ = closing.await;
+    }
+}
+
+/// Listens no longer. The workers that send because of us are left to another umbel that listens, which switches them off in its
+/// time; if there is none, we do it.
+async fn leave(link: &dyn Link, ours: BTreeSet<NodeName>) {
+    let _ = link.events(false).await;
+    let names: Vec<&str> = ours.iter().map(NodeName::as_str).collect();
+    let note = serde_json::to_vec(&names).unwrap_or_default();
+    if ours.is_empty() || link.hand_over(note).await {
+        return;
+    }
+    let request = Request {
+        method: Method::DisableEvents,
+        destination: ours.into_iter().collect(),
+        ticket: TaskId::random().0,
+        reply_to: None,
+    };
+    restore(link, &request).await;
+}
+
+/// The workers of such a note; anybody could have written it.
+fn left_to_us(note: &[u8]) -> Vec<NodeName> {
+    let names: Vec<String> = serde_json::from_slice(note).unwrap_or_default();
+    let mut names: Vec<NodeName> = names.into_iter().map(NodeName::from).collect();
+    names.truncate(INHERITED);
+    names
 }
 
 async fn restore(link: &dyn Link, request: &Request) {

@@ -228,6 +228,7 @@ impl Actor {
             broker::Incoming::Reply(message) => self.control_reply(&message).await,
             broker::Incoming::Notice(notice) => self.notice(notice).await,
             broker::Incoming::Event(message) => self.events_came(&message).await,
+            broker::Incoming::HandedOver(note) => self.inherit(&note),
             broker::Incoming::Blocked(Some(reason)) => {
                 self.blocked = true;
                 self.tell(Event::Link(LinkName::Broker, LinkState::Blocked(reason)))

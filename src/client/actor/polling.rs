@@ -269,6 +269,7 @@ impl Actor {
     pub(super) async fn reached(&mut self, question: Question, reach: Result<Reach, Error>) {
         match (question, reach) {
             (Question::Registered, Ok(reach)) => self.heard(Heard::Asked { question, reach }).await,
+            (Question::Ping, Ok(reach)) => self.heard(Heard::Reached(reach)).await,
             // It may not have left: nobody is SILENT for that.
             (Question::Ping, Err(_)) => self.heard(Heard::NotAsked).await,
             _ => {}

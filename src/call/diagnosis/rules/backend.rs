@@ -52,6 +52,11 @@ pub(super) fn mismatch(case: &Case<'_>) -> Vec<Verdict> {
 
 /// The link to the result backend is down, or this call's results are cut off.
 pub(super) fn unreachable(case: &Case<'_>) -> Vec<Verdict> {
+    // What the broker carries is cut off with it: that is one reason, not two.
+    let carried = matches!(case.scene.results, Results::Rpc);
+    if carried && matches!(case.scene.broker, Way::Down { .. }) {
+        return Vec::new();
+    }
     let address = case.scene.results.address();
     let down = match (case.scene.backend, case.scene.results) {
         (Way::Down { since, reason, .. }, Results::Stored(_)) => {

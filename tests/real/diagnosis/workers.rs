@@ -1,0 +1,157 @@
+//! What becomes of a task at its worker, and of the worker.
+
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use super::stage::Way::{self, Rabbit, RabbitRpc, Redis, RedisRpc};
+use super::stage::{ONE_AT_A_TIME, assert_fields, assert_span, kinds, now, one_slot, w1, why};
+use crate::support::WorkerOptions;
+use crate::world::new_id;
+
+#[rstest]
+fn it_runs(#[values(Rabbit, RabbitRpc, Redis, RedisRpc)] way: Way) {
+    let Some(stage) = way.shared() else { return };
+    let document = stage.over("sleep", &["20"]);
+    let reason = why(&document, "running");
+    let expected = json!({"worker": w1(), "told_ms": null, "inferred": false});
+    assert_fields(reason, &expected);
+    assert_span(reason, "since_ms", 2_500, 20_000);
+    assert_eq!(kinds(&document)[0], "running", "{document:#}");
+    assert_eq!(document["diagnosis"]["next"][1]["kind"], "terminate");
+}
+
+#[rstest]
+fn its_worker_was_killed_and_had_acknowledged_it(#[values(Rabbit, Redis, RedisRpc)] way: Way) {
+    let Some(stage) = way.start(one_slot("")) else {
+        return;
+    };
+    let (call, _) = stage.in_the_middle("7");
+    stage.kill9();
+    let document = call.wait().expect_code(3).json();
+    let expected = json!({"how": "gone", "runs_again": false, "started": true});
+    assert_fields(why(&document, "worker_lost"), &expected);
+    let expected = json!({"state": "unknown", "worker": w1()});
+    assert_fields(now(&document), &expected);
+}
+
+#[rstest]
+fn its_worker_was_killed_and_the_broker_has_it_again(#[values(Rabbit, Redis)] way: Way) {
+    let Some(stage) = way.start(one_slot(ONE_AT_A_TIME)) else {
+        return;
+    };
+    let (call, _) = stage.in_the_middle("7");
+    stage.kill9();
+    let document = call.wait().expect_code(3).json();
+    // A Redis does not notice.
+    let late = way == Redis;
+    let expected = json!({"runs_again": true, "after_visibility_timeout": late});
+    assert_fields(why(&document, "worker_lost"), &expected);
+}
+
+/// Nobody saw that a worker had it: on a Redis nothing but the count of what was taken tells of it.
+#[rstest]
+fn its_worker_was_killed_before_it_could_be_asked(#[values(Redis, RedisRpc)] way: Way) {
+    let Some(stage) = way.start(one_slot("")) else {
+        return;
+    };
+    let _busy = stage.occupy("60");
+    let id = new_id();
+    let call = stage.call("add", &["1", "2", "--task-id", &id, "--timeout", "14"]);
+    stage.wait_received(&id);
+    stage.kill9();
+    let _again = stage.another(one_slot(""));
+    let document = call.wait().expect_code(3).json();
+    let expected = json!({"queue": "celery", "taken": 1, "inferred": true});
+    assert_fields(why(&document, "taken_unseen"), &expected);
+    assert!(!kinds(&document).contains(&"lost"), "{document:#}");
+    assert_eq!(now(&document)["state"], "sent");
+}
+
+#[rstest]
+fn its_worker_was_started_anew_and_knows_nothing_of_it(#[values(Rabbit, Redis)] way: Way) {
+    let Some(stage) = way.start(one_slot("")) else {
+        return;
+    };
+    let (call, _) = stage.in_the_middle("18");
+    stage.kill9();
+    let _again = stage.another(one_slot(""));
+    let document = call.wait().expect_code(3).json();
+    let expected = json!({"how": "restarted", "runs_again": false});
+    assert_fields(why(&document, "worker_lost"), &expected);
+}
+
+/// A Redis gives it out again when its visibility timeout is over, at the next look of a worker: one is at its start.
+#[rstest]
+#[case::rabbit(Rabbit, ONE_AT_A_TIME)]
+#[case::redis(
+    Redis,
+    "'task_acks_late': True, 'worker_prefetch_multiplier': 1, 'broker_transport_options': {'visibility_timeout': 1}"
+)]
+fn a_task_that_another_worker_starts_again_may_have_run_twice(
+    #[case] way: Way,
+    #[case] conf: &str,
+) {
+    let Some(stage) = way.start(one_slot(conf)) else {
+        return;
+    };
+    let (call, id) = stage.in_the_middle("18");
+    stage.kill9();
+    let second = stage.another(one_slot(conf));
+    second.wait_for_log(&format!("[{id}] received"));
+    let document = call.wait().expect_code(3).json();
+    assert_eq!(
+        why(&document, "redelivered")["worker"],
+        "w1@test",
+        "{document:#}"
+    );
+    assert_eq!(now(&document)["state"], "run", "{document:#}");
+}
+
+#[rstest]
+fn its_worker_is_frozen(#[values(Rabbit, Redis)] way: Way) {
+    let Some(stage) = way.start(one_slot("")) else {
+        return;
+    };
+    let (call, _) = stage.in_the_middle("7");
+    stage.freeze();
+    let document = call.wait().expect_code(3).json();
+    stage.thaw();
+    let expected = json!({"worker": w1(), "has_it": true, "solo": false});
+    assert_fields(why(&document, "worker_silent"), &expected);
+    assert_fields(now(&document), &json!({"state": "run", "inferred": true}));
+    let running = why(&document, "running");
+    assert!(running["told_ms"].is_u64(), "{document:#}");
+}
+
+#[rstest]
+fn a_solo_worker_cannot_answer_while_it_works(#[values(Rabbit, Redis)] way: Way) {
+    let options = WorkerOptions {
+        pool: "solo".to_owned(),
+        ..WorkerOptions::default()
+    };
+    let Some(stage) = way.start(options) else {
+        return;
+    };
+    let document = stage.over("sleep", &["8"]);
+    // The result backend told that it runs; the worker itself says nothing.
+    assert_eq!(now(&document)["state"], "run", "{document:#}");
+    let words = [
+        "1",
+        "2",
+        "--no-preflight",
+        "--queue",
+        "celery",
+        "--timeout",
+        "1",
+    ];
+    let other = stage.document(3, "add", &words);
+    let expected: Value = json!({"replied": 0, "of": 1});
+    assert_fields(&other["diagnosis"]["asked"], &expected);
+    // Only RabbitMQ knows that it reads this queue.
+    let (kind, field) = if way == Rabbit {
+        ("reader_unheard", "readers")
+    } else {
+        ("worker_unheard", "workers")
+    };
+    assert_eq!(why(&other, kind)[field], 1, "{other:#}");
+}
