@@ -351,7 +351,7 @@ fn timed_out(call: &Call, error: ErrorDocument) -> ErrorDocument {
 }
 
 fn failed(call: &Call, error: ErrorDocument) -> ErrorDocument {
-    let result = call.result.as_ref();
+    let result = call.result.as_deref();
     let exception = call.exception();
     ErrorDocument {
         class: exception.map(full_name),

@@ -214,7 +214,7 @@ fn expired(case: &Case<'_>) -> Vec<Verdict> {
     let expires = call.signature.options.expires;
     let over = call.timeline.published.zip(expires);
     let over = over.map(|(sent, expires)| sent.mono.after(expires));
-    let waits = call.timeline.started.is_none() && call.whereabouts() != Some(CallState::Retry);
+    let waits = !matches!(call.whereabouts(), Some(CallState::Run | CallState::Retry));
     let passed = waits && over.is_some_and(|over| case.now.mono > over);
     let ago = over.map_or(Duration::ZERO, |over| case.now.mono.since(over));
     (dropped || passed)
@@ -343,7 +343,7 @@ fn silent(case: &Case<'_>) -> Vec<Verdict> {
 }
 
 fn redelivered(case: &Case<'_>) -> Vec<Verdict> {
-    let told = case.call.inquiry.redelivered.as_ref();
+    let told = case.call.started_again();
     told.map(|(worker, when)| Verdict::Redelivered {
         worker: worker.clone(),
         at: at(when.wall),
