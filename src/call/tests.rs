@@ -3,6 +3,7 @@
 mod delivery;
 mod ends;
 mod events;
+mod found;
 mod order;
 mod waiting;
 mod way;
@@ -15,8 +16,10 @@ use rstest::rstest;
 use super::document::CallDocument;
 use super::timeline::Clock;
 use super::*;
+use crate::clock::Timestamp;
 use crate::error::Kind;
 use crate::protocol::Options;
+use crate::protocol::control::{HeldTask, Place};
 use crate::protocol::event::{Announced, TaskEvent, TaskEventKind};
 
 fn at(ms: u64) -> Now {

@@ -110,6 +110,11 @@ impl Timeline {
     pub(super) fn runs(&mut self, story: &Story, end: Option<&End>) {
         let at = |start: Option<&Start>| start.and_then(Start::at);
         let (first, last) = (at(story.first.as_ref()), at(story.last.as_ref()));
+        // The first start is not after the last one, whatever two clocks say.
+        let first = match (first, last) {
+            (Some(first), Some(last)) if last.0.mono < first.0.mono => Some(last),
+            (first, _) => first,
+        };
         self.started = first.map(|(at, _)| at);
         self.told = first.is_some_and(|(_, told)| told);
         self.last_started = last.map(|(at, _)| at);
