@@ -18,7 +18,6 @@ pub mod place;
 pub mod record;
 pub mod secrets;
 pub mod store;
-pub mod usual;
 
 pub use actor::{Closed, Handle, Notice, Reply, open};
 pub use diff::{Change, Difference, diff};
@@ -28,4 +27,3 @@ pub use place::{Keep, Place, place};
 pub use record::{Known, Masked, NotRepeatable, Origin, Record, Scribe};
 pub use secrets::Secrets;
 pub use store::repair::{Repaired, repair};
-pub use usual::{Spread, Usual};

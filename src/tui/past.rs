@@ -1,8 +1,9 @@
 //! What the screen asks of history, and what history tells. Plain data; asks nothing itself.
 
+use crate::call::diagnosis::Usual;
 use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::history::{Count, Cursor, Filter, Found, Notice, Record, Row, Usual};
+use crate::history::{Count, Cursor, Filter, Found, Notice, Record, Row};
 use crate::protocol::{TaskId, TaskName};
 
 /// Rows that are fetched at once.
@@ -75,7 +76,7 @@ pub enum Told {
     /// What was found by an id.
     Got(Found, Purpose),
     /// How long a task usually takes.
-    Usual(TaskName, Usual),
+    Usual(TaskName, Option<Usual>),
     /// Calls without an answer.
     Unresolved(Vec<Record>),
     /// A call was deleted: what was there.

@@ -196,7 +196,11 @@ impl Call {
     fn moved_at(&self) -> Option<Moment> {
         self.whereabouts()?;
         let timeline = &self.timeline;
-        let stations = [timeline.published, timeline.confirmed, timeline.started];
+        let stations = [
+            timeline.published,
+            timeline.confirmed,
+            timeline.last_started,
+        ];
         stations.into_iter().flatten().map(|at| at.mono).max()
     }
 

@@ -239,7 +239,7 @@ fn running(case: &Case<'_>) -> Vec<Verdict> {
     let told = call.inquiry.told.map(ago);
     vec![Verdict::Running {
         worker: call.worker.clone(),
-        since_ms: call.timeline.started.map(ago),
+        since_ms: call.timeline.last_started.map(ago),
         told_ms: told.filter(|_| !super::place::confirmed(case)),
         usual: case.scene.usual,
     }]

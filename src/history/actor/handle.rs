@@ -10,11 +10,12 @@ use tokio::sync::oneshot;
 use super::desk::Desk;
 use super::inbox::Inbox;
 use super::{busy, ended};
+use crate::call::diagnosis::Usual;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 use crate::history::store::Store;
 use crate::history::store::Trouble;
-use crate::history::{Count, Cursor, Filter, Found, Record, Row, Usual};
+use crate::history::{Count, Cursor, Filter, Found, Record, Row};
 use crate::protocol::{QueueName, TaskId, TaskName};
 
 /// How long the end of the program waits for the disk.
@@ -92,7 +93,7 @@ impl Handle {
     }
 
     /// How long a task usually takes: see [`Store::usual`].
-    pub fn usual(&self, task: TaskName, queue: Option<QueueName>) -> Reply<Usual> {
+    pub fn usual(&self, task: TaskName, queue: Option<QueueName>) -> Reply<Option<Usual>> {
         self.read(move |store| store.usual(&task, queue.as_ref()))
     }
 
