@@ -19,6 +19,7 @@ pub mod record;
 pub mod secrets;
 pub mod store;
 
+pub use crate::call::diagnosis::Usual;
 pub use actor::{Closed, Handle, Notice, Reply, open};
 pub use diff::{Change, Difference, diff};
 pub use filter::{Count, Cursor, Filter, Found, Row, TaskFilter};

@@ -116,12 +116,14 @@ impl Call {
     /// A list of a worker has it.
     fn seen(&mut self, place: Place, node: NodeName, task: &HeldTask, now: Now) {
         self.told_of(now);
-        let started = task.started.filter(|unix| unix.is_finite());
-        let started = started.map(|unix| (unix * 1e6) as i64);
+        let started = task
+            .started
+            .and_then(|unix| Duration::try_from_secs_f64(unix).ok())
+            .and_then(|unix| Timestamp::UNIX_EPOCH.checked_add(unix).ok());
         self.evidence.add(Sighting {
             at: now,
             teller: Teller::List {
-                started: started.and_then(|unix| Timestamp::from_microsecond(unix).ok()),
+                started,
                 acknowledged: task.acknowledged,
             },
             node: Some(node),

@@ -217,14 +217,14 @@ impl Narrator<'_> {
     }
 
     fn list(&mut self, sighting: &Sighting) {
-        match sighting.step {
-            Step::Started(_) => self.start((self.story.attempt, true), false, sighting, false),
-            _ => {
-                self.receive(self.story.attempt, sighting, false);
-                if self.story.stage < Stage::Run {
-                    self.moves_to(sighting, false);
-                }
-            }
+        let attempt = self.story.attempt;
+        if matches!(sighting.step, Step::Started(_)) {
+            self.start((attempt, true), false, sighting, false);
+            return;
+        }
+        self.receive(attempt, sighting, false);
+        if self.story.stage < Stage::Run {
+            self.moves_to(sighting, false);
         }
     }
 

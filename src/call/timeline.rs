@@ -127,9 +127,9 @@ impl Timeline {
         };
         let own = || {
             let (node, ended) = end?.own.as_ref()?;
-            let (starter, started) = story.last.as_ref()?.own.as_ref()?;
+            let (runner, started) = story.last.as_ref()?.own.as_ref()?;
             let took = ended.duration_since(*started);
-            Duration::try_from(took).ok().filter(|_| starter == node)
+            Duration::try_from(took).ok().filter(|_| runner == node)
         };
         let told = end.and_then(|end| end.runtime).or_else(own);
         self.runtime = told.or(story.runtime);

@@ -1,9 +1,8 @@
 //! What the screen asks of history, and what history tells. Plain data; asks nothing itself.
 
-use crate::call::diagnosis::Usual;
 use crate::clock::Timestamp;
 use crate::error::Error;
-use crate::history::{Count, Cursor, Filter, Found, Notice, Record, Row};
+use crate::history::{Count, Cursor, Filter, Found, Notice, Record, Row, Usual};
 use crate::protocol::{TaskId, TaskName};
 
 /// Rows that are fetched at once.
