@@ -1,27 +1,56 @@
 //! The life of one call: one state machine that merges what the publish, the result backend and the workers tell. Pure.
 //!
 //! A deadline ends the *waiting* only. The outcome is unknown until it is known, and a late result lands in the same record.
+//!
+//! # Same facts, same state
+//!
+//! A fact is what was told and the moment at which we heard it. Facts may be merged in any order and twice: nothing is concluded from
+//! the order of merging. Everything shown is concluded from what was gathered, by these rules:
+//!
+//! - **Delivery**: the surest word counts (`Draft < Publishing < Unknown < Refused < Unsent < Confirmed < Returned`).
+//! - **Where it is** ([`story`]): the furthest (attempt, stage) that was told. Events of one worker go by its own time and logical
+//!   clock, everything else by when we heard it. What is told of an earlier attempt is old.
+//! - **The end** ([`ending`]): a result before an event, before "nothing is kept"; any end before a plain `REVOKED`, which a worker
+//!   that runs the task after all overwrites; a result that can be read before one that cannot; of two alike the one heard first.
+//! - **LATE** ([`patience`]): whether the deadline was over when the end was heard. A deadline at that very moment was over; what the
+//!   user did at that very moment came after it.
+//! - **Times** are on our own clock, or told by a worker whose clock was never found wrong, which is marked
+//!   ([`Timeline::queued_on`], [`Timeline::ran_on`]). What was heard too late to say when it happened has no time.
+//!
+//! What does depend on when we heard it: moments on our clock, LATE, and the order of states without a number or clock of their own
+//! (those of a result backend, and lists), because nothing else orders them.
 
 pub mod answer;
 mod delivery;
 pub mod diagnosis;
 pub mod document;
+mod ending;
+mod evidence;
 pub mod fact;
+mod merge;
+mod patience;
 pub mod preflight;
 pub mod restore;
+pub mod share;
 pub mod state;
+mod story;
 #[cfg(test)]
 mod tests;
 pub mod timeline;
 mod told;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::broker::Route;
 use crate::clock::{Moment, Now};
 use crate::error::Error;
-use crate::protocol::control::{HeldTask, Place};
 use crate::protocol::{Json, NodeName, QueueName, Signature, State, TaskId, TaskResult};
+
+use ending::Ends;
+use evidence::Evidence;
+use patience::{Act, Patience};
+use story::Story;
 
 pub use answer::{Answer, Repr, Source};
 pub use diagnosis::Inquiry;
@@ -43,18 +72,22 @@ pub enum Waiting {
     Detached(Now),
 }
 
-/// How far the message got.
-#[derive(Clone, Debug, PartialEq)]
+/// How far the message got, the surest word last: a message that is returned was confirmed too, and one that is confirmed is queued
+/// whatever else was feared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Delivery {
     Draft,
     Publishing,
-    Confirmed,
-    Unsent,
     Unknown,
+    /// By ourselves.
+    Refused,
+    Unsent,
+    Confirmed,
+    Returned,
 }
 
 /// How it ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Outcome {
     Ok,
     Fail,
@@ -102,7 +135,7 @@ pub struct Call {
     /// The application's own state, such as `PROGRESS`, and its meta.
     pub custom: Option<(String, Json)>,
     /// The last state from a result backend: the result once it ended.
-    pub result: Option<TaskResult>,
+    pub result: Option<Arc<TaskResult>>,
     /// Where its outcome was heard.
     pub source: Option<Source>,
     /// What it returned, as a worker's event tells it.
@@ -117,12 +150,23 @@ pub struct Call {
     pub warnings: Vec<String>,
     /// What was asked about it.
     pub inquiry: Inquiry,
+    /// What was told, from which everything above is concluded.
     delivery: Delivery,
+    delivered: (Now, Option<Error>),
+    before: Story,
+    evidence: Evidence,
+    ends: Ends,
+    patience: Patience,
+    links: Vec<(Now, Option<String>)>,
+    large: Option<(Now, usize)>,
+    read: Option<Moment>,
+    /// What is concluded, beside the fields above.
     phase: Phase,
     outcome: Option<Outcome>,
     late: bool,
-    retries_seen: u64,
-    event_clock: u64,
+    twice: Option<(NodeName, Now)>,
+    /// That the time is over was noticed.
+    noticed: bool,
 }
 
 impl Call {
@@ -150,11 +194,19 @@ impl Call {
             warnings: Vec::new(),
             inquiry: Inquiry::default(),
             delivery: Delivery::Draft,
+            delivered: (now, None),
+            before: Story::default(),
+            evidence: Evidence::default(),
+            ends: Ends::default(),
+            patience: Patience::new(timeout),
+            links: Vec::new(),
+            large: None,
+            read: None,
             phase: Phase::Sent,
             outcome: None,
             late: false,
-            retries_seen: 0,
-            event_clock: 0,
+            twice: None,
+            noticed: false,
         }
     }
 
@@ -168,16 +220,16 @@ impl Call {
         if let Some(outcome) = self.outcome {
             return self.ended(outcome);
         }
-        match (&self.delivery, self.waiting) {
-            (Delivery::Draft, _) => CallState::Draft,
-            (Delivery::Unsent, _) => CallState::Unsent,
+        match (self.delivery, self.waiting) {
+            (Delivery::Draft | Delivery::Refused, _) => CallState::Draft,
+            (Delivery::Unsent | Delivery::Returned, _) => CallState::Unsent,
             (_, Waiting::TimedOut(_)) => CallState::Timeout,
             (_, Waiting::Detached(_)) => CallState::Detached,
             (delivery, Waiting::Yes) => self.live(delivery),
         }
     }
 
-    fn live(&self, delivery: &Delivery) -> CallState {
+    fn live(&self, delivery: Delivery) -> CallState {
         match (self.phase, delivery) {
             (Phase::Retry, _) => CallState::Retry,
             (Phase::Run, _) => CallState::Run,
@@ -204,20 +256,24 @@ impl Call {
 
     /// Where the task is as far as is known, also after we stopped waiting: SENT, RECV, RUN or RETRY; `None` once it ended or if it was never sent.
     pub fn whereabouts(&self) -> Option<CallState> {
-        let under_way =
-            self.outcome.is_none() && !matches!(self.delivery, Delivery::Draft | Delivery::Unsent);
-        under_way.then(|| self.live(&self.delivery))
+        let sent = matches!(
+            self.delivery,
+            Delivery::Publishing | Delivery::Unknown | Delivery::Confirmed
+        );
+        (self.outcome.is_none() && sent).then(|| self.live(self.delivery))
     }
 
     /// Whether it was refused before it was published: it stays a draft, and nothing more comes.
     pub fn refused(&self) -> bool {
-        self.delivery == Delivery::Draft && self.trouble.is_some()
+        self.delivery == Delivery::Refused
     }
 
     /// Whether it is certain (`Some`) or not (`None`) that the message was queued.
     pub fn sent(&self) -> Option<bool> {
         match self.delivery {
-            Delivery::Draft | Delivery::Unsent => Some(false),
+            Delivery::Draft | Delivery::Refused | Delivery::Unsent | Delivery::Returned => {
+                Some(false)
+            }
             Delivery::Confirmed => Some(true),
             Delivery::Publishing | Delivery::Unknown => {
                 (self.phase > Phase::Sent || self.outcome.is_some()).then_some(true)
@@ -261,46 +317,42 @@ impl Call {
 
     /// Time passes: at the deadline the waiting ends, nothing else. Returns whether it ended just now.
     pub fn tick(&mut self, now: Now) -> bool {
-        let over = self.deadline().is_some_and(|deadline| now.mono >= deadline);
-        if over {
-            self.waiting = Waiting::TimedOut(now);
+        self.patience.look(now.mono);
+        if !self.noticed && self.outcome.is_none() {
+            self.waits();
         }
-        over
+        let over = self.outcome.is_none() && matches!(self.waiting, Waiting::TimedOut(_));
+        over && !std::mem::replace(&mut self.noticed, over)
     }
 
-    /// Waits `by` longer (or shorter, never less than already elapsed plus a moment); waits again if the deadline had passed.
+    /// Waits `timeout` in all, counted from the confirm, at most [`LONGEST_WAIT`]: longer or shorter than before; waits again if the
+    /// deadline had passed.
     pub fn set_timeout(&mut self, timeout: Duration, now: Now) {
-        self.timeout = timeout.clamp(Duration::from_millis(1), LONGEST_WAIT);
-        let ahead = self
-            .timeline
-            .waiting_since()
-            .is_none_or(|start| start.mono.after(self.timeout) > now.mono);
-        if ahead && matches!(self.waiting, Waiting::TimedOut(_) | Waiting::Detached(_)) {
-            self.waiting = Waiting::Yes;
-        }
+        let timeout = timeout.clamp(Duration::from_millis(1), LONGEST_WAIT);
+        self.patience.act(Act::Wait(timeout), now);
+        self.waits();
     }
 
     /// The user stops waiting; we go on listening.
     pub fn detach(&mut self, now: Now) {
-        if self.waiting == Waiting::Yes && self.outcome.is_none() {
-            self.waiting = Waiting::Detached(now);
-        }
+        self.patience.act(Act::Detach, now);
+        self.waits();
     }
 
     /// Merges one fact. Facts may come late, twice and in any order. Returns whether anything changed.
     pub fn apply(&mut self, fact: Fact, now: Now) -> bool {
-        // Results may be large: they are compared, never copied.
-        let news = match &fact {
-            Fact::Result(result) => self.takes_results() && self.result.as_ref() != Some(&**result),
-            _ => false,
-        };
         let before = self.summary();
-        // The same state, fetched again, tells nothing of now.
-        if news || !matches!(fact, Fact::Result(_)) {
-            self.inquiry.note(&fact, now);
-        }
-        self.merge(fact, now);
+        self.inquiry.note(&fact, now);
+        let news = self.merge(fact, now);
+        self.conclude();
         news || before != self.summary()
+    }
+
+    /// Where an attempt was started that had been started before, and when that was heard: it may have run twice.
+    pub fn started_again(&self) -> Option<(&NodeName, Now)> {
+        let told = self.twice.iter().chain(&self.inquiry.redelivered);
+        let first = told.min_by_key(|(node, at)| (at.mono, node));
+        first.map(|(node, at)| (node, *at))
     }
 
     /// What can be seen of it, but for its result.
@@ -315,158 +367,8 @@ impl Call {
             ),
             (self.trouble.is_some(), self.backend_lost.is_some()),
             (self.warnings.len(), self.arriving.is_some(), self.source),
-            self.inquiry.summary(),
+            (self.inquiry.summary(), self.twice.is_some()),
         )
-    }
-
-    fn merge(&mut self, fact: Fact, now: Now) {
-        match fact {
-            Fact::Publishing => self.publishing(now),
-            Fact::Confirmed => self.confirmed(now),
-            Fact::Returned(reason) => self.returned(&reason),
-            Fact::Unsent(error) => self.unsent(error),
-            Fact::Unknown(error) => self.unknown(error, now),
-            Fact::NoResult => {
-                if self.outcome.is_none() {
-                    self.end(Outcome::NoResult, now);
-                }
-            }
-            Fact::Result(result) => self.heard(*result, now),
-            Fact::Arriving(size) => self.arrives(size, now),
-            Fact::Unreadable { reason, state } => self.cannot_read(reason, state.as_ref(), now),
-            Fact::Event(event) => self.told(*event, now),
-            Fact::Warning(warning) => self.warnings.push(warning),
-            Fact::Seen { place, node, task } => self.seen(place, node, &task, now),
-            Fact::Asked | Fact::Answered { .. } | Fact::Eta(_) | Fact::NotStored => {}
-            Fact::BackendLost(reason) => self.backend_lost = Some(reason),
-            Fact::BackendBack => self.backend_lost = None,
-        }
-    }
-
-    /// Whether a result still tells something: also the value of what only an event has told.
-    fn takes_results(&self) -> bool {
-        self.outcome.is_none() || self.source == Some(Source::Event)
-    }
-
-    /// A large result is here. What arrived before the deadline and is read after it is not late.
-    fn arrives(&mut self, size: usize, now: Now) {
-        if self.outcome.is_some() {
-            return;
-        }
-        self.arriving = Some((now, size));
-        if matches!(self.waiting, Waiting::TimedOut(over) if now.mono < over.mono) {
-            self.waiting = Waiting::Yes;
-        }
-    }
-
-    /// A result came and cannot be read. Where its state is sure, the task has ended.
-    fn cannot_read(&mut self, reason: String, state: Option<&State>, now: Now) {
-        self.arriving = None;
-        if self.outcome.is_some() {
-            return;
-        }
-        let hint = format!(
-            "a worker has answered, only its answer is out of reach here; Celery itself reads it: AsyncResult('{}')",
-            self.id()
-        );
-        let kind = crate::error::Kind::Internal;
-        self.trouble = Some(Error::new(kind, reason).hint(hint));
-        let outcome = match state {
-            Some(State::Success) => Outcome::Ok,
-            Some(State::Failure) => Outcome::Fail,
-            Some(State::Revoked) => Outcome::Revoked,
-            _ => return,
-        };
-        self.source = Some(Source::Backend);
-        self.result = None;
-        self.end(outcome, now);
-    }
-
-    /// The value of a task that an event told the end of.
-    fn completed(&mut self, result: TaskResult) {
-        if self.takes_results() && result.state.is_final() {
-            self.outcome = Some(outcome(&result));
-            self.source = Some(Source::Backend);
-            self.repr = None;
-            self.result = Some(result);
-        }
-    }
-
-    fn heard(&mut self, result: TaskResult, now: Now) {
-        self.arriving = None;
-        if self.outcome.is_some() {
-            return self.completed(result);
-        }
-        self.told_at = Some(now);
-        self.worker = result.worker.clone().or_else(|| self.worker.take());
-        self.pid = result.pid.or(self.pid);
-        self.retries = result.retries.or(self.retries);
-        self.custom = None;
-        match &result.state {
-            State::Pending => {}
-            State::Started => self.started(now),
-            State::Retry => {
-                // Without an extended result nobody numbers the retries: those we saw are counted.
-                let seen = self
-                    .retries_seen
-                    .saturating_add(u64::from(self.phase != Phase::Retry));
-                self.phase = Phase::Retry;
-                self.retries_seen = seen;
-                self.retries = result.retries.or(Some(seen));
-            }
-            State::Custom(word) => {
-                self.started(now);
-                self.custom = Some((word.clone(), result.value.clone()));
-            }
-            State::Success | State::Failure | State::Revoked => {
-                self.source = Some(Source::Backend);
-                let outcome = outcome(&result);
-                self.end(outcome, now);
-            }
-        }
-        self.result = Some(result);
-    }
-
-    fn started(&mut self, now: Now) {
-        self.phase = Phase::Run;
-        if !self.inquiry.heard_late(now) {
-            self.timeline.started.get_or_insert(now);
-        }
-    }
-
-    fn seen(&mut self, place: Place, node: NodeName, task: &HeldTask, now: Now) {
-        if self.outcome.is_some() {
-            return;
-        }
-        self.told_at = Some(now);
-        self.worker = Some(node);
-        self.acknowledged = Some(task.acknowledged);
-        match place {
-            Place::Reserved | Place::Scheduled => {
-                self.timeline
-                    .received
-                    .get_or_insert(self.timeline.started.unwrap_or(now));
-                if self.phase < Phase::Recv {
-                    self.phase = Phase::Recv;
-                }
-            }
-            Place::Active => {
-                self.pid = task.pid.or(self.pid);
-                let started = self.timeline.clamp_remote(task.started, now);
-                self.phase = Phase::Run;
-                // Received at the latest when it started, whenever that was told.
-                let started = *self.timeline.started.get_or_insert(started);
-                self.timeline.received.get_or_insert(started);
-            }
-        }
-    }
-
-    fn end(&mut self, outcome: Outcome, now: Now) {
-        self.late = matches!(self.waiting, Waiting::TimedOut(_));
-        self.arriving = None;
-        self.outcome = Some(outcome);
-        self.backend_lost = None;
-        self.timeline.done = Some(now);
     }
 }
 

@@ -19,8 +19,8 @@ pub mod place;
 pub mod record;
 pub mod secrets;
 pub mod store;
-pub mod usual;
 
+pub use crate::call::diagnosis::Usual;
 pub use actor::{Closed, Handle, Notice, Reply, open};
 pub use diff::{Change, Difference, diff};
 pub use filter::{Count, Cursor, Filter, Found, Row, TaskFilter};
@@ -30,4 +30,3 @@ pub use place::{Keep, Place, place};
 pub use record::{Known, Masked, NotRepeatable, Origin, Record, Scribe};
 pub use secrets::Secrets;
 pub use store::repair::{Repaired, repair};
-pub use usual::{Spread, Usual};

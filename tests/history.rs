@@ -106,6 +106,15 @@ fn returned(id: &str, task: &str, kwargs: &str, ms: u64, took: u64, value: &str)
     record(&call, ms + took)
 }
 
+/// The same, of which the start was seen at once.
+fn ran(id: &str, task: &str, kwargs: &str, ms: u64, took: u64, value: &str) -> Record {
+    let mut call = sent(id, task, kwargs, ms);
+    let value = Json::parse_strict(value).unwrap();
+    call.apply(ended(State::Started, Json::Null), at(ms));
+    call.apply(ended(State::Success, value), at(ms + took));
+    record(&call, ms + took)
+}
+
 fn ids(store: &Store, filter: &Filter) -> Vec<String> {
     let rows = store.page(filter, None, 100).unwrap();
     rows.into_iter().map(|row| row.id.0).collect()

@@ -8,19 +8,16 @@ use crate::protocol::QueueName;
 
 impl Call {
     pub(super) fn publishing(&mut self, now: Now) {
-        if self.delivery == Delivery::Draft {
-            self.delivery = Delivery::Publishing;
-            self.timeline.published = Some(now);
-        }
+        first(&mut self.timeline.published, now);
+        self.delivers(Delivery::Publishing, None, now);
     }
 
     pub(super) fn confirmed(&mut self, now: Now) {
-        self.delivery = Delivery::Confirmed;
-        self.timeline.confirmed.get_or_insert(now);
+        first(&mut self.timeline.confirmed, now);
+        self.delivers(Delivery::Confirmed, None, now);
     }
 
-    pub(super) fn returned(&mut self, reason: &str) {
-        self.delivery = Delivery::Unsent;
+    pub(super) fn returned(&mut self, reason: &str, now: Now) {
         let named = self.route.as_ref().filter(|it| !it.exchange.is_empty());
         let (what, hint) = if let Some(Route {
             exchange,
@@ -39,22 +36,41 @@ impl Call {
             )
         };
         let message = format!("the broker returned the message: {what} ({reason})");
-        self.trouble = Some(Error::new(Kind::Unsent, message).hint(hint));
+        let trouble = Error::new(Kind::Unsent, message).hint(hint);
+        self.delivers(Delivery::Returned, Some(trouble), now);
     }
 
     /// What the broker refused, or was down for, is unsent; what we refused ourselves stays a draft.
-    pub(super) fn unsent(&mut self, error: Error) {
-        self.delivery = if error.kind == Kind::Unsent {
+    pub(super) fn unsent(&mut self, error: Error, now: Now) {
+        let delivery = if error.kind == Kind::Unsent {
             Delivery::Unsent
         } else {
-            Delivery::Draft
+            Delivery::Refused
         };
-        self.trouble = Some(error);
+        self.delivers(delivery, Some(error), now);
     }
 
     pub(super) fn unknown(&mut self, error: Error, now: Now) {
-        self.delivery = Delivery::Unknown;
-        self.timeline.confirmed.get_or_insert(now);
-        self.trouble = Some(error);
+        first(&mut self.timeline.confirmed, now);
+        self.delivers(Delivery::Unknown, Some(error), now);
+    }
+
+    /// The surest word counts, see [`Delivery`]; of two equal ones the first.
+    fn delivers(&mut self, delivery: Delivery, trouble: Option<Error>, now: Now) {
+        let words = |it: Option<&Error>| {
+            it.map(|it| (it.message.clone(), it.hint.clone(), it.kind.to_string()))
+        };
+        let (at, known) = &self.delivered;
+        let sooner = (now.mono, words(trouble.as_ref())) < (at.mono, words(known.as_ref()));
+        if delivery > self.delivery || (delivery == self.delivery && sooner) {
+            self.delivery = delivery;
+            self.delivered = (now, trouble);
+        }
+    }
+}
+
+fn first(place: &mut Option<Now>, now: Now) {
+    if place.is_none_or(|at| (now.mono, now.wall) < (at.mono, at.wall)) {
+        *place = Some(now);
     }
 }

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use super::diagnosis::{Diagnosis, DiagnosisDocument};
+use super::timeline::Clock;
 use super::{Call, CallState, Source};
 use crate::clock::Now;
 use crate::error::{Error, Kind};
@@ -52,7 +53,12 @@ pub struct CallDocument<'a> {
     timeout_ms: u64,
     expires_at: Option<String>,
     queued_ms: Option<u64>,
+    /// Whose clock that is on: `ours`, or `both` (from ours to the worker's: as wrong as they differ); null where it is not known.
+    queued_clock: Option<Clock>,
+    /// The last run alone.
     ran_ms: Option<u64>,
+    /// Whose clock that is on: `ours`, `worker`, `both`.
+    ran_clock: Option<Clock>,
     total_ms: Option<u64>,
     late: bool,
     warnings: Vec<String>,
@@ -140,7 +146,9 @@ impl<'a> CallDocument<'a> {
             timeout_ms: whole_ms(call.timeout),
             expires_at: expires.map(rfc3339),
             queued_ms: ms(timeline.queued()),
+            queued_clock: timeline.queued_on(),
             ran_ms: ms(timeline.ran()),
+            ran_clock: timeline.ran_on(),
             total_ms: ms(timeline.total().filter(|_| call.result_known())),
             late: call.late(),
             warnings: warnings(call),
@@ -194,6 +202,12 @@ fn warnings(call: &Call) -> Vec<String> {
         warnings.push(format!(
             "the result itself is not known: result_repr is the {}",
             repr.label()
+        ));
+    }
+    if let Some((worker, when)) = call.started_again() {
+        warnings.push(format!(
+            "it was started again on {worker} at {}: it may have run twice",
+            rfc3339(when.wall)
         ));
     }
     if call.opaque().is_some() {
@@ -373,7 +387,7 @@ fn timed_out(call: &Call, error: ErrorDocument) -> ErrorDocument {
 }
 
 fn failed(call: &Call, error: ErrorDocument) -> ErrorDocument {
-    let result = call.result.as_ref();
+    let result = call.result.as_deref();
     let exception = call.exception();
     ErrorDocument {
         class: exception.map(full_name),

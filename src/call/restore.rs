@@ -2,88 +2,121 @@
 
 use std::time::Duration;
 
-use super::{Call, CallState, Delivery, Fact, Outcome, Phase, Repr, Source, Timeline, Waiting};
+use super::ending::Told;
+use super::patience::Patience;
+use super::story::{Stage, Start, Story};
+use super::{Call, CallState, Delivery, Fact, Outcome, Phase, Source, Waiting};
 use crate::clock::Now;
-use crate::error::Error;
-use crate::protocol::{Json, NodeName, QueueName, Signature, TaskResult};
+use crate::error::{Error, Kind};
+use crate::protocol::Signature;
 
 /// How long ago a call may have been sent that was not sent from here.
 const LONG: Duration = Duration::from_hours(365 * 24);
 
-/// What is kept of a call: all that [`Call`] shows.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Remains {
-    /// [`Call::signature`].
-    pub signature: Signature,
-    /// [`Call::queue`].
-    pub queue: Option<QueueName>,
-    /// [`Call::timeout`].
-    pub timeout: Duration,
-    /// [`Call::waiting`].
-    pub waiting: Waiting,
-    /// [`Call::timeline`].
-    pub timeline: Timeline,
-    /// [`Call::told_at`].
-    pub told_at: Option<Now>,
-    /// [`Call::worker`].
-    pub worker: Option<NodeName>,
-    /// [`Call::pid`].
-    pub pid: Option<u64>,
-    /// [`Call::acknowledged`].
-    pub acknowledged: Option<bool>,
-    /// [`Call::retries`].
-    pub retries: Option<u64>,
-    /// [`Call::custom`].
-    pub custom: Option<(String, Json)>,
-    /// [`Call::result`].
-    pub result: Option<TaskResult>,
-    /// [`Call::source`].
-    pub source: Option<Source>,
-    /// [`Call::repr`].
-    pub repr: Option<Repr>,
-    /// [`Call::trouble`].
-    pub trouble: Option<Error>,
-    /// [`Call::backend_lost`].
-    pub backend_lost: Option<String>,
-    /// [`Call::warnings`].
-    pub warnings: Vec<String>,
+/// What of a call cannot be read from its public fields.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing {
     /// [`Call::state`].
     pub state: CallState,
     /// [`Call::whereabouts`].
     pub whereabouts: Option<CallState>,
     /// [`Call::sent`].
     pub sent: Option<bool>,
-    /// [`Call::late`].
-    pub late: bool,
 }
 
 impl Call {
-    /// The call that `remains` are of: it shows the same, and goes on merging facts.
-    pub fn restore(remains: Remains) -> Self {
-        let call = Self::new(remains.signature, remains.timeout, remains.timeline.created);
-        Self {
-            delivery: delivery(remains.state, remains.sent, remains.whereabouts),
-            phase: phase(remains.whereabouts),
-            outcome: outcome(remains.state),
-            late: remains.late,
-            retries_seen: remains.retries.unwrap_or_default(),
-            queue: remains.queue,
-            waiting: remains.waiting,
-            timeline: remains.timeline,
-            told_at: remains.told_at,
-            worker: remains.worker,
-            pid: remains.pid,
-            acknowledged: remains.acknowledged,
-            retries: remains.retries,
-            custom: remains.custom,
-            result: remains.result,
-            source: remains.source,
-            repr: remains.repr,
-            trouble: remains.trouble,
-            backend_lost: remains.backend_lost,
-            warnings: remains.warnings,
-            ..call
+    /// Goes on from what its public fields say and from `standing`: it shows the same, and merges facts again.
+    #[must_use]
+    pub fn resume(mut self, standing: Standing) -> Self {
+        let Standing {
+            state,
+            whereabouts,
+            sent,
+        } = standing;
+        self.delivery = delivery(state, sent, whereabouts, self.trouble.is_some());
+        self.delivered = (self.timeline.created, self.trouble.clone());
+        self.phase = phase(whereabouts);
+        self.outcome = outcome(state);
+        self.before = self.story();
+        self.patience = Patience::new(self.timeout);
+        self.patience.before = self.waiting;
+        self.noticed = matches!(self.waiting, Waiting::TimedOut(_));
+        if let Some(lost) = &self.backend_lost {
+            self.links.push((self.timeline.created, Some(lost.clone())));
         }
+        if let Some(outcome) = self.outcome {
+            self.resume_ended(outcome);
+        } else if let Some(result) = self.result.clone() {
+            let at = self.told_at.unwrap_or(self.timeline.created);
+            self.ends.state(result, at);
+        }
+        self.late = self.outcome.is_some() && self.noticed;
+        self
+    }
+
+    fn story(&self) -> Story {
+        let timeline = &self.timeline;
+        let start = |at: Now, told: bool| Start {
+            live: Some(at).filter(|_| !told),
+            told: Some(at).filter(|_| told),
+            ..Start::default()
+        };
+        let least = u64::from(self.phase == Phase::Retry);
+        Story {
+            attempt: self.retries.unwrap_or_default().max(least),
+            stage: match self.phase {
+                Phase::Run => Stage::Run,
+                Phase::Recv => Stage::Held,
+                Phase::Sent | Phase::Retry => Stage::Sent,
+            },
+            numbered: self.retries.is_some(),
+            worker: self.worker.clone(),
+            pid: self.pid,
+            acknowledged: self.acknowledged,
+            received: timeline.received,
+            first: timeline.started.map(|at| start(at, timeline.told)),
+            last: timeline
+                .last_started
+                .map(|at| start(at, timeline.last_told)),
+            runtime: timeline.runtime,
+            twice: None,
+        }
+    }
+
+    fn resume_ended(&mut self, outcome: Outcome) {
+        let at = self.timeline.done.unwrap_or(self.timeline.created);
+        match (self.source, self.result.clone()) {
+            (Some(Source::Event), result) => self.ends.event(Told {
+                at,
+                outcome,
+                node: self.worker.clone().unwrap_or_default(),
+                sent: None,
+                runtime: None,
+                repr: self.repr.clone(),
+                result,
+            }),
+            (Some(Source::Backend), Some(result)) => {
+                self.ends.result(result, outcome, at);
+            }
+            (Some(Source::Backend), None) => {
+                let trouble = self.trouble.clone();
+                let trouble =
+                    trouble.unwrap_or_else(|| Error::new(Kind::Internal, "it was not readable"));
+                self.ends.unreadable(trouble, Some(outcome), at);
+            }
+            (None, _) => self.ends.nothing(at),
+        }
+    }
+
+    /// Nobody was there to wait or to hear a confirm since `at`: whoever waited has gone, and a publish that was under way
+    /// then has an unknown end.
+    pub fn abandoned(&mut self, at: Now) {
+        if self.delivery == Delivery::Publishing {
+            self.delivery = Delivery::Unknown;
+            self.timeline.confirmed.get_or_insert(at);
+        }
+        self.links.clear();
+        self.detach(at);
     }
 
     /// A call that was sent elsewhere, if it was: only its id is known, and whatever is heard of it from now on.
@@ -92,12 +125,11 @@ impl Call {
             wall: now.wall.checked_sub(LONG).unwrap_or(now.wall),
             mono: now.mono.before(LONG),
         };
-        let call = Self::new(signature, timeout, long_ago);
-        Self {
-            delivery: Delivery::Unknown,
-            waiting: Waiting::Detached(now),
-            ..call
-        }
+        let mut call = Self::new(signature, timeout, long_ago);
+        call.delivery = Delivery::Unknown;
+        call.waiting = Waiting::Detached(now);
+        call.patience.before = call.waiting;
+        call
     }
 
     /// Whether it was sent elsewhere, if at all: of every other call it is known when it was published.
@@ -111,33 +143,36 @@ impl Call {
         self.apply(Fact::BackendBack, now);
     }
 
-    /// Its end was heard when its result was fetched, which may be long after: it ended when the worker says so, and where it does not
-    /// say, that is unknown.
+    /// Its end was heard when its result was fetched, which may be long after: it ended when the worker says so, if that is possible
+    /// on our clock, and where it does not say, that is unknown. To be said again after every fact.
     pub fn ended_before(&mut self) {
         let Some(heard) = self.timeline.done else {
             return;
         };
+        let sent = self.timeline.published.unwrap_or(self.timeline.created);
         let told = self.result.as_ref().and_then(|it| it.done_at);
         self.timeline.done = told.map(|at| {
-            let unix = at.as_microsecond() as f64 / 1e6;
-            self.timeline.clamp_remote(Some(unix), heard)
+            let ago = Duration::try_from(heard.wall.duration_since(at)).ok();
+            match ago.filter(|ago| *ago <= heard.mono.since(sent.mono)) {
+                Some(ago) => Now {
+                    wall: at,
+                    mono: heard.mono.before(ago),
+                },
+                None => heard,
+            }
         });
-    }
-
-    /// Nobody was there to wait or to hear a confirm since `at`: whoever waited has gone, and a publish that was under way
-    /// then has an unknown end.
-    pub fn abandoned(&mut self, at: Now) {
-        if self.delivery == Delivery::Publishing {
-            self.delivery = Delivery::Unknown;
-            self.timeline.confirmed.get_or_insert(at);
-        }
-        self.detach(at);
     }
 }
 
-fn delivery(state: CallState, sent: Option<bool>, whereabouts: Option<CallState>) -> Delivery {
+fn delivery(
+    state: CallState,
+    sent: Option<bool>,
+    whereabouts: Option<CallState>,
+    trouble: bool,
+) -> Delivery {
     match (sent, state, whereabouts) {
         (Some(true), ..) => Delivery::Confirmed,
+        (Some(false), CallState::Draft, _) if trouble => Delivery::Refused,
         (Some(false), CallState::Draft, _) => Delivery::Draft,
         (Some(false), ..) => Delivery::Unsent,
         (None, _, Some(CallState::Send)) => Delivery::Publishing,

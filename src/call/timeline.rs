@@ -1,8 +1,24 @@
-//! When things happened to a call, all on our own clock: a worker's clock may be wrong.
+//! When things happened to a call, and on which clock that is known: a worker's clock may be wrong. Reads no clock.
 
 use std::time::Duration;
 
+use serde::Serialize;
+
+use super::ending::End;
+use super::story::{Start, Story};
 use crate::clock::Now;
+
+/// Whose clock a figure was measured with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Clock {
+    /// Ours, from here: with the way of the news.
+    Ours,
+    /// The worker's alone.
+    Worker,
+    /// From one of them to the other: as wrong as they differ.
+    Both,
+}
 
 /// The moments of a call that are known; `None` is unknown, not "at once".
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,8 +31,16 @@ pub struct Timeline {
     pub confirmed: Option<Now>,
     /// A worker was seen to hold it.
     pub received: Option<Now>,
-    /// A worker was seen to run it.
+    /// A worker was seen to run it for the first time.
     pub started: Option<Now>,
+    /// A worker was seen to run it for the last time: its retries start again.
+    pub last_started: Option<Now>,
+    /// How long its last run took, by its worker's clock.
+    pub runtime: Option<Duration>,
+    /// Whether [`Timeline::started`] is told by a worker's clock.
+    pub told: bool,
+    /// Whether [`Timeline::last_started`] is.
+    pub last_told: bool,
     /// Its end was heard.
     pub done: Option<Now>,
 }
@@ -30,6 +54,10 @@ impl Timeline {
             confirmed: None,
             received: None,
             started: None,
+            last_started: None,
+            runtime: None,
+            told: false,
+            last_told: false,
             done: None,
         }
     }
@@ -46,14 +74,31 @@ impl Timeline {
         Some(self.confirmed?.mono.since(self.published?.mono))
     }
 
-    /// Time it waited before a worker started it.
+    /// Time it waited before a worker started it for the first time.
     pub fn queued(&self) -> Option<Duration> {
         Some(self.started?.mono.since(self.published?.mono))
     }
 
-    /// Time it ran, as seen from here.
+    /// Which clock [`Timeline::queued`] is on.
+    pub fn queued_on(&self) -> Option<Clock> {
+        self.queued()?;
+        Some(if self.told { Clock::Both } else { Clock::Ours })
+    }
+
+    /// Time its last run took: as its worker tells it, else as seen from here.
     pub fn ran(&self) -> Option<Duration> {
-        Some(self.done?.mono.since(self.started?.mono))
+        let seen = || Some(self.done?.mono.since(self.last_started?.mono));
+        self.runtime.or_else(seen)
+    }
+
+    /// Which clock [`Timeline::ran`] is on.
+    pub fn ran_on(&self) -> Option<Clock> {
+        self.ran()?;
+        Some(match (self.runtime, self.last_told) {
+            (Some(_), _) => Clock::Worker,
+            (None, true) => Clock::Both,
+            (None, false) => Clock::Ours,
+        })
     }
 
     /// Time from publishing to its end.
@@ -61,20 +106,32 @@ impl Timeline {
         Some(self.done?.mono.since(self.published?.mono))
     }
 
-    /// A worker's unix time as a moment of ours, if it is possible on our clock (after publishing, before now); else now.
-    pub fn clamp_remote(&self, unix: Option<f64>, now: Now) -> Now {
-        let sent = self.published.unwrap_or(self.created);
-        let ago = unix.map(|unix| now.wall.as_millisecond() as f64 / 1000.0 - unix);
-        match ago {
-            Some(ago) if ago >= 0.0 && ago <= now.mono.since(sent.mono).as_secs_f64() => {
-                let ago = Duration::from_secs_f64(ago);
-                let mono = crate::clock::Moment(now.mono.0.saturating_sub(ago));
-                Now {
-                    wall: now.wall.checked_sub(ago).unwrap_or(now.wall),
-                    mono,
-                }
-            }
-            _ => now,
-        }
+    /// Takes over what the story of its runs says of times.
+    pub(super) fn runs(&mut self, story: &Story, end: Option<&End>) {
+        let at = |start: Option<&Start>| start.and_then(Start::at);
+        let (first, last) = (at(story.first.as_ref()), at(story.last.as_ref()));
+        // The first start is not after the last one, whatever two clocks say.
+        let first = match (first, last) {
+            (Some(first), Some(last)) if last.0.mono < first.0.mono => Some(last),
+            (first, _) => first,
+        };
+        self.started = first.map(|(at, _)| at);
+        self.told = first.is_some_and(|(_, told)| told);
+        self.last_started = last.map(|(at, _)| at);
+        self.last_told = last.is_some_and(|(_, told)| told);
+        // Received at the latest when it started, whenever that was told.
+        let earlier = |one: Now, other: Now| if one.mono <= other.mono { one } else { other };
+        self.received = match (story.received, self.started) {
+            (Some(received), Some(started)) => Some(earlier(received, started)),
+            (received, started) => received.or(started),
+        };
+        let own = || {
+            let (node, ended) = end?.own.as_ref()?;
+            let (runner, started) = story.last.as_ref()?.own.as_ref()?;
+            let took = ended.duration_since(*started);
+            Duration::try_from(took).ok().filter(|_| runner == node)
+        };
+        let told = end.and_then(|end| end.runtime).or_else(own);
+        self.runtime = told.or(story.runtime);
     }
 }

@@ -1,6 +1,10 @@
 //! What the events of workers say of a call. They come in bundles, in any order and twice; only their logical clock orders them.
 
-use super::{Call, Outcome, Phase, Repr, Source, outcome};
+use std::sync::Arc;
+
+use super::ending::Told;
+use super::evidence::{Sighting, Step, Teller};
+use super::{Call, Outcome, Repr, outcome};
 use crate::clock::Now;
 use crate::protocol::event::{TaskEvent, TaskEventKind};
 use crate::protocol::payload::Form;
@@ -8,36 +12,74 @@ use crate::protocol::result::{Exception, headline_from_traceback};
 use crate::protocol::{Json, State, TaskResult};
 
 impl Call {
-    /// Merges one event of a worker.
+    /// Takes in one event of a worker.
     pub(super) fn told(&mut self, event: TaskEvent, now: Now) {
-        if matches!(event.kind, TaskEventKind::Sent(_)) {
-            return;
-        }
-        // An old event still tells times; where the task is, a newer one said.
-        let old = event.clock != 0 && event.clock < self.event_clock;
-        self.event_clock = self.event_clock.max(event.clock);
-        let unix = event.at.map(|at| at.as_millisecond() as f64 / 1000.0);
-        let at = self.timeline.clamp_remote(unix, now);
-        if self.outcome.is_some() {
-            return;
-        }
-        self.told_at = Some(now);
-        if !old {
-            self.worker = Some(event.node);
-        }
-        match event.kind {
-            TaskEventKind::Succeeded { result, .. } => {
-                self.repr = Some(Repr::new(result));
-                self.result = None;
-                self.ends_by_event(Outcome::Ok, now);
-            }
-            TaskEventKind::Failed {
+        let TaskEvent {
+            node,
+            at: sent,
+            clock,
+            kind,
+            ..
+        } = event;
+        let ends = |outcome, result: Option<TaskResult>| Told {
+            at: now,
+            outcome,
+            node: node.clone(),
+            sent,
+            runtime: None,
+            repr: None,
+            result: result.map(Arc::new),
+        };
+        let step = match kind {
+            TaskEventKind::Sent(_) => return,
+            TaskEventKind::Received(announced) => Some(Step::Received(Some(announced.retries))),
+            TaskEventKind::Started => Some(Step::Started(None)),
+            TaskEventKind::Retried {
                 exception,
                 traceback,
             } => {
-                let result = raised(self, State::Failure, &exception, traceback);
-                self.fails_by_event(result, now);
+                let result = raised(self, State::Retry, &exception, traceback);
+                self.ends
+                    .retried(Arc::new(result), sent, clock, node.clone());
+                Some(Step::Retried(None))
             }
+            // It goes back to its queue, or is taken up by another worker.
+            TaskEventKind::Rejected { requeue: true } | TaskEventKind::Cancelled => {
+                Some(Step::Requeued)
+            }
+            TaskEventKind::Succeeded { result, runtime } => {
+                self.ends.event(Told {
+                    runtime,
+                    repr: Some(Repr::new(result)),
+                    ..ends(Outcome::Ok, None)
+                });
+                None
+            }
+            kind => {
+                let result = self.failure(kind);
+                self.ends.event(ends(outcome(&result), Some(result)));
+                None
+            }
+        };
+        self.told_of(now);
+        if let Some(step) = step {
+            self.evidence.add(Sighting {
+                at: now,
+                teller: Teller::Event { sent, clock },
+                node: Some(node),
+                pid: None,
+                step,
+            });
+        }
+    }
+
+    /// The result that an event of a failure, a revocation or a rejection stands for.
+    fn failure(&self, kind: TaskEventKind) -> TaskResult {
+        match kind {
+            TaskEventKind::Failed {
+                exception,
+                traceback,
+            } => raised(self, State::Failure, &exception, traceback),
             TaskEventKind::Revoked {
                 terminated,
                 expired,
@@ -49,63 +91,14 @@ impl Call {
                     _ => "revoked",
                 };
                 let exception = exception("TaskRevokedError", Some(why.into()));
-                let result = result(self, State::Revoked, exception, None);
-                self.fails_by_event(result, now);
+                result(self, State::Revoked, exception, None)
             }
-            TaskEventKind::Rejected { requeue: false } => {
+            _ => {
                 let why = "the worker threw its message away (requeue=False)";
                 let exception = exception("Reject", Some(why.into()));
-                let result = result(self, State::Failure, exception, None);
-                self.fails_by_event(result, now);
+                result(self, State::Failure, exception, None)
             }
-            kind => self.moves(kind, at, old),
         }
-    }
-
-    /// Events that end nothing.
-    fn moves(&mut self, kind: TaskEventKind, at: Now, old: bool) {
-        match kind {
-            TaskEventKind::Received(announced) => {
-                self.timeline.received.get_or_insert(at);
-                self.retries = self.retries.max(Some(announced.retries));
-                if !old && self.phase < Phase::Recv {
-                    self.phase = Phase::Recv;
-                }
-            }
-            TaskEventKind::Started => {
-                let started = *self.timeline.started.get_or_insert(at);
-                self.timeline.received.get_or_insert(started);
-                if !old {
-                    self.phase = Phase::Run;
-                }
-            }
-            TaskEventKind::Retried {
-                exception,
-                traceback,
-            } if !old => {
-                self.result = Some(raised(self, State::Retry, &exception, traceback));
-                self.phase = Phase::Retry;
-            }
-            // It goes back to its queue, or is taken up by another worker.
-            TaskEventKind::Rejected { .. } | TaskEventKind::Cancelled if !old => {
-                self.phase = Phase::Sent;
-                self.worker = None;
-                self.pid = None;
-            }
-            _ => {}
-        }
-    }
-
-    fn fails_by_event(&mut self, result: TaskResult, now: Now) {
-        let outcome = outcome(&result);
-        self.result = Some(result);
-        self.ends_by_event(outcome, now);
-    }
-
-    fn ends_by_event(&mut self, outcome: Outcome, now: Now) {
-        self.source = Some(Source::Event);
-        self.custom = None;
-        self.end(outcome, now);
     }
 }
 

@@ -360,15 +360,18 @@ async fn wait(session: &mut Session, call: &mut Call, around: &mut Around, progr
     }
 }
 
+/// The state that was said last, with what the task itself says.
+type Shown = Option<(CallState, Option<String>)>;
+
 /// Says a change of state that was not said yet.
-fn changed(session: &Session, call: &Call, shown: &mut Option<CallState>) {
-    let state = call.state();
-    if *shown != Some(state) && session.output.quiet == 0 {
+fn changed(session: &Session, call: &Call, shown: &mut Shown) {
+    let state = Some((call.state(), progress::custom(call)));
+    if *shown != state && session.output.quiet == 0 {
         session
             .output
             .note(&progress::change(call, session.clock.now()));
     }
-    *shown = Some(state);
+    *shown = state;
 }
 
 /// Whether the time is over and nothing more is to be learned of where the call is.

@@ -258,11 +258,8 @@ impl Followed {
             Fact::Event(_) => self.known = true,
             _ => {}
         }
-        let open = !self.ended();
         self.call.apply(fact, at);
-        if open && self.ended() {
-            self.call.ended_before();
-        }
+        self.call.ended_before();
     }
 
     /// The time to wait ends the waiting, nothing else.

@@ -6,15 +6,19 @@ use std::time::Duration;
 use super::around::{self, Around};
 use super::revoke::Effect;
 use crate::call::diagnosis::{Verdict, diagnose};
-use crate::call::{Call, CallState};
+use crate::call::timeline::Clock;
+use crate::call::{Call, CallState, share};
 use crate::cli;
 use crate::clock::Now;
+use crate::protocol::python;
 use crate::text::human;
 
 /// Frames of the spinner.
 const SPINNER: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
 /// Lines of a traceback's own frames that are shown.
 const FRAMES: usize = 3;
+/// Characters of what a state of its own says.
+const META: usize = 200;
 /// Steps of a pickled result that are shown.
 const STEPS: usize = 20;
 
@@ -30,12 +34,7 @@ pub fn moving(call: &Call, around: &Around, elapsed: Duration, now: Now) -> Stri
         .worker
         .as_ref()
         .map_or_else(String::new, |worker| format!(" on {worker}"));
-    let custom = call
-        .custom
-        .as_ref()
-        .map_or_else(String::new, |(word, meta)| {
-            format!("  {word} {}", meta.to_wire())
-        });
+    let custom = custom(call).map_or_else(String::new, |custom| format!("  {custom}"));
     let lost = call
         .backend_lost
         .as_ref()
@@ -70,12 +69,20 @@ pub fn change(call: &Call, now: Now) -> String {
         .worker
         .as_ref()
         .map_or_else(String::new, |worker| format!(" {worker}"));
-    let custom = call
-        .custom
-        .as_ref()
-        .map_or_else(String::new, |(word, _)| format!(" {word}"));
+    let custom = custom(call).map_or_else(String::new, |custom| format!(" {custom}"));
     let word = call.state().word();
-    format!("{} {word}{custom}{worker}", time.strftime("%H:%M:%S"))
+    let text = format!("{} {word}{worker}{custom}", time.strftime("%H:%M:%S"));
+    crate::text::sanitise::show(&text).into_owned()
+}
+
+/// The application's own state and what it says: a share where it tells one, else its words, the beginning of long ones.
+pub fn custom(call: &Call) -> Option<String> {
+    let (word, meta) = call.custom.as_ref()?;
+    let said = match share::of(meta) {
+        Some(share) => share.text,
+        None => python::repr_within(meta, META),
+    };
+    Some(format!("{word} {said}"))
 }
 
 /// Why a call that looks stuck does, once for every reason: `12:04:32 SENT  nobody reads queue mail: 1 waiting`.
@@ -209,8 +216,10 @@ fn headline(call: &Call, _now: Now) -> String {
     if let (Some(queued), Some(ran)) = (call.timeline.queued(), call.timeline.ran()) {
         let _ = write!(
             text,
-            "  (queued {}, ran {})",
+            "  (queued {}{}, ran {}{})",
+            about(call.timeline.queued_on()),
             human::duration(queued),
+            about(call.timeline.ran_on()),
             human::duration(ran)
         );
     }
@@ -219,6 +228,11 @@ fn headline(call: &Call, _now: Now) -> String {
     }
     let _ = write!(text, "  id {}", call.id());
     text
+}
+
+/// A figure from one clock to another is no more than about right.
+fn about(clock: Option<Clock>) -> &'static str {
+    if clock == Some(Clock::Both) { "~" } else { "" }
 }
 
 fn failure(call: &Call, now: Now) -> String {

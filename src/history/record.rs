@@ -71,8 +71,16 @@ pub struct Times {
     pub confirmed: Option<Point>,
     /// A worker was seen to hold it.
     pub received: Option<Point>,
-    /// A worker was seen to run it.
+    /// A worker was seen to run it for the first time.
     pub started: Option<Point>,
+    /// A worker was seen to run it for the last time.
+    pub last_started: Option<Point>,
+    /// How long its last run took, by its worker's clock.
+    pub runtime: Option<Duration>,
+    /// Whether `started` is told by a worker's clock.
+    pub told_start: bool,
+    /// Whether `last_started` is.
+    pub told_last_start: bool,
     /// Its end was heard.
     pub done: Option<Point>,
     /// A worker or the backend told of it last.
@@ -214,9 +222,10 @@ impl Times {
         between(self.published, self.started)
     }
 
-    /// Time it ran, as seen from here.
+    /// Time its last run took: as its worker tells it, else as seen from here.
     pub fn ran(&self) -> Option<Duration> {
-        between(self.started, self.done)
+        self.runtime
+            .or_else(|| between(self.last_started, self.done))
     }
 
     /// Time from publishing to its end.

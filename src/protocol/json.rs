@@ -11,8 +11,8 @@ mod write;
 
 pub use write::is_number;
 
-/// A JSON value as Python wrote it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A JSON value as Python wrote it. Its order is that of its parts and means nothing; it makes two different values comparable.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Json {
     /// `null`, Python's `None`.
     Null,

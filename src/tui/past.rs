@@ -99,7 +99,7 @@ pub enum Told {
     /// What was found by an id.
     Got(Found, Purpose),
     /// How long a task usually takes.
-    Usual(TaskName, Usual),
+    Usual(TaskName, Option<Usual>),
     /// Calls without an answer.
     Unresolved(Vec<Record>),
     /// A call was deleted: what was there.

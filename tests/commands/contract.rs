@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::support::Outcome;
 
 /// The keys of `umbel.call/1`, in every state.
-pub const CALL: [&str; 37] = [
+pub const CALL: [&str; 39] = [
     "schema",
     "ok",
     "profile",
@@ -36,7 +36,9 @@ pub const CALL: [&str; 37] = [
     "timeout_ms",
     "expires_at",
     "queued_ms",
+    "queued_clock",
     "ran_ms",
+    "ran_clock",
     "total_ms",
     "late",
     "warnings",
@@ -93,7 +95,9 @@ pub fn call(outcome: &Outcome) -> Value {
     for count in [
         "timeout_ms",
         "queued_ms",
+        "queued_clock",
         "ran_ms",
+        "ran_clock",
         "total_ms",
         "pid",
         "retries",

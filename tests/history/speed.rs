@@ -18,7 +18,7 @@ fn a_hundred_thousand(path: &Path) {
             let (id, result) = (format!("{n:08x}"), format!(r#"{{"ok": {n}}}"#));
             match n % 50 {
                 0 => record(&sent(&id, &task, &kwargs, n * 200), n * 200),
-                _ => returned(&id, &task, &kwargs, n * 200, n % 90, &result),
+                _ => ran(&id, &task, &kwargs, n * 200, n % 90, &result),
             }
         })
         .collect();
@@ -112,10 +112,12 @@ fn a_hundred_thousand_calls_are_listed_searched_and_counted_in_no_time() {
     let usual = |queue: Option<&QueueName>| store.usual(&"shop.orders.task7".into(), queue);
     let none = QueueName::from("none");
     all.push(slow("usual", || {
-        usual(None).unwrap().total.count() == 1_000
+        usual(None)
+            .unwrap()
+            .is_some_and(|usual| usual.count == 1_000)
     }));
     all.push(slow("usual in a queue", || {
-        usual(Some(&none)).unwrap().total.count() == 0
+        usual(Some(&none)).unwrap().is_none()
     }));
     all.push(slow("unresolved", || {
         store.unresolved(BROKER, wall(150_000)).unwrap().len() > 100

@@ -146,20 +146,20 @@ fn an_earlier_state_never_takes_the_place_of_a_later_one() {
 fn usual_is_what_calls_took_that_returned() {
     let mut store = Store::memory().unwrap();
     for n in 1..=100 {
-        let kept = returned(&format!("id-{n}"), "t", "{}", n * 1_000, n, "1");
+        let kept = ran(&format!("id-{n}"), "t", "{}", n * 1_000, n, "1");
         store.upsert(&[kept]).unwrap();
     }
     let mut failed = sent("failed", "t", "{}", 1);
     failed.apply(ended(State::Failure, Json::Null), at(9_000));
     store.upsert(&[record(&failed, 9_000)]).unwrap();
-    let usual = store.usual(&"t".into(), None).unwrap();
-    assert_eq!(usual.total.count(), 100);
-    assert_eq!(usual.total.p50(), Some(Duration::from_millis(50)));
-    assert_eq!(usual.total.p95(), Some(Duration::from_millis(95)));
-    assert_eq!(usual.total.slower_than(Duration::from_secs(1)), Some(100));
-    assert_eq!(usual.ran.count(), 0, "nobody saw a start");
+    let unseen = returned("unseen", "t", "{}", 1, 9_000, "1");
+    store.upsert(&[unseen]).unwrap();
+    let usual = store.usual(&"t".into(), None).unwrap().unwrap();
+    assert_eq!(usual.count, 100, "whose start nobody saw is not counted");
+    assert_eq!(usual.line(), "usual 50ms  p95 95ms");
+    assert!(usual.slower(Duration::from_secs(1)).is_some());
     let other = store.usual(&"t".into(), Some(&"other".into())).unwrap();
-    assert_eq!((other.total.count(), other.total.p50()), (0, None));
+    assert_eq!(other, None);
 }
 
 #[test]

@@ -17,8 +17,6 @@ const PAUSE: Duration = Duration::from_secs(2);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 /// A round that began this short a time ago is as good as a new one.
 pub(super) const FRESH: Duration = Duration::from_millis(500);
-/// How long after an outage states may come that are old.
-const CATCHING_UP: Duration = Duration::from_secs(2);
 /// Workers whose answers are kept.
 const NODES: usize = 10_000;
 
@@ -70,11 +68,9 @@ pub struct Inquiry {
     pub told: Option<Now>,
     /// Whether the broker's message was acknowledged while it ran, as told last.
     pub acknowledged: Option<bool>,
+    /// The same, and when it was told.
+    acked: Option<(Moment, bool)>,
     answers: BTreeMap<NodeName, Answered>,
-    /// Results cannot come just now.
-    cut: bool,
-    /// When they could come again.
-    back: Option<Moment>,
     wanted: Option<Moment>,
     rounds: u32,
 }
@@ -99,11 +95,6 @@ impl Inquiry {
         match fact {
             Fact::Asked => latest(&mut self.asked, now),
             Fact::Answered { node, looked, held } => self.answered(node, *looked, *held, now),
-            Fact::BackendLost(_) => self.cut = true,
-            Fact::BackendBack if self.cut => {
-                self.cut = false;
-                self.back = Some(now.mono);
-            }
             Fact::NotStored => latest(&mut self.not_stored, now),
             Fact::Eta(eta) => self.starts(*eta, now),
             Fact::Result(_) => latest(&mut self.told, now),
@@ -116,11 +107,13 @@ impl Inquiry {
                 }
             }
             Fact::Seen { place, node, task } => {
-                if *place == Place::Active && self.told.is_none_or(|told| now.mono >= told.mono) {
+                let word = (now.mono, task.acknowledged);
+                if *place == Place::Active && self.acked.is_none_or(|known| word >= known) {
+                    self.acked = Some(word);
                     self.acknowledged = Some(task.acknowledged);
                 }
                 latest(&mut self.told, now);
-                let first = |told: &(NodeName, Now)| now.mono < told.1.mono;
+                let first = |told: &(NodeName, Now)| (now.mono, node) < (told.1.mono, &told.0);
                 let again = task.redelivered && *place == Place::Active;
                 if again && self.redelivered.as_ref().is_none_or(first) {
                     self.redelivered = Some((node.clone(), now));
@@ -150,14 +143,6 @@ impl Inquiry {
         if place.is_none_or(|(at, before)| (now.mono, held) >= (at.mono, before)) {
             *place = Some((now, held));
         }
-    }
-
-    /// Whether a state that is heard now may be an old one: after an outage they come all at once, and tell nothing of when they were.
-    pub fn heard_late(&self, now: Now) -> bool {
-        self.cut
-            || self
-                .back
-                .is_some_and(|back| now.mono.since(back) < CATCHING_UP)
     }
 
     /// Whether the time of a call that is waited for so is over, and nobody was asked since.
@@ -211,7 +196,11 @@ impl Call {
     fn moved_at(&self) -> Option<Moment> {
         self.whereabouts()?;
         let timeline = &self.timeline;
-        let stations = [timeline.published, timeline.confirmed, timeline.started];
+        let stations = [
+            timeline.published,
+            timeline.confirmed,
+            timeline.last_started,
+        ];
         stations.into_iter().flatten().map(|at| at.mono).max()
     }
 

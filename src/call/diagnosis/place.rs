@@ -94,7 +94,7 @@ pub(super) fn place(case: &Case<'_>, why: &[Verdict]) -> Place {
         worker: call.worker.clone(),
         pid: call.pid.filter(|_| running),
         since: if running {
-            call.timeline.started
+            call.timeline.last_started
         } else {
             call.timeline.received
         },

@@ -219,7 +219,7 @@ fn expired(case: &Case<'_>) -> Vec<Verdict> {
     let dropped = call.state() == CallState::Expired;
     let sent = call.timeline.published.map(|sent| sent.wall);
     let over = sent.and_then(|sent| call.signature.options.expiry(sent));
-    let waits = call.timeline.started.is_none() && call.whereabouts() != Some(CallState::Retry);
+    let waits = !matches!(call.whereabouts(), Some(CallState::Run | CallState::Retry));
     let passed = waits && over.is_some_and(|over| case.now.wall > over);
     let ago = over.map(|over| case.now.wall.duration_since(over));
     let ago = ago.and_then(|ago| Duration::try_from(ago).ok());
@@ -246,7 +246,7 @@ fn running(case: &Case<'_>) -> Vec<Verdict> {
     let told = call.inquiry.told.map(ago);
     vec![Verdict::Running {
         worker: call.worker.clone(),
-        since_ms: call.timeline.started.map(ago),
+        since_ms: call.timeline.last_started.map(ago),
         told_ms: told.filter(|_| !super::place::confirmed(case)),
         usual: case.scene.usual,
     }]
@@ -335,7 +335,7 @@ fn silent(case: &Case<'_>) -> Vec<Verdict> {
 }
 
 fn redelivered(case: &Case<'_>) -> Vec<Verdict> {
-    let told = case.call.inquiry.redelivered.as_ref();
+    let told = case.call.started_again();
     told.map(|(worker, when)| Verdict::Redelivered {
         worker: worker.clone(),
         at: at(when.wall),

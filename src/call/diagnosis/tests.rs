@@ -430,7 +430,7 @@ fn a_retry_tells_when_how_often_and_why() {
     let mut world = World::new();
     let mut fact = result(State::Retry);
     if let Fact::Result(result) = &mut fact {
-        result.retries = Some(2);
+        result.retries = Some(1);
         result.exception = Some(crate::protocol::result::Exception {
             kind: "KeyError".to_owned(),
             module: None,

@@ -27,13 +27,16 @@ impl Usual {
     /// Of the run times of earlier calls, in any order; `None` where there are none.
     pub fn of(mut times: Vec<Duration>) -> Option<Self> {
         times.sort_unstable();
-        let last = times.len().checked_sub(1)?;
-        let at = |percent: usize| Span(times[(last * percent).div_ceil(100).min(last)]);
+        // The nearest rank: a time that was measured.
+        let at = |percent: usize| {
+            let rank = (times.len() * percent).div_ceil(100);
+            times.get(rank.saturating_sub(1)).copied().map(Span)
+        };
         Some(Self {
             count: times.len() as u64,
-            p50: at(50),
-            p95: at(95),
-            p99: at(99),
+            p50: at(50)?,
+            p95: at(95)?,
+            p99: at(99)?,
         })
     }
 
@@ -77,7 +80,7 @@ mod tests {
     #[test]
     fn the_slow_ones_are_told_among_how_many_they_are() {
         let usual = ms((1..=212).rev()).unwrap();
-        assert_eq!(usual.line(), "usual 107ms  p95 202ms");
+        assert_eq!(usual.line(), "usual 106ms  p95 202ms");
         let slower = |ms| usual.slower(Duration::from_millis(ms));
         assert_eq!(slower(150), None);
         assert_eq!(

@@ -159,7 +159,7 @@ impl Desk {
         &mut self,
         task: &TaskName,
         queue: Option<&QueueName>,
-    ) -> Result<Usual, Trouble> {
+    ) -> Result<Option<Usual>, Trouble> {
         let usual = self.read(&|store| store.usual(task, queue))?;
         self.fleeting.usual(usual, task, queue)
     }

@@ -112,12 +112,12 @@ impl Fleeting {
     /// How long a task usually takes whose calls are here; else what the disk says.
     pub(super) fn usual(
         &self,
-        disk: Usual,
+        disk: Option<Usual>,
         task: &TaskName,
         queue: Option<&QueueName>,
-    ) -> Result<Usual, Trouble> {
+    ) -> Result<Option<Usual>, Trouble> {
         match &self.store {
-            Some(store) if disk == Usual::default() => store.usual(task, queue),
+            Some(store) if disk.is_none() => store.usual(task, queue),
             _ => Ok(disk),
         }
     }

@@ -10,12 +10,13 @@ use tokio::sync::oneshot;
 use super::desk::Desk;
 use super::inbox::Inbox;
 use super::{busy, ended};
+use crate::call::diagnosis::Usual;
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 #[cfg(doc)]
 use crate::history::store::Store;
 use crate::history::store::Trouble;
-use crate::history::{Count, Cursor, Filter, Found, Record, Row, Usual};
+use crate::history::{Count, Cursor, Filter, Found, Record, Row};
 use crate::protocol::{QueueName, TaskId, TaskName};
 
 /// How long the end of the program waits for the disk.
@@ -93,7 +94,7 @@ impl Handle {
     }
 
     /// How long a task usually takes: see [`Store::usual`].
-    pub fn usual(&self, task: TaskName, queue: Option<QueueName>) -> Reply<Usual> {
+    pub fn usual(&self, task: TaskName, queue: Option<QueueName>) -> Reply<Option<Usual>> {
         self.ask(move |desk| desk.usual(&task, queue.as_ref()))
     }
 

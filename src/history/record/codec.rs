@@ -153,6 +153,10 @@ fn times(times: &Times) -> Json {
         .may("confirmed", times.confirmed)
         .may("received", times.received)
         .may("started", times.started)
+        .may("last_started", times.last_started)
+        .may("runtime", times.runtime.map(seconds))
+        .put("told_start", Json::Bool(times.told_start))
+        .put("told_last_start", Json::Bool(times.told_last_start))
         .may("done", times.done)
         .may("told", times.told)
         .put("recorded", times.recorded)
@@ -298,12 +302,19 @@ fn read_origin(fields: Reader<'_>) -> Result<Origin, Unreadable> {
 }
 
 fn read_times(fields: Reader<'_>) -> Result<Times, Unreadable> {
+    let told_start = fields.truth("told_start");
+    // Earlier umbels kept one start only.
+    let only = fields.point("started").filter(|_| told_start.is_none());
     Ok(Times {
         created: fields.parsed("created").ok_or(Unreadable("time"))?,
         published: fields.point("published"),
         confirmed: fields.point("confirmed"),
         received: fields.point("received"),
         started: fields.point("started"),
+        last_started: fields.point("last_started").or(only),
+        runtime: fields.duration("runtime"),
+        told_start: told_start.unwrap_or(false),
+        told_last_start: fields.truth("told_last_start").unwrap_or(false),
         done: fields.point("done"),
         told: fields.point("told"),
         recorded: fields.point("recorded").ok_or(Unreadable("time"))?,

@@ -1,11 +1,12 @@
 //! Calls and signatures out of records. Pure.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Answer, Kept, Masked, Place, Point, Record, Waited};
 use crate::call::document::CallDocument;
-use crate::call::restore::Remains;
+use crate::call::restore::Standing;
 use crate::call::{Call, Timeline, Waiting};
 use crate::clock::{Moment, Now};
 use crate::error::{Error, Kind};
@@ -70,39 +71,44 @@ impl Record {
     pub fn to_call(&self, now: Now) -> Call {
         let frame = Frame::new(self, now);
         let at = |point: Option<Point>| point.map(|point| frame.at(point));
-        Call::restore(Remains {
-            signature: self.signature.clone(),
-            queue: self.queue.clone(),
-            timeout: self.timeout,
-            waiting: match self.waited {
-                Waited::Yes => Waiting::Yes,
-                Waited::TimedOut(point) => Waiting::TimedOut(frame.at(point)),
-                Waited::Detached(point) => Waiting::Detached(frame.at(point)),
-            },
-            timeline: Timeline {
-                created: frame.created(self),
-                published: at(self.times.published),
-                confirmed: at(self.times.confirmed),
-                received: at(self.times.received),
-                started: at(self.times.started),
-                done: at(self.times.done),
-            },
-            told_at: at(self.times.told),
-            worker: self.worker.clone(),
-            pid: self.pid,
-            acknowledged: self.acknowledged,
-            retries: self.retries,
-            custom: self.custom.clone(),
-            result: self.answer.as_ref().map(|answer| self.result(answer)),
-            source: self.source,
-            repr: self.repr.clone(),
-            trouble: self.trouble.clone(),
-            backend_lost: self.backend_lost.clone(),
-            warnings: self.all_warnings(),
+        let mut call = Call::new(self.signature.clone(), self.timeout, frame.created(self));
+        call.queue.clone_from(&self.queue);
+        call.waiting = match self.waited {
+            Waited::Yes => Waiting::Yes,
+            Waited::TimedOut(point) => Waiting::TimedOut(frame.at(point)),
+            Waited::Detached(point) => Waiting::Detached(frame.at(point)),
+        };
+        call.timeline = Timeline {
+            created: frame.created(self),
+            published: at(self.times.published),
+            confirmed: at(self.times.confirmed),
+            received: at(self.times.received),
+            started: at(self.times.started),
+            last_started: at(self.times.last_started),
+            runtime: self.times.runtime,
+            told: self.times.told_start,
+            last_told: self.times.told_last_start,
+            done: at(self.times.done),
+        };
+        call.told_at = at(self.times.told);
+        call.worker.clone_from(&self.worker);
+        call.pid = self.pid;
+        call.acknowledged = self.acknowledged;
+        call.retries = self.retries;
+        call.custom.clone_from(&self.custom);
+        call.result = self
+            .answer
+            .as_ref()
+            .map(|answer| Arc::new(self.result(answer)));
+        call.source = self.source;
+        call.repr.clone_from(&self.repr);
+        call.trouble.clone_from(&self.trouble);
+        call.backend_lost.clone_from(&self.backend_lost);
+        call.warnings = self.all_warnings();
+        call.resume(Standing {
             state: self.state,
             whereabouts: self.whereabouts,
             sent: self.sent,
-            late: self.late,
         })
     }
 
@@ -110,7 +116,6 @@ impl Record {
     pub fn pick_up(&self, now: Now) -> Call {
         let mut call = self.to_call(now);
         call.abandoned(Frame::new(self, now).at(self.times.recorded));
-        call.backend_lost = None;
         call
     }
 
@@ -118,7 +123,7 @@ impl Record {
     pub fn to_line(&self, now: Now) -> String {
         let mut call = self.to_call(now);
         if let (Some(result), Some(true)) = (&mut call.result, self.answer.as_ref().map(is_cut)) {
-            result.value = Json::Null;
+            Arc::make_mut(result).value = Json::Null;
         }
         // Texts, numbers and lists always have a way to be written.
         let document = CallDocument::new(&call, false, now).kept(self.diagnosis.as_ref());

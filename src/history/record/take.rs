@@ -73,7 +73,7 @@ impl Record {
                 .custom
                 .as_ref()
                 .map(|(word, meta)| (word.clone(), small(meta))),
-            answer: call.result.as_ref().map(answer),
+            answer: call.result.as_deref().map(answer),
             source: call.source,
             repr: call
                 .repr
@@ -176,6 +176,10 @@ fn times(call: &Call, now: Now, point: impl Fn(Now) -> Point + Copy) -> Times {
         confirmed: timeline.confirmed.map(point),
         received: timeline.received.map(point),
         started: timeline.started.map(point),
+        last_started: timeline.last_started.map(point),
+        runtime: timeline.runtime,
+        told_start: timeline.told,
+        told_last_start: timeline.last_told,
         done: timeline.done.map(point),
         told: call.told_at.map(point),
         recorded: point(now),

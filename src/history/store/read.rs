@@ -8,11 +8,14 @@ use super::query::{Query, numbers};
 use super::trouble::{Cause, Reason};
 use super::write::{PLACES, base};
 use super::{Record, Store, Trouble};
+use crate::call::diagnosis::Usual;
 use crate::clock::Timestamp;
 use crate::history::filter::{COUNTED, Count, Cursor, Filter, Found, LONGEST_PAGE, Row};
 use crate::history::record::codec;
-use crate::history::usual::{SAMPLE, Spread, Usual};
 use crate::protocol::{QueueName, TaskId, TaskName};
+
+/// So many earlier calls are looked at for what is usual, the newest.
+const SAMPLE: usize = 1_000;
 
 const BODY: &str =
     "SELECT c.number, b.record, b.result FROM calls AS c JOIN bodies AS b USING (number)";
@@ -134,22 +137,23 @@ impl Store {
         self.told(found.map_err(Reason::from))
     }
 
-    /// How long calls of `task` (in `queue`) took that returned: the newest [`SAMPLE`].
+    /// How long calls of `task` (in `queue`) ran that returned, of those whose start was seen: the newest 1,000. `None` of none.
     ///
     /// # Errors
     /// The database cannot be read.
-    pub fn usual(&self, task: &TaskName, queue: Option<&QueueName>) -> Result<Usual, Trouble> {
-        let sql = "SELECT total, ran FROM calls INDEXED BY calls_usual
+    pub fn usual(
+        &self,
+        task: &TaskName,
+        queue: Option<&QueueName>,
+    ) -> Result<Option<Usual>, Trouble> {
+        let sql = "SELECT ran FROM calls INDEXED BY calls_usual
             WHERE task = ?1 AND state IN ('ok', 'late_ok') AND (?2 IS NULL OR queue = ?2)
             ORDER BY number DESC LIMIT ?3";
         let queue = queue.map(QueueName::as_str);
-        let times = |row: &SqlRow<'_>| Ok((duration(row, 0)?, duration(row, 1)?));
-        let found = self.all(sql, params![task.as_str(), queue, sql_count(SAMPLE)], times);
+        let ran = |row: &SqlRow<'_>| duration(row, 0);
+        let found = self.all(sql, params![task.as_str(), queue, sql_count(SAMPLE)], ran);
         let found = self.told(found)?;
-        Ok(Usual {
-            total: Spread::new(found.iter().filter_map(|(total, _)| *total).collect()),
-            ran: Spread::new(found.iter().filter_map(|(_, ran)| *ran).collect()),
-        })
+        Ok(Usual::of(found.into_iter().flatten().collect()))
     }
 
     /// Calls to this broker that have no answer yet, made at `since` or later, the newest first, at most [`LONGEST_PAGE`]. A call of

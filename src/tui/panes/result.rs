@@ -2,7 +2,6 @@
 
 pub mod document;
 pub mod lines;
-mod progress;
 mod reasons;
 pub mod timeline;
 pub mod traceback;

@@ -43,7 +43,6 @@ fn hear(state: &mut State, told: Told, now: Now) -> Outcome {
     match told {
         Told::Notice(notice) => said(state, notice, now),
         Told::Usual(task, usual) => {
-            let usual = crate::call::diagnosis::Usual::of(usual.ran.durations().to_vec());
             state.shared.usual.extend(usual.map(|usual| (task, usual)));
         }
         Told::Page {

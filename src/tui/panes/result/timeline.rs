@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::call::diagnosis::Usual;
+use crate::call::timeline::Clock;
 use crate::call::{Call, CallState};
 use crate::clock::Now;
 use crate::text::human::countdown;
@@ -91,9 +92,10 @@ fn started(call: &Call, shared: &Shared) -> Step {
         what = format!("{what}, retry {retries}");
     }
     let queued = call.timeline.queued().map(took);
+    let about = about(call.timeline.queued_on());
     Step {
         took: queued
-            .map(|took| format!("queued {took}"))
+            .map(|took| format!("queued {about}{took}"))
             .unwrap_or_default(),
         ..step("RUN", at, shared, what)
     }
@@ -111,7 +113,10 @@ fn ending(call: &Call, shared: &Shared, gone: bool, now: Now) -> Option<Step> {
                 "back",
                 Some(done),
                 shared,
-                ran.map_or_else(|| "ran ?".to_owned(), |ran| format!("ran {ran}")),
+                ran.map_or_else(
+                    || "ran ?".to_owned(),
+                    |ran| format!("ran {}{ran}", about(call.timeline.ran_on())),
+                ),
             )
         });
     }
@@ -120,7 +125,7 @@ fn ending(call: &Call, shared: &Shared, gone: bool, now: Now) -> Option<Step> {
         return None;
     }
     let usual = shared.usual.get(&call.signature.task);
-    let what = match call.timeline.started {
+    let what = match call.timeline.last_started {
         _ if gone => "running ?".to_owned(),
         None => "running".to_owned(),
         Some(started) => format!("running {}", countdown(now.mono.since(started.mono))),
@@ -138,9 +143,14 @@ fn ending(call: &Call, shared: &Shared, gone: bool, now: Now) -> Option<Step> {
 pub fn slower(call: &Call, shared: &Shared, now: Now) -> Option<String> {
     let usual = shared.usual.get(&call.signature.task)?;
     let running = call.whereabouts() == Some(CallState::Run);
-    let running = call.timeline.started.filter(|_| running);
+    let running = call.timeline.last_started.filter(|_| running);
     let running = running.map(|started| now.mono.since(started.mono));
     usual.slower(call.timeline.ran().or(running)?)
+}
+
+/// A figure from one machine's clock to another's is no more than about right.
+fn about(clock: Option<Clock>) -> &'static str {
+    if clock == Some(Clock::Both) { "~" } else { "" }
 }
 
 /// All steps on one line: `sent 2ms ▸ queued 11ms ▸ ran 196ms ▸ 212ms in all`.
@@ -149,8 +159,16 @@ pub fn summary(call: &Call, marker: &str) -> String {
     let timeline = &call.timeline;
     let parts = [
         format!("sent {}", or_unknown(timeline.confirm_took())),
-        format!("queued {}", or_unknown(timeline.queued())),
-        format!("ran {}", or_unknown(timeline.ran())),
+        format!(
+            "queued {}{}",
+            about(timeline.queued_on()),
+            or_unknown(timeline.queued())
+        ),
+        format!(
+            "ran {}{}",
+            about(timeline.ran_on()),
+            or_unknown(timeline.ran())
+        ),
         format!("{} in all", or_unknown(timeline.total())),
     ];
     parts.join(&format!(" {marker} "))

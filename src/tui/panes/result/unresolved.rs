@@ -3,9 +3,9 @@
 use ratatui::text::{Line, Span};
 
 use super::lines::Pen;
-use super::{progress, reasons};
+use super::reasons;
 use crate::call::diagnosis::Diagnosis;
-use crate::call::{CallState, Waiting};
+use crate::call::{CallState, Waiting, share};
 use crate::protocol::python;
 use crate::text::human::duration;
 use crate::text::width::{cells, pad};
@@ -28,7 +28,7 @@ impl Pen<'_> {
         let Some((word, meta)) = &self.call.custom else {
             return Vec::new();
         };
-        let Some(progress) = progress::of(meta) else {
+        let Some(progress) = share::of(meta) else {
             let meta = python::shorten(&python::repr(meta), 400);
             return self.wrapped(Role::Run, 3, &format!("{word}  {meta}"), 2);
         };

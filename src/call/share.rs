@@ -1,4 +1,4 @@
-//! How far a task says it is: the share in the meta of its own state, where it names one. Guesses nothing.
+//! How far a task says it is: the share in the meta of its own state, where it names one. Guesses nothing: what is unclear is no share.
 
 use crate::protocol::Json;
 
@@ -22,9 +22,24 @@ pub fn of(meta: &Json) -> Option<Progress> {
     counted(meta).or_else(|| percent(meta))
 }
 
+/// The number under one of the names; none if two of them say different things, or one says something else than a number.
 fn number(meta: &Json, names: &[&str]) -> Option<f64> {
-    let mut found = names.iter().filter_map(|name| meta.get(name)?.as_f64());
-    found.find(|number| number.is_finite() && *number >= 0.0)
+    let mut found = names.iter().filter_map(|name| meta.get(name));
+    let number = numeric(found.next()?)?;
+    let sane = number.is_finite() && number >= 0.0;
+    let alike = found.all(|other| numeric(other) == Some(number));
+    (sane && alike).then_some(number)
+}
+
+/// A number, or a text that is nothing but one (`"3"`).
+fn numeric(value: &Json) -> Option<f64> {
+    match value {
+        Json::Text(text) if text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'.')) => {
+            text.parse().ok()
+        }
+        Json::Number(_) => value.as_f64(),
+        _ => None,
+    }
 }
 
 fn counted(meta: &Json) -> Option<Progress> {
@@ -40,7 +55,8 @@ fn percent(meta: &Json) -> Option<Progress> {
     let share = share.or_else(|| fraction(meta.get("progress")?))?;
     (share <= 1.0).then(|| Progress {
         share,
-        text: format!("{:.0}%", share * 100.0),
+        // Never 100% before it is.
+        text: format!("{:.0}%", (share * 100.0 + 1e-9).floor()),
     })
 }
 
@@ -62,7 +78,8 @@ mod tests {
     use rstest::rstest;
 
     fn share(meta: &str) -> Option<(String, String)> {
-        let progress = of(&Json::parse_strict(meta).unwrap())?;
+        let progress =
+            of(&Json::parse(meta.as_bytes(), crate::protocol::json::Limits::default()).unwrap())?;
         Some((format!("{:.2}", progress.share), progress.text))
     }
 
@@ -70,6 +87,10 @@ mod tests {
     #[case(r#"{"current": 3, "total": 10}"#, "0.30", "3 of 10")]
     #[case(r#"{"done": 0, "of": 4, "now": "x"}"#, "0.00", "0 of 4")]
     #[case(r#"{"percent": 42.4}"#, "0.42", "42%")]
+    #[case(r#"{"current": "3", "total": "10"}"#, "0.30", "3 of 10")]
+    #[case(r#"{"processed": 10, "total": 10}"#, "1.00", "10 of 10")]
+    #[case(r#"{"percent": 99.9}"#, "1.00", "99%")]
+    #[case(r#"{"percent": 58}"#, "0.58", "58%")]
     #[case(r#"{"progress": 0.5}"#, "0.50", "50%")]
     #[case(r#"{"progress": 1.0}"#, "1.00", "100%")]
     #[case(r#"{"progress": 50}"#, "0.50", "50%")]
@@ -89,6 +110,20 @@ mod tests {
     #[case(r#"{"current": 11, "total": 10}"#)]
     #[case(r#"{"current": 3, "total": 0}"#)]
     #[case(r#"{"current": -1, "total": 10}"#)]
+    #[case(r#"{"current": "three", "total": 10}"#)]
+    #[case(r#"{"current": 3, "done": 4, "total": 10}"#)]
+    #[case(r#"{"current": true, "total": 10}"#)]
+    #[case(r#"{"current": 3, "total": null}"#)]
+    #[case(r#"{"current": 3}"#)]
+    #[case(r#"{"current": NaN, "total": 10}"#)]
+    #[case(r#"{"current": 3, "total": Infinity}"#)]
+    #[case(r#"{"current": 1e400, "total": 1e400}"#)]
+    #[case(r#"{"percent": 101}"#)]
+    #[case(r#"{"percent": -3}"#)]
+    #[case(r#"{"percent": NaN}"#)]
+    #[case(r#"{"progress": -0.5}"#)]
+    #[case("[3, 10]")]
+    #[case("42")]
     #[case("null")]
     #[case(r#""3 of 10""#)]
     fn what_is_not_understood_is_no_progress(#[case] meta: &str) {

@@ -1,0 +1,379 @@
+//! What the sightings of a task come to: how far it is, where, after how many retries, since when. Pure; it hears nothing itself.
+//!
+//! A task's way is (attempt, stage): 0 sent, 0 received, 0 running, 1 waiting for its retry, 1 running, and so on. Whatever tells a
+//! place behind the one that is known is old and moves nothing. Only a worker that gives the task back moves it backwards.
+//! An attempt is numbered by the event `received`, by an extended result, else by counting the retries that were told.
+
+use std::collections::BTreeMap;
+
+use super::Phase;
+use super::evidence::{Evidence, Sighting, Step, Teller};
+use crate::clock::{Moment, Now, Timestamp};
+use crate::protocol::NodeName;
+
+/// How far within one attempt.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stage {
+    /// In its queue, or waiting for its retry.
+    #[default]
+    Sent,
+    /// At a worker.
+    Held,
+    /// Running.
+    Run,
+}
+
+/// The start of a run, from each clock.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Start {
+    /// Heard on our clock when it happened.
+    pub live: Option<Now>,
+    /// Told by a worker whose clock may be believed.
+    pub told: Option<Now>,
+    /// Heard of in an event, up to a second later.
+    pub heard: Option<Now>,
+    /// Who told it by an event, and its own time: to be compared with times of the same worker alone.
+    pub own: Option<(NodeName, Timestamp)>,
+}
+
+impl Start {
+    /// When, and whether the worker's clock says it.
+    pub fn at(&self) -> Option<(Now, bool)> {
+        let ours = |at: Now| (at, false);
+        let told = self.told.map(|at| (at, true));
+        self.live.map(ours).or(told).or(self.heard.map(ours))
+    }
+
+    fn join(&mut self, other: Self) {
+        earliest(&mut self.live, other.live);
+        earliest(&mut self.told, other.told);
+        earliest(&mut self.heard, other.heard);
+        if self.own.is_none() {
+            self.own = other.own;
+        }
+    }
+}
+
+/// What is known of the way of a task.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Story {
+    pub attempt: u64,
+    pub stage: Stage,
+    /// Whether anything tells the number of retries.
+    pub numbered: bool,
+    pub worker: Option<NodeName>,
+    pub pid: Option<u64>,
+    pub acknowledged: Option<bool>,
+    pub received: Option<Now>,
+    /// The start of the first attempt.
+    pub first: Option<Start>,
+    /// The start of the run that was told last.
+    pub last: Option<Start>,
+    /// How long the last run took, as an earlier record has it.
+    pub runtime: Option<std::time::Duration>,
+    /// Where and when an attempt was started that had been started before.
+    pub twice: Option<(NodeName, Now)>,
+}
+
+/// What one worker told so far.
+#[derive(Default)]
+struct Seat {
+    received: Option<u64>,
+    running: Option<u64>,
+    retried: u64,
+    /// It received again what it had started.
+    again: bool,
+}
+
+/// Within which a story is told.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Bounds {
+    /// When it was sent.
+    pub sent: Now,
+    /// When its end was heard.
+    pub done: Option<Now>,
+}
+
+struct Narrator<'a> {
+    story: Story,
+    bounds: Bounds,
+    /// Whether a state heard then may be an old one.
+    late: &'a dyn Fn(Moment) -> bool,
+    evidence: &'a Evidence,
+    seats: BTreeMap<NodeName, Seat>,
+    /// Retries that states without a number told.
+    counted: u64,
+    /// The last state told was a retry.
+    retrying: bool,
+    /// The attempt that was started last.
+    ran: Option<u64>,
+}
+
+impl Story {
+    /// The phase of the call.
+    pub fn phase(&self) -> Phase {
+        match (self.attempt, self.stage) {
+            (_, Stage::Run) => Phase::Run,
+            (0, Stage::Sent) => Phase::Sent,
+            (0, Stage::Held) => Phase::Recv,
+            _ => Phase::Retry,
+        }
+    }
+
+    /// The story that goes on from `self`, with all of `evidence`.
+    pub fn told(&self, evidence: &Evidence, bounds: Bounds, late: &dyn Fn(Moment) -> bool) -> Self {
+        let mut teller = Narrator {
+            counted: self.attempt,
+            retrying: self.phase() == Phase::Retry,
+            ran: self.last.as_ref().map(|_| self.attempt),
+            story: self.clone(),
+            bounds,
+            late,
+            evidence,
+            seats: BTreeMap::new(),
+        };
+        for (moment, sighting) in evidence.in_order() {
+            teller.take(moment, sighting);
+        }
+        teller.story
+    }
+}
+
+impl Narrator<'_> {
+    fn take(&mut self, moment: Moment, sighting: &Sighting) {
+        let after = self.bounds.done.is_some_and(|done| moment > done.mono);
+        match &sighting.teller {
+            Teller::Event { .. } => self.event(sighting, after),
+            // A state or a list after the end tells of before, or of another run.
+            _ if after => {}
+            Teller::State => self.state(sighting),
+            Teller::List { acknowledged, .. } => {
+                self.story.acknowledged = Some(*acknowledged);
+                self.list(sighting);
+            }
+        }
+    }
+
+    fn event(&mut self, sighting: &Sighting, after: bool) {
+        let Some(node) = sighting.node.clone() else {
+            return;
+        };
+        let seat = self.seats.entry(node).or_default();
+        match sighting.step {
+            Step::Received(number) => {
+                let number = number.unwrap_or_default();
+                seat.again = seat.running == Some(number);
+                seat.received = Some(number);
+                self.story.numbered = true;
+                self.receive(number, sighting, after);
+            }
+            Step::Started(_) => {
+                let number = seat.received.unwrap_or_default().max(seat.retried);
+                // Without a number, and after a retry was told, it may be any attempt: at least this one, and not surely the first.
+                let sure = seat.received.is_some() || seat.retried > 0 || self.story.attempt == 0;
+                let again = std::mem::take(&mut seat.again);
+                seat.running = Some(number);
+                self.start((number, sure), again, sighting, after);
+            }
+            Step::Retried(_) => {
+                let counted = seat.running.take().map(|running| running + 1);
+                let number = counted.unwrap_or(seat.received.unwrap_or_default().max(1));
+                seat.retried = seat.retried.max(number);
+                self.story.numbered = true;
+                self.fail(number, sighting, after);
+            }
+            Step::Requeued => {
+                seat.running = None;
+                self.give_back(sighting);
+            }
+        }
+    }
+
+    fn state(&mut self, sighting: &Sighting) {
+        match sighting.step {
+            Step::Started(number) => {
+                self.retrying = false;
+                self.story.numbered |= number.is_some();
+                self.counted = self.counted.max(number.unwrap_or_default());
+                let another = self
+                    .story
+                    .pid
+                    .zip(sighting.pid)
+                    .is_some_and(|(one, other)| one != other);
+                let attempt = number.unwrap_or(self.counted);
+                let sure = number.is_some() || self.story.attempt <= attempt;
+                self.start((attempt, sure), another, sighting, false);
+            }
+            Step::Retried(number) => {
+                self.story.numbered = true;
+                // The same state fetched again is no other retry.
+                let more = u64::from(!self.retrying);
+                self.retrying = true;
+                self.counted = number.unwrap_or(self.counted + more).max(self.counted);
+                self.fail(self.counted, sighting, false);
+            }
+            Step::Received(_) | Step::Requeued => {}
+        }
+    }
+
+    fn list(&mut self, sighting: &Sighting) {
+        let attempt = self.story.attempt;
+        if matches!(sighting.step, Step::Started(_)) {
+            self.start((attempt, true), false, sighting, false);
+            return;
+        }
+        self.receive(attempt, sighting, false);
+        if self.story.stage < Stage::Run {
+            self.moves_to(sighting, false);
+        }
+    }
+
+    /// Whether `(attempt, stage)` is ahead of what is known; it is known from then on.
+    fn raise(&mut self, attempt: u64, stage: Stage, sighting: &Sighting, after: bool) -> bool {
+        let ahead = (attempt, stage) > (self.story.attempt, self.story.stage);
+        if ahead {
+            let next = attempt > self.story.attempt;
+            (self.story.attempt, self.story.stage) = (attempt, stage);
+            if next {
+                self.story.pid = None;
+            }
+            self.moves_to(sighting, after);
+        }
+        ahead
+    }
+
+    /// Whoever tells the newest step has it. What is heard after the end names a worker only where none is known.
+    fn moves_to(&mut self, sighting: &Sighting, after: bool) {
+        if after && self.story.worker.is_some() {
+            return;
+        }
+        if sighting.node.is_some() && sighting.node != self.story.worker {
+            self.story.worker.clone_from(&sighting.node);
+            self.story.pid = None;
+        }
+        self.story.pid = sighting.pid.or(self.story.pid);
+    }
+
+    fn receive(&mut self, number: u64, sighting: &Sighting, after: bool) {
+        let told = self.believed(sighting, matches!(sighting.teller, Teller::Event { .. }));
+        let at = told.or_else(|| self.before_end(sighting.at));
+        earliest(&mut self.story.received, at);
+        // A retry that is announced waits: the one before has failed.
+        let stage = if number == 0 {
+            Stage::Held
+        } else {
+            Stage::Sent
+        };
+        let same = (number, stage) == (self.story.attempt, self.story.stage);
+        if !self.raise(number, stage, sighting, after) && same {
+            self.moves_to(sighting, after);
+        }
+    }
+
+    fn start(
+        &mut self,
+        (number, sure): (u64, bool),
+        again: bool,
+        sighting: &Sighting,
+        after: bool,
+    ) {
+        let start = self.start_of(sighting);
+        if number == 0 && sure {
+            let first = self.story.first.get_or_insert_default();
+            first.join(start.clone());
+        }
+        if self.raise(number, Stage::Run, sighting, after) {
+            if self.ran == Some(number) {
+                self.twice(sighting);
+            }
+            self.ran = Some(number);
+            self.story.last = Some(start);
+            return;
+        }
+        if (number, Stage::Run) != (self.story.attempt, self.story.stage) {
+            return;
+        }
+        let known = self.story.worker.is_some() && sighting.node.is_some();
+        let elsewhere = known && self.story.worker != sighting.node;
+        if elsewhere || again {
+            self.twice(sighting);
+            self.story.last = Some(start);
+        } else {
+            self.story.last.get_or_insert_default().join(start);
+        }
+        self.moves_to(sighting, after);
+    }
+
+    fn fail(&mut self, number: u64, sighting: &Sighting, after: bool) {
+        self.raise(number, Stage::Sent, sighting, after);
+    }
+
+    fn give_back(&mut self, sighting: &Sighting) {
+        let has_it = self.story.worker == sighting.node;
+        if has_it && self.story.stage > Stage::Sent {
+            self.story.stage = Stage::Sent;
+            self.story.worker = None;
+            self.story.pid = None;
+        }
+    }
+
+    fn twice(&mut self, sighting: &Sighting) {
+        let node = sighting.node.clone().or_else(|| self.story.worker.clone());
+        if let (None, Some(node)) = (&self.story.twice, node) {
+            self.story.twice = Some((node, sighting.at));
+        }
+    }
+
+    fn start_of(&self, sighting: &Sighting) -> Start {
+        let told = self.believed(sighting, true);
+        let own = matches!(sighting.teller, Teller::Event { .. });
+        let own = sighting.node.clone().zip(sighting.told()).filter(|_| own);
+        let heard = self.before_end(sighting.at);
+        match sighting.teller {
+            Teller::Event { .. } => Start {
+                live: None,
+                told,
+                heard,
+                own,
+            },
+            Teller::State => Start {
+                live: heard.filter(|at| !(self.late)(at.mono)),
+                ..Start::default()
+            },
+            Teller::List { .. } => Start {
+                told,
+                ..Start::default()
+            },
+        }
+    }
+
+    /// What was heard of after the end had happened before, nobody knows when.
+    fn before_end(&self, at: Now) -> Option<Now> {
+        Some(at).filter(|at| self.bounds.done.is_none_or(|done| at.mono <= done.mono))
+    }
+
+    /// A time that a worker told, on our clock, if it may be believed.
+    fn believed(&self, sighting: &Sighting, tells: bool) -> Option<Now> {
+        let told = sighting.told().filter(|_| tells)?;
+        if !self
+            .evidence
+            .believes(sighting.node.as_ref(), self.bounds.sent)
+        {
+            return None;
+        }
+        let ago = std::time::Duration::try_from(sighting.at.wall.duration_since(told)).ok()?;
+        let at = Now {
+            wall: told,
+            mono: sighting.at.mono.before(ago).max(self.bounds.sent.mono),
+        };
+        self.before_end(at)
+    }
+}
+
+fn earliest(place: &mut Option<Now>, at: Option<Now>) {
+    if let Some(at) = at
+        && place.is_none_or(|before| (at.mono, at.wall) < (before.mono, before.wall))
+    {
+        *place = Some(at);
+    }
+}

@@ -1,0 +1,230 @@
+//! What went wrong once, each by the fewest facts that show it.
+
+use super::*;
+
+fn by(node: &str, ms: i64, clock: u64, kind: TaskEventKind) -> Fact {
+    Fact::Event(Box::new(TaskEvent {
+        uuid: "c7a31f09-0000-4000-8000-000000000000".into(),
+        node: node.into(),
+        at: Timestamp::from_millisecond(1_000_000 + ms).ok(),
+        clock,
+        kind,
+    }))
+}
+
+fn retry(retries: &str) -> Fact {
+    let raised = r#"{"exc_type": "KeyError", "exc_message": ["x"], "exc_module": "builtins"}"#;
+    result(&format!(
+        r#"{{"status": "RETRY", "result": {raised}, "task_id": "x", "retries": {retries}}}"#
+    ))
+}
+
+#[test]
+fn a_start_that_is_heard_with_the_end_after_an_outage_tells_no_time_it_ran() {
+    let mut call = sent();
+    call.apply(Fact::BackendLost("refused".into()), at(10));
+    call.apply(Fact::BackendBack, at(5_000));
+    call.apply(started(), at(5_001));
+    call.apply(success(), at(5_002));
+    assert_eq!((call.timeline.started, call.timeline.ran()), (None, None));
+}
+
+#[test]
+fn an_end_in_time_that_is_merged_after_the_deadline_was_looked_at_is_not_late() {
+    let mut call = sent();
+    assert!(call.tick(at(10_500)));
+    call.apply(success(), at(9_999));
+    assert_eq!(call.state(), CallState::Ok);
+}
+
+#[test]
+fn an_end_after_the_deadline_is_late_although_nobody_looked() {
+    let mut call = sent();
+    call.apply(success(), at(10_003));
+    assert_eq!(call.state(), CallState::LateOk);
+}
+
+#[test]
+fn an_end_at_the_very_deadline_is_late_whichever_is_looked_at_first() {
+    for tick_first in [true, false] {
+        let mut call = sent();
+        if tick_first {
+            call.tick(at(10_002));
+        }
+        call.apply(success(), at(10_002));
+        call.tick(at(10_002));
+        assert_eq!(call.state(), CallState::LateOk);
+    }
+}
+
+#[test]
+fn the_first_retry_is_number_one_although_its_result_says_zero() {
+    let mut call = sent();
+    call.apply(retry("0"), at(20));
+    assert_eq!(call.retries, Some(1));
+}
+
+#[test]
+fn a_retry_heard_after_the_start_that_follows_it_is_old() {
+    let mut call = sent();
+    call.apply(by("a@h", 5, 1, received(0)), at(5));
+    call.apply(by("a@h", 6, 2, TaskEventKind::Started), at(6));
+    call.apply(by("a@h", 9, 3, received(1)), at(9));
+    call.apply(by("a@h", 10, 4, retried()), at(10));
+    call.apply(by("a@h", 30, 5, TaskEventKind::Started), at(30));
+    call.apply(retry("null"), at(31));
+    assert_eq!((call.state(), call.retries), (CallState::Run, Some(1)));
+}
+
+#[test]
+fn the_same_retry_fetched_again_is_no_other_retry_and_no_step_back() {
+    let mut call = sent();
+    call.apply(retry("null"), at(20));
+    call.apply(by("a@h", 29, 1, received(1)), at(29));
+    call.apply(by("a@h", 30, 2, TaskEventKind::Started), at(30));
+    call.apply(retry("null"), at(3_000));
+    assert_eq!((call.state(), call.retries), (CallState::Run, Some(1)));
+}
+
+#[test]
+fn a_worker_that_was_restarted_counts_its_clock_from_one_again_and_is_heard() {
+    let mut call = sent();
+    call.apply(by("a@h", 5, 900, received(0)), at(5));
+    call.apply(by("a@h", 6, 901, TaskEventKind::Started), at(6));
+    call.apply(by("a@h", 3_000, 1, received(0)), at(3_000));
+    call.apply(by("a@h", 3_005, 2, TaskEventKind::Started), at(3_005));
+    let (worker, when) = call.started_again().unwrap();
+    assert_eq!((worker.as_str(), when), ("a@h", at(3_005)));
+    assert_eq!(call.timeline.last_started, Some(at(3_005)));
+    assert_eq!(call.timeline.started, Some(at(6)));
+}
+
+#[test]
+fn a_task_that_starts_at_another_worker_too_may_have_run_twice_and_says_so() {
+    let mut call = sent();
+    call.apply(by("a@h", 5, 1, received(0)), at(5));
+    call.apply(by("a@h", 6, 2, TaskEventKind::Started), at(6));
+    call.apply(by("b@h", 900, 9, received(0)), at(900));
+    assert_eq!(
+        (call.state(), call.worker.as_ref().unwrap().as_str()),
+        (CallState::Run, "a@h"),
+        "whoever only holds it does not run it"
+    );
+    call.apply(by("b@h", 950, 10, TaskEventKind::Started), at(950));
+    assert_eq!(call.worker.as_ref().unwrap().as_str(), "b@h");
+    call.apply(success(), at(1_000));
+    let said = document(&call)["warnings"].to_string();
+    assert!(
+        said.contains("b@h") && said.contains("may have run twice"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_retry_at_another_worker_has_not_run_twice() {
+    let mut call = sent();
+    call.apply(by("a@h", 5, 1, received(0)), at(5));
+    call.apply(by("a@h", 6, 2, TaskEventKind::Started), at(6));
+    call.apply(by("b@h", 9, 3, received(1)), at(9));
+    call.apply(by("b@h", 30, 5, TaskEventKind::Started), at(30));
+    call.apply(by("a@h", 10, 4, retried()), at(31));
+    assert_eq!((call.state(), call.retries), (CallState::Run, Some(1)));
+    assert_eq!(call.started_again(), None);
+}
+
+#[test]
+fn a_task_that_was_given_back_while_it_ran_may_have_run_twice() {
+    let mut call = sent();
+    call.apply(by("a@h", 5, 1, received(0)), at(5));
+    call.apply(by("a@h", 6, 2, TaskEventKind::Started), at(6));
+    call.apply(
+        by("a@h", 7, 3, TaskEventKind::Rejected { requeue: true }),
+        at(7),
+    );
+    assert_eq!((call.state(), &call.worker), (CallState::Sent, &None));
+    call.apply(by("a@h", 8, 4, received(0)), at(8));
+    assert_eq!(call.state(), CallState::Recv);
+    call.apply(by("a@h", 9, 5, TaskEventKind::Started), at(9));
+    assert!(call.started_again().is_some());
+}
+
+#[test]
+fn a_state_of_its_own_and_a_list_that_come_after_the_end_change_nothing() {
+    let progress = r#"{"status": "PROGRESS", "result": 1, "task_id": "x"}"#;
+    let mut call = sent();
+    call.apply(success(), at(100));
+    let before = (call.result.clone(), call.timeline, call.worker.clone());
+    call.apply(result(progress), at(101));
+    call.apply(seen(Place::Active), at(102));
+    assert_eq!((call.state(), &call.custom), (CallState::Ok, &None));
+    assert_eq!((call.result, call.timeline, call.worker), before);
+}
+
+#[test]
+fn events_that_are_heard_after_the_result_still_tell_its_times() {
+    let mut call = sent();
+    call.apply(success(), at(100));
+    call.apply(by("a@h", 5, 1, received(0)), at(900));
+    call.apply(by("a@h", 6, 2, TaskEventKind::Started), at(900));
+    call.apply(by("a@h", 99, 3, succeeded("5")), at(900));
+    let timeline = call.timeline;
+    assert_eq!(
+        (timeline.received, timeline.started),
+        (Some(at(5)), Some(at(6)))
+    );
+    assert_eq!(timeline.ran(), Some(Duration::from_millis(93)));
+    assert_eq!(
+        timeline.ran_on(),
+        Some(Clock::Worker),
+        "both ends by one clock"
+    );
+    assert_eq!(timeline.queued_on(), Some(Clock::Both));
+    assert_eq!(timeline.done, Some(at(100)));
+}
+
+#[test]
+fn a_clock_that_is_two_minutes_off_gives_run_times_and_no_moments() {
+    for skew in [-120_000, 120_000] {
+        let mut call = sent();
+        call.apply(by("a@h", skew + 500, 1, received(0)), at(600));
+        call.apply(by("a@h", skew + 510, 2, TaskEventKind::Started), at(600));
+        call.apply(by("a@h", skew + 800, 3, succeeded("5")), at(900));
+        let timeline = call.timeline;
+        assert_eq!(timeline.queued(), Some(Duration::from_millis(600)));
+        assert_eq!(timeline.queued_on(), Some(Clock::Ours));
+        assert_eq!(timeline.ran(), Some(Duration::from_millis(290)));
+        assert_eq!(timeline.ran_on(), Some(Clock::Worker));
+    }
+}
+
+#[test]
+fn the_run_of_a_retried_task_is_its_last_one_and_its_wait_that_before_the_first() {
+    let mut call = sent();
+    call.apply(started(), at(10));
+    call.apply(retry("null"), at(20));
+    call.apply(started(), at(2_000));
+    call.apply(success(), at(2_050));
+    let ms = |took: Option<Duration>| took.map(|took| took.as_millis());
+    let timeline = call.timeline;
+    assert_eq!(
+        (ms(timeline.queued()), ms(timeline.ran())),
+        (Some(10), Some(50))
+    );
+}
+
+#[test]
+fn a_revoked_task_that_is_run_all_the_same_ends_as_it_ended() {
+    let mut call = sent();
+    call.apply(revoked("revoked"), at(10));
+    assert_eq!(call.state(), CallState::Revoked);
+    call.apply(success(), at(500));
+    assert_eq!(call.state(), CallState::Ok);
+}
+
+#[test]
+fn a_killed_task_is_killed_although_celery_5_6_says_revoked_first() {
+    let mut call = sent();
+    call.apply(revoked("revoked"), at(10));
+    call.apply(revoked("terminated"), at(12));
+    assert_eq!(call.state(), CallState::Killed);
+}
