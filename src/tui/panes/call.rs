@@ -3,6 +3,7 @@
 mod below;
 pub mod check;
 pub mod draft;
+mod facts;
 pub mod json;
 mod load;
 pub mod options;

@@ -11,8 +11,7 @@ use super::check;
 use super::draft::{Draft, Spot};
 use super::options::Texts;
 use super::row::Row;
-use crate::call::preflight::{Preflight, QueueSource};
-use crate::cluster::Kept;
+use crate::call::preflight::Preflight;
 use crate::text::width::{cells, cut, pad, pad_left, wrap};
 use crate::tui::keymap::{Action, Context};
 use crate::tui::panes::{Scene, key, paragraph, remote};
@@ -116,7 +115,8 @@ pub(super) struct Mark {
 
 impl Page<'_> {
     fn draw(&self, area: Rect, buf: &mut Buffer) -> Option<Position> {
-        let mut above = vec![self.title(), self.facts()];
+        let mut above = vec![self.title()];
+        above.extend(self.facts());
         if area.height >= 14 && !self.draft.open {
             above.push(Line::default());
         }
@@ -183,34 +183,6 @@ impl Page<'_> {
             Span::raw(" "),
             self.theme.span(Role::Dim, right),
         ])
-    }
-
-    /// `queue default · result kept · on 5/6 workers`.
-    fn facts(&self) -> Line<'static> {
-        let cluster = &self.scene.shared.cluster;
-        let told = cluster.told_tasks();
-        let source = match self.preflight.source {
-            QueueSource::Celery | QueueSource::Default => String::new(),
-            source => format!(" ({source})"),
-        };
-        let (options, _) = self.options.options(self.scene.now.wall);
-        let queue = match options.exchange {
-            Some(exchange) => format!("exchange {exchange}"),
-            None => format!("queue {}{source}", self.preflight.queue),
-        };
-        let kept = match self.preflight.kept {
-            Kept::Kept => "result kept",
-            Kept::Ignored => "result not kept",
-            Kept::Unknown => "result ?",
-        };
-        let on = match cluster.task(&self.draft.task) {
-            Some(row) => format!("on {}/{told} workers", row.workers.len()),
-            None if told == 0 => "registered ?".to_owned(),
-            None => "not registered".to_owned(),
-        };
-        let dot = format!(" {} ", self.theme.glyphs().dot);
-        let text = [remote(&queue), kept.to_owned(), on].join(&dot);
-        self.line(Role::Dim, cut(&text, self.width, self.ellipsis()))
     }
 
     /// Lines scrolled so that the cursor, and what is said about it, is seen. Returns the caret.
