@@ -107,7 +107,12 @@ pub fn preflight(cluster: &Cluster, signature: &Signature, results: &Results) ->
             doubts(cluster, queue, task, &mut warnings);
         }
     }
-    let registered = Registered::on(cluster, &routing.takers, task);
+    let lines: Vec<Taker> = routing
+        .takers
+        .iter()
+        .map(|queue| Taker::of(cluster, queue))
+        .collect();
+    let registered = Registered::on(cluster, &lines, task);
     // Where nobody has it, that is said already.
     let doubted = registered.on > 0 || (refusal.is_none() && cluster.task(task).is_some());
     warnings.extend(registered.doubt(task).filter(|_| doubted));
@@ -122,11 +127,7 @@ pub fn preflight(cluster: &Cluster, signature: &Signature, results: &Results) ->
             .filter(reads)
             .map(|worker| worker.name.clone())
             .collect(),
-        lines: routing
-            .takers
-            .iter()
-            .map(|queue| Taker::of(cluster, queue))
-            .collect(),
+        lines,
         registered,
         route: routing.route,
         delayed: routing.delayed,

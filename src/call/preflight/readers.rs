@@ -39,6 +39,8 @@ pub struct Registered {
     pub lacking: Vec<NodeName>,
     /// Whether only those were looked at that read one of the queues; else all, because none is known to.
     pub among_readers: bool,
+    /// Readers of one queue, as the broker counts them, that are none of those.
+    pub unheard: u64,
 }
 
 impl Taker {
@@ -71,21 +73,29 @@ fn readers(cluster: &Cluster, name: &QueueName, known: Option<&Queue>) -> Reader
 
 impl Registered {
     /// Looks at the answering workers that read one of `takers`, or at all that answer if none is known to.
-    pub(super) fn on(cluster: &Cluster, takers: &[QueueName], task: &TaskName) -> Self {
+    pub(super) fn on(cluster: &Cluster, takers: &[Taker], task: &TaskName) -> Self {
         let told = || {
             cluster
                 .answering()
                 .filter(|worker| worker.knows(task).is_some())
         };
-        let reads = |worker: &&Worker| takers.iter().any(|queue| worker.reads(queue));
+        let reads = |worker: &&Worker| takers.iter().any(|taker| worker.reads(&taker.queue));
         let among_readers = told().any(|worker| reads(&worker));
         let (having, lacking): (Vec<&Worker>, Vec<&Worker>) = told()
             .filter(|worker| !among_readers || reads(worker))
             .partition(|worker| worker.knows(task) == Some(true));
+        let unheard = takers.iter().filter_map(|taker| {
+            let heard = told().filter(|worker| worker.reads(&taker.queue));
+            match taker.readers {
+                Readers::Exactly(all) => Some(all.saturating_sub(heard.count() as u64)),
+                _ => None,
+            }
+        });
         Self {
             on: having.len(),
             lacking: lacking.iter().map(|it| it.name.clone()).collect(),
             among_readers,
+            unheard: unheard.max().unwrap_or(0),
         }
     }
 
@@ -115,10 +125,12 @@ impl Registered {
             ""
         };
         Some(match (self.on, self.of()) {
-            (0, 1) => format!(
-                "the one worker that answered and reads it has no {task}; others may"
-            ),
-            (0, of) => format!("none of the {of} workers{reading} and answered has {task}; others may"),
+            (0, 1) => {
+                format!("the one worker that answered and reads it has no {task}; others may")
+            }
+            (0, of) => {
+                format!("none of the {of} workers{reading} and answered has {task}; others may")
+            }
             (on, of) => format!(
                 "registered on {on} of {of} workers{reading}, not on {}: the call may end as NO TASK",
                 self.missing_on()

@@ -117,8 +117,10 @@ fn a_registered_task_with_a_reader_is_sent_without_a_word() {
         (verdict.refusal, verdict.warnings.as_slice(), verdict.answer),
         (None, [].as_slice(), Answer::Result)
     );
-    assert_eq!((verdict.queue.as_str(), verdict.lines[0].waiting),
-        ("celery", Some(3)));
+    assert_eq!(
+        (verdict.queue.as_str(), verdict.lines[0].waiting),
+        ("celery", Some(3))
+    );
 }
 
 #[rstest]

@@ -195,6 +195,28 @@ pub fn investigate(state: &mut State, now: Now) -> Vec<Effect> {
         .collect()
 }
 
+/// Asks about the queue that the form leads to, if nobody has told of it.
+pub fn ask_for_queue(state: &mut State, now: Now) -> Vec<Effect> {
+    if state.focus != Pane::Call {
+        return Vec::new();
+    }
+    let asks = state.call.ask_for_queue(&state.shared, now);
+    grant_all(state, asks, now).effects
+}
+
+/// What stands against sending the form, while a key could send it.
+pub fn standing(state: &State, now: Now) -> Option<Vec<String>> {
+    (state.focus == Pane::Call).then(|| state.call.standing(&state.shared, now))
+}
+
+/// Something new stands against sending: a key that is on its way was meant for what was seen before.
+pub fn deafen(state: &mut State, before: &[String], now: Now) {
+    let after = standing(state, now).unwrap_or_default();
+    if after.iter().any(|text| !before.contains(text)) {
+        state.deaf_until = now.mono.after(DEAF);
+    }
+}
+
 /// Whether ages are seen: a call that has not ended is looked at, and nobody waits for it.
 pub fn ages(state: &State) -> bool {
     let shown = state.result.shown(&state.shared);

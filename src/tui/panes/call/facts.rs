@@ -33,11 +33,7 @@ impl Page<'_> {
         let mut spans: Vec<Span<'static>> = Vec::new();
         for (role, text) in parts {
             let lead = if spans.is_empty() { "" } else { dot.as_str() };
-            let text = cut(
-                &format!("{lead}{}", remote(&text)),
-                room,
-                self.ellipsis(),
-            );
+            let text = cut(&format!("{lead}{}", remote(&text)), room, self.ellipsis());
             room -= cells(&text).min(room);
             spans.push(self.theme.span(role, text));
         }
@@ -63,7 +59,10 @@ fn through(exchange: &str, key: &Option<String>, seen: &Preflight) -> Vec<Part> 
         [] => {
             let key = key.as_deref().unwrap_or_default();
             let key = format!("{exchange}, key {key:?}");
-            vec![(Role::Dim, key), (Role::Warn, "to which queue ?".to_owned())]
+            vec![
+                (Role::Dim, key),
+                (Role::Warn, "to which queue ?".to_owned()),
+            ]
         }
         [one] => {
             let name = (Role::Dim, format!("{exchange} to {}", one.queue));
@@ -78,7 +77,9 @@ fn through(exchange: &str, key: &Option<String>, seen: &Preflight) -> Vec<Part> 
                 (role, format!("{} {parts}", taker.queue))
             };
             let to = (Role::Warn, format!("{exchange} to {}", several.len()));
-            std::iter::once(to).chain(several.iter().map(each)).collect()
+            std::iter::once(to)
+                .chain(several.iter().map(each))
+                .collect()
         }
     }
 }
@@ -123,7 +124,7 @@ fn kept(seen: &Preflight) -> Part {
     }
 }
 
-/// `task on 2/3 readers, not on w2@stg-4`.
+/// `task on 2/3 readers, not on w2@stg-4, 1 unheard`.
 fn registered(registered: &Registered) -> Part {
     let (on, of) = (registered.on, registered.of());
     let who = match (registered.among_readers, of) {
@@ -132,14 +133,22 @@ fn registered(registered: &Registered) -> Part {
         (false, 1) => "worker",
         (false, _) => "workers",
     };
-    match (on, of) {
-        (_, 0) => (Role::Warn, "registered ?".to_owned()),
-        (on, of) if on == of => (Role::Dim, format!("task on {on}/{of} {who}")),
-        (0, of) => (Role::Warn, format!("task on 0/{of} {who}")),
+    let unheard = match registered.unheard {
+        0 => String::new(),
+        unheard => format!(", {} unheard", count(unheard)),
+    };
+    let role = if unheard.is_empty() && on == of {
+        Role::Dim
+    } else {
+        Role::Warn
+    };
+    let text = match (on, of) {
+        (_, 0) => format!("registered ?{unheard}"),
+        (on, of) if on == of || on == 0 => format!("task on {on}/{of} {who}{unheard}"),
         (on, of) => {
             let without = registered.missing_on();
-            let text = format!("task on {on}/{of} {who}, not on {without}");
-            (Role::Warn, text)
+            format!("task on {on}/{of} {who}, not on {without}{unheard}")
         }
-    }
+    };
+    (role, text)
 }

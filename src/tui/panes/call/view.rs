@@ -25,11 +25,12 @@ const SAID: usize = 4;
 pub fn right(state: &State, scene: &Scene<'_>) -> Option<(Role, String)> {
     let draft = state.draft()?;
     let problems = check::problems(draft, scene.shared, scene.now).len();
-    let refused = check::preflight_of(draft, scene.shared, scene.now)
-        .refusal
-        .is_some();
-    let doubts = draft.doubts(scene.now.wall).len();
-    Some(match (problems + usize::from(refused), doubts) {
+    let seen = check::preflight_of(draft, scene.shared, scene.now);
+    let refused = seen.refusal.is_some();
+    let doubts = draft.doubts(scene.now.wall).len() + seen.warnings.len();
+    let unwritable = check::unwritable(draft, scene.now).is_some();
+    let problems = problems + usize::from(refused) + usize::from(unwritable);
+    Some(match (problems, doubts) {
         (0, 0) => (Role::Ok, "valid".to_owned()),
         (0, 1) => (Role::Warn, "1 warning".to_owned()),
         (0, doubts) => (Role::Warn, format!("{doubts} warnings")),
@@ -73,6 +74,7 @@ pub fn view(state: &State, area: Rect, buf: &mut Buffer, scene: &Scene<'_>) -> O
         draft,
         options: draft.options_now(),
         problems: check::problems(draft, scene.shared, scene.now),
+        unwritable: check::unwritable(draft, scene.now),
         preflight: check::preflight_of(draft, scene.shared, scene.now),
         scene,
         theme,
@@ -87,6 +89,8 @@ pub(super) struct Page<'a> {
     /// The options with what is being typed.
     pub(super) options: Cow<'a, Texts>,
     pub(super) problems: Vec<(Spot, String)>,
+    /// Why it cannot be written as a message.
+    pub(super) unwritable: Option<String>,
     pub(super) preflight: Preflight,
     pub(super) scene: &'a Scene<'a>,
     pub(super) theme: Theme,
