@@ -116,6 +116,8 @@ pub enum Action {
     Longer,
     /// See [`Action::Longer`].
     Shorter,
+    /// Wait as long as can be.
+    NoLimit,
     /// Stop waiting, keep listening.
     Detach,
     /// Revoke, with confirmation.
@@ -146,6 +148,8 @@ pub enum Action {
     Undo,
     /// Yes, in a dialog.
     Confirm,
+    /// The harder yes of the question about a revoke: kill its process too.
+    Terminate,
     /// The key is kept for this feature, which is not built yet; the notice line says so.
     Planned(&'static str),
 }

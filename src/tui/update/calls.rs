@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::focus;
-use crate::call::{Call, CallState, Waiting};
+use crate::call::{Call, CallState, LONGEST_WAIT, Waiting};
 use crate::client::{Command, Order};
 use crate::clock::Now;
 use crate::protocol::TaskId;
@@ -105,31 +105,53 @@ fn wait(state: &mut State, id: &TaskId, patience: Patience, now: Now) {
     let Some(call) = state.shared.calls.get_mut(id) else {
         return;
     };
-    let waited = call.timeline.waiting_since();
-    let waited = waited.map_or(Duration::ZERO, |since| now.mono.since(since.mono));
-    let waiting = call.waiting == Waiting::Yes;
-    let text = match (call.state().is_final(), waiting, patience) {
-        (true, _, _) => "it has ended: there is nothing to wait for".to_owned(),
-        (_, false, Patience::Shorter) => {
-            "nobody waits for it: there is nothing to shorten".to_owned()
-        }
-        (_, true, Patience::Longer) => {
-            call.set_timeout(call.timeout + STEP, now);
-            format!("waits {} in all", duration(call.timeout))
-        }
-        (_, false, Patience::Longer) => {
-            call.set_timeout(waited + STEP, now);
-            format!("waits {} more", duration(STEP))
-        }
-        (_, true, Patience::Shorter) => {
-            let least = waited + Duration::from_secs(1);
-            call.set_timeout(call.timeout.saturating_sub(STEP).max(least), now);
-            format!("waits {} in all", duration(call.timeout))
+    let text = if call.state().is_final() {
+        "it has ended: there is nothing to wait for".to_owned()
+    } else {
+        match patience {
+            Patience::Longer => longer(call, now),
+            Patience::Shorter => shorter(call, now),
+            Patience::NoLimit => {
+                call.set_timeout(LONGEST_WAIT, now);
+                format!("waits without limit ({})", duration(LONGEST_WAIT))
+            }
         }
     };
     state.notices.done(text, now);
     state.shared.calls.changed(id);
     state.result.refresh(&state.shared);
+}
+
+/// How long it has been waited for.
+fn waited(call: &Call, now: Now) -> Duration {
+    let since = call.timeline.waiting_since();
+    since.map_or(Duration::ZERO, |since| now.mono.since(since.mono))
+}
+
+fn longer(call: &mut Call, now: Now) -> String {
+    if call.waiting != Waiting::Yes {
+        call.set_timeout(waited(call, now) + STEP, now);
+        return format!("waits {} more", duration(STEP));
+    }
+    if call.timeout == LONGEST_WAIT {
+        return "waits without limit already".to_owned();
+    }
+    call.set_timeout(call.timeout + STEP, now);
+    format!("waits {} in all", duration(call.timeout))
+}
+
+/// Never ends the waiting at once: a second is left. From no limit it goes back to a step from now.
+fn shorter(call: &mut Call, now: Now) -> String {
+    if call.waiting != Waiting::Yes {
+        return "nobody waits for it: there is nothing to shorten".to_owned();
+    }
+    if call.timeout == LONGEST_WAIT {
+        call.set_timeout(waited(call, now) + STEP, now);
+        return format!("waits {} more", duration(STEP));
+    }
+    let least = waited(call, now) + Duration::from_secs(1);
+    call.set_timeout(call.timeout.saturating_sub(STEP).max(least), now);
+    format!("waits {} in all", duration(call.timeout))
 }
 
 /// Stops waiting for a call; we go on listening.
