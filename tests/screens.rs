@@ -8,6 +8,8 @@ mod looks;
 mod options;
 #[path = "screens/past.rs"]
 mod past;
+#[path = "screens/routing.rs"]
+mod routing;
 #[path = "screens/rules.rs"]
 mod rules;
 #[path = "screens/sizes.rs"]

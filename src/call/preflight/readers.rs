@@ -56,6 +56,20 @@ impl Taker {
     }
 }
 
+/// A doubt where one of several queues has no reader: its copy waits.
+pub(super) fn unread(takers: &[Taker]) -> Option<String> {
+    let unread = takers
+        .iter()
+        .filter(|taker| taker.readers == Readers::Exactly(0));
+    let names: Vec<&str> = unread.map(|taker| taker.queue.as_str()).collect();
+    (takers.len() > 1 && !names.is_empty()).then(|| {
+        format!(
+            "no worker reads queue {}: what goes there waits",
+            names.join(", ")
+        )
+    })
+}
+
 fn readers(cluster: &Cluster, name: &QueueName, known: Option<&Queue>) -> Readers {
     if known.is_some_and(|queue| queue.missing || queue.unread) {
         return Readers::Exactly(0);
@@ -79,7 +93,12 @@ impl Registered {
                 .answering()
                 .filter(|worker| worker.knows(task).is_some())
         };
-        let reads = |worker: &&Worker| takers.iter().any(|taker| worker.reads(&taker.queue));
+        // What a worker told before does not count against proof that nobody reads a queue.
+        let read = |taker: &&Taker| taker.readers != Readers::Exactly(0);
+        let reads = |worker: &&Worker| {
+            let mut takers = takers.iter().filter(read);
+            takers.any(|taker| worker.reads(&taker.queue))
+        };
         let among_readers = told().any(|worker| reads(&worker));
         let (having, lacking): (Vec<&Worker>, Vec<&Worker>) = told()
             .filter(|worker| !among_readers || reads(worker))

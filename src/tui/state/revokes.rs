@@ -68,7 +68,7 @@ impl Revokes {
 }
 
 impl Revoke {
-    /// `revoke heard by w1@stg-1, w2@stg-4; no answer from w3@stg-9`. As workers wrote it, not sanitised.
+    /// `revoke: heard by w1@stg-1, w2@stg-4; no answer from w3@stg-9`. As workers wrote it, not sanitised.
     pub fn words(&self) -> String {
         let what = if self.terminate {
             "revoke and kill"
@@ -100,7 +100,7 @@ impl Revoke {
         if parts.is_empty() {
             parts.push("sent, nobody answered".to_owned());
         }
-        format!("{what} {}", parts.join("; "))
+        format!("{what}: {}", parts.join("; "))
     }
 
     /// What the workers answered in words of their own, where that says more than that they heard: `terminate: tasks unknown`.
@@ -126,12 +126,12 @@ mod tests {
     fn it_is_said_who_heard_who_refused_and_who_did_not_answer() {
         let (mut revokes, id) = sent(false, &["w1", "w2", "w3"]);
         let words = |revokes: &Revokes| revokes.get(&id).unwrap().words();
-        assert_eq!(words(&revokes), "revoke no answer from w1, w2, w3");
+        assert_eq!(words(&revokes), "revoke: no answer from w1, w2, w3");
         revokes.said(&id, &"w2".into(), &Ok("tasks flagged as revoked".into()));
         revokes.said(&id, &"w1".into(), &Err("no".into()));
         assert_eq!(
             words(&revokes),
-            "revoke heard by w2; refused by w1: no; no answer from w3"
+            "revoke: heard by w2; refused by w1: no; no answer from w3"
         );
     }
 

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use ratatui::text::{Line, Span};
 
-use super::check::refusal_text;
+use super::check::{on_screen, refusal_text};
 use super::draft::Spot;
 use super::guard::AGAIN_WITHIN;
 use super::options;
@@ -95,7 +95,7 @@ impl Page<'_> {
         }
         let doubts = self.draft.doubts_of_all(self.scene.now.wall);
         for warning in doubts.iter().chain(&self.preflight.warnings) {
-            messages.push((Role::Warn, format!("! {warning}").into()));
+            messages.push((Role::Warn, format!("! {}", on_screen(warning)).into()));
         }
         self.wrapped(messages)
     }

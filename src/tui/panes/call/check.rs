@@ -169,6 +169,11 @@ fn cannot_encode(signature: &Signature, now: Now) -> Option<String> {
         .map(|error| error.to_string())
 }
 
+/// A warning in the words of the screen: options are set in the form.
+pub fn on_screen(warning: &str) -> String {
+    warning.replace("--result force asks", "the option result force asks")
+}
+
 /// A refusal in the words of the screen: what the command line would do with flags is done here with fields and keys.
 pub fn refusal_text(error: &Error) -> String {
     let hints = error.hint.iter().flat_map(|hint| hint.split("; "));

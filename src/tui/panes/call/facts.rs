@@ -77,9 +77,11 @@ fn through(exchange: &str, key: &Option<String>, seen: &Preflight) -> Vec<Part> 
                 (role, format!("{} {parts}", taker.queue))
             };
             let to = (Role::Warn, format!("{exchange} to {}", several.len()));
-            std::iter::once(to)
-                .chain(several.iter().map(each))
-                .collect()
+            // What nobody reads comes first: the end may be cut.
+            let mut several: Vec<&Taker> = several.iter().collect();
+            several.sort_by_key(|taker| taker.readers != Readers::Exactly(0));
+            let to = std::iter::once(to);
+            to.chain(several.into_iter().map(each)).collect()
         }
     }
 }
