@@ -16,8 +16,9 @@ impl Player {
     }
 
     /// Out of a form that holds what was not sent: the question is deaf at first.
-    fn leave(&self) {
+    async fn leave(&self) {
         self.keys("Esc Esc q");
+        self.sees("[q] quit").await;
         self.pass(Duration::from_secs(1));
         self.keys("q");
     }
@@ -71,7 +72,7 @@ async fn a_queue_that_is_not_there_is_told_when_it_is_named_and_no_held_key_send
         player.hold(F5);
         player.sees("F5 again within 5s sends it").await;
         assert_eq!(player.published(), 0);
-        player.leave();
+        player.leave().await;
     })
     .await;
 }
@@ -88,7 +89,7 @@ async fn a_paste_with_line_breaks_sends_nothing() {
         player.input(Input::Paste("\n\n\n".to_owned()));
         player.sees("paste ignored here").await;
         assert_eq!(player.published(), 0);
-        player.leave();
+        player.leave().await;
     })
     .await;
 }

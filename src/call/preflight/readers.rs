@@ -126,10 +126,10 @@ impl Registered {
     /// `w2@stg-4, w5@stg-6 and 3 more`: the workers without it.
     pub fn missing_on(&self) -> String {
         let names = self.lacking.iter().map(NodeName::as_str);
-        let named = names.take(NAMED).collect::<Vec<_>>().join(", ");
+        let first = names.take(NAMED).collect::<Vec<_>>().join(", ");
         match self.lacking.len().saturating_sub(NAMED) {
-            0 => named,
-            more => format!("{named} and {more} more"),
+            0 => first,
+            more => format!("{first} and {more} more"),
         }
     }
 

@@ -362,7 +362,7 @@ fn press(draft: &mut Draft, around: Around<'_>) -> Vec<Ask> {
         Press::Asking(queue) => {
             let text = format!("not sent yet: whether a worker reads queue {queue} is being asked");
             let ask = draft.guard.asks(&queue, around.now);
-            let ask = ask.then(|| Ask::Command(Command::Queue(queue)));
+            let ask = ask.then_some(Ask::Command(Command::Queue(queue)));
             let said = [Ask::Deaf, Ask::say(text)];
             said.into_iter().chain(ask).collect()
         }

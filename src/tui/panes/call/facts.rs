@@ -20,7 +20,7 @@ impl Page<'_> {
         let (options, _) = self.options.options(self.scene.now.wall);
         let seen = &self.preflight;
         let way = match &options.exchange {
-            Some(exchange) => through(exchange, &options.routing_key, seen),
+            Some(exchange) => through(exchange, options.routing_key.as_deref(), seen),
             None => to_queue(seen),
         };
         let after = [kept(seen), registered(&seen.registered)];
@@ -53,11 +53,11 @@ fn to_queue(seen: &Preflight) -> Vec<Part> {
 }
 
 /// Through an exchange to the queues that are known to take it.
-fn through(exchange: &str, key: &Option<String>, seen: &Preflight) -> Vec<Part> {
+fn through(exchange: &str, key: Option<&str>, seen: &Preflight) -> Vec<Part> {
     let exchange = format!("exchange {exchange}");
     match seen.lines.as_slice() {
         [] => {
-            let key = key.as_deref().unwrap_or_default();
+            let key = key.unwrap_or_default();
             let key = format!("{exchange}, key {key:?}");
             vec![
                 (Role::Dim, key),
