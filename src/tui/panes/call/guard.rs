@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     fn at(ms: u64) -> Now {
-        Now::fixed(Duration::from_secs(60)).plus(Duration::from_millis(ms))
+        Now::fixed(Duration::from_mins(1)).plus(Duration::from_millis(ms))
     }
 
     fn why() -> Vec<String> {
