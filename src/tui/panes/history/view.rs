@@ -25,6 +25,8 @@ const COLUMNS: [Column; 6] = [
     Column::new("queued", Width::Fixed(7)).right(),
     Column::new("arguments", Width::Fill(14)).rank(1),
 ];
+/// Before a call that is in memory only.
+const FLEETING: &str = "*";
 /// Lines below the table: the arguments of the selected call, and how many there are.
 const BELOW: usize = 2;
 
@@ -40,10 +42,21 @@ pub fn list_height(height: u16, filtering: bool) -> usize {
 pub fn right(state: &State, scene: &Scene<'_>) -> (Role, String) {
     let calls = &scene.shared.calls;
     match (calls.waiting().count(), state.counts) {
-        (0, Some([all, ..])) if all.calls > 0 => (Role::Dim, format!("{} kept", said(all))),
+        (0, Some([all, ..])) if all.calls > all.fleeting => {
+            (Role::Dim, format!("{} kept", said(kept(all))))
+        }
         (0, _) if calls.is_empty() => (Role::Dim, String::new()),
         (0, _) => (Role::Dim, format!("{} this run", count(calls.len() as u64))),
         (running, _) => (Role::Run, format!("{running} running")),
+    }
+}
+
+/// Those on disk.
+fn kept(all: Count) -> Count {
+    Count {
+        calls: all.calls.saturating_sub(all.fleeting),
+        fleeting: 0,
+        ..all
     }
 }
 
@@ -111,11 +124,15 @@ fn filter(
 
 /// A call of this run is shown as it is now, any other as it was written down.
 fn cells(entry: &Entry, scene: &Scene<'_>) -> [Cell; 6] {
-    match (scene.shared.calls.get(&entry.id), &entry.row) {
+    let mut cells = match (scene.shared.calls.get(&entry.id), &entry.row) {
         (Some(call), _) => of_call(call, scene),
         (None, Some(row)) => of_row(row, scene),
         (None, None) => std::array::from_fn(|_| Cell::from(String::new())),
+    };
+    if let Some(row) = entry.row.as_ref().filter(|row| row.fleeting) {
+        cells[1] = format!("{FLEETING}{}", remote(last_part(row.task.as_str()))).into();
     }
+    cells
 }
 
 fn of_call(call: &Call, scene: &Scene<'_>) -> [Cell; 6] {
@@ -128,7 +145,7 @@ fn of_call(call: &Call, scene: &Scene<'_>) -> [Cell; 6] {
         Cell::new(state.word(), role(state), theme),
         took(call, scene.now).into(),
         queued(call).into(),
-        Cell::new(arguments(call), Role::Dim, theme),
+        Cell::new(arguments(call, scene), Role::Dim, theme),
     ]
 }
 
@@ -180,8 +197,8 @@ fn queued(call: &Call) -> String {
 }
 
 /// What is between the brackets of the Python call.
-fn arguments(call: &Call) -> String {
-    let signature = &call.signature;
+fn arguments(call: &Call, scene: &Scene<'_>) -> String {
+    let signature = scene.shared.shown(call);
     inside(&python::shorten(
         &python::call("", &signature.args, &signature.kwargs),
         300,
@@ -214,7 +231,7 @@ fn python_of(entry: &Entry, scene: &Scene<'_>) -> String {
     match (scene.shared.calls.get(&entry.id), &entry.row) {
         (Some(call), _) => {
             let task = remote(call.signature.task.as_str());
-            format!("{task}({})", arguments(call))
+            format!("{task}({})", arguments(call, scene))
         }
         (None, Some(row)) => format!("{}({})", remote(row.task.as_str()), inside(&row.title)),
         (None, None) => String::new(),
@@ -230,7 +247,11 @@ fn counted(state: &State, scene: &Scene<'_>) -> String {
             None => format!("{made} this run, lost at exit"),
         };
     };
-    let mut parts = vec![format!("{} kept", said(all))];
+    let mut parts = vec![format!("{} kept", said(kept(all)))];
+    if all.fleeting > 0 {
+        let calls = count(all.fleeting as u64);
+        parts.push(format!("{FLEETING}{calls} in memory only"));
+    }
     if open.calls > 0 {
         parts.push(format!("{} unresolved", said(open)));
     }
