@@ -1,5 +1,8 @@
 //! Whole flows: the real loop, the real client and the demo's workers in one process, driven by keys. Waits for what is shown, never for time to pass.
 
+#[path = "flows/sending.rs"]
+mod sending;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;

@@ -23,6 +23,8 @@ mod listings;
 mod never_poison;
 #[path = "real/outcomes.rs"]
 mod outcomes;
+#[path = "real/preview.rs"]
+mod preview;
 #[path = "real/redis_broker.rs"]
 mod redis_broker;
 #[path = "real/refusals.rs"]

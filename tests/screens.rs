@@ -10,6 +10,8 @@ mod options;
 mod past;
 #[path = "screens/recall.rs"]
 mod recall;
+#[path = "screens/routing.rs"]
+mod routing;
 #[path = "screens/rules.rs"]
 mod rules;
 #[path = "screens/sizes.rs"]

@@ -4,6 +4,7 @@
 
 mod answer;
 mod form;
+pub mod readers;
 mod routing;
 #[cfg(test)]
 mod tests;
@@ -15,8 +16,10 @@ use crate::backend::Results;
 use crate::broker::{Reach, Route};
 use crate::cluster::{Cluster, Kept, Queue};
 use crate::error::{Error, Kind};
-use crate::protocol::{NodeName, QueueName, Serializer, Signature, TaskName};
+use crate::protocol::{Json, NodeName, QueueName, Serializer, Signature, TaskName};
 
+pub use answer::KeptBy;
+pub use readers::{Readers, Registered, Taker};
 pub use routing::delayed_route;
 
 /// Where the choice of the queue comes from.
@@ -52,12 +55,16 @@ pub struct Preflight {
     pub delayed: Option<String>,
     /// Queues that take it; where the user named an exchange, those that are known to.
     pub takers: Vec<QueueName>,
+    /// The same queues with who reads each and how long its line is.
+    pub lines: Vec<Taker>,
     /// Answering workers that read it.
     pub readers: Vec<NodeName>,
-    /// Messages ready in it; `None` if not known.
-    pub ready: Option<u64>,
+    /// Which of them know the task.
+    pub registered: Registered,
     /// Whether the result is kept.
     pub kept: Kept,
+    /// What says so, where something other than Celery's default does.
+    pub kept_by: Option<KeptBy>,
     /// From where its outcome is to be awaited.
     pub answer: Answer,
     /// In which form it is written.
@@ -100,7 +107,17 @@ pub fn preflight(cluster: &Cluster, signature: &Signature, results: &Results) ->
             doubts(cluster, queue, task, &mut warnings);
         }
     }
-    warnings.extend(partly_registered(cluster, task));
+    let lines: Vec<Taker> = routing
+        .takers
+        .iter()
+        .map(|queue| Taker::of(cluster, queue))
+        .collect();
+    let registered = Registered::on(cluster, &lines, task);
+    // Where nobody has it, that is said already.
+    let doubted = registered.on > 0 || (refusal.is_none() && cluster.task(task).is_some());
+    warnings.extend(registered.doubt(task).filter(|_| doubted));
+    warnings.extend(readers::unread(&lines));
+    warnings.extend(no_keyword(&signature.kwargs));
     let expected = answer::expected(cluster, signature, results, &routing.takers);
     warnings.extend(writing.warning.into_iter().chain(expected.warning));
     let reads =
@@ -111,13 +128,15 @@ pub fn preflight(cluster: &Cluster, signature: &Signature, results: &Results) ->
             .filter(reads)
             .map(|worker| worker.name.clone())
             .collect(),
-        ready: cluster.queues.get(&queue).and_then(|queue| queue.ready),
+        lines,
+        registered,
         route: routing.route,
         delayed: routing.delayed,
         takers: routing.takers,
         queue,
         source,
         kept: expected.kept,
+        kept_by: expected.kept_by,
         answer: expected.answer,
         serializer: writing.serializer,
         refusal,
@@ -125,11 +144,13 @@ pub fn preflight(cluster: &Cluster, signature: &Signature, results: &Results) ->
     }
 }
 
-fn partly_registered(cluster: &Cluster, task: &TaskName) -> Option<String> {
-    let row = cluster.task(task)?;
-    let (on, all) = (row.workers.len(), cluster.told_tasks());
-    (0 < on && on < all)
-        .then(|| format!("registered on {on} of {all} workers: the call may end as NO TASK"))
+/// What is wrong with the names of keywords. A worker calls every task as `task(*args, **kwargs)`, which is a function whose own first
+/// parameter is `self` (seen on Celery 5.7, bound or not: `__protected_call__() got multiple values for argument 'self'`).
+pub fn no_keyword(kwargs: &[(String, Json)]) -> Option<String> {
+    let named = kwargs.iter().any(|(name, _)| name == "self");
+    named.then(|| {
+        "self= always ends as a TypeError: Celery gives every task its own self".to_owned()
+    })
 }
 
 /// Whether the answering workers are all who read these queues.

@@ -122,6 +122,8 @@ pub enum Action {
     Longer,
     /// See [`Action::Longer`].
     Shorter,
+    /// Wait as long as can be.
+    NoLimit,
     /// Stop waiting, keep listening.
     Detach,
     /// Revoke, with confirmation.
@@ -154,6 +156,8 @@ pub enum Action {
     Recall,
     /// Yes, in a dialog.
     Confirm,
+    /// The harder yes of the question about a revoke: kill its process too.
+    Terminate,
     /// The key is kept for this feature, which is not built yet; the notice line says so.
     Planned(&'static str),
 }

@@ -136,6 +136,8 @@ pub enum Patience {
     Longer,
     /// Wait shorter.
     Shorter,
+    /// Wait as long as can be, or wait again.
+    NoLimit,
 }
 
 impl Ask {

@@ -5,6 +5,7 @@
 pub mod calls;
 pub mod links;
 pub mod notices;
+pub mod revokes;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -30,6 +31,7 @@ use crate::protocol::{Signature, TaskId, TaskName};
 pub use calls::Calls;
 pub use links::{Link, Links};
 pub use notices::{Notice, NoticeKind, Notices};
+pub use revokes::{Revoke, Revokes};
 
 /// Everything the screen knows.
 #[derive(Debug)]
@@ -97,6 +99,8 @@ pub struct Shared {
     pub results_trouble: Option<Error>,
     /// The calls of this run.
     pub calls: Calls,
+    /// Revokes of this run.
+    pub revokes: Revokes,
     /// Who writes calls down; `None`: nobody does.
     pub scribe: Option<Scribe>,
     /// How long tasks took before.
@@ -220,6 +224,7 @@ impl Shared {
             results: Results::Unknown,
             results_trouble: None,
             calls: Calls::default(),
+            revokes: Revokes::default(),
             scribe: None,
             usual: HashMap::new(),
         }

@@ -16,6 +16,9 @@ use crate::clock::Now;
 
 /// Changes `state` by what happened at `now`.
 pub fn update(state: &mut State, message: Message, now: Now) -> Outcome {
+    // What a key did is no news to who pressed it.
+    let news = !matches!(message, Message::Input(_));
+    let before = news.then(|| calls::standing(state, now)).flatten();
     let mut outcome = match message {
         Message::Input(input) => heard(state, &input, now),
         Message::Client(events) => client::heard_all(state, events, now),
@@ -23,6 +26,9 @@ pub fn update(state: &mut State, message: Message, now: Now) -> Outcome {
         Message::CommandRefused(command) => client::refused(state, *command, now),
         Message::Tick => tick(state, now),
     };
+    if let Some(before) = before {
+        calls::deafen(state, &before, now);
+    }
     outcome.effects.extend(history::keep(state, now));
     outcome
 }
@@ -50,8 +56,7 @@ fn tick(state: &mut State, now: Now) -> Outcome {
     redraw |= state.call.tick(now);
     history::tick(state, now);
     redraw |= calls::ages(state);
-    Outcome {
-        redraw,
-        effects: calls::investigate(state, now),
-    }
+    let mut effects = calls::investigate(state, now);
+    effects.extend(calls::ask_for_queue(state, now));
+    Outcome { redraw, effects }
 }

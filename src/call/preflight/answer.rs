@@ -8,10 +8,26 @@ use crate::protocol::{QueueName, Signature, TaskName};
 /// The first Celery on which a call can ask for the result of a task that ignores it (protocol.md 1.6).
 const FORCING: (u64, u64) = (5, 6);
 
+/// What says whether a result is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeptBy {
+    /// The user, for this call.
+    User,
+    /// `ignore_result` of the task.
+    Task,
+    /// `task_ignore_result` of the application.
+    Setting,
+    /// The application has no result backend.
+    NoBackend,
+    /// It is kept in a backend of this scheme, which umbel cannot read.
+    Unreadable(String),
+}
+
 /// What is to be expected.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Expected {
     pub kept: Kept,
+    pub kept_by: Option<KeptBy>,
     pub answer: Answer,
     pub warning: Option<String>,
 }
@@ -43,16 +59,49 @@ pub(super) fn expected(
         (_, Results::Unknown, _) => (Answer::Either, Some("no worker told its result backend: listening on the reply queue (rpc) and to the workers' events; --backend URL names another".to_owned())),
         _ => (Answer::Result, None),
     };
-    let kept = match (wish, declared) {
-        (Some(false), _) if answer == Answer::Result => Kept::Kept,
-        (Some(true), _) | (_, Some(Kept::Ignored)) => Kept::Ignored,
-        (_, Some(kept)) if matches!(results, Results::Rpc | Results::Stored(_)) => kept,
-        _ => Kept::Unknown,
-    };
+    let (kept, kept_by) = kept(cluster, wish, declared, results, forced);
     Expected {
         kept,
+        kept_by,
         answer,
         warning,
+    }
+}
+
+/// Whether it is kept, and what says so.
+fn kept(
+    cluster: &Cluster,
+    wish: Option<bool>,
+    declared: Option<Kept>,
+    results: &Results,
+    forced: Option<bool>,
+) -> (Kept, Option<KeptBy>) {
+    let ignored = declared == Some(Kept::Ignored);
+    let ignoring = || {
+        let setting = cluster.conf().and_then(|conf| conf.ignore_result) == Some(true);
+        let by = if setting {
+            KeptBy::Setting
+        } else {
+            KeptBy::Task
+        };
+        (Kept::Ignored, Some(by))
+    };
+    match (wish, results) {
+        (Some(true), _) => (Kept::Ignored, Some(KeptBy::User)),
+        (_, Results::Disabled) => (Kept::Ignored, Some(KeptBy::NoBackend)),
+        (Some(false), _) if ignored => match forced {
+            Some(true) => (Kept::Kept, Some(KeptBy::User)),
+            Some(false) => ignoring(),
+            None => (Kept::Unknown, None),
+        },
+        (None, _) if ignored => ignoring(),
+        (_, Results::Unreadable(scheme)) => (
+            declared.unwrap_or(Kept::Unknown),
+            Some(KeptBy::Unreadable(scheme.clone())),
+        ),
+        (_, Results::Unknown) => (Kept::Unknown, None),
+        (Some(false), _) => (Kept::Kept, Some(KeptBy::User)),
+        (None, Results::Rpc | Results::Stored(_)) => (declared.unwrap_or(Kept::Unknown), None),
     }
 }
 

@@ -117,7 +117,10 @@ fn a_registered_task_with_a_reader_is_sent_without_a_word() {
         (verdict.refusal, verdict.warnings.as_slice(), verdict.answer),
         (None, [].as_slice(), Answer::Result)
     );
-    assert_eq!((verdict.queue.as_str(), verdict.ready), ("celery", Some(3)));
+    assert_eq!(
+        (verdict.queue.as_str(), verdict.lines[0].waiting),
+        ("celery", Some(3))
+    );
 }
 
 #[rstest]
@@ -602,4 +605,101 @@ fn readers_that_do_not_answer_may_accept_no_json() {
     depth(&mut cluster, "celery", consumers(1));
     let warnings = look(&cluster, "a").warnings.join("\n");
     assert!(warnings.contains("accept no JSON"), "{warnings}");
+}
+
+#[test]
+fn who_reads_the_queue_and_how_long_its_line_is_is_known_or_said_not_to_be() {
+    let mut counted = cluster(&[("w1", &["a"], "celery")]);
+    depth(&mut counted, "celery", consumers(2));
+    let line = look(&counted, "a").lines.remove(0);
+    assert_eq!((line.readers, line.waiting), (Readers::Exactly(2), Some(3)));
+    let told = cluster(&[("w1", &["a"], "celery")]);
+    let line = look(&told, "a").lines.remove(0);
+    assert_eq!((line.readers, line.waiting), (Readers::AtLeast(1), None));
+    let line = look(&Cluster::default(), "a").lines.remove(0);
+    assert_eq!((line.readers, line.waiting), (Readers::Unknown, None));
+    depth(&mut counted, "celery", Depth::Missing);
+    let line = look(&counted, "a").lines.remove(0);
+    assert_eq!((line.readers, line.missing), (Readers::Exactly(0), true));
+    let mut heard = cluster(&[("w1", &["a"], "celery")]);
+    heard_by(&mut heard, 1, "celery");
+    let line = look(&heard, "a").lines.remove(0);
+    assert_eq!(line.readers, Readers::Exactly(1), "all who heard have told");
+}
+
+#[test]
+fn only_workers_that_read_the_queue_count_for_where_a_task_is_registered() {
+    let workers: [(&str, &[&str], &str); 4] = [
+        ("w1", &["a"], "celery"),
+        ("w2", &["b"], "celery"),
+        ("w3", &["b"], "other"),
+        ("w4", &["a"], "other"),
+    ];
+    let mut cluster = cluster(&workers);
+    depth(&mut cluster, "celery", consumers(3));
+    let seen = look(&cluster, "a");
+    let registered = &seen.registered;
+    assert_eq!((registered.on, registered.of()), (1, 2));
+    assert_eq!(
+        (registered.missing_on(), registered.unheard),
+        ("w2".to_owned(), 1)
+    );
+    let text = seen.warnings.join("\n");
+    assert!(
+        text.contains("on 1 of 2 workers that read it, not on w2"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_queue_whose_readers_lack_a_task_that_others_have_is_doubted() {
+    let mut cluster = cluster(&[("w1", &["b"], "celery"), ("w2", &["a"], "other")]);
+    depth(&mut cluster, "celery", consumers(2));
+    let seen = look(&cluster, "a");
+    assert_eq!(seen.refusal, None, "one more reads it");
+    let text = seen.warnings.join("\n");
+    assert!(
+        text.contains("the one worker that answered and reads it has no a"),
+        "{text}"
+    );
+}
+
+#[rstest]
+#[case(Some(true), false, Results::Rpc, Kept::Ignored, Some(KeptBy::User))]
+#[case(Some(false), false, Results::Rpc, Kept::Kept, Some(KeptBy::User))]
+#[case(None, false, Results::Rpc, Kept::Kept, None)]
+#[case(None, true, Results::Rpc, Kept::Ignored, Some(KeptBy::Task))]
+#[case(Some(false), true, Results::Rpc, Kept::Unknown, None)]
+#[case(None, false, Results::Disabled, Kept::Ignored, Some(KeptBy::NoBackend))]
+#[case(None, false, Results::Unknown, Kept::Unknown, None)]
+#[case(None, false, Results::Unreadable("db+sqlite".into()), Kept::Kept, Some(KeptBy::Unreadable("db+sqlite".into())))]
+fn what_says_whether_a_result_is_kept(
+    #[case] wish: Option<bool>,
+    #[case] ignores: bool,
+    #[case] results: Results,
+    #[case] kept: Kept,
+    #[case] by: Option<KeptBy>,
+) {
+    let mut cluster = cluster(&[("w1", &["a"], "celery")]);
+    let ignores = if ignores { "True" } else { "False" };
+    let answer = Answered::Item {
+        item: "ignore_result".into(),
+        values: vec![("a".into(), ignores.to_owned())],
+    };
+    tell(&mut cluster, "w1", answer);
+    let mut signature = signature("a", None);
+    signature.options.ignore_result = wish;
+    let seen = preflight(&cluster, &signature, &results);
+    assert_eq!((seen.kept, seen.kept_by), (kept, by));
+}
+
+#[test]
+fn a_keyword_named_self_is_warned_of() {
+    let mut cluster = cluster(&[("w1", &["a"], "celery")]);
+    depth(&mut cluster, "celery", consumers(1));
+    let mut signature = signature("a", None);
+    signature.kwargs = vec![("self".to_owned(), Json::Null)];
+    let warnings = preflight(&cluster, &signature, &Results::Rpc).warnings;
+    assert_eq!(warnings.len(), 1);
+    assert!(warnings[0].contains("TypeError"));
 }

@@ -271,11 +271,14 @@ pub static TABLE: &[Row] = &[
         .help("Call form, typing", "as JSON, and back"),
     // Results
     row(&[Running], &[typed('+')], Action::Longer)
-        .hint(10, "timeout")
+        .hint(10, "10s")
         .help("Call under way", "wait 10s longer, shorter"),
     row(&[Running], &[typed('-')], Action::Shorter)
-        .hint(10, "timeout")
+        .hint(10, "10s")
         .help("Call under way", "wait 10s longer, shorter"),
+    row(&[Running], &[typed('0')], Action::NoLimit)
+        .hint(12, "no limit")
+        .help("Call under way", "wait without limit (24h)"),
     row(&[Running], &[typed('d')], Action::Detach)
         .hint(20, "detach")
         .help("Call under way", "stop waiting, keep listening"),
@@ -378,7 +381,7 @@ pub static TABLE: &[Row] = &[
         .hint(120, "quit")
         .help("Everywhere", "quit"),
     row(&[Running], &[ctrl('c')], Action::Interrupt)
-        .hint(30, "stop waiting")
+        .hint(30, "stop")
         .help("Call under way", "stop waiting; twice in 2s quits"),
     row(ALL, &[ctrl('c')], Action::Interrupt)
         .except(&[Running])
@@ -414,6 +417,8 @@ pub static TABLE: &[Row] = &[
     row(&[Confirm], &[typed('Y')], Action::Confirm)
         .hint(20, "yes (capital Y)")
         .help("Questions", "yes"),
+    row(&[Confirm], &[typed('T')], Action::Terminate)
+        .help("Questions", "revoke, and kill its process"),
     row(&[Welcome], &[typed('q')], Action::Quit)
         .hint(10, "quit")
         .help("Welcome", "quit"),

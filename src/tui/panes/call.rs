@@ -3,6 +3,8 @@
 mod below;
 pub mod check;
 pub mod draft;
+mod facts;
+pub mod guard;
 pub mod json;
 mod load;
 pub mod options;
@@ -26,8 +28,8 @@ pub use check::{Press, Ready};
 pub use draft::{Draft, Spot};
 use replaced::Replaced;
 
-/// How long the button is deaf after it got the cursor: an Enter may have been meant for the row before.
-const BUTTON_DEAF: Duration = Duration::from_millis(150);
+/// How much longer a repeating key is deaf after a send: held down, it begins to repeat after up to 660 ms (X).
+const HELD: Duration = Duration::from_millis(350);
 
 /// Rows that a page moves.
 const PAGE: isize = 8;
@@ -87,7 +89,7 @@ impl State {
             .drafts
             .entry(task.clone())
             .or_insert_with(|| Draft::new(task.clone(), shared.timeout));
-        draft.armed = None;
+        draft.guard.disarm();
         draft.spot = Spot::Empty;
         draft.start_typing();
         self.open = Some(task);
@@ -150,6 +152,10 @@ impl State {
     /// # Errors
     /// It cannot be repeated: why.
     pub fn again(&mut self, record: &Record, around: Around<'_>) -> Result<Vec<Ask>, String> {
+        let held = around.deaf_until.after(HELD);
+        if around.now.mono < held && around.deaf_until > Moment::default() {
+            return Ok(vec![Ask::Deaf]);
+        }
         let mut draft = Draft::new(record.task().clone(), around.shared.timeout);
         draft.load(record).map_err(|reason| reason.to_string())?;
         draft.from = elsewhere(record, around.shared);
@@ -173,9 +179,7 @@ impl State {
 
     /// Time passes: what a second press would have sent is not asked for any longer. Returns whether something changed.
     pub fn tick(&mut self, now: Now) -> bool {
-        let over = |armed: &mut draft::Armed| now.mono.since(armed.at) > check::AGAIN_WITHIN;
-        self.draft_mut()
-            .is_some_and(|draft| draft.armed.take_if(over).is_some())
+        self.draft_mut().is_some_and(|draft| draft.guard.tick(now))
     }
 
     /// A key that is text, or a paste. A paste on a row starts typing. Returns whether it was taken.
@@ -213,23 +217,40 @@ impl State {
             Context::CallEdit => while_typing(draft, action, around.now.mono),
             _ => moving(draft, action, around),
         };
-        let changed_queue = draft.spot == Spot::Button;
-        if asks.is_empty() && changed_queue {
+        if asks.is_empty() {
             return self.ask_for_queue(around.shared, around.now);
         }
         asks
     }
 
-    /// The depth of the queue that the call would go to, if nobody has told it.
-    fn ask_for_queue(&self, shared: &Shared, now: Now) -> Vec<Ask> {
+    /// Asks about the queue that the call would go to, if nobody has told of it. Not while its name is being typed.
+    pub fn ask_for_queue(&mut self, shared: &Shared, now: Now) -> Vec<Ask> {
+        let Some(draft) = self.draft_mut() else {
+            return Vec::new();
+        };
+        let naming = draft.field.is_some() && matches!(draft.spot, Spot::Option(_));
+        if naming || !shared.links.broker.is_up() {
+            return Vec::new();
+        }
+        let unknown = check::untold(draft, shared, now);
+        let unknown = unknown.filter(|queue| draft.guard.asks(queue, now));
+        let ask = unknown.map(|queue| Ask::Command(Command::Queue(queue)));
+        ask.into_iter().collect()
+    }
+
+    /// What stands against sending the form that is open, or makes it doubtful.
+    pub fn standing(&self, shared: &Shared, now: Now) -> Vec<String> {
         let Some(draft) = self.draft() else {
             return Vec::new();
         };
-        let queue = check::preflight_of(draft, shared, now).queue;
-        if shared.cluster.queues.contains_key(&queue) || queue.as_str().is_empty() {
-            return Vec::new();
-        }
-        vec![Ask::Command(Command::Queue(queue))]
+        let seen = check::preflight_of(draft, shared, now);
+        let refusal = seen.refusal.map(|refusal| refusal.message);
+        let blocked = shared.cannot_send();
+        refusal
+            .into_iter()
+            .chain(blocked)
+            .chain(seen.warnings)
+            .collect()
     }
 }
 
@@ -287,7 +308,7 @@ fn while_typing(draft: &mut Draft, action: Action, now: Moment) -> Vec<Ask> {
         Action::PreviousField | Action::Up => draft.go(draft.typed_beside(-1), now),
         _ => return vec![Ask::NotHere],
     }
-    draft.armed = None;
+    draft.guard.disarm();
     draft.start_typing();
     Vec::new()
 }
@@ -355,7 +376,7 @@ fn press_button(draft: &mut Draft, around: Around<'_>) -> Vec<Ask> {
     if around.burst {
         return vec![Ask::say("ignored: looked like a paste")];
     }
-    if around.now.mono.since(draft.button_since) < BUTTON_DEAF {
+    if draft.guard.button_is_deaf(around.now.mono) {
         return Vec::new();
     }
     press(draft, around)
@@ -363,6 +384,7 @@ fn press_button(draft: &mut Draft, around: Around<'_>) -> Vec<Ask> {
 
 fn press(draft: &mut Draft, around: Around<'_>) -> Vec<Ask> {
     if around.now.mono < around.deaf_until {
+        draft.guard.too_soon(around.now);
         return Vec::new();
     }
     match check::press(draft, around.shared, around.now) {
@@ -382,5 +404,13 @@ fn press(draft: &mut Draft, around: Around<'_>) -> Vec<Ask> {
         }
         Press::Blocked(reason) => vec![Ask::Deaf, Ask::Say(NoticeKind::Done, reason)],
         Press::Doubtful => vec![Ask::Deaf],
+        Press::TooSoon => Vec::new(),
+        Press::Asking(queue) => {
+            let text = format!("not sent yet: whether a worker reads queue {queue} is being asked");
+            let ask = draft.guard.asks(&queue, around.now);
+            let ask = ask.then_some(Ask::Command(Command::Queue(queue)));
+            let said = [Ask::Deaf, Ask::say(text)];
+            said.into_iter().chain(ask).collect()
+        }
     }
 }

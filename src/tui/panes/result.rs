@@ -100,6 +100,7 @@ impl State {
         match action {
             Action::Longer => Some(Ask::Wait(call.id().clone(), Patience::Longer)),
             Action::Shorter => Some(Ask::Wait(call.id().clone(), Patience::Shorter)),
+            Action::NoLimit => Some(Ask::Wait(call.id().clone(), Patience::NoLimit)),
             Action::Detach => Some(Ask::Detach(call.id().clone())),
             Action::Revoke => Some(Ask::Revoke(call.id().clone())),
             Action::Turn => {

@@ -39,6 +39,8 @@ pub struct Confirm {
     pub warning: String,
     /// What yes does, in a word or two: `revoke it`.
     pub yes: &'static str,
+    /// A second thing that can be answered instead of yes, and what it does.
+    pub other: Option<(Action, &'static str)>,
 }
 
 impl Confirm {
@@ -88,13 +90,24 @@ impl Confirm {
         let yes = key_of(Action::Confirm);
         let cancel = Span::styled("[ Cancel ]", theme.style(Role::Select));
         let mark = format!("       {} ", theme.glyphs().marker);
-        Line::from(vec![
+        let mut spans = vec![
             theme.span(Role::Accent, mark),
             cancel,
             Span::raw("          "),
             theme.span(Role::Accent, yes.clone()),
             Span::raw(format!(" {} (capital {yes})", self.yes)),
-        ])
+        ];
+        if let Some((action, does)) = self.other {
+            let key = key_of(action);
+            spans.truncate(2);
+            spans.push(Span::raw("     "));
+            for (key, does) in [(yes, self.yes), (key, does)] {
+                spans.push(theme.span(Role::Accent, key));
+                spans.push(Span::raw(format!(" {does}   ")));
+            }
+            spans.push(theme.span(Role::Dim, "(capitals)"));
+        }
+        Line::from(spans)
     }
 }
 
@@ -129,6 +142,7 @@ mod tests {
             ],
             warning: "It runs already: its process is killed. This can not be undone.".to_owned(),
             yes: "revoke it",
+            other: None,
         }
     }
 

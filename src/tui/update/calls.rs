@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::focus;
-use crate::call::{Call, CallState, Waiting};
+use crate::call::{Call, CallState, LONGEST_WAIT, Waiting};
 use crate::client::{Command, Order};
 use crate::clock::Now;
 use crate::protocol::TaskId;
@@ -105,31 +105,53 @@ fn wait(state: &mut State, id: &TaskId, patience: Patience, now: Now) {
     let Some(call) = state.shared.calls.get_mut(id) else {
         return;
     };
-    let waited = call.timeline.waiting_since();
-    let waited = waited.map_or(Duration::ZERO, |since| now.mono.since(since.mono));
-    let waiting = call.waiting == Waiting::Yes;
-    let text = match (call.state().is_final(), waiting, patience) {
-        (true, _, _) => "it has ended: there is nothing to wait for".to_owned(),
-        (_, false, Patience::Shorter) => {
-            "nobody waits for it: there is nothing to shorten".to_owned()
-        }
-        (_, true, Patience::Longer) => {
-            call.set_timeout(call.timeout + STEP, now);
-            format!("waits {} in all", duration(call.timeout))
-        }
-        (_, false, Patience::Longer) => {
-            call.set_timeout(waited + STEP, now);
-            format!("waits {} more", duration(STEP))
-        }
-        (_, true, Patience::Shorter) => {
-            let least = waited + Duration::from_secs(1);
-            call.set_timeout(call.timeout.saturating_sub(STEP).max(least), now);
-            format!("waits {} in all", duration(call.timeout))
+    let text = if call.state().is_final() {
+        "it has ended: there is nothing to wait for".to_owned()
+    } else {
+        match patience {
+            Patience::Longer => longer(call, now),
+            Patience::Shorter => shorter(call, now),
+            Patience::NoLimit => {
+                call.set_timeout(LONGEST_WAIT, now);
+                format!("waits without limit ({})", duration(LONGEST_WAIT))
+            }
         }
     };
     state.notices.done(text, now);
     state.shared.calls.changed(id);
     state.result.refresh(&state.shared);
+}
+
+/// How long it has been waited for.
+fn waited(call: &Call, now: Now) -> Duration {
+    let since = call.timeline.waiting_since();
+    since.map_or(Duration::ZERO, |since| now.mono.since(since.mono))
+}
+
+fn longer(call: &mut Call, now: Now) -> String {
+    if call.waiting != Waiting::Yes {
+        call.set_timeout(waited(call, now) + STEP, now);
+        return format!("waits {} more", duration(STEP));
+    }
+    if call.timeout == LONGEST_WAIT {
+        return "waits without limit already".to_owned();
+    }
+    call.set_timeout(call.timeout + STEP, now);
+    format!("waits {} in all", duration(call.timeout))
+}
+
+/// Never ends the waiting at once: a second is left. From no limit it goes back to a step from now.
+fn shorter(call: &mut Call, now: Now) -> String {
+    if call.waiting != Waiting::Yes {
+        return "nobody waits for it: there is nothing to shorten".to_owned();
+    }
+    if call.timeout == LONGEST_WAIT {
+        call.set_timeout(waited(call, now) + STEP, now);
+        return format!("waits {} more", duration(STEP));
+    }
+    let least = waited(call, now) + Duration::from_secs(1);
+    call.set_timeout(call.timeout.saturating_sub(STEP).max(least), now);
+    format!("waits {} in all", duration(call.timeout))
 }
 
 /// Stops waiting for a call; we go on listening.
@@ -193,6 +215,28 @@ pub fn investigate(state: &mut State, now: Now) -> Vec<Effect> {
             Effect::Client(Command::Investigate { id, queue })
         })
         .collect()
+}
+
+/// Asks about the queue that the form leads to, if nobody has told of it.
+pub fn ask_for_queue(state: &mut State, now: Now) -> Vec<Effect> {
+    if state.focus != Pane::Call {
+        return Vec::new();
+    }
+    let asks = state.call.ask_for_queue(&state.shared, now);
+    grant_all(state, asks, now).effects
+}
+
+/// What stands against sending the form, while a key could send it.
+pub fn standing(state: &State, now: Now) -> Option<Vec<String>> {
+    (state.focus == Pane::Call).then(|| state.call.standing(&state.shared, now))
+}
+
+/// Something new stands against sending: a key that is on its way was meant for what was seen before.
+pub fn deafen(state: &mut State, before: &[String], now: Now) {
+    let after = standing(state, now).unwrap_or_default();
+    if after.iter().any(|text| !before.contains(text)) {
+        state.deaf_until = now.mono.after(DEAF);
+    }
 }
 
 /// Whether ages are seen: a call that has not ended is looked at, and nobody waits for it.

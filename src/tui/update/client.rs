@@ -1,6 +1,6 @@
 //! What the client tells, folded into the state. Nothing heard moves the focus or touches what is being typed.
 
-use super::{calls, focus};
+use super::{calls, focus, overlay};
 use crate::backend::Results;
 use crate::call::{Call, Fact};
 use crate::client::{Command, Event};
@@ -67,6 +67,9 @@ fn heard(state: &mut State, event: Event, now: Now) -> bool {
             true
         }
         Event::RevokeFailed { id, reason } => {
+            if reason.kind != Kind::UnknownDelivery {
+                state.shared.revokes.failed(&id);
+            }
             let text = match reason.kind {
                 Kind::UnknownDelivery => format!("revoke: {}", reason.message),
                 _ => format!("not revoked: {}", reason.message),
@@ -88,6 +91,7 @@ pub fn refused(state: &mut State, command: Command, now: Now) -> Outcome {
         }
         Command::Revoke { id, .. } | Command::Terminate { id, .. } => {
             let text = format!("not revoked: {busy}");
+            state.shared.revokes.failed(&id);
             state.notices.about(NoticeKind::Problem, id, text, now);
         }
         Command::Close
@@ -161,12 +165,17 @@ fn call_heard(state: &mut State, id: &TaskId, fact: Fact, at: Now, now: Now) -> 
     // A deadline that passed before this was heard ended the waiting, whatever order the messages came in.
     call.tick(at);
     let refused = call.refused();
+    let place = call.whereabouts();
     let before = (call.state(), seen(call));
     let mut changed = call.apply(fact, at);
     changed |= before != (call.state(), seen(call));
     let ended = (call.state().is_final() && !before.0.is_final()) || (call.refused() && !refused);
+    let moved = call.whereabouts() != place;
     if changed {
         state.shared.calls.changed(id);
+    }
+    if moved {
+        overlay::asks_anew(state, id, now);
     }
     state.result.refresh(&state.shared);
     if ended {
@@ -182,13 +191,17 @@ fn revoked(
     answer: Result<String, String>,
     now: Now,
 ) {
-    let (kind, words) = match answer {
-        Ok(words) => (NoticeKind::Done, words),
-        Err(words) => (NoticeKind::Problem, format!("revoke failed: {words}")),
+    let kind = match &answer {
+        Ok(_) => NoticeKind::Done,
+        Err(_) => NoticeKind::Problem,
     };
-    state
-        .notices
-        .about(kind, id, format!("{node}: {words}"), now);
+    let told = state.shared.revokes.said(&id, node, &answer);
+    let text = match (told, answer) {
+        (Some(revoke), _) => revoke.words(),
+        (None, Ok(words)) => format!("{node}: {words}"),
+        (None, Err(words)) => format!("{node}: revoke failed: {words}"),
+    };
+    state.notices.about(kind, id, text, now);
 }
 
 fn closed(state: &mut State, now: Now) -> bool {

@@ -46,6 +46,7 @@ fn acts(action: Action) -> bool {
             | Action::Call
             | Action::Revoke
             | Action::Confirm
+            | Action::Terminate
             | Action::Detach
             | Action::Again
             | Action::Forget

@@ -48,21 +48,40 @@ fn help_act(state: &mut State, action: Action) -> Outcome {
     }
 }
 
-/// Only the capital letter goes on, and not at once; every other key that means something here cancels.
+/// What the question says changed: a yes on its way was meant for what it said before.
+pub fn asks_anew(state: &mut State, id: &TaskId, now: Now) {
+    if let Some(Overlay::Revoke { id: asked, since }) = &mut state.overlay
+        && asked == id
+    {
+        *since = now.mono;
+    }
+}
+
+/// Only the capital letters go on, and not at once; every other key that means something here cancels.
 fn revoke_act(state: &mut State, action: Action, id: &TaskId, since: Moment, now: Now) -> Outcome {
-    if action == Action::Confirm && confirm::is_deaf(since, now.mono) {
+    let goes_on = matches!(action, Action::Confirm | Action::Terminate);
+    if goes_on && confirm::is_deaf(since, now.mono) {
         return Outcome::default();
     }
     state.overlay = None;
-    if action != Action::Confirm {
+    if !goes_on {
         state.notices.done("not revoked", now);
         return Outcome::redraw();
     }
-    let text = format!("revoke of {} sent to all workers", id.short());
+    let terminate = action == Action::Terminate;
+    let what = if terminate {
+        "revoke and kill"
+    } else {
+        "revoke"
+    };
+    let text = format!("{what} of {} sent to all workers", id.short());
     state.notices.done(text, now);
+    let expected = state.shared.cluster.answering();
+    let expected = expected.map(|worker| worker.name.clone()).collect();
+    state.shared.revokes.sent(id.clone(), terminate, expected);
     Outcome::redraw().and(Effect::Client(Command::Revoke {
         id: id.clone(),
-        terminate: false,
+        terminate,
         confirmed: Confirmed::by_person(),
     }))
 }

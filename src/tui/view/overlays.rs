@@ -1,4 +1,4 @@
-//! What lies over the panes: help, and the two questions.
+//! What lies over the panes: help, and the two questions. Says of a revoke what it really does.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -40,16 +40,14 @@ fn revoke(call: &Call, shared: &Shared) -> Confirm {
     let state = call.whereabouts().map_or("?", CallState::word);
     let worker = call.worker.as_ref();
     let at = worker.map(|worker| format!(" on {}", remote(worker.as_str())));
-    let warning = match call.whereabouts() {
+    let does = match call.whereabouts() {
         Some(CallState::Run) => {
             "started: it will go on. A revoke without terminate does nothing to a started task; only a retry of it will not run."
         }
-        Some(CallState::Recv) => {
-            "The worker that holds it drops it unstarted. This cannot be undone."
-        }
-        Some(CallState::Retry) => "Its next retry will not run. This cannot be undone.",
+        Some(CallState::Recv) => "The worker that holds it drops it unstarted.",
+        Some(CallState::Retry) => "Its next retry will not run.",
         _ => {
-            "The worker that gets it drops it unstarted; if it has started meanwhile, it will go on. This cannot be undone."
+            "The worker that gets it drops it unstarted; if it has started meanwhile, it will go on."
         }
     };
     Confirm {
@@ -62,9 +60,30 @@ fn revoke(call: &Call, shared: &Shared) -> Confirm {
                 "tells",
                 format!("all workers at {}", remote(&shared.target.broker)),
             ),
+            ("revoke", does.to_owned()),
+            ("kill", kills(call, shared).to_owned()),
         ],
-        warning: warning.to_owned(),
+        warning: "Neither can be undone.".to_owned(),
         yes: "revoke it",
+        other: Some((Action::Terminate, "kill it too")),
+    }
+}
+
+/// What a revoke with terminate does beside that: it depends on the pool of the worker that runs it.
+fn kills(call: &Call, shared: &Shared) -> &'static str {
+    let worker = call.worker.as_ref();
+    let worker = worker.and_then(|name| shared.cluster.workers.get(name));
+    let pool = worker.and_then(|worker| worker.stats.as_ref()?.pool.as_deref());
+    match pool {
+        Some(pool) if pool.contains("thread") => {
+            "does not work here: its worker runs tasks in threads, which cannot be killed."
+        }
+        Some(pool) if pool.contains("solo") => {
+            "does not work here: a solo worker hears it only when its task has ended."
+        }
+        _ => {
+            "The same, and the process that runs it gets SIGTERM. When that arrives it may run another task, which is killed instead."
+        }
     }
 }
 

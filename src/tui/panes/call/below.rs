@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use ratatui::text::{Line, Span};
 
-use super::check::{self, refusal_text};
+use super::check::{on_screen, refusal_text};
 use super::draft::Spot;
+use super::guard::AGAIN_WITHIN;
 use super::options;
 use super::view::Page;
 use crate::protocol::python;
@@ -71,13 +72,16 @@ impl Page<'_> {
                 messages.push((Role::Fail, format!("! {problem}").into()));
             }
         }
+        if let Some(problem) = &self.unwritable {
+            messages.push((Role::Fail, format!("! {problem}").into()));
+        }
         if let Some(reason) = self.scene.shared.cannot_send() {
             messages.push((Role::Warn, format!("! {reason}").into()));
         }
         messages.extend(self.refusal());
-        if let Some(armed) = &self.draft.armed {
+        if let Some(armed) = self.draft.guard.armed() {
             let again = key(Context::CallNav, Action::Call);
-            let seconds = check::AGAIN_WITHIN.as_secs();
+            let seconds = AGAIN_WITHIN.as_secs();
             let what = if armed.why.len() == 1 {
                 "it"
             } else {
@@ -89,9 +93,9 @@ impl Page<'_> {
                 text.replace("spite of it", "spite of that").into(),
             ));
         }
-        let (_, doubts) = self.options.options(self.scene.now.wall);
+        let doubts = self.draft.doubts_of_all(self.scene.now.wall);
         for warning in doubts.iter().chain(&self.preflight.warnings) {
-            messages.push((Role::Warn, format!("! {warning}").into()));
+            messages.push((Role::Warn, format!("! {}", on_screen(warning)).into()));
         }
         self.wrapped(messages)
     }

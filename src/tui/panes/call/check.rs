@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use super::draft::{Armed, Draft, Spot};
+use super::draft::{Draft, Spot};
 use crate::call::preflight::{self, Preflight};
 use crate::cli::options::Name;
 use crate::clock::Now;
 use crate::error::{Error, Kind};
-use crate::protocol::Signature;
 use crate::protocol::message::Sender;
+use crate::protocol::{QueueName, Signature};
 use crate::tui::state::Shared;
 
-/// How long a second press counts as "nevertheless".
-pub const AGAIN_WITHIN: Duration = Duration::from_secs(5);
+/// Bytes of arguments up to which it is tried while they are typed whether they can be written at all.
+const TRIED: usize = 64_000;
 
 /// A call ready to be sent; its id is still to be chosen, unless the user did.
 #[derive(Clone, Debug, PartialEq)]
@@ -38,6 +38,10 @@ pub enum Press {
     Blocked(String),
     /// There are reasons not to send; they are shown, and the same press again sends nevertheless.
     Doubtful,
+    /// Such a press, too soon to have read them.
+    TooSoon,
+    /// Nobody has told of its queue; ask, an answer may still come.
+    Asking(QueueName),
 }
 
 /// Reads the form.
@@ -60,16 +64,30 @@ pub fn press(draft: &mut Draft, shared: &Shared, now: Now) -> Press {
         return Press::Wrong(None, refusal_text(refusal));
     }
     let why = reasons(draft, &preflight, now);
-    if !why.is_empty() && !again(draft, &why, now) {
-        draft.armed = Some(Armed { at: now.mono, why });
+    if draft.guard.is_too_soon(&why, now) {
+        draft.guard.too_soon(now);
+        return Press::TooSoon;
+    }
+    if !why.is_empty() && !draft.guard.insists(&why, now) {
+        draft.guard.arm(why, now);
         return Press::Doubtful;
     }
-    draft.armed = None;
+    let asked = untold(draft, shared, now);
+    if let Some(queue) = asked.filter(|queue| draft.guard.awaits(queue, now)) {
+        return Press::Asking(queue);
+    }
+    draft.guard.disarm();
     draft.sent();
+    let mut warnings: Vec<String> = preflight.warnings.drain(..).collect();
+    for doubt in why {
+        if !warnings.contains(&doubt) {
+            warnings.push(doubt);
+        }
+    }
     Press::Send(Box::new(Ready {
         signature,
         timeout: draft.options.timeout(),
-        warnings: preflight.warnings.drain(..).chain(why).collect(),
+        warnings,
         seen: preflight,
     }))
 }
@@ -123,11 +141,20 @@ fn reasons(draft: &Draft, preflight: &Preflight, now: Now) -> Vec<String> {
     refusal.into_iter().chain(draft.doubts(now.wall)).collect()
 }
 
-fn again(draft: &Draft, why: &[String], now: Now) -> bool {
-    draft
-        .armed
-        .as_ref()
-        .is_some_and(|armed| armed.why == why && now.mono.since(armed.at) <= AGAIN_WITHIN)
+/// The queue that the call would go to, if nobody has told anything of it.
+pub fn untold(draft: &Draft, shared: &Shared, now: Now) -> Option<QueueName> {
+    let seen = preflight_of(draft, shared, now);
+    let queue = seen.only_queue()?;
+    let told = shared.cluster.queues.contains_key(queue);
+    (!told && !queue.as_str().is_empty()).then(|| queue.clone())
+}
+
+/// Why what is typed cannot be written as a message, where nothing else is wrong with it and it is small enough to try at every look.
+pub fn unwritable(draft: &Draft, now: Now) -> Option<String> {
+    if draft.size() > TRIED || !draft.problems(now.wall).is_empty() {
+        return None;
+    }
+    cannot_encode(&signature(draft, now), now)
 }
 
 fn cannot_encode(signature: &Signature, now: Now) -> Option<String> {
@@ -140,6 +167,11 @@ fn cannot_encode(signature: &Signature, now: Now) -> Option<String> {
         .encode(&sender)
         .err()
         .map(|error| error.to_string())
+}
+
+/// A warning in the words of the screen: options are set in the form.
+pub fn on_screen(warning: &str) -> String {
+    warning.replace("--result force asks", "the option result force asks")
 }
 
 /// A refusal in the words of the screen: what the command line would do with flags is done here with fields and keys.

@@ -3,9 +3,11 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use super::guard::Guard;
 use super::json::{self, Arguments, Document, Problem};
 use super::options::{ALWAYS, Entry, TABLE, Texts};
 use super::row::{Row, RowKey};
+use crate::call::preflight::no_keyword;
 use crate::cli::items;
 use crate::clock::{Moment, Timestamp};
 use crate::protocol::{Json, TaskName};
@@ -47,12 +49,10 @@ pub struct Draft {
     changed: bool,
     /// The document, while the form is raw JSON.
     pub json: Option<Raw>,
-    /// What a second press would send in spite of.
-    pub armed: Option<Armed>,
     /// The broker at which the call was made that was loaded, if it is another one.
     pub from: Option<String>,
-    /// When the button got the cursor: it is deaf for a moment.
-    pub button_since: Moment,
+    /// What stands between a key and a call that was not meant.
+    pub guard: Guard,
     next_key: u64,
     /// The timeout that counts where none is typed.
     wait: Duration,
@@ -66,15 +66,6 @@ pub struct Raw {
     /// Whether keys are text.
     pub typing: bool,
     made_of: String,
-}
-
-/// Reasons not to send that have been shown; the same press again sends nevertheless.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Armed {
-    /// When they were shown.
-    pub at: Moment,
-    /// What was said.
-    pub why: Vec<String>,
 }
 
 impl Raw {
@@ -95,9 +86,8 @@ impl Draft {
             open: false,
             changed: false,
             json: None,
-            armed: None,
             from: None,
-            button_since: Moment::default(),
+            guard: Guard::default(),
             next_key: 0,
             wait: timeout,
         }
@@ -167,7 +157,7 @@ impl Draft {
         let Spot::Option(entry) = self.spot else {
             return false;
         };
-        self.armed = None;
+        self.guard.disarm();
         self.changed = true;
         self.options.choose(entry, forward)
     }
@@ -185,7 +175,7 @@ impl Draft {
             spot => spot,
         };
         if spot == Spot::Button {
-            self.button_since = now;
+            self.guard.reached_button(now);
         }
     }
 
@@ -252,7 +242,7 @@ impl Draft {
 
     /// Removes the row under the cursor, or gives the option its default back. False where there is nothing to remove.
     pub fn remove_here(&mut self) -> bool {
-        self.armed = None;
+        self.guard.disarm();
         match self.spot {
             Spot::Row(row) => self.remove(row),
             Spot::Option(entry) => self.options.set(entry, ""),
@@ -264,7 +254,7 @@ impl Draft {
 
     /// A key that is text, or a paste. Returns whether it was taken.
     pub fn text(&mut self, typed: Typed<'_>) -> bool {
-        self.armed = None;
+        self.guard.disarm();
         self.changed = true;
         match (&mut self.field, &mut self.json) {
             (Some(field), _) => typed.into_field(field),
@@ -341,15 +331,20 @@ impl Draft {
 
     /// Doubts that a second press sets aside.
     pub fn doubts(&self, now: Timestamp) -> Vec<String> {
-        let mut doubts: Vec<String> = match self.document() {
-            Some(Ok(document)) if document.non_finite => {
-                vec!["NaN and Infinity are not JSON; Python reads them".to_owned()]
-            }
-            Some(_) => Vec::new(),
-            None => self.rows_now().iter().filter_map(Row::warning).collect(),
-        };
-        doubts.extend(self.options_now().options(now).1);
-        doubts
+        let rows = self.rows_now();
+        let rows = rows.iter().filter(|_| self.json.is_none());
+        let about_rows = rows.filter_map(Row::warning);
+        about_rows.chain(self.doubts_of_all(now)).collect()
+    }
+
+    /// Those of them that are about no single row.
+    pub fn doubts_of_all(&self, now: Timestamp) -> Vec<String> {
+        let document = self.document().and_then(Result::ok);
+        let odd = document.is_some_and(|document| document.non_finite);
+        let odd = odd.then(|| "NaN and Infinity are not JSON; Python reads them".to_owned());
+        let keyword = no_keyword(&self.arguments().1);
+        let options = self.options_now().options(now).1;
+        odd.into_iter().chain(keyword).chain(options).collect()
     }
 
     /// The arguments as far as they mean something: rows that mean nothing are left out.
@@ -400,6 +395,14 @@ impl Draft {
         Some(json::read(&raw.editor.text()))
     }
 
+    /// Bytes of what was typed as arguments.
+    pub fn size(&self) -> usize {
+        match &self.json {
+            Some(raw) => raw.editor.text().len(),
+            None => self.rows_now().iter().map(|row| row.text.len()).sum(),
+        }
+    }
+
     /// What is wrong with the document, while the form is one.
     pub fn json_problem(&self) -> Option<Problem> {
         self.document()?.err()
@@ -407,7 +410,7 @@ impl Draft {
 
     /// The form becomes a document, or rows again. The rows keep their text if the document was not changed. The error says why it stays as it is.
     pub fn toggle_json(&mut self) -> Result<(), String> {
-        self.armed = None;
+        self.guard.disarm();
         match self.json.take() {
             None => self.become_json(),
             Some(raw) => self.become_rows(raw),

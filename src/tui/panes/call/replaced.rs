@@ -33,7 +33,7 @@ impl Replaced {
             return false;
         };
         forms.push_front(std::mem::replace(shown, before));
-        shown.armed = None;
+        shown.guard.disarm();
         true
     }
 

@@ -11,8 +11,7 @@ use super::check;
 use super::draft::{Draft, Spot};
 use super::options::Texts;
 use super::row::Row;
-use crate::call::preflight::{Preflight, QueueSource};
-use crate::cluster::Kept;
+use crate::call::preflight::Preflight;
 use crate::text::width::{cells, cut, pad, pad_left, wrap};
 use crate::tui::keymap::{Action, Context};
 use crate::tui::panes::{Scene, key, paragraph, remote};
@@ -26,11 +25,12 @@ const SAID: usize = 4;
 pub fn right(state: &State, scene: &Scene<'_>) -> Option<(Role, String)> {
     let draft = state.draft()?;
     let problems = check::problems(draft, scene.shared, scene.now).len();
-    let refused = check::preflight_of(draft, scene.shared, scene.now)
-        .refusal
-        .is_some();
-    let doubts = draft.doubts(scene.now.wall).len();
-    Some(match (problems + usize::from(refused), doubts) {
+    let seen = check::preflight_of(draft, scene.shared, scene.now);
+    let refused = seen.refusal.is_some();
+    let doubts = draft.doubts(scene.now.wall).len() + seen.warnings.len();
+    let unwritable = check::unwritable(draft, scene.now).is_some();
+    let problems = problems + usize::from(refused) + usize::from(unwritable);
+    Some(match (problems, doubts) {
         (0, 0) => (Role::Ok, "valid".to_owned()),
         (0, 1) => (Role::Warn, "1 warning".to_owned()),
         (0, doubts) => (Role::Warn, format!("{doubts} warnings")),
@@ -74,6 +74,7 @@ pub fn view(state: &State, area: Rect, buf: &mut Buffer, scene: &Scene<'_>) -> O
         draft,
         options: draft.options_now(),
         problems: check::problems(draft, scene.shared, scene.now),
+        unwritable: check::unwritable(draft, scene.now),
         preflight: check::preflight_of(draft, scene.shared, scene.now),
         scene,
         theme,
@@ -88,6 +89,8 @@ pub(super) struct Page<'a> {
     /// The options with what is being typed.
     pub(super) options: Cow<'a, Texts>,
     pub(super) problems: Vec<(Spot, String)>,
+    /// Why it cannot be written as a message.
+    pub(super) unwritable: Option<String>,
     pub(super) preflight: Preflight,
     pub(super) scene: &'a Scene<'a>,
     pub(super) theme: Theme,
@@ -116,7 +119,8 @@ pub(super) struct Mark {
 
 impl Page<'_> {
     fn draw(&self, area: Rect, buf: &mut Buffer) -> Option<Position> {
-        let mut above = vec![self.title(), self.facts()];
+        let mut above = vec![self.title()];
+        above.extend(self.facts());
         above.extend(self.from());
         if area.height >= 14 && !self.draft.open {
             above.push(Line::default());
@@ -184,34 +188,6 @@ impl Page<'_> {
             Span::raw(" "),
             self.theme.span(Role::Dim, right),
         ])
-    }
-
-    /// `queue default · result kept · on 5/6 workers`.
-    fn facts(&self) -> Line<'static> {
-        let cluster = &self.scene.shared.cluster;
-        let told = cluster.told_tasks();
-        let source = match self.preflight.source {
-            QueueSource::Celery | QueueSource::Default => String::new(),
-            source => format!(" ({source})"),
-        };
-        let (options, _) = self.options.options(self.scene.now.wall);
-        let queue = match options.exchange {
-            Some(exchange) => format!("exchange {exchange}"),
-            None => format!("queue {}{source}", self.preflight.queue),
-        };
-        let kept = match self.preflight.kept {
-            Kept::Kept => "result kept",
-            Kept::Ignored => "result not kept",
-            Kept::Unknown => "result ?",
-        };
-        let on = match cluster.task(&self.draft.task) {
-            Some(row) => format!("on {}/{told} workers", row.workers.len()),
-            None if told == 0 => "registered ?".to_owned(),
-            None => "not registered".to_owned(),
-        };
-        let dot = format!(" {} ", self.theme.glyphs().dot);
-        let text = [remote(&queue), kept.to_owned(), on].join(&dot);
-        self.line(Role::Dim, cut(&text, self.width, self.ellipsis()))
     }
 
     /// Where the call was made that was loaded, if at another broker.

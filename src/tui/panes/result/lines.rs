@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use super::document::Document;
 use super::timeline::{self, Step};
 use crate::call::diagnosis::{Diagnosis, diagnose};
-use crate::call::{Call, CallState};
+use crate::call::{Call, CallState, LONGEST_WAIT};
 use crate::clock::Now;
 use crate::protocol::python;
 use crate::text::human::{self, countdown, duration};
@@ -214,7 +214,12 @@ impl Pen<'_> {
         let indent = 3;
         let inside = self.width.saturating_sub(2 * indent);
         let elapsed = elapsed.min(whole);
-        let waited = format!("{} of {}", countdown(elapsed), duration(whole));
+        let limit = if whole == LONGEST_WAIT {
+            "no limit".to_owned()
+        } else {
+            duration(whole)
+        };
+        let waited = format!("{} of {limit}", countdown(elapsed));
         let left = format!("{} left", countdown(left));
         let room = inside.saturating_sub(cells(&left));
         let text = format!("{}{left}", pad(&waited, room, ""));
@@ -275,8 +280,22 @@ impl Pen<'_> {
                 lines.extend(self.wrapped(Role::Dim, 3, hint, 2));
             }
         }
+        lines.extend(self.revoked());
         for warning in &self.call.warnings {
             lines.extend(self.wrapped(Role::Warn, 3, &format!("! {warning}"), 2));
+        }
+        lines
+    }
+
+    /// What workers said to its revoke.
+    fn revoked(&self) -> Vec<Line<'static>> {
+        let Some(revoke) = self.shared.revokes.get(self.call.id()) else {
+            return Vec::new();
+        };
+        let mut lines = self.wrapped(Role::Warn, 3, &revoke.words(), 3);
+        if revoke.unknown_everywhere() {
+            let text = "no worker that answered runs it: nothing was killed";
+            lines.extend(self.wrapped(Role::Warn, 3, text, 2));
         }
         lines
     }
@@ -341,6 +360,7 @@ impl Pen<'_> {
             let summary = timeline::summary(self.call, self.theme.glyphs().marker);
             lines.push(self.line(Role::Fg, cut(&summary, self.width, "")));
         }
+        lines.extend(self.revoked());
         lines.push(self.rule());
         lines
     }
@@ -373,7 +393,9 @@ impl Pen<'_> {
         let change = format!("{} {}", key(Action::Longer), key(Action::Shorter));
         let detach = key(Action::Detach);
         let stop = key(Action::Interrupt);
-        let first = format!("{change}  10s   {detach} detach   {stop} stop waiting");
+        let free = key(Action::NoLimit);
+        let first =
+            format!("{change}  10s   {free} no limit   {detach} detach   {stop} stop waiting");
         let second = format!("{}    revoke at the workers", key(Action::Revoke));
         [first, second]
             .map(|text| self.line(Role::Dim, text))
