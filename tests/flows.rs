@@ -23,6 +23,9 @@ use umbel::tui::state::State;
 use umbel::tui::theme::Look;
 use umbel::tui::{Setup, Target};
 
+#[path = "flows/earlier.rs"]
+mod earlier;
+
 const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Who sits in front of the screen.
@@ -147,7 +150,10 @@ async fn play_with(
             },
             ..Scribe::default()
         });
-        let (archive, told) = Archive::open(Settings::new(place));
+        let (archive, told) = Archive::open(Settings {
+            retry: Duration::from_millis(300),
+            ..Settings::new(place)
+        });
         running = running.remembering(archive, told);
     }
     let never = std::future::pending();

@@ -6,7 +6,9 @@ use super::past::{PAGE, Purpose, Told, Wish};
 use crate::call::CallState;
 use crate::error::Result;
 use crate::history::actor::Settings;
-use crate::history::{Closed, Filter, Found, Handle, open};
+use crate::history::actor::open_watching;
+use crate::history::{Closed, Comparison, Filter, Found, Handle, Record, compare};
+use crate::protocol::TaskId;
 
 /// States of calls whose outcome is not known and may still come.
 const OPEN: [CallState; 8] = [
@@ -19,6 +21,9 @@ const OPEN: [CallState; 8] = [
     CallState::Detached,
     CallState::UnknownDelivery,
 ];
+
+/// How often it is looked whether another program wrote. Nobody sees a difference below a second.
+const WATCH: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// History as the loop holds it.
 #[derive(Debug)]
@@ -36,7 +41,7 @@ impl Archive {
             // The loop may have ended.
             let _ = notices.send(Told::Notice(notice));
         };
-        let handle = open(settings, tell);
+        let handle = open_watching(settings, WATCH, tell);
         (Self { handle, told }, receiver)
     }
 
@@ -69,7 +74,7 @@ async fn answer(handle: &Handle, wish: Wish) -> Result<Told> {
     Ok(match wish {
         Wish::Save(record) => {
             handle.save(*record);
-            Told::Recollected
+            Told::Kept
         }
         Wish::Page {
             asked,
@@ -103,10 +108,49 @@ async fn answer(handle: &Handle, wish: Wish) -> Result<Told> {
         Wish::Unresolved(broker, since) => {
             Told::Unresolved(handle.unresolved(broker, since).await?)
         }
-        Wish::Forget(id, now) => Told::Forgotten(handle.forget(id, now).await?.map(Box::new)),
-        Wish::Recollect(record) => {
-            handle.recollect(*record).await?;
-            Told::Recollected
-        }
+        Wish::Forget(id, now) => match handle.forget(id.clone(), now).await {
+            Ok(record) => Told::Forgotten(id, record.map(Box::new)),
+            Err(error) => Told::NotForgotten(id, error),
+        },
+        Wish::Recollect(record) => match handle.recollect((*record).clone()).await {
+            Ok(()) => Told::Recollected(record.id().clone()),
+            Err(error) => Told::NotRecollected(record, error),
+        },
+        Wish::Compare(id, other) => Told::Compared(compared(handle, id, other).await?),
+    })
+}
+
+/// Fetches two calls and compares them on a thread that may take its time: results are up to 4 MB each.
+async fn compared(
+    handle: &Handle,
+    id: TaskId,
+    other: Option<TaskId>,
+) -> Result<std::result::Result<Box<Comparison>, String>> {
+    let Some(one) = exactly(handle, &id).await? else {
+        return Ok(Err(format!("history has no call {}", id.short())));
+    };
+    let other = match other {
+        None => match handle.previous(id).await? {
+            Some(record) => record,
+            None => {
+                return Ok(Err(
+                    "it is the first call of its task in the history".to_owned()
+                ));
+            }
+        },
+        Some(other) => match exactly(handle, &other).await? {
+            Some(record) => record,
+            None => return Ok(Err(format!("history has no call {}", other.short()))),
+        },
+    };
+    let work = move || Box::new(compare::compare(&one, &other));
+    let compared = tokio::task::spawn_blocking(work).await;
+    Ok(compared.map_err(|_| "the calls could not be compared".to_owned()))
+}
+
+async fn exactly(handle: &Handle, id: &TaskId) -> Result<Option<Record>> {
+    Ok(match handle.get(id.to_string()).await? {
+        Found::One(record) => Some(*record).filter(|record| record.id() == id),
+        Found::None | Found::Several(..) => None,
     })
 }

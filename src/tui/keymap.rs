@@ -49,6 +49,8 @@ pub enum Context {
     Workers,
     /// The help overlay.
     Help,
+    /// What differs between two calls.
+    Diff,
     /// A dialog that asks for capital Y.
     Confirm,
     /// The Welcome screen without a broker.
@@ -144,6 +146,10 @@ pub enum Action {
     Forget,
     /// Take back the last deletion.
     Undo,
+    /// Mark a call, to compare another one with it.
+    Mark,
+    /// Compare two calls.
+    Compare,
     /// Yes, in a dialog.
     Confirm,
     /// The key is kept for this feature, which is not built yet; the notice line says so.
@@ -200,6 +206,7 @@ impl Context {
             Self::Queues => "Queues",
             Self::Workers => "Workers",
             Self::Help => "Help",
+            Self::Diff => "Difference",
             Self::Confirm => "Question",
             Self::Welcome => "Welcome",
         }

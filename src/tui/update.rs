@@ -47,7 +47,7 @@ fn tick(state: &mut State, now: Now) -> Outcome {
     }
     redraw |= state.notices.tick(now);
     redraw |= state.call.tick(now);
-    history::tick(state, now);
+    redraw |= history::tick(state, now);
     redraw |= calls::ages(state);
     Outcome {
         redraw,

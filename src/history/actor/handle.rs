@@ -86,6 +86,11 @@ impl Handle {
         self.read(move |store| store.get(&id))
     }
 
+    /// The call of the same task before this one: see [`Store::previous`].
+    pub fn previous(&self, id: TaskId) -> Reply<Option<Record>> {
+        self.read(move |store| store.previous(&id))
+    }
+
     /// How many calls: see [`Store::count`].
     pub fn count(&self, filter: Filter) -> Reply<Count> {
         self.read(move |store| store.count(&filter))

@@ -42,8 +42,9 @@ pub fn rows(context: Context) -> impl Iterator<Item = &'static Row> {
 }
 
 use Context::{
-    CallButton, CallChoice, CallEdit, CallJson, CallMore, CallNav, CallOption, Confirm, Filter,
-    Help, History, HistoryFilter, Queues, Result, Running, Tasks, TypeName, Welcome, Workers,
+    CallButton, CallChoice, CallEdit, CallJson, CallMore, CallNav, CallOption, Confirm, Diff,
+    Filter, Help, History, HistoryFilter, Queues, Result, Running, Tasks, TypeName, Welcome,
+    Workers,
 };
 
 const ALL: &[Context] = &[
@@ -64,6 +65,7 @@ const ALL: &[Context] = &[
     Queues,
     Workers,
     Help,
+    Diff,
     Confirm,
     Welcome,
 ];
@@ -75,14 +77,14 @@ const PANES: &[Context] = &[
 ];
 const MOVING: &[Context] = &[
     Tasks, CallNav, CallOption, CallChoice, CallMore, CallButton, Result, Running, History, Queues,
-    Workers, Help,
+    Workers, Help, Diff,
 ];
 /// Where a blank is not taken to choose.
 const FREEZING: &[Context] = &[
-    Tasks, CallNav, CallOption, CallMore, CallButton, Result, Running, History, Queues, Workers,
+    Tasks, CallNav, CallOption, CallMore, CallButton, Result, Running, Queues, Workers,
 ];
 const TYPING: &[Context] = &[Filter, HistoryFilter, TypeName, CallEdit, CallJson];
-const LISTS: &[Context] = &[History, Queues, Workers];
+const LISTS: &[Context] = &[Queues, Workers];
 const RESULTS: &[Context] = &[Result, Running];
 
 const fn row(contexts: &'static [Context], keys: &'static [Key], action: Action) -> Row {
@@ -320,6 +322,10 @@ pub static TABLE: &[Row] = &[
         .help("History", "filter: state:fail"),
     row(&[History], &[plain(KeyCode::Delete)], Action::Forget).help("History", "forget the call"),
     row(&[History], &[typed('u')], Action::Undo).help("History", "take back Del"),
+    row(&[History], &[typed(' ')], Action::Mark).help("History", "mark the call for ="),
+    row(&[History], &[typed('=')], Action::Compare)
+        .hint(45, "diff")
+        .help("History", "compare with the marked, or the one before"),
     row(RESULTS, &[typed('.')], Action::Again).help("Result", "call again"),
     row(RESULTS, &[typed('E')], Action::Load).help("Result", "load into the form"),
     row(
@@ -356,7 +362,7 @@ pub static TABLE: &[Row] = &[
         .help("Everywhere", "ask again, redial"),
     row(
         &[
-            Tasks, CallNav, CallOption, CallChoice, CallMore, CallButton, Result, Running,
+            Tasks, CallNav, CallOption, CallChoice, CallMore, CallButton, Result, Running, History,
         ],
         &[typed('r')],
         Action::Refresh,
@@ -396,6 +402,7 @@ pub static TABLE: &[Row] = &[
             Queues,
             Workers,
             Help,
+            Diff,
             Confirm,
             Welcome,
         ],
@@ -425,6 +432,20 @@ pub static TABLE: &[Row] = &[
     row(&[Help], &[typed('?'), plain(KeyCode::F(1))], Action::Help)
         .hint(u8::MAX, "close help")
         .help("Help", "close the help"),
+    row(
+        &[Diff],
+        &[plain(KeyCode::Esc), typed('='), plain(KeyCode::Enter)],
+        Action::Back,
+    )
+    .hint(10, "close")
+    .help("Difference", "close"),
+    row(&[Diff], &[typed('q')], Action::Quit).help("Difference", "close"),
+    row(&[Diff], &[typed('y')], Action::Copy)
+        .hint(20, "copy")
+        .help("Difference", "copy all of it"),
+    row(&[Diff], &[typed('?'), plain(KeyCode::F(1))], Action::Help)
+        .hint(u8::MAX, "help")
+        .help("Difference", "help for this place"),
     row(
         &[Confirm],
         &[
