@@ -206,11 +206,6 @@ impl State {
         self.make(around);
     }
 
-    /// Whether a call was deleted here and not brought back.
-    pub fn has_forgotten(&self, id: &TaskId) -> bool {
-        self.forgotten.iter().any(|record| record.id() == id)
-    }
-
     /// The call that another one is to be compared with.
     pub fn marked(&self) -> Option<&TaskId> {
         self.marked.as_ref()

@@ -268,11 +268,11 @@ fn forgotten(state: &mut State, id: &TaskId, record: Option<Box<Record>>, now: N
         .get(id)
         .is_some_and(|call| call.whereabouts().is_some());
     let goes_on = if under_way { "; the call goes on" } else { "" };
+    let shown = state.result.shown_id() == Some(id);
+    let still = if shown { "; Result still shows it" } else { "" };
     let undo = key(Context::History, Action::Undo);
-    let text = format!(
-        "{} is forgotten{goes_on}; {undo} takes that back",
-        id.short()
-    );
+    let short = id.short();
+    let text = format!("{short} is forgotten{goes_on}{still}; {undo} takes that back");
     state.notices.done(text, now);
     let around = around(&state.shared, layout::rows(state, Pane::History));
     state.history.forgot(*record, around, now);
