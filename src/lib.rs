@@ -497,3 +497,7 @@ fn pick(
 fn told_by_workers(options: Arc<TransportOptions>, neighbour: Neighbour) -> Resolve {
     Box::new(move |told| backend::url::parse_told(told, &options, &neighbour))
 }
+
+// What the tests outside share with those inside calls the library by its name.
+#[cfg(test)]
+extern crate self as umbel;

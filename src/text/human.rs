@@ -148,6 +148,23 @@ fn digits(text: &str) -> u128 {
     text.bytes().fold(0, add)
 }
 
+/// The first letter small, so that it goes on after a colon; the operating system's number (`(os error 111)`) dropped.
+pub fn clause(text: &str) -> String {
+    let text = text.split(" (os error").next().unwrap_or(text);
+    let mut letters = text.chars();
+    letters.next().map_or_else(String::new, |first| {
+        first.to_lowercase().chain(letters).collect()
+    })
+}
+
+/// At most so many characters, and `…` where there were more.
+pub fn bounded(text: &str, characters: usize) -> String {
+    match text.char_indices().nth(characters) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -288,5 +305,26 @@ mod tests {
             let value = Duration::new(seconds, nanos);
             prop_assert!(!duration(value).is_empty() && !countdown(value).is_empty());
         }
+    }
+
+    #[rstest]
+    #[case("Connection refused (os error 111)", "connection refused")]
+    #[case("ÄRGER", "äRGER")]
+    #[case("", "")]
+    fn a_clause_goes_on_after_a_colon(#[case] text: &str, #[case] expected: &str) {
+        assert_eq!(clause(text), expected);
+    }
+
+    #[rstest]
+    #[case("客戶月報", 4, "客戶月報")]
+    #[case("客戶月報", 3, "客戶月…")]
+    #[case("x", 0, "…")]
+    #[case("", 0, "")]
+    fn a_bounded_text_says_that_there_was_more(
+        #[case] text: &str,
+        #[case] characters: usize,
+        #[case] expected: &str,
+    ) {
+        assert_eq!(bounded(text, characters), expected);
     }
 }

@@ -11,7 +11,7 @@ use ratatui::Frame;
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
 
-use super::panes::{Pane, Scene, call, hint, history, queues, result, tasks, workers};
+use super::panes::{Pane, Scene, call, hint, history, queues, result, table, tasks, workers};
 use super::state::State;
 use super::theme::Role;
 use super::widgets::{self, spinner};
@@ -123,8 +123,7 @@ fn right(state: &State, pane: Pane, scene: &Scene<'_>) -> Option<(Role, String)>
         Pane::Call => call::view::right(&state.call, scene),
         Pane::Result => spinning(state, scene),
         Pane::History => Some(history::right(&state.history, scene)),
-        Pane::Queues => Some(queues::right(scene)),
-        Pane::Workers => Some(workers::right(scene)),
+        Pane::Queues | Pane::Workers => Some(table::right(scene)),
     }
 }
 

@@ -13,13 +13,7 @@ fn a_redis_that_is_killed_and_started_again_still_brings_the_result() {
     let (vhost, mut redis) = (rig.vhost(), PrivateRedis::start());
     let url = format!("{}/0", redis.url);
     let worker = worker(&vhost.url, &url);
-    let call = Call::taken(
-        &worker,
-        &vhost.url,
-        &url,
-        "sleep",
-        &["3", "--timeout", "100"],
-    );
+    let call = Call::asleep(&worker, (&vhost.url, &url), 3, 100);
     redis.kill();
     redis.restart();
     let id = call.id.clone();
@@ -38,7 +32,7 @@ fn a_redis_that_does_not_come_back_in_time_is_exit_5() {
     let (vhost, mut redis) = (rig.vhost(), PrivateRedis::start());
     let url = format!("{}/0", redis.url);
     let worker = worker(&vhost.url, &url);
-    let call = Call::taken(&worker, &vhost.url, &url, "sleep", &["1", "--timeout", "4"]);
+    let call = Call::asleep(&worker, (&vhost.url, &url), 1, 4);
     redis.kill();
     let outcome = call.running.wait().expect_code(5);
     assert!(outcome.took < Duration::from_secs(10), "{:?}", outcome.took);
@@ -58,13 +52,7 @@ fn a_result_that_came_while_redis_was_out_of_reach_is_fetched_later() {
     let (vhost, db) = (rig.vhost(), rig.redis_db());
     let proxy = Proxy::to(&db.url);
     let worker = worker(&vhost.url, &db.url);
-    let call = Call::taken(
-        &worker,
-        &vhost.url,
-        proxy.url(),
-        "sleep",
-        &["1", "--timeout", "60"],
-    );
+    let call = Call::asleep(&worker, (&vhost.url, proxy.url()), 1, 60);
     proxy.down();
     worker.wait_for_log(&format!("[{}] succeeded", call.id));
     proxy.up();
@@ -77,13 +65,7 @@ fn a_cut_connection_to_redis_is_repaired_and_the_result_arrives() {
     let (vhost, db) = (rig.vhost(), rig.redis_db());
     let proxy = Proxy::to(&db.url);
     let worker = worker(&vhost.url, &db.url);
-    let call = Call::taken(
-        &worker,
-        &vhost.url,
-        proxy.url(),
-        "sleep",
-        &["3", "--timeout", "60"],
-    );
+    let call = Call::asleep(&worker, (&vhost.url, proxy.url()), 3, 60);
     proxy.cut();
     assert_eq!(call.document(0)["result"], json!(3));
 }
@@ -98,13 +80,7 @@ fn a_frozen_redis_is_noticed_and_forgiven() {
     );
     let worker = worker(&vhost.url, &url);
     // Frozen to the end: noticed within some 7 s.
-    let call = Call::taken(
-        &worker,
-        &vhost.url,
-        proxy.url(),
-        "sleep",
-        &["1", "--timeout", "12"],
-    );
+    let call = Call::asleep(&worker, (&vhost.url, proxy.url()), 1, 12);
     proxy.freeze();
     let document = call.document(5);
     assert_eq!(
@@ -113,13 +89,7 @@ fn a_frozen_redis_is_noticed_and_forgiven() {
     );
     proxy.thaw();
     // For a while: the result arrives.
-    let call = Call::taken(
-        &worker,
-        &vhost.url,
-        proxy.url(),
-        "sleep",
-        &["1", "--timeout", "60"],
-    );
+    let call = Call::asleep(&worker, (&vhost.url, proxy.url()), 1, 60);
     proxy.freeze();
     worker.wait_for_log(&format!("[{}] succeeded", call.id));
     proxy.thaw();

@@ -16,27 +16,9 @@ fn calls_under_way_survive_a_broker_that_is_killed_and_started_again() {
         worker(&vhosts[0].url, &db.url),
         worker(&vhosts[1].url, "rpc://"),
     ];
-    let stored = Call::taken(
-        &workers[0],
-        &vhosts[0].url,
-        &db.url,
-        "sleep",
-        &["4", "--timeout", "100"],
-    );
-    let patient = Call::taken(
-        &workers[1],
-        &vhosts[1].url,
-        "rpc://",
-        "sleep",
-        &["25", "--timeout", "170"],
-    );
-    let hasty = Call::taken(
-        &workers[1],
-        &vhosts[1].url,
-        "rpc://",
-        "sleep",
-        &["25", "--timeout", "5"],
-    );
+    let stored = Call::asleep(&workers[0], (&vhosts[0].url, &db.url), 4, 100);
+    let patient = Call::asleep(&workers[1], (&vhosts[1].url, "rpc://"), 25, 170);
+    let hasty = Call::asleep(&workers[1], (&vhosts[1].url, "rpc://"), 25, 5);
     node.kill();
     // Its result is in Redis, which is as well as ever.
     assert_eq!(stored.document(0)["result"], json!(4));
@@ -76,13 +58,7 @@ fn a_cut_connection_to_the_broker_is_repaired_and_the_result_arrives() {
     let vhost = rig.vhost();
     let proxy = Proxy::to(&vhost.url);
     let worker = worker(&vhost.url, "rpc://");
-    let call = Call::taken(
-        &worker,
-        proxy.url(),
-        "rpc://",
-        "sleep",
-        &["3", "--timeout", "60"],
-    );
+    let call = Call::asleep(&worker, (proxy.url(), "rpc://"), 3, 60);
     let before = proxy.accepted();
     proxy.cut();
     let id = call.id.clone();
@@ -103,13 +79,7 @@ fn a_result_that_came_while_the_broker_was_out_of_reach_is_delivered_later() {
     let vhost = rig.vhost();
     let proxy = Proxy::to(&vhost.url);
     let worker = worker(&vhost.url, "rpc://");
-    let call = Call::taken(
-        &worker,
-        proxy.url(),
-        "rpc://",
-        "sleep",
-        &["1", "--timeout", "60"],
-    );
+    let call = Call::asleep(&worker, (proxy.url(), "rpc://"), 1, 60);
     proxy.down();
     worker.wait_for_log(&format!("[{}] succeeded", call.id));
     proxy.up();
@@ -122,13 +92,7 @@ fn a_broker_out_of_reach_until_the_end_is_exit_5() {
     let vhost = rig.vhost();
     let proxy = Proxy::to(&vhost.url);
     let worker = worker(&vhost.url, "rpc://");
-    let call = Call::taken(
-        &worker,
-        proxy.url(),
-        "rpc://",
-        "sleep",
-        &["1", "--timeout", "4"],
-    );
+    let call = Call::asleep(&worker, (proxy.url(), "rpc://"), 1, 4);
     proxy.down();
     let document = call.document(5);
     assert_eq!(
@@ -144,25 +108,13 @@ fn a_broker_that_freezes_for_a_while_loses_nothing() {
     let vhost = rig.vhost();
     let proxy = Proxy::to(&vhost.url);
     let worker = worker(&vhost.url, "rpc://");
-    let short = Call::taken(
-        &worker,
-        proxy.url(),
-        "rpc://",
-        "sleep",
-        &["1", "--timeout", "60"],
-    );
+    let short = Call::asleep(&worker, (proxy.url(), "rpc://"), 1, 60);
     proxy.freeze();
     worker.wait_for_log(&format!("[{}] succeeded", short.id));
     proxy.thaw();
     assert_eq!(short.document(0)["result"], json!(1));
     // Longer than two heartbeats: the connection is given up, and the result comes over a new one.
-    let long = Call::taken(
-        &worker,
-        proxy.url(),
-        "rpc://",
-        "sleep",
-        &["1", "--timeout", "60"],
-    );
+    let long = Call::asleep(&worker, (proxy.url(), "rpc://"), 1, 60);
     let before = proxy.accepted();
     proxy.freeze();
     eventually(PATIENCE, "the silence is noticed", || {
@@ -178,26 +130,14 @@ fn a_frozen_broker_holds_up_neither_the_deadline_nor_the_end() {
     let vhost = rig.vhost();
     let proxy = Proxy::to(&vhost.url);
     let worker = worker(&vhost.url, "rpc://");
-    let call = Call::taken(
-        &worker,
-        proxy.url(),
-        "rpc://",
-        "sleep",
-        &["30", "--timeout", "3"],
-    );
+    let call = Call::asleep(&worker, (proxy.url(), "rpc://"), 30, 3);
     proxy.freeze();
     let outcome = call.running.wait().expect_code(3);
     assert!(outcome.took < Duration::from_secs(9), "{:?}", outcome.took);
     assert_eq!(outcome.json()["state"], "timeout");
     proxy.thaw();
 
-    let call = Call::taken(
-        &worker,
-        proxy.url(),
-        "rpc://",
-        "sleep",
-        &["30", "--timeout", "60"],
-    );
+    let call = Call::asleep(&worker, (proxy.url(), "rpc://"), 30, 60);
     proxy.freeze();
     let start = Instant::now();
     call.running.signal("INT");

@@ -127,13 +127,7 @@ fn a_call_survives_a_redis_that_is_killed_and_started_again(
         _ => "rpc://".to_owned(),
     };
     let worker = worker(&broker, &backend);
-    let call = Call::taken(
-        &worker,
-        &broker,
-        &backend,
-        "sleep",
-        &["4", "--timeout", "100"],
-    );
+    let call = Call::asleep(&worker, (&broker, &backend), 4, 100);
     let id = call.id.clone();
     // Nothing that it held survives: neither the list for our results, nor what waits in it.
     server.kill();
@@ -253,7 +247,7 @@ fn the_end_of_a_killed_worker_s_task_is_unknown_and_the_next_worker_takes_what_w
     };
     let first = start("first@test");
     // The one that runs, and one that waits behind it.
-    let hasty = Call::taken(&first, &db.url, "rpc://", "sleep", &["5", "--timeout", "2"]);
+    let hasty = Call::asleep(&first, (&db.url, "rpc://"), 5, 2);
     let patient = Call::start(
         &db.url,
         "rpc://",

@@ -55,6 +55,19 @@ impl Call {
         call
     }
 
+    /// `taken`, of a task that sleeps, on a broker and a result backend, all in seconds.
+    #[track_caller]
+    pub fn asleep(
+        worker: &Worker,
+        (broker, backend): (&str, &str),
+        seconds: u32,
+        timeout: u32,
+    ) -> Self {
+        let (seconds, timeout) = (seconds.to_string(), timeout.to_string());
+        let words = [seconds.as_str(), "--timeout", &timeout];
+        Self::taken(worker, broker, backend, "sleep", &words)
+    }
+
     /// Its document, if it ends with this exit code.
     #[track_caller]
     pub fn document(self, code: i32) -> Value {

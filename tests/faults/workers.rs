@@ -16,13 +16,7 @@ fn a_worker_that_is_killed_leaves_the_outcome_unknown(#[values("rpc", "redis")] 
         "rpc://".to_owned()
     };
     let worker = worker(&vhost.url, &backend);
-    let call = Call::taken(
-        &worker,
-        &vhost.url,
-        &backend,
-        "sleep",
-        &["30", "--timeout", "3"],
-    );
+    let call = Call::asleep(&worker, (&vhost.url, &backend), 30, 3);
     worker.kill9();
     let document = call.document(3);
     assert_eq!(
@@ -54,13 +48,7 @@ fn a_task_that_another_worker_takes_over_still_returns() {
         Worker::start("shop.tasks", &options)
     };
     let first = start("first@test");
-    let call = Call::taken(
-        &first,
-        &vhost.url,
-        &db.url,
-        "sleep",
-        &["4", "--timeout", "60"],
-    );
+    let call = Call::asleep(&first, (&vhost.url, &db.url), 4, 60);
     let second = start("second@test");
     first.kill9();
     second.wait_for_log(&format!("[{}] received", call.id));

@@ -2,7 +2,16 @@
 
 use umbel::server::http::HttpUrl;
 
-use super::*;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+use tokio::sync::mpsc::Receiver;
+
+use crate::support::{self, Proxy, Vhost};
+use crate::{closed_port, dial, lost, next, ping, queue, rabbitmq, soon, task};
+use umbel::broker::{Broker, Delivery, Depth, Held, Incoming, Reach, Route};
+use umbel::server::TransportOptions;
 
 fn api(vhost: &Vhost, login: &str) -> HttpUrl {
     let port = vhost.rabbit.management.port;
@@ -24,7 +33,7 @@ async fn a_message_for_an_exchange_is_routed_returned_or_refused_in_words() {
     vhost.declare_exchange("shop", "topic");
     vhost.declare_queue("mail");
     vhost.bind("shop", "mail", "mail.#");
-    let (link, _incoming) = dial(&broker(&vhost.url)).await;
+    let (link, _incoming) = dial(&rabbitmq(&vhost.url)).await;
     let publish = async |exchange: &str, routing_key: &str| {
         let route = Route {
             exchange: exchange.to_owned(),
@@ -56,7 +65,7 @@ async fn a_user_who_may_not_declare_is_told_once_what_that_means_and_keeps_the_l
     let vhost = rig.vhost();
     vhost.declare_queue("q");
     let user = vhost.user("", ".*", ".*");
-    let (link, mut incoming) = dial(&broker(&user.url)).await;
+    let (link, mut incoming) = dial(&rabbitmq(&user.url)).await;
     let replies = notice(&mut incoming).await;
     assert!(replies.contains("workers cannot answer"), "{replies}");
     let results = notice(&mut incoming).await;
@@ -81,7 +90,7 @@ async fn the_management_api_tells_what_is_unacknowledged_and_how_fast_it_goes() 
     let vhost = rig.vhost();
     vhost.declare_queue("q");
     let (link, _incoming) =
-        dial(&broker(&vhost.url).with(Arc::default(), Some(api(&vhost, "")))).await;
+        dial(&rabbitmq(&vhost.url).with(Arc::default(), Some(api(&vhost, "")))).await;
     let publish = async || {
         let (_, message) = task("shop.tasks.add", &["1", "2"], None);
         let sent = link.publish(&Route::to_queue(&queue("q")), message).await;
@@ -120,7 +129,8 @@ async fn a_management_api_that_refuses_is_told_and_the_depth_is_known_all_the_sa
         (api(&vhost, "guest:wrong@"), "login refused"),
         (closed, "connection refused"),
     ] {
-        let (link, mut incoming) = dial(&broker(&vhost.url).with(Arc::default(), Some(url))).await;
+        let (link, mut incoming) =
+            dial(&rabbitmq(&vhost.url).with(Arc::default(), Some(url))).await;
         let start = Instant::now();
         let depth = link.depth(&queue("q")).await;
         assert!(
@@ -148,7 +158,7 @@ async fn a_management_api_that_refuses_is_told_and_the_depth_is_known_all_the_sa
 async fn every_queue_that_is_declared_is_durable_or_exclusive() {
     let Some(rig) = support::rig() else { return };
     let vhost = rig.vhost();
-    let (link, _incoming) = dial(&broker(&vhost.url)).await;
+    let (link, _incoming) = dial(&rabbitmq(&vhost.url)).await;
     link.events(true).await.expect("events");
     let names = vhost.queues();
     assert_eq!(names.len(), 3, "{names:?}");
@@ -174,7 +184,7 @@ async fn the_exchanges_of_an_application_are_those_of_its_options() {
     options
         .set_word("event_exchange=mine-events")
         .expect("an option");
-    let (link, mut incoming) = dial(&broker(&vhost.url).with(Arc::new(options), None)).await;
+    let (link, mut incoming) = dial(&rabbitmq(&vhost.url).with(Arc::new(options), None)).await;
     let reach = link.broadcast(ping(&link.reply_queue()).encode()).await;
     assert_eq!(reach, Ok(Reach::Somebody));
     assert_eq!(vhost.messages("heard").len(), 1);
@@ -195,7 +205,7 @@ async fn a_vhost_may_have_any_name() {
         let vhost = rig.rabbit.odd_vhost(odd);
         vhost.declare_queue("a/b c%");
         let (link, _incoming) =
-            dial(&broker(&vhost.url).with(Arc::default(), Some(api(&vhost, "")))).await;
+            dial(&rabbitmq(&vhost.url).with(Arc::default(), Some(api(&vhost, "")))).await;
         let depth = link.depth(&queue("a/b c%")).await;
         assert!(matches!(depth, Ok(Depth::Known { .. })), "{depth:?}");
         link.close().await;
@@ -207,7 +217,7 @@ async fn after_a_loss_the_next_broker_of_a_list_is_used() {
     let Some(rig) = support::rig() else { return };
     let vhost = rig.vhost();
     let proxy = Proxy::to(&vhost.url);
-    let broker = broker(&format!("{};{}?heartbeat=30", proxy.url(), vhost.url));
+    let broker = rabbitmq(&format!("{};{}?heartbeat=30", proxy.url(), vhost.url));
     let (link, mut incoming) = dial(&broker).await;
     let queue = link.result_queue();
     proxy.down();

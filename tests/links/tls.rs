@@ -2,8 +2,21 @@
 
 use std::path::Path;
 
-use super::*;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::mpsc::{self};
+
+use crate::redis_backend::{dial_redis, stored_result};
+use crate::support::{self, PATIENCE, PrivateRabbit, PrivateRedis};
 use crate::support::{Certificates, Identity, Leashed as Leash};
+use crate::{closed_port, dial, next, queue, rabbitmq, soon, task};
+use umbel::backend::{self, Results};
+use umbel::broker::{Broker, Delivery, Depth, Held, Incoming, Route};
+use umbel::error::Error;
+use umbel::protocol::TaskId;
+use umbel::server::TransportOptions;
 use umbel::server::http::HttpUrl;
 
 /// The options that trust this authority and show this certificate.
@@ -107,7 +120,7 @@ async fn a_rabbitmq_with_certificates_is_reached_and_every_refusal_says_what_is_
     let known = options(Some(&certificates.ca), Some(&certificates.client));
     // Celery's `amqp://` with broker_use_ssl is encrypted too.
     for url in [amqps.clone(), amqps.replace("amqps", "amqp")] {
-        let (link, _incoming) = dial(&broker(&url).with(known.clone(), None)).await;
+        let (link, _incoming) = dial(&rabbitmq(&url).with(known.clone(), None)).await;
         let (_, message) = task("shop.tasks.add", &["1", "2"], None);
         let route = Route::to_queue(&queue("q"));
         assert_eq!(link.publish(&route, message).await, Delivery::Confirmed);
@@ -115,7 +128,7 @@ async fn a_rabbitmq_with_certificates_is_reached_and_every_refusal_says_what_is_
     }
     for (options, told, hint) in refusals(certificates) {
         let (sender, _receiver) = mpsc::channel(64);
-        let connected = broker(&amqps).with(options, None).connect(sender).await;
+        let connected = rabbitmq(&amqps).with(options, None).connect(sender).await;
         assert_told(&connected.err().expect("a refusal"), told, hint);
     }
 }
@@ -162,7 +175,7 @@ async fn a_management_api_with_certificates_is_asked_beside_a_plain_broker() {
         Arc::new(all)
     };
     let known = plain(Some(&certificates.client));
-    let (link, _incoming) = dial(&broker(&vhost.url).with(known, Some(url.clone()))).await;
+    let (link, _incoming) = dial(&rabbitmq(&vhost.url).with(known, Some(url.clone()))).await;
     let told = async {
         loop {
             match link.depth(&queue("q")).await {
@@ -176,7 +189,7 @@ async fn a_management_api_with_certificates_is_asked_beside_a_plain_broker() {
     };
     assert_eq!(soon("the API's number", told).await, 3);
     link.close().await;
-    let (link, mut incoming) = dial(&broker(&vhost.url).with(plain(None), Some(url))).await;
+    let (link, mut incoming) = dial(&rabbitmq(&vhost.url).with(plain(None), Some(url))).await;
     link.depth(&queue("q")).await.expect("a depth");
     match next(&mut incoming).await {
         Incoming::Notice(notice) => assert!(notice.contains("https://localhost"), "{notice}"),

@@ -3,8 +3,19 @@
 use umbel::backend::Told;
 use umbel::protocol::control::Keyprefix;
 
-use super::*;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc::{self};
+
+use crate::redis_backend::{backend_at, dial_redis, stored_result};
 use crate::support::SentinelGroup;
+use crate::support::{self, PrivateRedis};
+use crate::{next, soon};
+use umbel::backend::{self, Backend, Results};
+use umbel::error::Error;
+use umbel::protocol::TaskId;
+use umbel::server::TransportOptions;
 
 /// A backend with these options.
 fn backend_with(url: &str, options: &[&str]) -> Arc<dyn Backend> {
@@ -114,7 +125,7 @@ async fn sentinels_lead_to_the_master_and_say_which_side_refused() {
 async fn both_spellings_of_a_prefix_are_heard_and_fetched() {
     let Some(rig) = support::rig() else { return };
     let db = rig.redis_db();
-    let backend = redis_backend(&db.url, Some("kp_"));
+    let backend = backend_at(&db.url, Some("kp_"));
     let (sender, mut incoming) = mpsc::channel(64);
     let link = backend.connect(sender).await.expect("the Redis answers");
     // Celery 5.5 and later, then 5.3 and 5.4.
@@ -133,7 +144,7 @@ async fn both_spellings_of_a_prefix_are_heard_and_fetched() {
 async fn a_prefix_that_workers_mask_is_learned_from_the_first_result() {
     let Some(rig) = support::rig() else { return };
     let db = rig.redis_db();
-    let backend = redis_backend(&db.url, None);
+    let backend = backend_at(&db.url, None);
     backend.hear(&Told {
         keyprefix: Some(Keyprefix::Censored),
         ..Told::from(&*db.url)
@@ -153,7 +164,7 @@ async fn a_prefix_that_workers_mask_is_learned_from_the_first_result() {
     assert_eq!(link.fetch(&second).await, Ok(Some(b"{}".to_vec())));
     link.close().await;
     // A new run looks for the key, since its result was announced before anybody listened.
-    let other = redis_backend(&db.url, None);
+    let other = backend_at(&db.url, None);
     other.hear(&Told {
         keyprefix: Some(Keyprefix::Censored),
         ..Told::from(&*db.url)
@@ -171,7 +182,7 @@ async fn a_user_who_may_not_listen_by_pattern_is_told_what_a_masked_prefix_means
     let rules =
         "~celery-task-meta-* &celery-task-meta-* +get +subscribe +unsubscribe +ping +select";
     let server = PrivateRedis::with_users(&[("joe", "joes-pw", rules)]);
-    let backend = redis_backend(&server.url_of("joe", "joes-pw"), None);
+    let backend = backend_at(&server.url_of("joe", "joes-pw"), None);
     let (sender, mut incoming) = mpsc::channel(64);
     let link = backend.connect(sender).await.expect("the Redis answers");
     backend.hear(&Told {

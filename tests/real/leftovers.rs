@@ -60,13 +60,7 @@ fn a_call_that_is_stopped_tidies_up_and_the_task_goes_on(
     #[values(RedisPrefork, RpcPrefork)] kind: Kind,
 ) {
     let Some(rig) = rig() else { return };
-    let world = kind.start(
-        rig,
-        WorkerOptions {
-            concurrency: 1,
-            ..WorkerOptions::default()
-        },
-    );
+    let world = kind.start(rig, WorkerOptions::one_slot());
     let id = new_id();
     let running = world.start_call("sleep", &["3", "--task-id", &id]);
     world.wait_received(&id);
@@ -95,13 +89,7 @@ fn a_call_that_is_stopped_tidies_up_and_the_task_goes_on(
 #[case("workers")]
 fn a_listing_that_is_stopped_tidies_up(#[case] command: &str) {
     let Some(rig) = rig() else { return };
-    let world = RpcPrefork.start(
-        rig,
-        WorkerOptions {
-            concurrency: 1,
-            ..WorkerOptions::default()
-        },
-    );
+    let world = RpcPrefork.start(rig, WorkerOptions::one_slot());
     // A frozen worker makes it wait its second.
     world.worker.freeze();
     let running = world.sandbox().start(&[command, "--json"]);
@@ -118,13 +106,7 @@ fn a_listing_that_is_stopped_tidies_up(#[case] command: &str) {
 #[test]
 fn after_a_kill_the_result_queue_is_durable_and_expires() {
     let Some(rig) = rig() else { return };
-    let world = RpcPrefork.start(
-        rig,
-        WorkerOptions {
-            concurrency: 1,
-            ..WorkerOptions::default()
-        },
-    );
+    let world = RpcPrefork.start(rig, WorkerOptions::one_slot());
     let id = new_id();
     let running = world.start_call("sleep", &["2", "--task-id", &id]);
     world.wait_received(&id);
@@ -231,13 +213,7 @@ fn a_call_is_exactly_one_message_and_it_is_the_one_that_was_shown() {
 #[test]
 fn in_redis_only_the_results_are_left_and_they_expire() {
     let Some(rig) = rig() else { return };
-    let world = RedisPrefork.start(
-        rig,
-        WorkerOptions {
-            concurrency: 1,
-            ..WorkerOptions::default()
-        },
-    );
+    let world = RedisPrefork.start(rig, WorkerOptions::one_slot());
     let ids = [new_id(), new_id(), new_id()];
     world.document(0, "add", &["1", "2", "--task-id", &ids[0]]);
     world.document(1, "fail", &["--task-id", &ids[1]]);

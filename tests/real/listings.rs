@@ -118,13 +118,7 @@ fn workers_of_both_pools(#[values(Kind::RedisPrefork, Kind::RpcSolo)] kind: Kind
 #[test]
 fn a_worker_with_all_its_slots_taken_is_busy() {
     let Some(rig) = rig() else { return };
-    let world = RedisPrefork.start(
-        rig,
-        WorkerOptions {
-            concurrency: 1,
-            ..WorkerOptions::default()
-        },
-    );
+    let world = RedisPrefork.start(rig, WorkerOptions::one_slot());
     let id = crate::world::new_id();
     let call = world.start_call("sleep", &["5", "--task-id", &id]);
     world.wait_received(&id);

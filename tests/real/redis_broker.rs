@@ -216,10 +216,7 @@ fn many_calls_at_once_each_get_their_own_result(#[values(StoredPrefork, RpcPrefo
 #[rstest]
 fn revoked_and_expired_tasks_are_told(#[values(StoredSolo, RpcPrefork)] way: Way) {
     let Some(rig) = rig() else { return };
-    let options = WorkerOptions {
-        concurrency: 1,
-        ..WorkerOptions::default()
-    };
+    let options = WorkerOptions::one_slot();
     let shop = way.start(rig, options);
     let id = new_id();
     let running = shop.start_call("sleep", &["4", "--task-id", &id]);

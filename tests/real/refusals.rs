@@ -97,13 +97,7 @@ fn on_a_broker_without_workers_a_call_is_refused_and_nothing_is_left() {
 #[test]
 fn a_worker_that_stopped_leaves_a_queue_that_is_refused() {
     let Some(rig) = rig() else { return };
-    let world = RpcPrefork.start(
-        rig,
-        WorkerOptions {
-            concurrency: 1,
-            ..WorkerOptions::default()
-        },
-    );
+    let world = RpcPrefork.start(rig, WorkerOptions::one_slot());
     world.worker.stop();
     let document = world.document(6, "add", &["1", "2"]);
     assert_eq!(document["error"]["kind"], "no_worker", "{document}");

@@ -57,6 +57,16 @@ impl Default for WorkerOptions {
     }
 }
 
+impl WorkerOptions {
+    /// A worker that runs one task at a time.
+    pub fn one_slot() -> Self {
+        Self {
+            concurrency: 1,
+            ..Self::default()
+        }
+    }
+}
+
 /// A running `celery worker`; killed with all its children when dropped.
 #[derive(Debug)]
 pub struct Worker {

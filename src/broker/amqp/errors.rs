@@ -10,6 +10,7 @@ use lapin::protocol::AMQPErrorKind;
 
 use crate::broker::url::Endpoint;
 use crate::error::{Error, Kind};
+use crate::text::human::{bounded, clause};
 
 /// Why a server may close an encrypted connection.
 const UNWANTED: &str = "does it want a certificate of ours, or another one (the options ssl_certfile and ssl_keyfile)?";
@@ -127,7 +128,7 @@ pub(super) fn step(endpoint: &Endpoint, step: &str, failure: &Failure) -> Error 
 /// Why, in a few words.
 fn cause(failure: &Failure) -> String {
     if let Some(text) = remote(failure) {
-        return cut(text);
+        return bounded(text, MAX_REMOTE);
     }
     let Failure::Amqp { error, .. } = failure else {
         return "nothing heard in time".to_owned();
@@ -137,11 +138,11 @@ fn cause(failure: &Failure) -> String {
         ErrorKind::IOError(cause) if cause.kind() == io::ErrorKind::ConnectionAborted => {
             "the broker hung up".to_owned()
         }
-        ErrorKind::IOError(cause) => cut(&lower(&cause.to_string())),
+        ErrorKind::IOError(cause) => bounded(&clause(&cause.to_string()), MAX_REMOTE),
         ErrorKind::InvalidChannelState(..) | ErrorKind::InvalidConnectionState(_) => {
             "the connection or its channel is gone".to_owned()
         }
-        _ => cut(&error.to_string()),
+        _ => bounded(&error.to_string(), MAX_REMOTE),
     }
 }
 
@@ -174,12 +175,12 @@ fn refusal(endpoint: &Endpoint, error: &lapin::Error, reached: bool) -> (String,
                 403 => wrong_login(endpoint),
                 530 => wrong_vhost(endpoint, text),
                 320 => (
-                    cut(text),
+                    bounded(text, MAX_REMOTE),
                     Some(
                         "the broker is going down, or an operator closed the connection".to_owned(),
                     ),
                 ),
-                _ => (cut(text), None),
+                _ => (bounded(text, MAX_REMOTE), None),
             }
         }
         ErrorKind::ParsingError(_) | ErrorKind::InvalidProtocolVersion(_) => (
@@ -188,7 +189,7 @@ fn refusal(endpoint: &Endpoint, error: &lapin::Error, reached: bool) -> (String,
         ),
         ErrorKind::IOError(cause) if reached => hung_up(endpoint, cause),
         ErrorKind::IOError(cause) => unreached(endpoint, cause),
-        _ => (cut(&error.to_string()), None),
+        _ => (bounded(&error.to_string(), MAX_REMOTE), None),
     }
 }
 
@@ -223,7 +224,7 @@ fn wrong_vhost(endpoint: &Endpoint, text: &str) -> (String, Option<String>) {
             Some("rabbitmqctl set_permissions grants it".to_owned()),
         );
     }
-    (cut(text), None)
+    (bounded(text, MAX_REMOTE), None)
 }
 
 /// Input or output failed after the TCP connection was made.
@@ -239,7 +240,7 @@ fn hung_up(endpoint: &Endpoint, cause: &io::Error) -> (String, Option<String>) {
         );
     }
     if let Some(hint) = crate::server::tls::hint(&text) {
-        return (format!("TLS: {}", cut(&text)), Some(hint));
+        return (format!("TLS: {}", bounded(&text, MAX_REMOTE)), Some(hint));
     }
     let what = "it closed the connection instead of answering in AMQP".to_owned();
     if endpoint.tls {
@@ -260,7 +261,7 @@ fn unreached(endpoint: &Endpoint, cause: &io::Error) -> (String, Option<String>)
             )),
         ),
         _ => (
-            lower(&cause.to_string()),
+            clause(&cause.to_string()),
             Some(format!("is {} reachable from here?", endpoint.host)),
         ),
     }
@@ -278,23 +279,6 @@ fn not_amqp(endpoint: &Endpoint) -> String {
             "is {port} the AMQP port (usually 5672), and not a web page, a Redis or a TLS port (amqps://)?"
         ),
     }
-}
-
-/// The first letter small, so that it goes on after a colon; the operating system's number dropped.
-fn lower(text: &str) -> String {
-    let text = text.split(" (os error").next().unwrap_or(text);
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first.to_lowercase().chain(letters).collect()
-    })
-}
-
-/// Remote text, bounded.
-fn cut(text: &str) -> String {
-    if text.chars().count() <= MAX_REMOTE {
-        return text.to_owned();
-    }
-    text.chars().take(MAX_REMOTE).chain(['…']).collect()
 }
 
 #[cfg(test)]
@@ -446,7 +430,10 @@ mod tests {
                 .len()
                 < 400
         );
-        assert_eq!(cut(&"x".repeat(1000)).chars().count(), MAX_REMOTE + 1);
+        assert_eq!(
+            bounded(&"x".repeat(1000), MAX_REMOTE).chars().count(),
+            MAX_REMOTE + 1
+        );
     }
 
     #[test]

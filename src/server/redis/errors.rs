@@ -10,6 +10,7 @@ use redis::{ErrorKind, RedisError, ServerErrorKind};
 use super::{RedisUrl, Role, Way};
 use crate::error::{Error, Kind};
 use crate::server::url::authority;
+use crate::text::human::{bounded, clause};
 
 /// Where the password of the Sentinels goes.
 const SENTINEL_LOGIN: &str = "the password in the URL is the data node's; the Sentinels' own is the option sentinel_kwargs, as {\"password\": \"…\"} in UMBEL_BROKER_OPTIONS or UMBEL_BACKEND_OPTIONS";
@@ -187,7 +188,7 @@ fn unreached(at: &At<'_>, error: &RedisError) -> (String, Option<String>) {
         );
     }
     if let Some(hint) = crate::server::tls::hint(&text) {
-        return (format!("TLS: {}", cut(&text)), Some(hint));
+        return (format!("TLS: {}", bounded(&text, MAX_REMOTE)), Some(hint));
     }
     if error.is_timeout() {
         return ("no answer in time".to_owned(), Some(silence(at)));
@@ -201,7 +202,7 @@ fn unreached(at: &At<'_>, error: &RedisError) -> (String, Option<String>) {
         }
         false => "is it reachable from here?",
     };
-    (lower(&text), Some(hint.to_owned()))
+    (clause(&text), Some(hint.to_owned()))
 }
 
 /// A socket in the file system that cannot be opened.
@@ -223,7 +224,7 @@ fn unopened(error: &RedisError, text: &str) -> (String, Option<String>) {
             "this user may not use it (unixsocketperm in redis.conf)",
         )
     } else {
-        return (lower(text), None);
+        return (clause(text), None);
     };
     (what.to_owned(), Some(hint.to_owned()))
 }
@@ -233,23 +234,7 @@ fn remote(error: &RedisError) -> String {
     let text = error
         .detail()
         .map_or_else(|| error.to_string(), str::to_owned);
-    cut(&lower(&text))
-}
-
-/// The first letter small, so that it goes on after a colon; the operating system's number dropped.
-fn lower(text: &str) -> String {
-    let text = text.split(" (os error").next().unwrap_or(text);
-    let mut letters = text.chars();
-    letters.next().map_or_else(String::new, |first| {
-        first.to_lowercase().chain(letters).collect()
-    })
-}
-
-fn cut(text: &str) -> String {
-    if text.chars().count() <= MAX_REMOTE {
-        return text.to_owned();
-    }
-    text.chars().take(MAX_REMOTE).chain(['…']).collect()
+    bounded(&clause(&text), MAX_REMOTE)
 }
 
 #[cfg(test)]

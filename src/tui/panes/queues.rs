@@ -4,13 +4,13 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use super::{Ask, Pane, Scene, paragraph, remote, step, table};
+use super::{Ask, Scene, remote, table};
 use crate::cluster::{Cluster, Queue, QueueTrouble};
 use crate::protocol::QueueName;
 use crate::text::human::count;
 use crate::tui::keymap::Action;
 use crate::tui::theme::{Role, Theme};
-use crate::tui::widgets::{Cell, Column, Columns, Followed, Picked, Width, spark};
+use crate::tui::widgets::{Cell, Column, Columns, Width, spark};
 
 /// Cells of the sparkline.
 const SPARK: u16 = 12;
@@ -28,11 +28,7 @@ const WINDOW: usize = 300;
 
 /// What the pane remembers.
 #[derive(Debug, Default)]
-pub struct State {
-    picked: Picked<QueueName>,
-    chosen: bool,
-    folded: bool,
-}
+pub struct State(table::State<QueueName>);
 
 /// Rows of the table in a pane of this height.
 pub fn list_height(height: u16) -> usize {
@@ -47,25 +43,12 @@ fn below_lines(height: u16) -> usize {
 impl State {
     /// The queue under the cursor.
     pub fn selected(&self) -> Option<&QueueName> {
-        self.picked.key()
+        self.0.picked.key()
     }
 
     /// The cluster changed: the cursor stays on its queue.
     pub fn refresh(&mut self, cluster: &Cluster, height: usize) -> Option<Ask> {
-        let queues = cluster.queues_by_trouble();
-        let name = |row: usize| {
-            queues
-                .get(row)
-                .map(|queue| queue.name.clone())
-                .unwrap_or_default()
-        };
-        if !self.chosen {
-            self.picked.select(0, queues.len(), height, name);
-            return None;
-        }
-        let gone = self.picked.key().cloned();
-        let lost = self.picked.follow(queues.len(), height, name) == Followed::Lost;
-        let gone = gone.filter(|_| lost)?;
+        let gone = self.0.refresh(&names(cluster), height)?;
         Some(Ask::say(format!(
             "queue {gone} is gone: nothing is selected now"
         )))
@@ -73,37 +56,14 @@ impl State {
 
     /// One action.
     pub fn update(&mut self, action: Action, cluster: &Cluster, height: usize) -> Option<Ask> {
-        let queues = cluster.queues_by_trouble();
-        let name = |row: usize| {
-            queues
-                .get(row)
-                .map(|queue| queue.name.clone())
-                .unwrap_or_default()
-        };
-        if let Some(step) = step(action) {
-            self.picked.step(step, queues.len(), height, name);
-            self.chosen = true;
-            return None;
-        }
-        match (action, self.picked.key()) {
-            (Action::Back, _) => Some(Ask::Focus(Pane::Tasks)),
-            (Action::Enter, _) => {
-                self.folded = !self.folded;
-                None
-            }
-            (Action::Copy, Some(name)) => Some(Ask::Copy(name.to_string(), "the queue's name")),
-            _ => Some(Ask::NotHere),
-        }
+        self.0
+            .update(action, &names(cluster), height, "the queue's name")
     }
 }
 
-/// The word at the right of the title.
-pub fn right(scene: &Scene<'_>) -> (Role, String) {
-    let as_of = scene.as_of();
-    (
-        Role::Dim,
-        as_of.unwrap_or_else(|| "trouble first".to_owned()),
-    )
+fn names(cluster: &Cluster) -> Vec<&QueueName> {
+    let queues = cluster.queues_by_trouble();
+    queues.into_iter().map(|queue| &queue.name).collect()
 }
 
 /// The role of a queue's trouble.
@@ -169,19 +129,7 @@ pub fn view(state: &State, area: Rect, buf: &mut Buffer, scene: &Scene<'_>) {
     let cluster = &scene.shared.cluster;
     let queues = cluster.queues_by_trouble();
     if queues.is_empty() {
-        let room = Rect::new(
-            area.x + 1,
-            area.y + 1,
-            area.width.saturating_sub(2),
-            area.height,
-        );
-        return paragraph(
-            nothing(scene),
-            Role::Dim,
-            room.intersection(area),
-            buf,
-            scene.theme(),
-        );
+        return table::empty(nothing(scene), area, buf, scene);
     }
     let held = queues
         .iter()
@@ -198,7 +146,7 @@ pub fn view(state: &State, area: Rect, buf: &mut Buffer, scene: &Scene<'_>) {
     };
     table::draw(
         &columns,
-        (&state.picked, queues.len()),
+        (&state.0.picked, queues.len()),
         row,
         &below,
         (area, buf),
@@ -256,7 +204,7 @@ fn below(state: &State, queues: &[&Queue], width: u16, scene: &Scene<'_>) -> Vec
     let selected = queues
         .iter()
         .find(|queue| Some(&queue.name) == state.selected());
-    if let Some(queue) = selected.filter(|_| !state.folded) {
+    if let Some(queue) = selected.filter(|_| !state.0.folded) {
         lines.extend(detail(queue, width, scene));
     }
     if let Some(held) = queues.iter().find_map(|queue| queue.held.of_all()) {

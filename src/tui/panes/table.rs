@@ -1,13 +1,97 @@
-//! What the panes with tables share: headings, rows that are built only when seen, and lines below.
+//! What the panes with tables share: the row under the cursor, headings, rows that are built only when seen, and lines below.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use super::Scene;
+use super::{Ask, Pane, Scene, paragraph, step};
 use crate::text::width::wrap;
+use crate::tui::keymap::Action;
 use crate::tui::theme::Role;
-use crate::tui::widgets::{Cell, Columns, List, Picked};
+use crate::tui::widgets::{Cell, Columns, Followed, List, Picked};
+
+/// What a pane with a table remembers.
+#[derive(Debug)]
+pub struct State<K> {
+    /// The row under the cursor, by its name.
+    pub picked: Picked<K>,
+    /// Whether what is said below the table about that row is hidden.
+    pub folded: bool,
+    /// Whether a person chose that row; until then it is the first one, whichever that is.
+    chosen: bool,
+}
+
+impl<K> Default for State<K> {
+    fn default() -> Self {
+        Self {
+            picked: Picked::default(),
+            folded: false,
+            chosen: false,
+        }
+    }
+}
+
+impl<K: Clone + PartialEq> State<K> {
+    /// The rows changed: the cursor stays on its own. What was chosen and is gone is returned; nothing is selected then.
+    pub fn refresh(&mut self, names: &[&K], height: usize) -> Option<K> {
+        let name = |row: usize| names[row].clone();
+        if !self.chosen {
+            self.picked.select(0, names.len(), height, name);
+            return None;
+        }
+        let before = self.picked.key().cloned();
+        let lost = self.picked.follow(names.len(), height, name) == Followed::Lost;
+        before.filter(|_| lost)
+    }
+
+    /// One action; `what` the name of a row is, for people who copy it.
+    pub fn update(
+        &mut self,
+        action: Action,
+        names: &[&K],
+        height: usize,
+        what: &'static str,
+    ) -> Option<Ask>
+    where
+        K: ToString,
+    {
+        if let Some(step) = step(action) {
+            let name = |row: usize| names[row].clone();
+            self.picked.step(step, names.len(), height, name);
+            self.chosen = true;
+            return None;
+        }
+        match (action, self.picked.key()) {
+            (Action::Back, _) => Some(Ask::Focus(Pane::Tasks)),
+            (Action::Enter, _) => {
+                self.folded = !self.folded;
+                None
+            }
+            (Action::Copy, Some(name)) => Some(Ask::Copy(name.to_string(), what)),
+            _ => Some(Ask::NotHere),
+        }
+    }
+}
+
+/// The word at the right of the title.
+pub fn right(scene: &Scene<'_>) -> (Role, String) {
+    let as_of = scene.as_of();
+    (
+        Role::Dim,
+        as_of.unwrap_or_else(|| "trouble first".to_owned()),
+    )
+}
+
+/// Says why there is no row.
+pub fn empty(text: &str, area: Rect, buf: &mut Buffer, scene: &Scene<'_>) {
+    let room = Rect::new(
+        area.x + 1,
+        area.y + 1,
+        area.width.saturating_sub(2),
+        area.height,
+    );
+    paragraph(text, Role::Dim, room.intersection(area), buf, scene.theme());
+}
 
 /// Rows that a table has in a pane of this height with so many lines below it.
 pub fn rows(height: u16, below: usize) -> u16 {

@@ -4,13 +4,13 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::Line;
 
-use super::{Ask, Pane, Scene, paragraph, remote, step, table};
+use super::{Ask, Scene, remote, table};
 use crate::cluster::{Cluster, Worker, WorkerState};
 use crate::protocol::NodeName;
 use crate::protocol::control::HeldTask;
 use crate::tui::keymap::Action;
 use crate::tui::theme::Role;
-use crate::tui::widgets::{Cell, Column, Columns, Followed, Picked, Width};
+use crate::tui::widgets::{Cell, Column, Columns, Width};
 
 /// The columns.
 const COLUMNS: [Column; 6] = [
@@ -28,11 +28,7 @@ const RUNNING: usize = 3;
 
 /// What the pane remembers.
 #[derive(Debug, Default)]
-pub struct State {
-    picked: Picked<NodeName>,
-    chosen: bool,
-    folded: bool,
-}
+pub struct State(table::State<NodeName>);
 
 /// Rows of the table in a pane of this height.
 pub fn list_height(height: u16) -> usize {
@@ -47,58 +43,27 @@ fn below_lines(height: u16) -> usize {
 impl State {
     /// The worker under the cursor.
     pub fn selected(&self) -> Option<&NodeName> {
-        self.picked.key()
+        self.0.picked.key()
     }
 
     /// The cluster changed: the cursor stays on its worker.
-    pub fn refresh(&mut self, cluster: &Cluster, height: usize) {
-        let workers = cluster.workers_by_trouble();
-        let name = |row: usize| {
-            workers
-                .get(row)
-                .map(|worker| worker.name.clone())
-                .unwrap_or_default()
-        };
-        if !self.chosen {
-            self.picked.select(0, workers.len(), height, name);
-        } else if self.picked.follow(workers.len(), height, name) == Followed::Lost {
-            self.chosen = false;
-        }
+    pub fn refresh(&mut self, cluster: &Cluster, height: usize) -> Option<Ask> {
+        let gone = self.0.refresh(&names(cluster), height)?;
+        Some(Ask::say(format!(
+            "worker {gone} is gone: nothing is selected now"
+        )))
     }
 
     /// One action.
     pub fn update(&mut self, action: Action, cluster: &Cluster, height: usize) -> Option<Ask> {
-        let workers = cluster.workers_by_trouble();
-        let name = |row: usize| {
-            workers
-                .get(row)
-                .map(|worker| worker.name.clone())
-                .unwrap_or_default()
-        };
-        if let Some(step) = step(action) {
-            self.picked.step(step, workers.len(), height, name);
-            self.chosen = true;
-            return None;
-        }
-        match (action, self.picked.key()) {
-            (Action::Back, _) => Some(Ask::Focus(Pane::Tasks)),
-            (Action::Enter, _) => {
-                self.folded = !self.folded;
-                None
-            }
-            (Action::Copy, Some(name)) => Some(Ask::Copy(name.to_string(), "the worker's name")),
-            _ => Some(Ask::NotHere),
-        }
+        self.0
+            .update(action, &names(cluster), height, "the worker's name")
     }
 }
 
-/// The word at the right of the title.
-pub fn right(scene: &Scene<'_>) -> (Role, String) {
-    let as_of = scene.as_of();
-    (
-        Role::Dim,
-        as_of.unwrap_or_else(|| "trouble first".to_owned()),
-    )
+fn names(cluster: &Cluster) -> Vec<&NodeName> {
+    let workers = cluster.workers_by_trouble();
+    workers.into_iter().map(|worker| &worker.name).collect()
 }
 
 /// The role of a worker's state.
@@ -127,19 +92,7 @@ pub fn view(state: &State, area: Rect, buf: &mut Buffer, scene: &Scene<'_>) {
     let cluster = &scene.shared.cluster;
     let workers = cluster.workers_by_trouble();
     if workers.is_empty() {
-        let room = Rect::new(
-            area.x + 1,
-            area.y + 1,
-            area.width.saturating_sub(2),
-            area.height,
-        );
-        return paragraph(
-            &nothing(scene),
-            Role::Dim,
-            room.intersection(area),
-            buf,
-            scene.theme(),
-        );
+        return table::empty(&nothing(scene), area, buf, scene);
     }
     let columns = Columns::fit(&COLUMNS, area.width);
     let mut below = below(state, &workers, area.width, scene);
@@ -153,7 +106,7 @@ pub fn view(state: &State, area: Rect, buf: &mut Buffer, scene: &Scene<'_>) {
     };
     table::draw(
         &columns,
-        (&state.picked, workers.len()),
+        (&state.0.picked, workers.len()),
         row,
         &below,
         (area, buf),
@@ -233,7 +186,7 @@ fn below(state: &State, workers: &[&Worker], width: u16, scene: &Scene<'_>) -> V
     let selected = workers
         .iter()
         .find(|worker| Some(&worker.name) == state.selected());
-    if let Some(worker) = selected.filter(|_| !state.folded) {
+    if let Some(worker) = selected.filter(|_| !state.0.folded) {
         lines.extend(detail(worker, width, scene));
     }
     for worker in workers

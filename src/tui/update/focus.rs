@@ -56,9 +56,11 @@ pub fn refresh(state: &mut State, now: Now) {
 pub fn refresh_lists(state: &mut State, now: Now) {
     let queues = layout::rows(state, Pane::Queues);
     let workers = layout::rows(state, Pane::Workers);
-    let gone = state.queues.refresh(&state.shared.cluster, queues);
-    state.workers.refresh(&state.shared.cluster, workers);
-    say(state, gone, now);
+    let queue = state.queues.refresh(&state.shared.cluster, queues);
+    let worker = state.workers.refresh(&state.shared.cluster, workers);
+    for gone in [queue, worker] {
+        say(state, gone, now);
+    }
     settle(state);
 }
 

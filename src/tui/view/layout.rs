@@ -1,6 +1,6 @@
 //! Where everything is: a function of the size and of what is looked at, never of the data, so that nothing jumps.
 
-use ratatui::layout::Rect;
+use ratatui::layout::{Constraint, Layout, Rect};
 
 use crate::tui::panes::{Pane, history, queues, tasks, workers};
 use crate::tui::state::{Keeping, State};
@@ -122,33 +122,11 @@ fn columns(body: Rect) -> Vec<(Pane, Rect)> {
 }
 
 fn split_width(area: Rect, left: u16) -> [Rect; 2] {
-    let left = left.min(area.width);
-    [
-        Rect {
-            width: left,
-            ..area
-        },
-        Rect {
-            x: area.x + left,
-            width: area.width - left,
-            ..area
-        },
-    ]
+    Layout::horizontal([Constraint::Max(left), Constraint::Fill(1)]).areas(area)
 }
 
 fn split_height(area: Rect, top: u16) -> [Rect; 2] {
-    let top = top.min(area.height);
-    [
-        Rect {
-            height: top,
-            ..area
-        },
-        Rect {
-            y: area.y + top,
-            height: area.height - top,
-            ..area
-        },
-    ]
+    Layout::vertical([Constraint::Max(top), Constraint::Fill(1)]).areas(area)
 }
 
 /// Columns and rows inside the frame of a pane, also of one that is not seen just now.

@@ -1,0 +1,146 @@
+//! What a Redis as broker is asked: depth, what is held, control requests, events.
+
+use std::time::Duration;
+
+use ::redis::Commands;
+use umbel::broker::{Delivery, Depth, Held, Incoming, Reach, Route};
+use umbel::protocol::control::Reply;
+use umbel::protocol::envelope;
+
+use super::{add, at, held_by_worker, next_id, ours, send};
+use crate::support::{self, PATIENCE, PrivateRedis};
+use crate::{dial, next, ping, queue, result_message, soon};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn depth_knows_what_waits_and_what_is_held() {
+    let Some(rig) = support::rig() else { return };
+    let db = rig.redis_db();
+    let (link, _incoming) = dial(&at(&db.url)).await;
+    let depth = async |name: &str| match link.depth(&queue(name)).await {
+        Ok(Depth::Known {
+            ready,
+            held,
+            consumers: None,
+            rates: None,
+        }) => (ready, held),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(depth("shop").await, (0, Held::Queue(0)));
+    assert_eq!(send(&*link, "shop").await, Delivery::Confirmed);
+    for (tag, queue) in [("a", "shop"), ("b", "shop"), ("c", "mail")] {
+        held_by_worker(&db, tag, queue);
+    }
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    assert_eq!(depth("shop").await, (1, Held::Queue(2)));
+    assert_eq!(depth("mail").await, (0, Held::Queue(1)));
+    let mut many = ::redis::pipe();
+    for number in 0..10_000 {
+        many.hset("unacked", number, "[{}, \"\", \"shop\"]")
+            .ignore();
+    }
+    many.exec(&mut db.connection()).expect("redis takes them");
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    assert_eq!(depth("shop").await, (1, Held::AllQueues(10_003)));
+    link.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn ten_queues_cost_one_look_at_what_is_held() {
+    let Some(_rig) = support::rig() else { return };
+    let server = PrivateRedis::start();
+    let (link, _incoming) = dial(&at(&server.url)).await;
+    let _: u64 = server
+        .connection()
+        .hset("unacked", "a", "[{}, \"\", \"q1\"]")
+        .expect("held");
+    let queues: Vec<_> = (0..10).map(|number| queue(&format!("q{number}"))).collect();
+    for depth in futures_util::future::join_all(queues.iter().map(|name| link.depth(name))).await {
+        depth.expect("known");
+    }
+    let said: String = ::redis::cmd("INFO")
+        .arg("commandstats")
+        .query(&mut server.connection())
+        .expect("an answer");
+    let calls = |command: &str| {
+        let found = said
+            .lines()
+            .find(|line| line.starts_with(&format!("cmdstat_{command}:")));
+        found.map_or(0, |text| {
+            let count = text
+                .split("calls=")
+                .nth(1)
+                .and_then(|rest| rest.split(',').next());
+            count.and_then(|count| count.parse().ok()).unwrap_or(0)
+        })
+    };
+    assert_eq!((calls("hlen"), calls("hscan"), calls("keys")), (1, 1, 0));
+    assert_eq!(calls("llen"), 40);
+    link.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_control_request_reaches_workers_or_proves_that_there_are_none() {
+    let Some(rig) = support::rig() else { return };
+    let db = rig.redis_db();
+    let (link, mut incoming) = dial(&at(&db.url)).await;
+    let request = || ping(&link.reply_queue()).encode();
+    assert_eq!(link.broadcast(request()).await, Ok(Reach::Nobody));
+    let options = support::WorkerOptions {
+        broker: db.url.clone(),
+        backend: "rpc://".to_owned(),
+        pool: "solo".to_owned(),
+        ..support::WorkerOptions::default()
+    };
+    let worker = support::Worker::start("shop.tasks", &options);
+    soon("a worker listens", async {
+        while link.broadcast(request()).await == Ok(Reach::Nobody) {}
+    })
+    .await;
+    let Incoming::Reply(message) = next(&mut incoming).await else {
+        panic!("no reply");
+    };
+    let reply = Reply::parse(&message).expect("a reply");
+    assert_eq!(reply.ticket, "ticket-1");
+    let (id, message) = add(&link.result_queue());
+    let route = Route::to_queue(&queue("celery"));
+    assert_eq!(link.publish(&route, message).await, Delivery::Confirmed);
+    let (found, tag) = next_id(&mut incoming).await;
+    assert_eq!(found, id.as_str());
+    link.ack(tag).await;
+    worker.stop();
+    link.close().await;
+    assert!(ours(&mut db.connection()).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_come_while_they_are_wanted() {
+    let Some(rig) = support::rig() else { return };
+    let db = rig.redis_db();
+    let number = db.url.rsplit('/').next().expect("a number").to_owned();
+    let (link, mut incoming) = dial(&at(&db.url)).await;
+    let element = envelope::encode(&result_message("event"), "celeryev", "task.multi");
+    let mut connection = db.connection();
+    let mut publish = |key: &str| -> u64 {
+        let channel = format!("/{number}.celeryev/{key}");
+        connection
+            .publish(channel, &element)
+            .expect("redis publishes")
+    };
+    assert_eq!(publish("task.multi"), 0);
+    for _ in 0..2 {
+        link.events(true).await.expect("events");
+    }
+    assert_eq!(publish("task.multi"), 1);
+    let Incoming::Event(event) = next(&mut incoming).await else {
+        panic!("no event");
+    };
+    assert_eq!(event.properties.correlation_id.as_deref(), Some("event"));
+    // A flood is dropped where there is no room; the rest goes on.
+    for _ in 0..1000 {
+        publish("worker.heartbeat");
+    }
+    link.ping().await.expect("a ping");
+    link.events(false).await.expect("no events");
+    support::eventually(PATIENCE, "nobody listens", || publish("task.multi") == 0);
+    link.close().await;
+}
