@@ -85,7 +85,7 @@ async fn a_broken_history_is_told_in_its_pane_until_it_is_repaired() {
         player.keys("4 !");
         let screen = player.sees("in memory only").await;
         assert!(screen.contains("umbel history repair"), "{screen}");
-        player.pass(Duration::from_secs(60));
+        player.pass(Duration::from_mins(1));
         player.sees("umbel history repair").await;
         repair(&path, Clock::default().now().wall).unwrap();
         player.sees_no("umbel history repair").await;

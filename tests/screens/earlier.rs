@@ -164,7 +164,7 @@ fn a_disk_that_fails_is_told_as_long_as_it_does() {
     let (mut stage, _) = listed(80, 24);
     tell(&mut stage, Told::Notice(Notice::InMemory(trouble())));
     stage.keys("!");
-    stage.pass(Duration::from_secs(60));
+    stage.pass(Duration::from_mins(1));
     look("past_broken", &stage);
     let (mut large, _) = listed(160, 48);
     tell(&mut large, Told::Notice(Notice::InMemory(trouble())));
@@ -277,7 +277,7 @@ fn many(stage: &Stage, count: u64) -> Store {
     let mut store = Store::memory().expect("a store in memory");
     for first in (0..count).step_by(500) {
         let records = (first..(first + 500).min(count)).map(|number| {
-            let ago = Duration::from_secs(60 * (number + 1));
+            let ago = Duration::from_mins(number + 1);
             let note = if number % 2 == 0 {
                 "客戶要求退款"
             } else {

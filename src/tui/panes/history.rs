@@ -28,11 +28,23 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Deleted calls that can be taken back.
 const UNDO: usize = 50;
 
+/// Where the cursor stands while calls come and go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stand {
+    /// On the newest call: nobody has moved it.
+    #[default]
+    Newest,
+    /// On its call.
+    Chosen,
+    /// On its way to the last call there is: pages are fetched until it is there.
+    End,
+}
+
 /// What the pane remembers.
 #[derive(Debug, Default)]
 pub struct State {
     picked: Picked<TaskId>,
-    chosen: bool,
+    stand: Stand,
     list: List,
     field: Field,
     typing: bool,
@@ -44,8 +56,6 @@ pub struct State {
     number: u64,
     /// The page that is under way begins there.
     loading: Option<Cursor>,
-    /// The cursor goes to the last call there is: pages are fetched until it is there.
-    to_end: bool,
     /// What is listed may be old.
     stale: bool,
     looked_at: Option<Moment>,
@@ -166,7 +176,7 @@ impl State {
     /// The disk could not be asked: what was on its way does not come.
     pub fn failed(&mut self) {
         self.loading = None;
-        self.to_end = false;
+        self.arrive();
     }
 
     /// Calls were counted. Returns whether that is news.
@@ -227,16 +237,16 @@ impl State {
 
     fn settle(&mut self, height: usize) {
         let (list, len) = (&self.list, self.list.len());
-        if self.to_end {
-            let last = len.saturating_sub(1);
-            self.picked.select(last, len, height, id_at(list));
-        } else if self.chosen {
-            if self.picked.follow(len, height, id_at(list)) == Followed::Lost {
-                let row = self.picked.scroll().selected;
-                self.picked.select(row, len, height, id_at(list));
+        let row = match self.stand {
+            Stand::Newest => Some(0),
+            Stand::End => Some(len.saturating_sub(1)),
+            Stand::Chosen => {
+                let gone = self.picked.follow(len, height, id_at(list)) == Followed::Lost;
+                gone.then(|| self.picked.scroll().selected)
             }
-        } else {
-            self.picked.select(0, len, height, id_at(list));
+        };
+        if let Some(row) = row {
+            self.picked.select(row, len, height, id_at(list));
         }
     }
 
@@ -265,8 +275,7 @@ impl State {
         }
         self.number += 1;
         self.loading = None;
-        self.to_end = false;
-        self.chosen = false;
+        self.stand = Stand::Newest;
         match filter {
             Ok(filter) => {
                 self.filter = filter;
@@ -288,8 +297,12 @@ impl State {
             let list = &self.list;
             let height = around.height;
             self.picked.step(step, list.len(), height, id_at(list));
-            self.chosen = true;
-            self.to_end = step == Step::Last && list.next_page().is_some();
+            let more = list.next_page().is_some();
+            self.stand = if step == Step::Last && more {
+                Stand::End
+            } else {
+                Stand::Chosen
+            };
             self.fetch_more(height);
             return None;
         }
@@ -309,16 +322,23 @@ impl State {
         None
     }
 
+    /// The last call is reached, or as far as it can be.
+    fn arrive(&mut self) {
+        if self.stand == Stand::End {
+            self.stand = Stand::Chosen;
+        }
+    }
+
     /// The next page before the cursor comes to the end.
     fn fetch_more(&mut self, height: usize) {
         let row = self.picked.row().unwrap_or_default();
-        let near = self.to_end || row + 2 * height.max(10) >= self.list.len();
+        let near = self.stand == Stand::End || row + 2 * height.max(10) >= self.list.len();
         if !near || self.loading.is_some() {
             return;
         }
         match self.list.next_page() {
             Some(before) => self.fetch(before),
-            None => self.to_end = false,
+            None => self.arrive(),
         }
     }
 
