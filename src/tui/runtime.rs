@@ -22,7 +22,7 @@ use super::keymap::{self, Context};
 use super::message::Message;
 use super::past::Told;
 use super::perform::perform;
-use super::state::{Keeping, State};
+use super::state::State;
 use super::{Past, Setup, terminal};
 use crate::client::{Client, Command, Event};
 use crate::clock::{Clock, Moment, Now};
@@ -101,10 +101,8 @@ impl Model for State {
 pub async fn run(setup: Setup, past: Past) -> Result<Ended> {
     let clock = Clock::default();
     let mut state = State::new(&setup, clock.now());
+    state.shared.keeping = past.keeping();
     state.shared.scribe = Some(past.scribe);
-    if past.settings.place == crate::history::Place::Memory {
-        state.shared.keeping = Keeping::Memory;
-    }
     let signals = terminal::signals::ended().map_err(|error| unusable(&error))?;
     let (client, events) = setup.connection.unzip();
     let guard = terminal::enter().map_err(|error| unusable(&error))?;
