@@ -1,6 +1,7 @@
 //! What the command line says: clap types and the ITEM grammar. Decides nothing, opens nothing.
 
 pub mod call;
+pub mod config;
 pub mod history;
 pub mod items;
 pub mod look;
@@ -18,6 +19,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::error::{Error, Kind, Result};
 
 pub use call::Call;
+pub use config::Config;
 pub use history::{Again, History, Keeping};
 pub use options::timeout;
 pub use sent::{ResultOf, Revoke, Wait};
@@ -56,7 +58,8 @@ Exit codes:
 
 Environment: UMBEL_BROKER CELERY_BROKER_URL UMBEL_BACKEND CELERY_RESULT_BACKEND
   UMBEL_BROKER_OPTIONS UMBEL_BACKEND_OPTIONS UMBEL_MANAGEMENT
-  UMBEL_TIMEOUT UMBEL_HISTORY UMBEL_LOG UMBEL_GLYPHS UMBEL_AMBIGUOUS NO_COLOR
+  UMBEL_TIMEOUT UMBEL_HISTORY UMBEL_CONFIG UMBEL_LOG UMBEL_GLYPHS UMBEL_AMBIGUOUS
+  NO_COLOR
 
 More: umbel help exit-codes | environment | json | items";
 
@@ -133,6 +136,15 @@ pub struct Global {
     /// Stable plain text: tab-separated listings, compact results
     #[arg(long, global = true, help_heading = "Global options")]
     pub plain: bool,
+    /// Settings from FILE instead of ~/.config/umbel/config.toml [env: `UMBEL_CONFIG`]
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "FILE",
+        help_heading = "Global options"
+    )]
+    pub config: Option<PathBuf>,
     /// Write a log to FILE (no arguments, results or passwords in it) [env: `UMBEL_LOG`]
     #[arg(
         long,
@@ -218,6 +230,8 @@ pub enum Command {
     Queues(Queues),
     /// List the workers that answer, with their load
     Workers(Workers),
+    /// Say where the configuration file is, check it, or write a new one
+    Config(Config),
 }
 
 /// `umbel tasks`.

@@ -4,6 +4,7 @@ pub mod again;
 pub mod arguments;
 pub mod around;
 pub mod call;
+pub mod config;
 pub mod follow;
 pub mod history;
 pub mod keeper;
@@ -24,6 +25,7 @@ use tokio::sync::mpsc;
 use crate::call::Call;
 use crate::client::{Client, Command, Event};
 use crate::clock::Clock;
+use crate::history::Secrets;
 
 use self::output::Output;
 
@@ -39,6 +41,8 @@ pub struct Session {
     pub output: Output,
     /// Short address of the broker.
     pub broker: String,
+    /// What is never printed of arguments.
+    pub secrets: Secrets,
     /// Where calls are kept, if they are.
     pub keeper: Option<keeper::Keeper>,
     /// The demo's workers, which live as long as the session.

@@ -1,5 +1,6 @@
 //! Where to connect, and who said so. Reads the environment through a function that is handed in; knows no profile yet.
 
+pub mod file;
 mod options;
 
 use std::path::PathBuf;

@@ -9,7 +9,7 @@
 //! * [`commands`] and [`tui`] the two faces; [`cli`] and [`config`] what the user asked for
 //! * [`demo`] a pretend cluster that speaks the real protocol
 //!
-//! This file is the composition root: the only place that picks concrete brokers and backends.
+//! This file is the composition root, and its `connect` the only place that picks concrete brokers and backends.
 
 pub mod backend;
 pub mod broker;
@@ -20,6 +20,7 @@ pub mod clock;
 pub mod cluster;
 pub mod commands;
 pub mod config;
+mod connect;
 pub mod demo;
 pub mod error;
 pub mod history;
@@ -32,18 +33,11 @@ pub mod tui;
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
-use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
 
-use crate::broker::Broker;
-use crate::broker::amqp::AmqpBroker;
-use crate::broker::redis::RedisBroker;
-use crate::broker::url::BrokerUrl;
 use crate::cli::{Cli, Command, Global};
-use crate::client::Client;
-use crate::client::actor::{Resolve, ResultsSource, Setup};
 use crate::client::survey::Purpose;
 use crate::clock::Clock;
 use crate::commands::call::Manner;
@@ -52,11 +46,10 @@ use crate::commands::keeper::Keeper;
 use crate::commands::output::{Form, Output};
 use crate::commands::{Session, arguments, usage};
 use crate::config::Target;
+use crate::config::file::Config;
+use crate::connect::{Connection, connect};
 use crate::error::{Error, Kind, Result};
 use crate::protocol::message::Sender;
-use crate::server::http::HttpUrl;
-use crate::server::redis::{RedisServer, Role};
-use crate::server::{Neighbour, TransportOptions};
 
 /// Runs the program with its command line; returns the exit code.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> u8 {
@@ -95,6 +88,14 @@ fn start(mut cli: Cli, output: Output) -> Result<u8> {
     if let Some(path) = config::log(&cli.global, &env) {
         logging::start(&path)?;
     }
+    // Before what may be wrong elsewhere, and in the file itself.
+    if let Some(Command::Config(wanted)) = &cli.command {
+        return commands::config::run(wanted, &cli.global, &env, output);
+    }
+    let config = Config::find(&cli.global, &env)?;
+    if cli.command.is_some() {
+        output.warnings(&config.warnings());
+    }
     commands::again::words(&mut cli.command);
     let words = match &cli.command {
         Some(Command::Call(waited)) => Some(check(&waited.call)?),
@@ -113,6 +114,7 @@ fn start(mut cli: Cli, output: Output) -> Result<u8> {
     let target = config::target(&cli.global, &env)?;
     let runtime = commands::runtime::runtime(cli.command.is_none())?;
     let ready = Ready {
+        config,
         target,
         words,
         confirmed,
@@ -127,6 +129,7 @@ fn start(mut cli: Cli, output: Output) -> Result<u8> {
 
 /// What was found out before the command began.
 struct Ready {
+    config: Config,
     target: Option<Target>,
     words: Option<arguments::Words>,
     confirmed: Option<client::Confirmed>,
@@ -136,6 +139,7 @@ struct Ready {
 
 async fn perform(cli: Cli, ready: Ready) -> Result<u8> {
     let Ready {
+        config,
         target,
         words,
         confirmed,
@@ -144,42 +148,45 @@ async fn perform(cli: Cli, ready: Ready) -> Result<u8> {
     } = ready;
     let Cli { global, command } = cli;
     match command {
-        None => screen(&global, target, timeout, &env).await,
+        None => screen(&global, &config, target, timeout).await,
         Some(Command::Call(waited)) => {
             let manner = Manner {
                 no_preflight: waited.call.no_preflight,
                 waiting: Some(waited.waiting),
                 shape: waited.shape,
             };
-            call(target, &waited.call, &manner, words, timeout, output).await
+            call(
+                (target, &config),
+                &waited.call,
+                &manner,
+                words,
+                timeout,
+                output,
+            )
+            .await
         }
         Some(Command::Send(wanted)) => {
             let manner = Manner {
                 no_preflight: wanted.no_preflight,
                 ..Manner::default()
             };
-            call(target, &wanted, &manner, words, timeout, output).await
+            call((target, &config), &wanted, &manner, words, timeout, output).await
         }
-        Some(Command::History(wanted)) => {
-            let history = commands::keeper::existing(&env, output);
-            let (place, now) = (history::place(&env), Clock::default().now());
-            commands::history::run(&wanted, history.as_ref(), &place, output, now).await
-        }
-        Some(Command::Again(wanted)) => again(target, wanted, timeout, output).await,
+        Some(Command::History(wanted)) => past(&config, &wanted, output).await,
+        Some(Command::Again(wanted)) => again((target, &config), wanted, timeout, output).await,
         Some(Command::Wait(wanted)) => {
-            follow(target, wanted.ids, Patience::Until(timeout), output).await
+            follow(
+                (target, &config),
+                wanted.ids,
+                Patience::Until(timeout),
+                output,
+            )
+            .await
         }
         Some(Command::Result(wanted)) => {
-            follow(target, vec![wanted.id], Patience::Now, output).await
+            follow((target, &config), vec![wanted.id], Patience::Now, output).await
         }
-        Some(Command::Revoke(wanted)) => {
-            let confirmed = confirmed
-                .ok_or_else(|| Error::new(Kind::Internal, "the revoke was not confirmed"))?;
-            let run = async |session: &mut Session| {
-                commands::revoke::run(session, &wanted, confirmed).await
-            };
-            listing(target, Purpose::Workers, output, run).await
-        }
+        Some(Command::Revoke(wanted)) => revoke(target, &wanted, confirmed, output).await,
         Some(Command::Tasks(wanted)) => {
             let run = async |session: &mut Session| commands::tasks::run(session, &wanted).await;
             listing(target, Purpose::Tasks, output, run).await
@@ -188,11 +195,35 @@ async fn perform(cli: Cli, ready: Ready) -> Result<u8> {
             let run = async |session: &mut Session| commands::queues::run(session, &wanted).await;
             listing(target, Purpose::Tasks, output, run).await
         }
+        Some(Command::Config(wanted)) => commands::config::run(&wanted, &global, &env, output),
         Some(Command::Workers(wanted)) => {
             let run = async |session: &mut Session| commands::workers::run(session, &wanted).await;
             listing(target, Purpose::Workers, output, run).await
         }
     }
+}
+
+/// `history`: repairs it also where it cannot be read.
+async fn past(config: &Config, wanted: &cli::History, output: Output) -> Result<u8> {
+    let history = match wanted.action {
+        Some(cli::history::Action::Repair) => None,
+        _ => commands::keeper::existing(config, &env, output)?,
+    };
+    let (place, now) = (history::place(&env), Clock::default().now());
+    commands::history::run(wanted, history.as_ref(), &place, output, now).await
+}
+
+/// `revoke`, which was confirmed before anybody was dialled.
+async fn revoke(
+    target: Option<Target>,
+    wanted: &cli::Revoke,
+    confirmed: Option<client::Confirmed>,
+    output: Output,
+) -> Result<u8> {
+    let unconfirmed = || Error::new(Kind::Internal, "the revoke was not confirmed");
+    let confirmed = confirmed.ok_or_else(unconfirmed)?;
+    let run = async |session: &mut Session| commands::revoke::run(session, wanted, confirmed).await;
+    listing(target, Purpose::Workers, output, run).await
 }
 
 fn check(call: &cli::Call) -> Result<arguments::Words> {
@@ -201,12 +232,12 @@ fn check(call: &cli::Call) -> Result<arguments::Words> {
 
 /// `wait` and `result`: history first, then the cluster.
 async fn follow(
-    target: Option<Target>,
+    (target, config): (Option<Target>, &Config),
     ids: Vec<protocol::TaskId>,
     patience: Patience,
     output: Output,
 ) -> Result<u8> {
-    let records = commands::keeper::records(&ids, &env, output).await;
+    let records = commands::keeper::records(&ids, config, &env, output).await;
     let told = commands::follow::from_history(output, &records, Clock::default().now());
     if let Some(exit) = told {
         return Ok(exit);
@@ -237,7 +268,7 @@ async fn listing(
 }
 
 async fn call(
-    target: Option<Target>,
+    (target, config): (Option<Target>, &Config),
     wanted: &cli::Call,
     manner: &Manner,
     words: Option<arguments::Words>,
@@ -252,7 +283,7 @@ async fn call(
     let (mut signature, mut warnings) = arguments::signature(wanted, words, now)?;
     let mut origin = None;
     if let Some(id) = &wanted.from {
-        let history = commands::keeper::existing(&env, output);
+        let history = commands::keeper::existing(config, &env, output)?;
         let record = commands::again::find(history.as_ref(), Some(id)).await?;
         signature = commands::again::changed(&record, signature)?;
         origin = Some(record);
@@ -270,17 +301,17 @@ async fn call(
         timeout,
         keeping: wanted.keeping,
     };
-    dispatch(target, errand, manner, output).await
+    dispatch((target, config), errand, manner, output).await
 }
 
 /// `again`: a call of history as it was.
 async fn again(
-    target: Option<Target>,
+    (target, config): (Option<Target>, &Config),
     wanted: cli::Again,
     timeout: Duration,
     output: Output,
 ) -> Result<u8> {
-    let history = commands::keeper::existing(&env, output);
+    let history = commands::keeper::existing(config, &env, output)?;
     let record = commands::again::find(history.as_ref(), wanted.id.as_deref()).await?;
     let manner = Manner {
         no_preflight: wanted.no_preflight,
@@ -294,7 +325,7 @@ async fn again(
         timeout,
         keeping: wanted.keeping,
     };
-    dispatch(target, errand, &manner, output).await
+    dispatch((target, config), errand, &manner, output).await
 }
 
 /// A call that is ready to be sent.
@@ -316,7 +347,7 @@ fn sender() -> Sender {
 }
 
 async fn dispatch(
-    target: Option<Target>,
+    (target, config): (Option<Target>, &Config),
     errand: Errand,
     manner: &Manner,
     output: Output,
@@ -334,8 +365,10 @@ async fn dispatch(
     }
     let stop = commands::stop::stopped();
     let demo = matches!(target, Some(Target::Demo));
-    let keeps = commands::keeper::place(keeping, demo, &env, output);
+    let task = &signature.task;
+    let keeps = commands::keeper::place(keeping, demo, config, task, &env, output);
     let mut session = session(target, Purpose::Call, output)?;
+    session.secrets = config.history.secrets.clone();
     let elsewhere = |record: &history::Record| commands::again::elsewhere(record, &session.broker);
     warnings.extend(origin.as_deref().and_then(elsewhere));
     session.keeper = keeps.map(|place| Keeper::open(place, session.broker.clone(), None, output));
@@ -349,9 +382,9 @@ async fn dispatch(
 
 async fn screen(
     global: &Global,
+    config: &Config,
     target: Option<Target>,
     timeout: Duration,
-    env: config::Env<'_>,
 ) -> Result<u8> {
     let demo = matches!(target, Some(Target::Demo));
     let mut header = tui::Target {
@@ -377,12 +410,16 @@ async fn screen(
         &tui::theme::Environment::from_fn(env),
         std::io::stdout().is_terminal(),
     );
-    let place = if demo {
-        history::Place::Memory
-    } else {
-        history::place(env)
-    };
-    let past = tui::Past::new(place, &header.broker);
+    let (mut place, mut rules) = config::file::history(config, &env);
+    // The list says of each call that it is gone with the program.
+    if place == history::Place::Memory {
+        rules.persist.forbid_all();
+    }
+    if demo {
+        place = history::Place::Memory;
+    }
+    let mut past = tui::Past::new(place, &rules, &header.broker);
+    past.warnings = config.warnings();
     let setup = tui::Setup {
         connection,
         target: header,
@@ -407,95 +444,10 @@ fn session(target: Option<Target>, purpose: Purpose, output: Output) -> Result<S
         clock: Clock::default(),
         output,
         broker,
+        secrets: history::Secrets::default(),
         keeper: None,
         demo,
     })
-}
-
-/// A started client; the demo's workers live as long as this does.
-struct Connection {
-    client: Client,
-    events: tokio::sync::mpsc::Receiver<client::Event>,
-    /// Short address for the header.
-    broker: String,
-    demo: Option<demo::Demo>,
-}
-
-/// Picks broker and result backend, and starts the client on them.
-fn connect(target: Target, purpose: Purpose) -> Result<Connection> {
-    let mut demo = None;
-    let (broker, results): (Arc<dyn Broker>, ResultsSource) = match target {
-        Target::Demo => {
-            let broker = demo.insert(demo::start()).broker();
-            let resolve = told_by_workers(Arc::default(), Neighbour::default());
-            (broker, ResultsSource::Workers(resolve))
-        }
-        Target::Broker {
-            urls,
-            broker_options,
-            backend,
-            backend_options,
-            management,
-            ..
-        } => {
-            let results = if let Some(url) = backend {
-                ResultsSource::Given(backend::url::parse(&url, &backend_options)?)
-            } else {
-                let neighbour = neighbour(&urls, &broker_options);
-                ResultsSource::Workers(told_by_workers(backend_options, neighbour))
-            };
-            let broker = pick(urls, broker_options, management);
-            (broker, results)
-        }
-    };
-    let address = broker.short_address();
-    let (client, events) = client::actor::start(Setup {
-        broker,
-        results,
-        purpose,
-        clock: Clock::default(),
-        origin: client::origin(),
-    });
-    Ok(Connection {
-        client,
-        events,
-        broker: address,
-        demo,
-    })
-}
-
-/// A Redis broker helps to find the backend beside it.
-fn neighbour(urls: &BrokerUrl, options: &Arc<TransportOptions>) -> Neighbour {
-    match urls {
-        BrokerUrl::Redis(urls) => Neighbour {
-            urls: urls.clone(),
-            options: Arc::clone(options),
-        },
-        BrokerUrl::Amqp(_) => Neighbour::default(),
-    }
-}
-
-/// The broker at these addresses.
-fn pick(
-    urls: BrokerUrl,
-    options: Arc<TransportOptions>,
-    management: Option<HttpUrl>,
-) -> Arc<dyn Broker> {
-    let servers = match urls {
-        BrokerUrl::Redis(servers) => servers,
-        urls @ BrokerUrl::Amqp(_) => {
-            return Arc::new(AmqpBroker::new(urls).with(options, management));
-        }
-    };
-    let servers = servers
-        .into_iter()
-        .map(|url| RedisServer::new(url, Role::Broker, Arc::clone(&options)));
-    Arc::new(RedisBroker::new(servers.collect()))
-}
-
-/// How a backend is reached that the workers tell: with the user's options, beside a broker that may be a Redis.
-fn told_by_workers(options: Arc<TransportOptions>, neighbour: Neighbour) -> Resolve {
-    Box::new(move |told| backend::url::parse_told(told, &options, &neighbour))
 }
 
 // What the tests outside share with those inside calls the library by its name.

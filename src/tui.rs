@@ -48,21 +48,24 @@ pub struct Past {
     pub settings: history::actor::Settings,
     /// Who writes it, and what is secret.
     pub scribe: history::Scribe,
+    /// What is to be said of it at the start.
+    pub warnings: Vec<String>,
 }
 
 impl Past {
-    /// History at `place`; calls on the broker of this short address are written down from here.
-    pub fn new(place: history::Place, broker: &str) -> Self {
+    /// History at `place` by these rules; calls on the broker of this short address are written down from here.
+    pub fn new(place: history::Place, rules: &history::Rules, broker: &str) -> Self {
         let origin = history::Origin {
             broker: broker.to_owned(),
             ..history::Origin::default()
         };
         Self {
-            settings: history::actor::Settings::new(place),
+            settings: history::actor::Settings::new(place).by(rules),
             scribe: history::Scribe {
                 origin,
-                ..history::Scribe::default()
+                secrets: rules.secrets.clone(),
             },
+            warnings: Vec::new(),
         }
     }
 

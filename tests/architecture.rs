@@ -60,6 +60,12 @@ const ARROWS: &[(&str, &[&str])] = &[
             "backend::url",
             "backend::Results",
             "server",
+            // What the file says of history, in history's own words.
+            "history::Keep",
+            "history::Place",
+            "history::Rules",
+            "history::Secrets",
+            "history::place",
         ],
     ),
     (
@@ -408,7 +414,7 @@ fn arrows_between_rooms_point_one_way() {
     let mut wrong = Vec::new();
     for source in sources()
         .iter()
-        .filter(|source| !matches!(source.name.as_str(), "lib" | "main"))
+        .filter(|source| !matches!(source.name.as_str(), "lib" | "main" | "connect"))
     {
         let room = room(&source.name);
         let house = room.split("::").next().unwrap_or_default();

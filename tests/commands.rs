@@ -2,6 +2,8 @@
 
 #[path = "commands/calls.rs"]
 mod calls;
+#[path = "commands/config.rs"]
+mod config;
 #[path = "commands/contract.rs"]
 mod contract;
 #[path = "commands/failures.rs"]

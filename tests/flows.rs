@@ -102,7 +102,7 @@ async fn play(size: (u16, u16), demo: Demo, script: impl AsyncFnOnce(&Player)) -
 
 /// The same with a history in this place.
 async fn play_with(
-    past: Option<Place>,
+    past: Option<Settings>,
     (width, height): (u16, u16),
     demo: Demo,
     script: impl AsyncFnOnce(&Player),
@@ -142,7 +142,7 @@ async fn play_with(
     player.input(Input::Resize { width, height });
     let arrivals = stream::poll_fn(move |context| arrivals.poll_recv(context));
     let mut running = Loop::new(screen, arrivals, move || clock.now()).connected(client, events);
-    if let Some(place) = past {
+    if let Some(settings) = past {
         state.shared.scribe = Some(Scribe {
             origin: Origin {
                 broker: "demo".to_owned(),
@@ -152,7 +152,7 @@ async fn play_with(
         });
         let (archive, told) = Archive::open(Settings {
             retry: Duration::from_millis(300),
-            ..Settings::new(place)
+            ..settings
         });
         running = running.remembering(archive, told);
     }
@@ -383,7 +383,7 @@ async fn the_large_screen_shows_all_panes_of_a_living_cluster() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_call_is_there_again_after_a_new_start_and_is_repeated_loaded_forgotten_and_back() {
     let home = tempfile::tempdir().unwrap();
-    let place = || Some(Place::File(home.path().join("history.db")));
+    let place = || Some(Settings::new(Place::File(home.path().join("history.db"))));
     play_with(place(), SMALL, demo::start_alone(), async |player| {
         player.sees("▸ add").await;
         player.keys("Enter 2 Enter 3 Enter F5");
@@ -426,12 +426,17 @@ async fn a_call_is_there_again_after_a_new_start_and_is_repeated_loaded_forgotte
 async fn a_secret_that_was_typed_is_in_no_file_of_the_history() {
     let home = tempfile::tempdir().unwrap();
     let place = Place::File(home.path().join("history.db"));
-    play_with(Some(place), SMALL, demo::start_alone(), async |player| {
-        player.sees("▸ add").await;
-        player.keys("/ fail.always Enter Enter password=hunter2xyz Enter Enter F5");
-        player.sees("FAIL").await;
-        player.keys("q");
-    })
+    play_with(
+        Some(Settings::new(place)),
+        SMALL,
+        demo::start_alone(),
+        async |player| {
+            player.sees("▸ add").await;
+            player.keys("/ fail.always Enter Enter password=hunter2xyz Enter Enter F5");
+            player.sees("FAIL").await;
+            player.keys("q");
+        },
+    )
     .await;
     let files = std::fs::read_dir(home.path()).unwrap();
     let files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
@@ -444,6 +449,43 @@ async fn a_secret_that_was_typed_is_in_no_file_of_the_history() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_must_not_be_kept_is_listed_marked_and_repeated_and_touches_no_file() {
+    let home = tempfile::tempdir().unwrap();
+    let mut settings = Settings::new(Place::File(home.path().join("history.db")));
+    settings.persist.set("demo.text.*", false).unwrap();
+    play_with(Some(settings), SMALL, demo::start_alone(), async |player| {
+        player.sees("▸ add").await;
+        player.keys("Enter 2 Enter 3 Enter F5");
+        player.sees("OK  demo.math.add").await;
+        player.keys("Esc Esc Esc / text.echo Enter Enter not-for-disk Enter Enter F5");
+        player.sees("OK  demo.text.echo").await;
+        player.keys("4");
+        let screen = player.sees("1 kept · *1 in memory only").await;
+        assert!(screen.contains("*echo"), "{screen}");
+        // The filter knows it too.
+        player.keys("/ not-for Enter");
+        player.sees("1 hidden by filter").await;
+        player.sees("*echo").await;
+        // Called again as it was.
+        player.keys(".");
+        player.sees("OK  demo.text.echo").await;
+        player.keys("q");
+    })
+    .await;
+    let holds = |text: &str| {
+        let files = std::fs::read_dir(home.path()).unwrap();
+        let mut files = files.map(|file| std::fs::read(file.unwrap().path()).unwrap());
+        files.any(|bytes| {
+            bytes
+                .windows(text.len())
+                .any(|part| part == text.as_bytes())
+        })
+    };
+    assert!(holds("demo.math.add"));
+    assert!(!holds("not-for-disk") && !holds("text.echo"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_history_that_is_broken_is_told_at_start_and_calls_go_on() {
     let home = tempfile::tempdir().unwrap();
     let file = home.path().join("history.db");
@@ -453,7 +495,7 @@ async fn a_history_that_is_broken_is_told_at_start_and_calls_go_on() {
     )
     .unwrap();
     play_with(
-        Some(Place::File(file)),
+        Some(Settings::new(Place::File(file))),
         (160, 48),
         demo::start_alone(),
         async |player| {

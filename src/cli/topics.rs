@@ -49,7 +49,7 @@ code      meaning                                                         sent?
 After 2, 4, 6, 8, 9 and 11 it is safe to run the same command again.";
 
 const ENVIRONMENT: &str = "\
-Environment of umbel; a flag wins over its variable.
+Environment of umbel; a flag wins over its variable, a variable over the configuration file.
 
 UMBEL_BROKER           broker URL; wins over CELERY_BROKER_URL
 CELERY_BROKER_URL      broker URL
@@ -57,6 +57,7 @@ UMBEL_BACKEND          result backend URL; wins over CELERY_RESULT_BACKEND
 CELERY_RESULT_BACKEND  result backend URL; else the workers are asked
 UMBEL_TIMEOUT          how long a call is waited for: 500ms, 10s, 2m, none
 UMBEL_HISTORY          file of the history, or off
+UMBEL_CONFIG           configuration file; else $XDG_CONFIG_HOME/umbel/config.toml or ~/.config/umbel/config.toml
 UMBEL_LOG              file to write a log to
 UMBEL_GLYPHS           unicode or ascii
 UMBEL_AMBIGUOUS        cells of a character of ambiguous width: 1 or 2
@@ -68,7 +69,7 @@ With --json, stdout is one JSON document, also on failure; with --jsonl one docu
 umbel.call/1     call, send, wait, result, again, history show, and each line of history --jsonl
 umbel.revoke/1   revoke       umbel.history/1  history      umbel.diff/1     history diff
 umbel.tasks/1    tasks        umbel.queues/1   queues       umbel.workers/1  workers
-umbel.message/1  call --dry-run
+umbel.message/1  call --dry-run                umbel.config/1   config check, config path
 umbel.error/1    every other failure: {\"schema\", \"ok\": false, \"exit\", \"error\": {\"kind\", \"message\", \"hint\"}}
 
 Fields are only ever added. Unknown is null, never 0 or \"\". Times are RFC 3339 in UTC with milliseconds,

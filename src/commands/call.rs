@@ -429,7 +429,9 @@ fn report(
     let exit = code(call, manner, end);
     if output.form == Form::Json {
         let diagnosis = diagnose(call, &around.scene(), now);
-        let mut document = CallDocument::new(call, interrupted, now);
+        let mut shown = call.clone();
+        shown.signature = session.secrets.shown(&call.signature).into_owned();
+        let mut document = CallDocument::new(&shown, interrupted, now);
         if exit == 0 {
             document.ok = true;
             document.error = document.error.filter(|_| call.result_known());

@@ -1,14 +1,19 @@
 //! Calls of the command line in history. It never waits for the disk before the end, and its failures are warnings.
 
+use std::path::Path;
+
 use super::output::Output;
 use crate::call::Call;
 use crate::cli;
 use crate::clock::Now;
 use crate::config::Env;
+use crate::config::file::{self, Config};
+use crate::error::{Error, Kind, Result};
 use crate::history::actor::{Notice, Settings};
 use crate::history::record::Face;
-use crate::history::{self, Closed, Found, Handle, Known, Origin, Place, Record, Scribe};
-use crate::protocol::TaskId;
+use crate::history::store::Store;
+use crate::history::{self, Closed, Found, Handle, Known, Origin, Place, Record, Rules, Scribe};
+use crate::protocol::{TaskId, TaskName};
 
 /// Writes calls into history.
 pub struct Keeper {
@@ -18,7 +23,12 @@ pub struct Keeper {
 
 impl Keeper {
     /// Opens history at `place` for calls to `broker`. What goes wrong with the disk is said as a warning.
-    pub fn open(place: Place, broker: String, backend: Option<String>, output: Output) -> Self {
+    pub fn open(
+        (place, rules): (Place, Rules),
+        broker: String,
+        backend: Option<String>,
+        output: Output,
+    ) -> Self {
         let scribe = Scribe {
             origin: Origin {
                 face: Face::CommandLine,
@@ -26,10 +36,10 @@ impl Keeper {
                 backend,
                 profile: None,
             },
-            ..Scribe::default()
+            secrets: rules.secrets.clone(),
         };
         Self {
-            handle: open(place, output),
+            handle: open(place, &rules, output),
             scribe,
         }
     }
@@ -50,34 +60,80 @@ impl Keeper {
 }
 
 /// History, its troubles told as warnings.
-pub fn open(place: Place, output: Output) -> Handle {
-    history::open(Settings::new(place), move |notice| {
+pub fn open(place: Place, rules: &Rules, output: Output) -> Handle {
+    history::open(Settings::new(place).by(rules), move |notice| {
         if let Notice::InMemory(error) = notice {
-            output.warnings(&[format!("history: {}", error.message)]);
+            output.warnings(&[error.message]);
         }
     })
 }
 
-/// Where a call is kept: in history where a person called, not where a script did; never where that was not wanted. The calls of the
-/// demo are kept only if that is wanted.
-pub fn place(wanted: cli::Keeping, demo: bool, env: Env<'_>, output: Output) -> Option<Place> {
+/// Where a call of `task` is kept: in history where a person called, not where a script did; never where that was not wanted. The calls
+/// of the demo are kept only if that is wanted. `--history` goes before the environment and the file, but not before what the file says
+/// of the task: that is said as a warning.
+pub fn place(
+    wanted: cli::Keeping,
+    demo: bool,
+    config: &Config,
+    task: &TaskName,
+    env: Env<'_>,
+    output: Output,
+) -> Option<(Place, Rules)> {
     let by_person = output.stdout_terminal && !demo;
-    let kept = !wanted.no_history && (wanted.history || by_person);
-    let place = kept.then(|| history::place(env));
-    place.filter(|place| *place != Place::Memory)
+    if wanted.no_history || !(wanted.history || by_person) {
+        return None;
+    }
+    let (mut place, mut rules) = file::history(config, env);
+    if wanted.history {
+        rules.persist.set_all(true);
+        if place == Place::Memory {
+            place = history::place::built_in(env);
+        }
+    }
+    if !rules.persist.keeps(task) {
+        if wanted.history {
+            let warning = "not kept in history: the configuration file says persist = false of it";
+            output.warnings(&[warning.to_owned()]);
+        }
+        return None;
+    }
+    Some((place, rules)).filter(|(place, _)| *place != Place::Memory)
 }
 
 /// History, if there is a file of it; asking makes none.
-pub fn existing(env: Env<'_>, output: Output) -> Option<Handle> {
-    match history::place(env) {
-        Place::File(path) if path.exists() => Some(open(Place::File(path), output)),
-        _ => None,
+///
+/// # Errors
+/// There is one and it cannot be used: nobody knows then whether a call is in it.
+pub fn existing(config: &Config, env: Env<'_>, output: Output) -> Result<Option<Handle>> {
+    match file::history(config, env) {
+        (Place::File(path), rules) if exists(&path)? => {
+            Store::open(&path).map_err(Error::from)?;
+            Ok(Some(open(Place::File(path), &rules, output)))
+        }
+        _ => Ok(None),
     }
 }
 
+/// Whether there is a file; a folder that may not be looked into is no proof of the contrary.
+fn exists(path: &Path) -> Result<bool> {
+    path.try_exists().map_err(|error| {
+        let what = format!("history {}: {error}", path.display());
+        Error::new(Kind::Config, what).hint("name another file in UMBEL_HISTORY, or off")
+    })
+}
+
 /// What history has of calls of these very ids.
-pub async fn records(ids: &[TaskId], env: Env<'_>, output: Output) -> Vec<Option<Box<Record>>> {
-    let history = existing(env, output);
+pub async fn records(
+    ids: &[TaskId],
+    config: &Config,
+    env: Env<'_>,
+    output: Output,
+) -> Vec<Option<Box<Record>>> {
+    // The cluster can be asked all the same.
+    let history = existing(config, env, output).unwrap_or_else(|error| {
+        output.warnings(&[error.message]);
+        None
+    });
     let mut records = Vec::new();
     for id in ids {
         let found = match &history {

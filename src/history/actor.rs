@@ -1,9 +1,10 @@
 //! The one thread that owns the database. It may block; nobody else does.
 //!
 //! `actor/handle.rs` is what everybody else holds, `actor/inbox.rs` what lies between, `actor/desk.rs` what goes on when the disk
-//! does not.
+//! does not, `actor/fleeting.rs` the calls that never go there.
 
 mod desk;
+mod fleeting;
 mod handle;
 mod inbox;
 
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::store::Trouble;
-use super::{Keep, Place};
+use super::{Keep, Persist, Place, Rules};
 use crate::error::{Error, Kind};
 use desk::Desk;
 pub use handle::{Closed, Handle, Reply};
@@ -36,6 +37,8 @@ pub struct Settings {
     pub place: Place,
     /// How much.
     pub keep: Keep,
+    /// Which calls go to disk; the others stay in memory, whatever the place.
+    pub persist: Persist,
     /// How often a disk that failed is tried again.
     pub retry: Duration,
 }
@@ -46,7 +49,18 @@ impl Settings {
         Self {
             place,
             keep: Keep::default(),
+            persist: Persist::default(),
             retry: Duration::from_secs(30),
+        }
+    }
+
+    /// As much is kept as `rules` say, and of what they say.
+    #[must_use]
+    pub fn by(self, rules: &Rules) -> Self {
+        Self {
+            keep: rules.keep,
+            persist: rules.persist.clone(),
+            ..self
         }
     }
 }

@@ -62,6 +62,8 @@ pub struct Count {
     pub calls: usize,
     /// Whether there are more: nobody counts beyond [`COUNTED`].
     pub or_more: bool,
+    /// So many of them are in memory only ([`Row::fleeting`]).
+    pub fleeting: usize,
 }
 
 /// What is found by an id or its beginning.
@@ -100,6 +102,8 @@ pub struct Row {
     pub masked: bool,
     /// Whether an answer may still come.
     pub open: bool,
+    /// Whether it is in memory only because that was wanted, and gone with the program.
+    pub fleeting: bool,
     /// The call as Python writes it, `refund(order_id=42)`; at most [`TITLE`] characters.
     pub title: String,
     /// How it ended: the result, the exception or the trouble; at most [`TITLE`] characters; empty: not known.

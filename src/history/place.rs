@@ -32,15 +32,24 @@ impl Default for Keep {
     }
 }
 
-/// The place by precedence: `UMBEL_HISTORY` (`off`, or a file), `$XDG_DATA_HOME/umbel/history.db`, `~/.local/share/umbel/history.db`.
-/// As the XDG specification has it, a relative `XDG_DATA_HOME` does not count.
+/// The place that `UMBEL_HISTORY` names (`off`, or a file), if it names one.
+pub fn named(env: &dyn Fn(&str) -> Option<String>) -> Option<Place> {
+    let named = env("UMBEL_HISTORY").filter(|value| !value.is_empty())?;
+    Some(match named.as_str() {
+        "off" => Place::Memory,
+        file => Place::File(PathBuf::from(file)),
+    })
+}
+
+/// The place by precedence: [`named`], then [`built_in`].
 pub fn place(env: &dyn Fn(&str) -> Option<String>) -> Place {
+    named(env).unwrap_or_else(|| built_in(env))
+}
+
+/// `$XDG_DATA_HOME/umbel/history.db`, `~/.local/share/umbel/history.db`. As the XDG specification has it, a relative
+/// `XDG_DATA_HOME` does not count.
+pub fn built_in(env: &dyn Fn(&str) -> Option<String>) -> Place {
     let set = |name: &str| env(name).filter(|value| !value.is_empty());
-    match set("UMBEL_HISTORY").as_deref() {
-        Some("off") => return Place::Memory,
-        Some(file) => return Place::File(PathBuf::from(file)),
-        None => {}
-    }
     let data = set("XDG_DATA_HOME")
         .map(PathBuf::from)
         .filter(|path| path.is_absolute())

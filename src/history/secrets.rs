@@ -1,5 +1,6 @@
 //! Which parameters are secret, and how their values are kept out of everything that is written down. Pure.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
@@ -64,9 +65,44 @@ impl Secrets {
         Ok(Self { names })
     }
 
+    /// The built-in names and these.
+    ///
+    /// # Errors
+    /// A pattern is no glob.
+    pub fn with<P: AsRef<str>>(patterns: &[P]) -> Result<Self> {
+        let own = patterns.iter().map(AsRef::as_ref);
+        let all: Vec<&str> = DEFAULT_NAMES.into_iter().chain(own).collect();
+        Self::new(&all)
+    }
+
     /// Whether a parameter, key or header of this name is secret.
     pub fn is_secret(&self, name: &str) -> bool {
         self.names.is_match(name.replace('-', "_"))
+    }
+
+    /// A signature as it may be shown: with its secrets masked.
+    pub fn shown<'a>(&self, signature: &'a Signature) -> Cow<'a, Signature> {
+        let headers = &signature.options.headers;
+        let names = signature.kwargs.iter().chain(headers);
+        let secret = |(name, value): &(String, Json)| self.is_secret(name) || self.is_in(value);
+        if names.into_iter().any(secret) || signature.args.iter().any(|value| self.is_in(value)) {
+            let mut signature = signature.clone();
+            self.mask(&mut signature, &[]);
+            Cow::Owned(signature)
+        } else {
+            Cow::Borrowed(signature)
+        }
+    }
+
+    /// Whether a key in it is secret.
+    fn is_in(&self, value: &Json) -> bool {
+        match value {
+            Json::List(items) => items.iter().any(|item| self.is_in(item)),
+            Json::Object(entries) => entries
+                .iter()
+                .any(|(key, value)| self.is_secret(key) || self.is_in(value)),
+            _ => false,
+        }
     }
 
     /// Masks the secrets of a signature. `parameters` are the names of the positional parameters, as far as known.
@@ -320,6 +356,19 @@ mod tests {
         assert_eq!(
             needles.hide("KeyError: 'hunter2xyz' abc"),
             "KeyError: '***' abc"
+        );
+    }
+
+    #[test]
+    fn what_is_shown_has_no_secret_and_is_copied_only_then() {
+        let secrets = Secrets::default();
+        let plain = signature(r#"[1, {"a": [2]}]"#, r#"{"note": "x"}"#);
+        assert!(matches!(secrets.shown(&plain), Cow::Borrowed(_)));
+        let deep = signature(r#"[{"a": [{"Token": "hunter2xyz"}]}]"#, "{}");
+        let shown = secrets.shown(&deep).into_owned();
+        assert_eq!(
+            Json::List(shown.args).to_wire(),
+            r#"[{"a":[{"Token":"***"}]}]"#
         );
     }
 

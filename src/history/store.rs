@@ -18,6 +18,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags};
 
 use super::Record;
+pub use read::Records;
 use trouble::Reason;
 pub use trouble::{Cause, Trouble};
 

@@ -103,6 +103,14 @@ pub async fn run(setup: Setup, past: Past) -> Result<Ended> {
     let mut state = State::new(&setup, clock.now());
     state.shared.keeping = past.keeping();
     state.shared.scribe = Some(past.scribe);
+    // One line: the rest says the check.
+    if let Some((first, more)) = past.warnings.split_first() {
+        let more = match more.len() {
+            0 => String::new(),
+            _ => "; and more: umbel config check".to_owned(),
+        };
+        state.notices.problem(format!("{first}{more}"), clock.now());
+    }
     let signals = terminal::signals::ended().map_err(|error| unusable(&error))?;
     let (client, events) = setup.connection.unzip();
     let guard = terminal::enter().map_err(|error| unusable(&error))?;

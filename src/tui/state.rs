@@ -6,6 +6,7 @@ pub mod calls;
 pub mod links;
 pub mod notices;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ use crate::clock::{Moment, Now};
 use crate::cluster::Cluster;
 use crate::error::Error;
 use crate::history::Scribe;
-use crate::protocol::{TaskId, TaskName};
+use crate::protocol::{Signature, TaskId, TaskName};
 
 pub use calls::Calls;
 pub use links::{Link, Links};
@@ -242,6 +243,14 @@ impl Shared {
             scribe: None,
             keeping: Keeping::default(),
             usual: HashMap::new(),
+        }
+    }
+
+    /// What was called, as it may be shown: secrets masked.
+    pub fn shown<'a>(&self, call: &'a Call) -> Cow<'a, Signature> {
+        match &self.scribe {
+            Some(scribe) => scribe.secrets.shown(&call.signature),
+            None => Cow::Borrowed(&call.signature),
         }
     }
 

@@ -132,5 +132,30 @@ fn a_history_that_cannot_be_written_changes_no_exit_code() {
     let home = Sandbox::new().env("UMBEL_HISTORY", "/proc/nowhere/history.db");
     let outcome = call(&home, &ADD).expect_code(0);
     assert_eq!(outcome.stdout, "5\n");
-    assert!(outcome.stderr.contains("history: "), "{}", outcome.stderr);
+    assert!(
+        outcome.stderr.contains("warning: history /proc/nowhere"),
+        "{}",
+        outcome.stderr
+    );
+}
+
+#[test]
+fn a_history_that_cannot_be_read_is_no_empty_one() {
+    let home = Sandbox::new();
+    let file = home.home().join("history.db");
+    std::fs::write(&file, "this is no database").unwrap();
+    let home = home.env("UMBEL_HISTORY", &file.display().to_string());
+    for words in [
+        &["history"][..],
+        &["history", "show", "a"],
+        &["history", "export"],
+        &["--demo", "again"],
+        &["--demo", "call", "--from", "a"],
+    ] {
+        let outcome = home.cli(&[words, &["--json"]].concat());
+        let document = contract::failure(&outcome, 11, "config");
+        assert_eq!(document["error"]["hint"], "umbel history repair");
+    }
+    home.cli(&["history", "repair"]).expect_code(0);
+    home.cli(&["history"]).expect_code(0);
 }

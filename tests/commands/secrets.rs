@@ -140,3 +140,94 @@ fn the_log_is_ours_alone_and_holds_no_arguments_and_no_results() {
     let mode = fs::metadata(&log).expect("a log").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
 }
+
+/// Words that hold the password under names that are secret, also deep in a value and in a header.
+const SECRET_WORDS: [&str; 8] = [
+    "password=hunter2xyz",
+    "user:={\"name\": \"王\", \"api_token\": \"hunter2xyz\"}",
+    "deep:=[{\"a\": [{\"Client-Secret\": \"hunter2xyz\"}]}]",
+    "note=the password is hunter2xyz",
+    "--header",
+    "Authorization=Bearer hunter2xyz",
+    "--header",
+    "trace=hunter2xyz",
+];
+
+/// Everything below the home, as one text.
+fn files(home: &std::path::Path) -> String {
+    let mut all = String::new();
+    for entry in fs::read_dir(home).expect("a folder").flatten() {
+        let path = entry.path();
+        all += &if path.is_dir() {
+            files(&path)
+        } else {
+            String::from_utf8_lossy(&fs::read(&path).expect("a file")).into_owned()
+        };
+    }
+    all
+}
+
+#[rstest]
+#[case::in_words(&[])]
+#[case::in_many_words(&["-v"])]
+#[case::as_json(&["--json"])]
+#[case::plain(&["--plain"])]
+fn no_secret_argument_is_printed_or_written_by_any_command(#[case] form: &[&str]) {
+    let home = Sandbox::new();
+    let run = |words: &[&str]| {
+        let outcome = home.cli(&[words, form, &["--log", "log"]].concat());
+        assert_clean(&outcome.stdout, PASSWORD);
+        assert_clean(&outcome.stderr, PASSWORD);
+        outcome
+    };
+    let send = |verb: &str, id: &str, task: &str| {
+        let words = ["--demo", verb, "--history", "--no-preflight", task];
+        let words = [&words[..], &SECRET_WORDS, &["--task-id", id]].concat();
+        run(&words)
+    };
+    send("call", "aaa-1", "demo.fail.always").expect_code(1);
+    send("send", "bbb-2", "demo.fail.always").expect_code(0);
+    send("call", "ccc-3", "demo.no.such.task");
+    run(&["--demo", "again", "aaa-1"]).expect_code(8);
+    run(&["--demo", "call", "--from", "aaa-1", "password=hunter2xyz"]).expect_code(8);
+    for words in [
+        &["history"][..],
+        &["history", "show", "aaa-1"],
+        &["history", "diff", "aaa-1", "bbb-2"],
+        &["history", "export"],
+        &["history", "export", "--csv"],
+        &["--demo", "result", "aaa-1"],
+        &["--demo", "wait", "bbb-2"],
+        &["--demo", "tasks"],
+        &["--demo", "workers"],
+        &["--demo", "queues"],
+        &["config", "check"],
+    ] {
+        run(words);
+    }
+    let listed = home.cli(&["history", "hunter2xyz", "--jsonl"]);
+    assert_eq!(listed.json_lines().len(), 0, "it is searched for");
+    let files = files(home.home());
+    assert!(files.contains("demo.fail.always") && files.contains("password"));
+    assert_clean(&files, PASSWORD);
+}
+
+#[test]
+fn the_screen_shows_no_password_of_an_address() {
+    let home = Sandbox::new()
+        .env("CELERY_BROKER_URL", "amqp://user:hunter2xyz@127.0.0.1:1/v")
+        .env("CELERY_RESULT_BACKEND", "redis://:hunter2xyz@127.0.0.1:1/0")
+        .env("TERM", "xterm-256color");
+    let mut screen = home.pty(24, 80, &["--log", "log"]);
+    screen.wait_for("127.0.0.1:1");
+    screen.keys("?");
+    screen.wait_for("Help: Tasks");
+    screen.keys("\x1b");
+    screen.wait_gone("Help: Tasks");
+    screen.keys("4");
+    screen.wait_for("4 History");
+    screen.keys("q");
+    screen.wait_exit();
+    assert_clean(&String::from_utf8_lossy(&screen.bytes()), PASSWORD);
+    assert_clean(&files(home.home()), PASSWORD);
+}

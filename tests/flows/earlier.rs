@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use umbel::clock::Clock;
 use umbel::demo;
+use umbel::history::actor::Settings;
 use umbel::history::store::Store;
 use umbel::history::{Filter, Place, repair};
 use umbel::protocol::Json;
@@ -14,7 +15,7 @@ use super::{SMALL, play_with};
 async fn what_another_umbel_writes_is_listed_and_what_is_looked_at_is_renewed() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("history.db");
-    let place = || Some(Place::File(path.clone()));
+    let place = || Some(Settings::new(Place::File(path.clone())));
     play_with(place(), SMALL, demo::start_alone(), async |player| {
         player.sees("▸ add").await;
         player.keys("Enter 2 Enter 3 Enter F5");
@@ -50,7 +51,7 @@ async fn what_another_umbel_writes_is_listed_and_what_is_looked_at_is_renewed() 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_calls_are_compared_by_keys() {
     let home = tempfile::tempdir().unwrap();
-    let place = Some(Place::File(home.path().join("history.db")));
+    let place = Some(Settings::new(Place::File(home.path().join("history.db"))));
     play_with(place, SMALL, demo::start_alone(), async |player| {
         player.sees("▸ add").await;
         player.keys("Enter 2 Enter 3 Enter F5");
@@ -79,7 +80,7 @@ async fn a_broken_history_is_told_in_its_pane_until_it_is_repaired() {
     let home = tempfile::tempdir().unwrap();
     let path = home.path().join("history.db");
     std::fs::write(&path, b"this is no database, and long enough".repeat(200)).unwrap();
-    let place = Some(Place::File(path.clone()));
+    let place = Some(Settings::new(Place::File(path.clone())));
     play_with(place, SMALL, demo::start_alone(), async |player| {
         player.sees("▸ add").await;
         player.keys("4 !");

@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::fleeting::Fleeting;
 use super::{Notice, Settings, homeless, in_memory};
 use crate::clock::{Clock, Moment, Timestamp};
-use crate::history::store::{Cause, Identity, Store, Trouble};
-use crate::history::{Place, Record};
-use crate::protocol::TaskId;
+use crate::history::filter::LONGEST_PAGE;
+use crate::history::store::{Cause, Identity, Records, Store, Trouble};
+use crate::history::{Count, Cursor, Filter, Found, Place, Record, Row, Usual};
+use crate::protocol::{QueueName, TaskId, TaskName};
 
 /// Records that are written in one go.
 const BATCH: usize = 200;
@@ -21,6 +23,7 @@ const PRUNE_EVERY: usize = 500;
 
 pub(super) struct Desk {
     store: Store,
+    fleeting: Fleeting,
     settings: Settings,
     tell: Box<dyn Fn(Notice) + Send>,
     clock: Clock,
@@ -63,6 +66,7 @@ impl Desk {
             }
         };
         let mut desk = Self {
+            fleeting: Fleeting::new(settings.persist.clone()),
             store: match store {
                 Some(store) => store,
                 None => Store::memory().ok()?,
@@ -91,9 +95,10 @@ impl Desk {
         self
     }
 
-    /// Writes records; where the disk fails, into memory.
+    /// Writes records; where the disk fails, into memory. What must not go to disk goes no further than here.
     pub(super) fn write(&mut self, records: &[Record]) {
         self.follow();
+        let records = &*self.fleeting.sift(records, &self.store);
         for batch in records.chunks(BATCH) {
             self.written += batch.len();
             if let Err(trouble) = self.store.upsert(batch) {
@@ -121,7 +126,66 @@ impl Desk {
         }
     }
 
-    /// Asks; a disk that turns out to be broken is left, and memory asked.
+    /// See [`Store::page`]; with the calls that are not on disk.
+    pub(super) fn page(
+        &mut self,
+        filter: &Filter,
+        before: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Vec<Row>, Trouble> {
+        let rows = self.read(&|store| store.page(filter, before, limit))?;
+        self.fleeting.page(rows, (filter, before, limit))
+    }
+
+    /// See [`Store::records`]; with the calls that are not on disk.
+    pub(super) fn records(
+        &mut self,
+        filter: &Filter,
+        before: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Records, Trouble> {
+        if self.fleeting.is_empty() {
+            return self.read(&|store| store.records(filter, before, limit));
+        }
+        let rows = self.page(filter, before, limit)?;
+        let full = rows.len() == limit.min(LONGEST_PAGE);
+        let next = rows.last().map(|row| row.cursor).filter(|_| full);
+        let mut records = Vec::new();
+        for row in rows {
+            let record = if row.fleeting {
+                self.fleeting.record(&row.id)
+            } else {
+                self.read(&|store| store.record(&row.id))
+            };
+            // One that cannot be read is passed over.
+            records.extend(record.ok().flatten());
+        }
+        Ok((records, next))
+    }
+
+    /// See [`Store::count`]; with the calls that are not on disk.
+    pub(super) fn count(&mut self, filter: &Filter) -> Result<Count, Trouble> {
+        let count = self.read(&|store| store.count(filter))?;
+        self.fleeting.count(count, filter)
+    }
+
+    /// See [`Store::get`]; with the calls that are not on disk.
+    pub(super) fn get(&mut self, id: &str) -> Result<Found, Trouble> {
+        let found = self.read(&|store| store.get(id))?;
+        self.fleeting.get(found, id)
+    }
+
+    /// See [`Store::usual`]; from memory where the disk has no call of the task.
+    pub(super) fn usual(
+        &mut self,
+        task: &TaskName,
+        queue: Option<&QueueName>,
+    ) -> Result<Usual, Trouble> {
+        let usual = self.read(&|store| store.usual(task, queue))?;
+        self.fleeting.usual(usual, task, queue)
+    }
+
+    /// Asks the disk; one that turns out to be broken is left, and memory asked.
     pub(super) fn read<T>(
         &mut self,
         question: &dyn Fn(&Store) -> Result<T, Trouble>,
@@ -140,6 +204,9 @@ impl Desk {
         id: &TaskId,
         now: Timestamp,
     ) -> Result<Option<Record>, Trouble> {
+        if self.fleeting.knows(id) {
+            return self.fleeting.forget(id, now);
+        }
         if let Some(debt) = &mut self.debt {
             debt.records.remove(id);
             debt.forgotten.push((id.clone(), now));
@@ -148,6 +215,9 @@ impl Desk {
     }
 
     pub(super) fn recollect(&mut self, record: &Record) -> Result<(), Trouble> {
+        if self.fleeting.recollect(record)? {
+            return Ok(());
+        }
         if let Some(debt) = &mut self.debt {
             debt.forgotten.retain(|(id, _)| id != record.id());
             debt.records.insert(record.id().clone(), record.clone());
@@ -207,7 +277,10 @@ impl Desk {
     }
 
     fn prune(&mut self) {
-        let pruned = self.store.prune(self.settings.keep, self.clock.now().wall);
+        let (keep, now) = (self.settings.keep, self.clock.now().wall);
+        let fleeting = self.fleeting.prune(keep, now);
+        let pruned = self.store.prune(keep, now);
+        let pruned = pruned.and_then(|pruned| Ok(pruned + fleeting?));
         match pruned {
             // There may be more, after whatever else is to be done.
             Ok(1..) => {}

@@ -12,6 +12,7 @@ use super::inbox::Inbox;
 use super::{busy, ended};
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
+#[cfg(doc)]
 use crate::history::store::Store;
 use crate::history::store::Trouble;
 use crate::history::{Count, Cursor, Filter, Found, Record, Row, Usual};
@@ -68,7 +69,7 @@ impl Handle {
 
     /// The newest calls before `before`: see [`Store::page`]. As every answer, it knows all that was saved before.
     pub fn page(&self, filter: Filter, before: Option<Cursor>, limit: usize) -> Reply<Vec<Row>> {
-        self.read(move |store| store.page(&filter, before, limit))
+        self.ask(move |desk| desk.page(&filter, before, limit))
     }
 
     /// Whole records, for an export: see [`Store::records`].
@@ -78,32 +79,32 @@ impl Handle {
         before: Option<Cursor>,
         limit: usize,
     ) -> Reply<(Vec<Record>, Option<Cursor>)> {
-        self.read(move |store| store.records(&filter, before, limit))
+        self.ask(move |desk| desk.records(&filter, before, limit))
     }
 
     /// The call of an id or of its beginning: see [`Store::get`].
     pub fn get(&self, id: String) -> Reply<Found> {
-        self.read(move |store| store.get(&id))
+        self.ask(move |desk| desk.get(&id))
     }
 
     /// The call of the same task before this one: see [`Store::previous`].
     pub fn previous(&self, id: TaskId) -> Reply<Option<Record>> {
-        self.read(move |store| store.previous(&id))
+        self.ask(move |desk| desk.read(&|store| store.previous(&id)))
     }
 
     /// How many calls: see [`Store::count`].
     pub fn count(&self, filter: Filter) -> Reply<Count> {
-        self.read(move |store| store.count(&filter))
+        self.ask(move |desk| desk.count(&filter))
     }
 
     /// How long a task usually takes: see [`Store::usual`].
     pub fn usual(&self, task: TaskName, queue: Option<QueueName>) -> Reply<Usual> {
-        self.read(move |store| store.usual(&task, queue.as_ref()))
+        self.ask(move |desk| desk.usual(&task, queue.as_ref()))
     }
 
     /// Calls without an answer: see [`Store::unresolved`].
     pub fn unresolved(&self, broker: String, since: Timestamp) -> Reply<Vec<Record>> {
-        self.read(move |store| store.unresolved(&broker, since))
+        self.ask(move |desk| desk.read(&|store| store.unresolved(&broker, since)))
     }
 
     /// Deletes a call for good, whatever is heard of it later. Gives back what was there, for [`Handle::recollect`].
@@ -123,13 +124,6 @@ impl Handle {
             0 => Closed::Written,
             left => Closed::Unwritten(left),
         }
-    }
-
-    fn read<T: Send + 'static>(
-        &self,
-        question: impl Fn(&Store) -> std::result::Result<T, Trouble> + Send + 'static,
-    ) -> Reply<T> {
-        self.ask(move |desk| desk.read(&question))
     }
 
     fn ask<T: Send + 'static>(

@@ -81,6 +81,7 @@ impl Store {
         Ok(Count {
             calls: counted.min(COUNTED),
             or_more: counted > COUNTED,
+            fleeting: 0,
         })
     }
 
@@ -111,7 +112,7 @@ impl Store {
     }
 
     /// The call of exactly this id.
-    pub(super) fn record(&self, id: &TaskId) -> Result<Option<Record>, Trouble> {
+    pub(in crate::history) fn record(&self, id: &TaskId) -> Result<Option<Record>, Trouble> {
         let sql = format!("{BODY} WHERE c.id = ?1");
         let found = self.connection.query_row(&sql, [id.as_str()], body);
         let found = found.optional().map_err(Reason::from);
@@ -141,6 +142,21 @@ impl Store {
             .connection
             .pragma_query_value(None, "data_version", |row| row.get(0));
         self.told(version.map_err(Reason::from))
+    }
+
+    /// Whether there is a call of exactly this id; a database that cannot be read has none.
+    pub(in crate::history) fn has(&self, id: &TaskId) -> bool {
+        let sql = "SELECT 1 FROM calls WHERE id = ?1";
+        let found = self.connection.prepare_cached(sql);
+        found.is_ok_and(|mut found| found.exists([id.as_str()]).unwrap_or(false))
+    }
+
+    /// Whether the call of this id was forgotten a short time ago.
+    pub(in crate::history) fn was_forgotten(&self, id: &TaskId) -> Result<bool, Trouble> {
+        let sql = "SELECT 1 FROM forgotten WHERE id = ?1";
+        let found = self.connection.prepare_cached(sql);
+        let found = found.and_then(|mut found| found.exists([id.as_str()]));
+        self.told(found.map_err(Reason::from))
     }
 
     /// How long calls of `task` (in `queue`) took that returned: the newest [`SAMPLE`].
@@ -237,6 +253,7 @@ fn row(row: &SqlRow<'_>) -> rusqlite::Result<Row> {
         profile: row.get(8)?,
         masked: row.get(9)?,
         open: row.get(10)?,
+        fleeting: false,
         title: text(11)?,
         brief: text(12)?,
         created: Timestamp::from_microsecond(number / PLACES).unwrap_or(Timestamp::MAX),

@@ -50,7 +50,7 @@ impl Store {
                 .query_row(found, [id.as_str()], |row| row.get(0))
                 .optional()?;
             if let Some(number) = number {
-                delete(transaction, "number = ?1", number)?;
+                delete(transaction, number)?;
             }
             let put = "INSERT OR REPLACE INTO forgotten (id, at) VALUES (?1, ?2)";
             transaction.execute(put, params![id.as_str(), now.as_second()])?;
@@ -74,7 +74,8 @@ impl Store {
         self.told(done)
     }
 
-    /// Deletes what is too old or too much, a few hundred at a time; returns how many. More than none: there may be more.
+    /// Deletes what is too old or too much, a few hundred at a time; returns how many. More than none: there may be more. A call whose
+    /// answer may still come is not too much before there are as many of those alone.
     ///
     /// # Errors
     /// The database cannot be written.
@@ -83,21 +84,25 @@ impl Store {
         let done = self.transaction(|transaction| {
             let forgotten = now.as_second().saturating_sub(FORGOTTEN);
             transaction.execute("DELETE FROM forgotten WHERE at < ?1", [forgotten])?;
-            // The newest of those that are too many, or too old.
-            let last = "SELECT max(number) FROM (
-                    SELECT max(number) AS number FROM calls WHERE number < ?1
-                    UNION ALL
-                    SELECT number FROM (SELECT number FROM calls ORDER BY number DESC LIMIT 1 OFFSET ?2))";
-            let last: Option<i64> =
-                transaction.query_row(last, params![base(oldest), keep.calls], |row| row.get(0))?;
-            let Some(last) = last else {
-                return Ok(0);
+            let nth = |which: &str| -> Result<i64, Reason> {
+                let sql = format!(
+                    "SELECT number FROM calls {which} ORDER BY number DESC LIMIT 1 OFFSET ?1"
+                );
+                let found = transaction.query_row(&sql, [keep.calls], |row| row.get(0));
+                Ok(found.optional()?.unwrap_or(i64::MIN))
             };
-            let nth = "SELECT number FROM calls WHERE number <= ?1 ORDER BY number LIMIT 1 OFFSET ?2";
-            let nth: Option<i64> = transaction
-                .query_row(nth, params![last, BATCH - 1], |row| row.get(0))
-                .optional()?;
-            delete(transaction, "number <= ?1", nth.unwrap_or(last))
+            let (many, open) = (nth("")?, nth("WHERE open = 1")?);
+            let sql = "SELECT number FROM calls WHERE number < ?1
+                    OR (number <= ?2 AND open = 0) OR (number <= ?3 AND open = 1)
+                ORDER BY number LIMIT ?4";
+            let mut statement = transaction.prepare_cached(sql)?;
+            let found =
+                statement.query_map(params![base(oldest), many, open, BATCH], |row| row.get(0))?;
+            let numbers = found.collect::<rusqlite::Result<Vec<i64>>>()?;
+            for number in &numbers {
+                delete(transaction, *number)?;
+            }
+            Ok(numbers.len())
         });
         self.told(done)
     }
@@ -115,10 +120,12 @@ impl Store {
     }
 }
 
-fn delete(transaction: &Transaction<'_>, which: &str, number: i64) -> Result<usize, Reason> {
-    transaction.execute(&format!("DELETE FROM words WHERE {which}"), [number])?;
-    transaction.execute(&format!("DELETE FROM bodies WHERE {which}"), [number])?;
-    Ok(transaction.execute(&format!("DELETE FROM calls WHERE {which}"), [number])?)
+fn delete(transaction: &Transaction<'_>, number: i64) -> Result<(), Reason> {
+    for table in ["words", "bodies", "calls"] {
+        let sql = format!("DELETE FROM {table} WHERE number = ?1");
+        transaction.prepare_cached(&sql)?.execute([number])?;
+    }
+    Ok(())
 }
 
 /// The first number of a moment.

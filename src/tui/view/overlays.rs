@@ -35,7 +35,7 @@ pub fn view(state: &State, area: Rect, buf: &mut Buffer) {
 
 /// What a revoke does depends on whether the task has started.
 fn revoke(call: &Call, shared: &Shared) -> Confirm {
-    let signature = &call.signature;
+    let signature = shared.shown(call);
     let task = remote(signature.task.as_str());
     let python = python::call(&task, &signature.args, &signature.kwargs);
     let state = call.whereabouts().map_or("?", CallState::word);

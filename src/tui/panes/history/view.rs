@@ -28,6 +28,8 @@ const COLUMNS: [Column; 6] = [
     Column::new("queued", Width::Fixed(7)).right(),
     Column::new("arguments", Width::Fill(14)).rank(1),
 ];
+/// Before a call that is in memory only.
+const FLEETING: &str = "*";
 /// Lines below the table: the arguments of the selected call, and how many there are.
 const BELOW: usize = 2;
 
@@ -48,12 +50,23 @@ pub fn right(state: &State, scene: &Scene<'_>) -> (Role, String) {
         (0, _) if matches!(scene.shared.keeping, Keeping::Failed(_)) => {
             (Role::Warn, "in memory".to_owned())
         }
-        (0, Some([all, ..])) if all.calls > 0 && scene.shared.keeping == Keeping::Disk => {
-            (Role::Dim, format!("{} kept", said(all)))
+        (0, Some([all, ..]))
+            if all.calls > all.fleeting && scene.shared.keeping == Keeping::Disk =>
+        {
+            (Role::Dim, format!("{} kept", said(kept(all))))
         }
         (0, _) if calls.is_empty() => (Role::Dim, String::new()),
         (0, _) => (Role::Dim, format!("{} this run", count(calls.len() as u64))),
         (running, _) => (Role::Run, format!("{running} running")),
+    }
+}
+
+/// Those on disk.
+fn kept(all: Count) -> Count {
+    Count {
+        calls: all.calls.saturating_sub(all.fleeting),
+        fleeting: 0,
+        ..all
     }
 }
 
@@ -169,6 +182,9 @@ fn cells(state: &State, entry: Entry<'_>, scene: &Scene<'_>) -> [Cell; 6] {
         (None, Some(row)) => of_row(row, scene),
         (None, None) => std::array::from_fn(|_| Cell::from(String::new())),
     };
+    if let Some(row) = entry.row.filter(|row| row.fleeting) {
+        cells[1] = format!("{FLEETING}{}", remote(last_part(row.task.as_str()))).into();
+    }
     if marked {
         let task = task_of(entry, scene);
         cells[1] = Cell::new(format!("* {task}"), Role::Accent, scene.theme());
@@ -194,7 +210,7 @@ fn of_call(call: &Call, scene: &Scene<'_>) -> [Cell; 6] {
         Cell::new(state.word(), role(state), theme),
         took(call, scene.now).into(),
         queued(call).into(),
-        Cell::new(arguments(call), Role::Dim, theme),
+        Cell::new(arguments(call, scene), Role::Dim, theme),
     ]
 }
 
@@ -257,8 +273,8 @@ fn queued(call: &Call) -> String {
 }
 
 /// What is between the brackets of the Python call.
-fn arguments(call: &Call) -> String {
-    let signature = &call.signature;
+fn arguments(call: &Call, scene: &Scene<'_>) -> String {
+    let signature = scene.shared.shown(call);
     inside(&python::shorten(
         &python::call("", &signature.args, &signature.kwargs),
         300,
@@ -300,7 +316,7 @@ fn python_of(entry: Entry<'_>, scene: &Scene<'_>) -> String {
     match (scene.shared.calls.get(entry.id), entry.row) {
         (Some(call), _) => {
             let task = remote(call.signature.task.as_str());
-            format!("{task}({})", arguments(call))
+            format!("{task}({})", arguments(call, scene))
         }
         (None, Some(row)) => format!("{}({})", remote(row.task.as_str()), inside(&row.title)),
         (None, None) => String::new(),
@@ -317,10 +333,14 @@ fn counted(state: &State, scene: &Scene<'_>) -> String {
         };
     };
     let mut parts = match scene.shared.keeping {
-        Keeping::Disk => vec![format!("{} kept", said(all))],
+        Keeping::Disk => vec![format!("{} kept", said(kept(all)))],
         Keeping::Memory => vec![format!("{}, lost at exit", said(all))],
         Keeping::Failed(_) => vec![format!("{} in memory", said(all))],
     };
+    if all.fleeting > 0 && scene.shared.keeping == Keeping::Disk {
+        let calls = count(all.fleeting as u64);
+        parts.push(format!("{FLEETING}{calls} in memory only"));
+    }
     if open.calls > 0 {
         parts.push(format!("{} unresolved", said(open)));
     }

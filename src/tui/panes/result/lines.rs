@@ -420,7 +420,7 @@ impl Pen<'_> {
     }
 
     fn python_text(&self) -> String {
-        let signature = &self.call.signature;
+        let signature = self.shared.shown(self.call);
         let text = python::call(
             last_part(signature.task.as_str()),
             &signature.args,

@@ -1,0 +1,105 @@
+//! The part of the composition root that picks the concrete broker and result backend, and starts the client on them.
+
+use std::sync::Arc;
+
+use crate::broker::Broker;
+use crate::broker::amqp::AmqpBroker;
+use crate::broker::redis::RedisBroker;
+use crate::broker::url::BrokerUrl;
+use crate::client::Client;
+use crate::client::actor::{Resolve, ResultsSource, Setup};
+use crate::client::survey::Purpose;
+use crate::clock::Clock;
+use crate::config::Target;
+use crate::error::Result;
+use crate::server::http::HttpUrl;
+use crate::server::redis::{RedisServer, Role};
+use crate::server::{Neighbour, TransportOptions};
+use crate::{backend, client, demo};
+
+/// A started client; the demo's workers live as long as this does.
+pub(crate) struct Connection {
+    pub(crate) client: Client,
+    pub(crate) events: tokio::sync::mpsc::Receiver<client::Event>,
+    /// Short address for the header.
+    pub(crate) broker: String,
+    /// The pretend cluster.
+    pub(crate) demo: Option<demo::Demo>,
+}
+
+/// Picks broker and result backend, and starts the client on them.
+pub(crate) fn connect(target: Target, purpose: Purpose) -> Result<Connection> {
+    let mut demo = None;
+    let (broker, results): (Arc<dyn Broker>, ResultsSource) = match target {
+        Target::Demo => {
+            let broker = demo.insert(demo::start()).broker();
+            let resolve = told_by_workers(Arc::default(), Neighbour::default());
+            (broker, ResultsSource::Workers(resolve))
+        }
+        Target::Broker {
+            urls,
+            broker_options,
+            backend,
+            backend_options,
+            management,
+            ..
+        } => {
+            let results = if let Some(url) = backend {
+                ResultsSource::Given(backend::url::parse(&url, &backend_options)?)
+            } else {
+                let neighbour = neighbour(&urls, &broker_options);
+                ResultsSource::Workers(told_by_workers(backend_options, neighbour))
+            };
+            let broker = pick(urls, broker_options, management);
+            (broker, results)
+        }
+    };
+    let address = broker.short_address();
+    let (client, events) = client::actor::start(Setup {
+        broker,
+        results,
+        purpose,
+        clock: Clock::default(),
+        origin: client::origin(),
+    });
+    Ok(Connection {
+        client,
+        events,
+        broker: address,
+        demo,
+    })
+}
+
+/// A Redis broker helps to find the backend beside it.
+fn neighbour(urls: &BrokerUrl, options: &Arc<TransportOptions>) -> Neighbour {
+    match urls {
+        BrokerUrl::Redis(urls) => Neighbour {
+            urls: urls.clone(),
+            options: Arc::clone(options),
+        },
+        BrokerUrl::Amqp(_) => Neighbour::default(),
+    }
+}
+
+/// The broker at these addresses.
+fn pick(
+    urls: BrokerUrl,
+    options: Arc<TransportOptions>,
+    management: Option<HttpUrl>,
+) -> Arc<dyn Broker> {
+    let servers = match urls {
+        BrokerUrl::Redis(servers) => servers,
+        urls @ BrokerUrl::Amqp(_) => {
+            return Arc::new(AmqpBroker::new(urls).with(options, management));
+        }
+    };
+    let servers = servers
+        .into_iter()
+        .map(|url| RedisServer::new(url, Role::Broker, Arc::clone(&options)));
+    Arc::new(RedisBroker::new(servers.collect()))
+}
+
+/// How a backend is reached that the workers tell: with the user's options, beside a broker that may be a Redis.
+fn told_by_workers(options: Arc<TransportOptions>, neighbour: Neighbour) -> Resolve {
+    Box::new(move |told| backend::url::parse_told(told, &options, &neighbour))
+}

@@ -1,0 +1,144 @@
+//! Several writers at once, killed ones, and what is written at the end.
+
+use super::*;
+
+/// Writes calls `id-FROM` and so on into the history at `path`, one after the other.
+fn write_one_by_one(path: &Path, name: &str, count: u64) {
+    let mut store = Store::open(path).unwrap();
+    for n in 0..count {
+        let kept = returned(&format!("{name}-{n}"), "t", r#"{"a": "text"}"#, n, 5, "1");
+        store.upsert(&[kept]).unwrap();
+    }
+}
+
+/// What [`writer`] runs in a process of its own, and a test of itself.
+#[test]
+fn a_process_writes_its_calls() {
+    if let (Ok(path), Ok(name)) = (std::env::var("HISTORY_PATH"), std::env::var("HISTORY_NAME")) {
+        return write_one_by_one(Path::new(&path), &name, 1_000);
+    }
+    let (_folder, path) = place();
+    write_one_by_one(&path, "own", 10);
+    assert_eq!(
+        ids(&Store::open(&path).unwrap(), &Filter::default()).len(),
+        10
+    );
+}
+
+fn writer(path: &Path, name: &str) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", "writers::a_process_writes_its_calls"])
+        .env("HISTORY_PATH", path)
+        .env("HISTORY_NAME", name)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    command
+}
+
+#[test]
+fn two_umbels_write_a_thousand_calls_each_and_none_is_lost() {
+    let (_folder, path) = place();
+    let mut all: Vec<_> = ["one", "other"]
+        .map(|name| writer(&path, name).spawn().unwrap())
+        .into();
+    for process in &mut all {
+        assert!(process.wait().unwrap().success());
+    }
+    let store = Store::open(&path).unwrap();
+    assert_eq!(store.count(&Filter::default()).unwrap().calls, 2_000);
+    let mut names = BTreeMap::new();
+    let mut cursor = None;
+    loop {
+        let (records, next) = store.records(&Filter::default(), cursor, 500).unwrap();
+        for record in records {
+            let name = record.id().as_str().split('-').next().unwrap().to_owned();
+            *names.entry(name).or_insert(0) += 1;
+        }
+        cursor = next;
+        if next.is_none() {
+            break;
+        }
+    }
+    assert_eq!(
+        names,
+        BTreeMap::from([("one".to_owned(), 1_000), ("other".to_owned(), 1_000)])
+    );
+}
+
+#[test]
+fn a_writer_that_is_killed_leaves_a_history_that_can_be_read_and_written() {
+    let (_folder, path) = place();
+    let mut before = 0;
+    for round in 0..4 {
+        let mut process = writer(&path, &format!("round{round}")).spawn().unwrap();
+        let started = Instant::now();
+        // Killed somewhere among its thousand writes, surely after the first.
+        let calls = |path: &Path| {
+            Store::open(path).map_or(0, |store| store.count(&Filter::default()).unwrap().calls)
+        };
+        while calls(&path) <= before && started.elapsed() < Duration::from_mins(1) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        std::thread::sleep(Duration::from_millis(17 * round));
+        process.kill().unwrap();
+        process.wait().unwrap();
+        let after = calls(&path);
+        assert!(after > before, "{after} calls");
+        before = after;
+    }
+    assert_eq!(repair(&path, wall(0)).unwrap(), Repaired::Sound);
+    some_calls(&mut Store::open(&path).unwrap(), 0, 1);
+}
+
+#[test]
+fn saving_never_waits_and_the_newest_state_of_every_call_is_written_at_the_end() {
+    let (_folder, path) = place();
+    let (history, notices) = start(&path);
+    let mut longest = Duration::ZERO;
+    for n in 0..500 {
+        let mut call = sent(&format!("id-{n}"), "t", "{}", n);
+        let early = record(&call, n + 1);
+        call.apply(ended(State::Success, Json::Null), at(n + 2));
+        let late = record(&call, n + 2);
+        for state in [early.clone(), late, early] {
+            let begun = Instant::now();
+            history.save(state);
+            longest = longest.max(begun.elapsed());
+        }
+    }
+    assert_eq!(history.close(), Closed::Written);
+    assert!(longest < Duration::from_millis(200), "{longest:?}");
+    let store = Store::open(&path).unwrap();
+    let ok = Filter {
+        states: vec![CallState::Ok],
+        ..Filter::default()
+    };
+    assert_eq!(store.count(&ok).unwrap().calls, 500);
+    assert!(notices.try_recv().is_err());
+    assert!(
+        wait(history.get("id-1".to_owned())).is_err(),
+        "it answered after its end"
+    );
+}
+
+#[test]
+fn the_last_handle_ends_history_and_nothing_is_lost() {
+    let (_folder, path) = place();
+    let (history, _notices) = start(&path);
+    let copy = history.clone();
+    drop(history);
+    copy.save(returned("one", "t", "{}", 0, 5, "1"));
+    drop(copy);
+    let begun = Instant::now();
+    let found = |path: &Path| {
+        Store::open(path).is_ok_and(|store| ids(&store, &Filter::default()) == ["one"])
+    };
+    while !found(&path) {
+        assert!(
+            begun.elapsed() < Duration::from_secs(30),
+            "it is not written"
+        );
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
