@@ -10,6 +10,7 @@
 //! ```
 
 pub mod actor;
+pub mod compare;
 pub mod diff;
 pub mod export;
 pub mod filter;
@@ -22,6 +23,7 @@ pub mod store;
 
 pub use crate::call::diagnosis::Usual;
 pub use actor::{Closed, Handle, Notice, Reply, open};
+pub use compare::{Comparison, Sameness, compare};
 pub use diff::{Change, Difference, diff};
 pub use filter::{Count, Cursor, Filter, Found, Row, TaskFilter};
 pub use path::{Path, Step};

@@ -69,6 +69,14 @@ impl Past {
             warnings: Vec::new(),
         }
     }
+
+    /// Where calls are kept, as far as it is known before the disk is tried.
+    pub fn keeping(&self) -> state::Keeping {
+        match self.settings.place {
+            history::Place::Memory => state::Keeping::Memory,
+            history::Place::File(_) | history::Place::Homeless => state::Keeping::Disk,
+        }
+    }
 }
 
 /// The target as the header shows it; no secrets.

@@ -26,6 +26,8 @@ use umbel::tui::state::State;
 use umbel::tui::theme::Look;
 use umbel::tui::{Setup, Target};
 
+#[path = "flows/earlier.rs"]
+mod earlier;
 #[path = "flows/recall.rs"]
 mod recall;
 
@@ -153,7 +155,10 @@ async fn play_with(
             },
             ..Scribe::default()
         });
-        let (archive, told) = Archive::open(settings);
+        let (archive, told) = Archive::open(Settings {
+            retry: Duration::from_millis(300),
+            ..settings
+        });
         running = running.remembering(archive, told);
     }
     let never = std::future::pending();

@@ -2,6 +2,10 @@
 
 #[path = "screens/diagnosis.rs"]
 mod diagnosis;
+#[path = "screens/diff.rs"]
+mod diff;
+#[path = "screens/earlier.rs"]
+mod earlier;
 #[path = "screens/looks.rs"]
 mod looks;
 #[path = "screens/options.rs"]

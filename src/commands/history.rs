@@ -12,7 +12,7 @@ use crate::cli::history::{Action, Which};
 use crate::cli::{History, Shape};
 use crate::clock::Now;
 use crate::error::{Error, Kind, Result};
-use crate::history::record::Kept;
+use crate::history::compare::{self, SHOWN};
 use crate::history::{
     Filter, Handle, Place, Record, Repaired, Row, TaskFilter, diff, export, repair,
 };
@@ -23,8 +23,6 @@ use crate::text::human;
 const PAGE: usize = 100;
 /// Rows that are read at once.
 const ROWS: usize = 1_000;
-/// Characters of a value in a list of differences.
-const SHOWN: usize = 120;
 
 /// The document `umbel.history/1`.
 #[derive(Serialize)]
@@ -285,36 +283,20 @@ fn differ(before: &Record, after: &Record, output: Output) -> Result<u8> {
         return Ok(0);
     }
     if same {
-        output.note("both results are the same");
+        output.note(compare::BOTH_SAME);
     }
-    let text = |value: Option<&Json>| {
-        value.map_or_else(
-            || "nothing".to_owned(),
-            |value| crate::protocol::python::shorten(&value.to_wire(), SHOWN),
-        )
-    };
     for change in &difference.changes {
-        let path = change.path.to_string();
-        let path = if path.is_empty() { "result" } else { &path };
-        output.data(&format!(
-            "{path}: {} -> {}",
-            text(change.before),
-            text(change.after)
-        ));
+        output.data(&change.told("result", SHOWN));
     }
     if difference.more > 0 {
-        output.data(&format!("… and {} more", difference.more));
+        output.data(&diff::more(difference.more));
     }
     Ok(0)
 }
 
 fn result(record: &Record) -> Result<&Json> {
     let why = |what: &str| Error::new(Kind::Usage, format!("{}: {what}", record.id()));
-    match record.answer.as_ref().map(|answer| &answer.value) {
-        Some(Kept::Whole(value)) => Ok(value),
-        Some(Kept::Cut { .. }) => Err(why("its result is larger than history keeps")),
-        None => Err(why("its result is not known")),
-    }
+    compare::whole_result(record).map_err(why)
 }
 
 async fn forget(history: Option<&Handle>, id: &str, output: Output, now: Now) -> Result<u8> {

@@ -19,13 +19,15 @@ use desk::Desk;
 pub use handle::{Closed, Handle, Reply};
 use inbox::{Inbox, Work};
 
-/// What people have to know of history; said once each.
+/// What is to be known of history; said once each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// Calls are kept in memory only from now on: why, and what to do.
     InMemory(Error),
     /// The disk is back, and holds all of them.
     OnDisk(PathBuf),
+    /// Another program wrote into the file, or another file has its name. Only said by [`open_watching`].
+    Changed,
 }
 
 /// Where history lies and how much of it is kept.
@@ -66,12 +68,25 @@ impl Settings {
 /// Starts history. It answers from the first moment on; whether the disk can be used comes as a [`Notice`], on the thread of
 /// history. It ends with the last handle, or with [`Handle::close`].
 pub fn open(settings: Settings, tell: impl Fn(Notice) + Send + 'static) -> Handle {
+    start(settings, None, Box::new(tell))
+}
+
+/// As [`open`], and looks this often whether another program wrote: a few microseconds each time, nothing is read.
+pub fn open_watching(
+    settings: Settings,
+    every: Duration,
+    tell: impl Fn(Notice) + Send + 'static,
+) -> Handle {
+    start(settings, Some(every), Box::new(tell))
+}
+
+fn start(settings: Settings, watch: Option<Duration>, tell: Box<dyn Fn(Notice) + Send>) -> Handle {
     let inbox = Arc::new(Inbox::default());
     let theirs = Arc::clone(&inbox);
     let work = move || {
         let ended = Ended(theirs);
-        match Desk::open(settings, Box::new(tell)) {
-            Some(desk) => run(&ended.0, desk),
+        match Desk::open(settings, tell) {
+            Some(desk) => run(&ended.0, desk.watching(watch)),
             None => ended.0.close(),
         }
     };
@@ -131,4 +146,40 @@ fn in_memory(trouble: &Trouble) -> Error {
     let error = Error::from(trouble.clone());
     let message = format!("{error}; calls are kept in memory only");
     Error { message, ..error }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+    use crate::history::record::tests::record;
+    use proptest::strategy::{Strategy, ValueTree};
+    use proptest::test_runner::TestRunner;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    #[tokio::test]
+    async fn writes_of_others_are_told_and_our_own_are_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let settings = || Settings::new(Place::File(folder.path().join("history.db")));
+        let mut runner = TestRunner::deterministic();
+        let mut any = || record().new_tree(&mut runner).unwrap().current();
+        let (tell, told) = mpsc::channel();
+        let ours = open_watching(settings(), Duration::from_millis(1), move |notice| {
+            let _ = tell.send(notice);
+        });
+        let number = |number: u64| crate::protocol::TaskId(format!("call-{number}"));
+        let mut own = any();
+        own.signature.id = number(1);
+        ours.save(own);
+        ours.get("call-1".to_owned()).await.unwrap();
+        assert_eq!(told.try_recv(), Err(mpsc::TryRecvError::Empty));
+        let theirs = open(settings(), |_| {});
+        let mut other = any();
+        other.signature.id = number(2);
+        theirs.save(other);
+        theirs.get("call-2".to_owned()).await.unwrap();
+        assert_eq!(told.recv_timeout(PATIENCE), Ok(Notice::Changed));
+    }
 }

@@ -3,10 +3,16 @@
 use std::collections::HashMap;
 
 use super::{Path, Step};
-use crate::protocol::Json;
+use crate::protocol::{Json, python};
 
 /// So many changes are told; what comes after is only counted.
 pub const MOST_CHANGES: usize = 1_000;
+
+/// Stands for what is not there.
+pub const NOTHING: &str = "nothing";
+
+/// Characters of what two long values have in common that are shown before they differ.
+const LEAD: usize = 20;
 
 /// One place at which two values differ.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +40,35 @@ pub fn diff<'a>(before: &'a Json, after: &'a Json) -> Difference<'a> {
     let mut difference = Difference::default();
     difference.values(&Path::default(), before, after);
     difference
+}
+
+/// What is said of places that are not told.
+pub fn more(places: usize) -> String {
+    format!("… and {places} more")
+}
+
+impl Change<'_> {
+    /// `.lines[0].qty: 1 -> 2`, each value as JSON in at most `limit` characters; `whole` names the value itself. Of long values
+    /// that begin alike the place is shown where they differ.
+    pub fn told(&self, whole: &str, limit: usize) -> String {
+        let path = self.path.to_string();
+        let path = if path.is_empty() { whole } else { &path };
+        let text = |value: Option<&Json>| value.map_or_else(|| NOTHING.to_owned(), Json::to_wire);
+        let (before, after) = (text(self.before), text(self.after));
+        let common = before.chars().zip(after.chars());
+        let common = common.take_while(|(one, other)| one == other).count();
+        let skip = common.saturating_sub(LEAD);
+        let long = common >= limit.saturating_sub(LEAD);
+        let [before, after] = [before, after].map(|text| {
+            if long {
+                let rest: String = text.chars().skip(skip).take(limit + 1).collect();
+                format!("…{}", python::shorten(&rest, limit))
+            } else {
+                python::shorten(&text, limit)
+            }
+        });
+        format!("{path}: {before} -> {after}")
+    }
 }
 
 impl<'a> Difference<'a> {
@@ -154,6 +189,22 @@ mod tests {
         let (before, after) = (list(0), list(10_000));
         let difference = diff(&before, &after);
         assert_eq!((difference.changes.len(), difference.more), (1_000, 500));
+    }
+
+    #[test]
+    fn long_values_are_shown_where_they_differ() {
+        let text = |end: &str| Json::Text(format!("{}{end}", "x".repeat(5_000)));
+        let (before, after) = (text("before"), text("after"));
+        let line = diff(&before, &after).changes[0].told("result", 40);
+        assert_eq!(
+            line,
+            format!("result: …{x}before\" -> …{x}after\"", x = "x".repeat(20))
+        );
+        let (one, two) = (Json::from(1_u64), Json::from(2_u64));
+        assert_eq!(
+            diff(&one, &two).changes[0].told("result", 40),
+            "result: 1 -> 2"
+        );
     }
 
     proptest! {

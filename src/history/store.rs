@@ -94,6 +94,11 @@ impl Store {
         self.path.as_deref()
     }
 
+    /// Which file it was when it was opened; `None` in memory.
+    pub fn identity(&self) -> Option<Identity> {
+        self.identity
+    }
+
     /// Whether somebody took the file away, to repair it or for good: what is written now would be found by nobody.
     pub fn is_gone(&self) -> bool {
         self.path()

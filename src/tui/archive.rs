@@ -6,8 +6,10 @@ use super::past::{Answer, PAGE, Purpose, Question, Told, Wish};
 use crate::call::CallState;
 use crate::error::Result;
 use crate::history::actor::Settings;
+use crate::history::actor::open_watching;
 use crate::history::filter::LONGEST_PAGE;
-use crate::history::{Closed, Filter, Found, Handle, open};
+use crate::history::{Closed, Comparison, Filter, Found, Handle, Record, compare};
+use crate::protocol::TaskId;
 
 /// States of calls whose outcome is not known and may still come.
 const OPEN: [CallState; 8] = [
@@ -20,6 +22,9 @@ const OPEN: [CallState; 8] = [
     CallState::Detached,
     CallState::UnknownDelivery,
 ];
+
+/// How often it is looked whether another program wrote. Nobody sees a difference below a second.
+const WATCH: std::time::Duration = std::time::Duration::from_secs(1);
 
 /// History as the loop holds it.
 #[derive(Debug)]
@@ -37,7 +42,7 @@ impl Archive {
             // The loop may have ended.
             let _ = notices.send(Told::Notice(notice));
         };
-        let handle = open(settings, tell);
+        let handle = open_watching(settings, WATCH, tell);
         (Self { handle, told }, receiver)
     }
 
@@ -70,7 +75,7 @@ async fn answer(handle: &Handle, wish: Wish) -> Result<Told> {
     Ok(match wish {
         Wish::Save(record) => {
             handle.save(*record);
-            Told::Recollected
+            Told::Kept
         }
         Wish::Page {
             asked,
@@ -104,11 +109,15 @@ async fn answer(handle: &Handle, wish: Wish) -> Result<Told> {
         Wish::Unresolved(broker, since) => {
             Told::Unresolved(handle.unresolved(broker, since).await?)
         }
-        Wish::Forget(id, now) => Told::Forgotten(handle.forget(id, now).await?.map(Box::new)),
-        Wish::Recollect(record) => {
-            handle.recollect(*record).await?;
-            Told::Recollected
-        }
+        Wish::Forget(id, now) => match handle.forget(id.clone(), now).await {
+            Ok(record) => Told::Forgotten(id, record.map(Box::new)),
+            Err(error) => Told::NotForgotten(id, error),
+        },
+        Wish::Recollect(record) => match handle.recollect((*record).clone()).await {
+            Ok(()) => Told::Recollected(record.id().clone()),
+            Err(error) => Told::NotRecollected(record, error),
+        },
+        Wish::Compare(id, other) => Told::Compared(compared(handle, id, other).await?),
         Wish::Recall(number, question) => Told::Recall(number, recall(handle, question).await),
     })
 }
@@ -125,5 +134,40 @@ async fn recall(handle: &Handle, question: Question) -> Result<Answer> {
             let found = handle.get(id.to_string()).await?;
             Answer::Call(id, found)
         }
+    })
+}
+
+/// Fetches two calls and compares them on a thread that may take its time: results are up to 4 MB each.
+async fn compared(
+    handle: &Handle,
+    id: TaskId,
+    other: Option<TaskId>,
+) -> Result<std::result::Result<Box<Comparison>, String>> {
+    let Some(one) = exactly(handle, &id).await? else {
+        return Ok(Err(format!("history has no call {}", id.short())));
+    };
+    let other = match other {
+        None => match handle.previous(id).await? {
+            Some(record) => record,
+            None => {
+                return Ok(Err(
+                    "it is the first call of its task in the history".to_owned()
+                ));
+            }
+        },
+        Some(other) => match exactly(handle, &other).await? {
+            Some(record) => record,
+            None => return Ok(Err(format!("history has no call {}", other.short()))),
+        },
+    };
+    let work = move || Box::new(compare::compare(&one, &other));
+    let compared = tokio::task::spawn_blocking(work).await;
+    Ok(compared.map_err(|_| "the calls could not be compared".to_owned()))
+}
+
+async fn exactly(handle: &Handle, id: &TaskId) -> Result<Option<Record>> {
+    Ok(match handle.get(id.to_string()).await? {
+        Found::One(record) => Some(*record).filter(|record| record.id() == id),
+        Found::None | Found::Several(..) => None,
     })
 }

@@ -55,6 +55,8 @@ pub enum Context {
     Recall,
     /// The help overlay.
     Help,
+    /// What differs between two calls.
+    Diff,
     /// A dialog that asks for capital Y.
     Confirm,
     /// The Welcome screen without a broker.
@@ -154,6 +156,10 @@ pub enum Action {
     Undo,
     /// Look for a call of the past; again: among more of them.
     Recall,
+    /// Mark a call, to compare another one with it.
+    Mark,
+    /// Compare two calls.
+    Compare,
     /// Yes, in a dialog.
     Confirm,
     /// The harder yes of the question about a revoke: kill its process too.
@@ -213,6 +219,7 @@ impl Context {
             Self::Workers => "Workers",
             Self::Recall => "Recall a call",
             Self::Help => "Help",
+            Self::Diff => "Difference",
             Self::Confirm => "Question",
             Self::Welcome => "Welcome",
         }

@@ -2,7 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::history::{Count, Cursor, Filter, Found, Notice, Record, Row, Usual};
+use crate::history::{Comparison, Count, Cursor, Filter, Found, Notice, Record, Row, Usual};
 use crate::protocol::{TaskId, TaskName};
 
 /// Rows that are fetched at once.
@@ -36,6 +36,8 @@ pub enum Wish {
     Forget(TaskId, Timestamp),
     /// Take that back.
     Recollect(Box<Record>),
+    /// Compare a call with another one; `None`: with the call of the same task before it.
+    Compare(TaskId, Option<TaskId>),
     /// What the recall popup asks, with the number of its question.
     Recall(u64, Question),
 }
@@ -74,6 +76,8 @@ pub enum Asked {
 pub enum Purpose {
     /// To be shown in Result.
     Show,
+    /// To be shown as it is now, if it is still looked at: another program wrote.
+    Renew,
     /// To be loaded into the form.
     Load,
     /// To be called again.
@@ -103,9 +107,17 @@ pub enum Told {
     /// Calls without an answer.
     Unresolved(Vec<Record>),
     /// A call was deleted: what was there.
-    Forgotten(Option<Box<Record>>),
+    Forgotten(TaskId, Option<Box<Record>>),
+    /// A call could not be deleted.
+    NotForgotten(TaskId, Error),
     /// A call is there again.
-    Recollected,
+    Recollected(TaskId),
+    /// What was deleted could not be brought back.
+    NotRecollected(Box<Record>, Error),
+    /// What differs between two calls; a text: why there is nothing to compare.
+    Compared(std::result::Result<Box<Comparison>, String>),
+    /// Nothing to be told: a record was taken.
+    Kept,
     /// The answer to a question of the recall popup, or why there is none.
     Recall(u64, Result<Answer>),
     /// Something could not be asked or done.

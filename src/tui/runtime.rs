@@ -101,6 +101,7 @@ impl Model for State {
 pub async fn run(setup: Setup, past: Past) -> Result<Ended> {
     let clock = Clock::default();
     let mut state = State::new(&setup, clock.now());
+    state.shared.keeping = past.keeping();
     state.shared.scribe = Some(past.scribe);
     // One line: the rest says the check.
     if let Some((first, more)) = past.warnings.split_first() {

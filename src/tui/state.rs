@@ -15,7 +15,7 @@ use jiff::tz::TimeZone;
 
 use super::keymap::Context;
 use super::panes::{Pane, call, history, queues, result, tasks, workers};
-use super::popups::help;
+use super::popups::{diff, help};
 use super::recall;
 use super::theme::Theme;
 use super::{Setup, Target};
@@ -48,6 +48,8 @@ pub struct State {
     pub overlay: Option<Overlay>,
     /// The calls of the past to choose from, under the overlay, while that is open.
     pub recall: recall::State,
+    /// What is there again when the help closes that was opened over it.
+    pub beneath: Option<Overlay>,
     /// Lines about what happened elsewhere.
     pub notices: Notices,
     /// The list of tasks.
@@ -103,8 +105,22 @@ pub struct Shared {
     pub revokes: Revokes,
     /// Who writes calls down; `None`: nobody does.
     pub scribe: Option<Scribe>,
+    /// Where calls are kept.
+    pub keeping: Keeping,
     /// How long tasks took before.
     pub usual: HashMap<TaskName, Usual>,
+}
+
+/// Where the calls of this run are kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Keeping {
+    /// On disk.
+    #[default]
+    Disk,
+    /// In memory until the end of the program, because that was asked for.
+    Memory,
+    /// In memory until the disk is back: why, and what to do.
+    Failed(Error),
 }
 
 /// The way to a backend that has no link of its own.
@@ -115,6 +131,8 @@ static NO_WAY: Way = Way::Unknown;
 pub enum Overlay {
     /// The keys.
     Help(help::State),
+    /// What differs between two calls.
+    Diff(diff::State),
     /// Shall this call be revoked? The id is the one it was asked for, whatever is selected now.
     Revoke {
         /// Which.
@@ -161,6 +179,7 @@ impl State {
             full: false,
             overlay: None,
             recall: recall::State::default(),
+            beneath: None,
             notices: Notices::default(),
             tasks: tasks::State::new(setup.target.demo),
             call: call::State::default(),
@@ -185,6 +204,7 @@ impl State {
     pub fn context(&self) -> Context {
         match &self.overlay {
             Some(Overlay::Help(_)) => return Context::Help,
+            Some(Overlay::Diff(_)) => return Context::Diff,
             Some(Overlay::Revoke { .. } | Overlay::Quit { .. }) => return Context::Confirm,
             None => {}
         }
@@ -226,6 +246,7 @@ impl Shared {
             calls: Calls::default(),
             revokes: Revokes::default(),
             scribe: None,
+            keeping: Keeping::default(),
             usual: HashMap::new(),
         }
     }

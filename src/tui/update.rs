@@ -54,7 +54,7 @@ fn tick(state: &mut State, now: Now) -> Outcome {
     }
     redraw |= state.notices.tick(now);
     redraw |= state.call.tick(now);
-    history::tick(state, now);
+    redraw |= history::tick(state, now);
     redraw |= calls::ages(state);
     let mut effects = calls::investigate(state, now);
     effects.extend(calls::ask_for_queue(state, now));

@@ -145,6 +145,9 @@ fn right(state: &State, pane: Pane, scene: &Scene<'_>) -> Option<(Role, String)>
 /// A spinner while the call that Result shows is waited for.
 fn spinning(state: &State, scene: &Scene<'_>) -> Option<(Role, String)> {
     let call = state.result.shown(&state.shared)?;
+    if state.shared.calls.visits(call.id()) {
+        return None;
+    }
     let elapsed = scene.now.mono.since(call.timeline.created.mono);
     let spin = spinner(elapsed, scene.theme()).to_owned();
     call.state().is_waiting().then_some((Role::Run, spin))
@@ -158,7 +161,9 @@ fn below(state: &State, pane: Pane, width: usize, scene: &Scene<'_>) -> String {
         Pane::Call => call::view::place(&state.call).unwrap_or_default(),
         Pane::Result => {
             let shown = state.result.shown(&state.shared);
+            let visits = shown.is_some_and(|call| state.shared.calls.visits(call.id()));
             match shown.map(|call| (call.state().is_waiting(), call.whereabouts())) {
+                Some((true, _)) if visits => "as written down".to_owned(),
                 Some((true, _)) => "live".to_owned(),
                 Some((false, Some(_))) => "] timeline, diagnosis".to_owned(),
                 _ => String::new(),

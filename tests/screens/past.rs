@@ -6,7 +6,7 @@ use umbel::call::{Call, CallState, Fact};
 use umbel::client::{Command, Event};
 use umbel::clock::Now;
 use umbel::history::store::Store;
-use umbel::history::{Filter, Known, Origin, Record, Scribe};
+use umbel::history::{Filter, Known, Origin, Record, Scribe, compare};
 use umbel::protocol::result::State as TaskState;
 use umbel::protocol::{Json, Options, QueueName, Signature, TaskId};
 use umbel::tui::effect::Effect;
@@ -18,7 +18,7 @@ use crate::stage::{Stage, failure, result};
 
 const HOUR: Duration = Duration::from_hours(1);
 
-fn scribe() -> Scribe {
+pub fn scribe() -> Scribe {
     Scribe {
         origin: Origin {
             broker: "amqp://localhost:5672/".to_owned(),
@@ -28,14 +28,14 @@ fn scribe() -> Scribe {
     }
 }
 
-fn stage(width: u16, height: u16) -> Stage {
+pub fn stage(width: u16, height: u16) -> Stage {
     let mut stage = Stage::new(width, height);
     stage.state.shared.scribe = Some(scribe());
     stage.shop()
 }
 
 /// A call that was made `ago` before `now` and sent.
-fn call(number: u64, kwargs: &[(&str, Json)], now: Now, ago: Duration) -> (Call, Now) {
+pub fn call(number: u64, kwargs: &[(&str, Json)], now: Now, ago: Duration) -> (Call, Now) {
     let at = Now {
         wall: now.wall - ago,
         mono: now.mono,
@@ -57,12 +57,12 @@ fn call(number: u64, kwargs: &[(&str, Json)], now: Now, ago: Duration) -> (Call,
     (call, at)
 }
 
-fn record(call: &Call, at: Now) -> Record {
+pub fn record(call: &Call, at: Now) -> Record {
     Record::of(call, &scribe(), Known::default(), at)
 }
 
 /// Five calls of the last hours, as the disk has them.
-fn records(now: Now) -> Vec<Record> {
+pub fn records(now: Now) -> Vec<Record> {
     let order = |number: u64| [("order_id", Json::from(number))];
     let ended = |number: u64, ago: u32, fact: fn(&TaskId) -> Fact| {
         let (mut call, at) = call(number, &order(number), now, HOUR * ago);
@@ -86,7 +86,7 @@ fn records(now: Now) -> Vec<Record> {
 }
 
 /// Answers what History asked, as the disk would.
-fn answer(stage: &mut Stage, store: &Store) {
+pub fn answer(stage: &mut Stage, store: &Store) {
     let wishes = std::mem::take(&mut stage.effects);
     let mut told = Vec::new();
     for effect in wishes {
@@ -100,6 +100,29 @@ fn answer(stage: &mut Stage, store: &Store) {
                 first: before.is_none(),
                 rows: store.page(&filter, before, 200).expect("a page"),
             }),
+            Effect::History(Wish::Compare(id, other)) => {
+                let one = |id| {
+                    store
+                        .records(&Filter::default(), None, 999)
+                        .expect("records")
+                        .0
+                        .into_iter()
+                        .find(|record: &Record| record.id() == &id)
+                };
+                let other = match other {
+                    Some(other) => one(other),
+                    None => store.previous(&id).expect("a record"),
+                };
+                let compared = one(id).zip(other);
+                let compared = compared.map(|(one, other)| Box::new(compare(&one, &other)));
+                told.push(Told::Compared(
+                    compared.ok_or_else(|| "nothing to compare".to_owned()),
+                ));
+            }
+            Effect::History(Wish::Get(id, purpose)) => {
+                let found = store.get(id.as_str()).expect("a record");
+                told.push(Told::Got(found, purpose));
+            }
             Effect::History(Wish::Counts(filter)) => {
                 let open = Filter {
                     states: vec![CallState::Timeout],
@@ -115,7 +138,7 @@ fn answer(stage: &mut Stage, store: &Store) {
     stage.tell(Message::History(told));
 }
 
-fn listed(width: u16, height: u16) -> (Stage, Store) {
+pub fn listed(width: u16, height: u16) -> (Stage, Store) {
     let mut stage = stage(width, height);
     let mut store = Store::memory().expect("a store in memory");
     store.upsert(&records(stage.now)).expect("records are kept");
@@ -135,6 +158,8 @@ fn looks_of_the_calls_on_disk() {
     look("past_filter", &stage);
     let mut stage = self::stage(80, 24);
     stage.keys("4");
+    stage.tell(Message::Tick);
+    answer(&mut stage, &Store::memory().expect("a store in memory"));
     look("past_empty", &stage);
 }
 

@@ -30,6 +30,15 @@ pub(super) struct Desk {
     debt: Option<Debt>,
     /// Writes since too old calls were looked for.
     written: usize,
+    watch: Option<Watch>,
+}
+
+/// How other programs' writes are noticed.
+struct Watch {
+    every: Duration,
+    due: Moment,
+    /// Which file it was, and its writes of others.
+    seen: Option<(Option<Identity>, i64)>,
 }
 
 /// What a disk that failed has to get when it is back.
@@ -67,11 +76,23 @@ impl Desk {
             clock: Clock::default(),
             debt: None,
             written: PRUNE_EVERY,
+            watch: None,
         };
         if let Some(trouble) = trouble {
             desk.owe(&trouble);
         }
         Some(desk)
+    }
+
+    /// The same, looking this often whether others wrote.
+    pub(super) fn watching(mut self, every: Option<Duration>) -> Self {
+        self.watch = every.map(|every| Watch {
+            every,
+            due: self.clock.now().mono,
+            seen: None,
+        });
+        self.look_around();
+        self
     }
 
     /// Writes records; where the disk fails, into memory. What must not go to disk goes no further than here.
@@ -209,16 +230,44 @@ impl Desk {
         if self.written >= PRUNE_EVERY {
             return Some(Duration::ZERO);
         }
-        let debt = self.debt.as_ref()?;
-        Some(debt.retry_at.since(self.clock.now().mono))
+        let retry = self.debt.as_ref().map(|debt| debt.retry_at);
+        let watch = self.watch.as_ref().map(|watch| watch.due);
+        let watch = watch.filter(|_| self.store.path().is_some());
+        let due = retry.into_iter().chain(watch).min()?;
+        Some(due.since(self.clock.now().mono))
     }
 
     /// Does what is due.
     pub(super) fn chore(&mut self) {
         if self.written >= PRUNE_EVERY {
             self.prune();
-        } else {
+            return;
+        }
+        let now = self.clock.now().mono;
+        if self.debt.as_ref().is_some_and(|debt| debt.retry_at <= now) {
             self.pay();
+        }
+        self.look_around();
+    }
+
+    /// Says so if others wrote since the last look, or put another file in the place of ours.
+    fn look_around(&mut self) {
+        let now = self.clock.now().mono;
+        let Some(watch) = self.watch.as_mut().filter(|watch| watch.due <= now) else {
+            return;
+        };
+        watch.due = now.after(watch.every);
+        let before = watch.seen;
+        self.follow();
+        let Ok(version) = self.store.writes_of_others() else {
+            return;
+        };
+        let seen = (self.store.identity(), version);
+        if before.is_some_and(|before| before != seen) {
+            (self.tell)(Notice::Changed);
+        }
+        if let Some(watch) = &mut self.watch {
+            watch.seen = Some(seen);
         }
     }
 

@@ -88,6 +88,11 @@ impl Handle {
         self.ask(move |desk| desk.get(&id))
     }
 
+    /// The call of the same task before this one: see [`Store::previous`].
+    pub fn previous(&self, id: TaskId) -> Reply<Option<Record>> {
+        self.ask(move |desk| desk.read(&|store| store.previous(&id)))
+    }
+
     /// How many calls: see [`Store::count`].
     pub fn count(&self, filter: Filter) -> Reply<Count> {
         self.ask(move |desk| desk.count(&filter))

@@ -105,7 +105,8 @@ fn signature(call: &Signature) -> Json {
         .done()
 }
 
-fn options(options: &Options) -> Json {
+/// Options as they are written down: what was not asked for is left out.
+pub(crate) fn options(options: &Options) -> Json {
     let (countdown, eta) = match options.start {
         Some(Start::After(after)) => (Some(seconds(after)), None),
         Some(Start::At(at)) => (None, Some(at.to_string())),

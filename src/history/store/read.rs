@@ -122,6 +122,31 @@ impl Store {
         self.told(found.and_then(|body| body.map(|body| body.record()).transpose()))
     }
 
+    /// The call of the same task that was made before this one.
+    ///
+    /// # Errors
+    /// The database cannot be read, or the record in it cannot.
+    pub fn previous(&self, id: &TaskId) -> Result<Option<Record>, Trouble> {
+        let sql = format!(
+            "{BODY} WHERE c.number = (SELECT max(p.number) FROM calls AS p JOIN calls AS it
+                ON p.task = it.task AND p.number < it.number WHERE it.id = ?1)"
+        );
+        let found = self.connection.query_row(&sql, [id.as_str()], body);
+        let found = found.optional().map_err(Reason::from);
+        self.told(found.and_then(|body| body.map(|body| body.record()).transpose()))
+    }
+
+    /// Changes whenever another program writes; a write of ours leaves it as it is (SQLite's `data_version`).
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn writes_of_others(&self) -> Result<i64, Trouble> {
+        let version = self
+            .connection
+            .pragma_query_value(None, "data_version", |row| row.get(0));
+        self.told(version.map_err(Reason::from))
+    }
+
     /// Whether there is a call of exactly this id; a database that cannot be read has none.
     pub(in crate::history) fn has(&self, id: &TaskId) -> bool {
         let sql = "SELECT 1 FROM calls WHERE id = ?1";

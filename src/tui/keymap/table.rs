@@ -38,9 +38,9 @@ pub fn rows(context: Context) -> impl Iterator<Item = &'static Row> {
 }
 
 use Context::{
-    CallButton, CallChoice, CallEdit, CallJson, CallMore, CallNav, CallOption, Confirm, Filter,
-    Help, History, HistoryFilter, Queues, Recall, Result, Running, Tasks, TypeName, Welcome,
-    Workers,
+    CallButton, CallChoice, CallEdit, CallJson, CallMore, CallNav, CallOption, Confirm, Diff,
+    Filter, Help, History, HistoryFilter, Queues, Recall, Result, Running, Tasks, TypeName,
+    Welcome, Workers,
 };
 
 const ALL: &[Context] = Context::VARIANTS;
@@ -52,7 +52,7 @@ const PANES: &[Context] = &[
 ];
 const TYPING: &[Context] = &[Filter, HistoryFilter, TypeName, CallEdit, CallJson, Recall];
 const FILTERS: &[Context] = &[Filter, HistoryFilter];
-const LISTS: &[Context] = &[History, Queues, Workers];
+const LISTS: &[Context] = &[Queues, Workers];
 const RESULTS: &[Context] = &[Result, Running];
 
 /// A row that holds in more contexts than this is not about the context at hand.
@@ -310,6 +310,10 @@ pub static TABLE: &[Row] = &[
         .help("History", "filter: state:fail"),
     row(&[History], &[plain(KeyCode::Delete)], Action::Forget).help("History", "forget the call"),
     row(&[History], &[typed('u')], Action::Undo).help("History", "take back Del"),
+    row(&[History], &[typed(' ')], Action::Mark).help("History", "mark the call for ="),
+    row(&[History], &[typed('=')], Action::Compare)
+        .hint(45, "diff")
+        .help("History", "compare with the marked, or the one before"),
     row(RESULTS, &[typed('.')], Action::Again).help("Result", "call again"),
     row(RESULTS, &[typed('E')], Action::Load).help("Result", "load into the form"),
     row(
@@ -403,6 +407,20 @@ pub static TABLE: &[Row] = &[
         .hint(u8::MAX, "close help")
         .help("Help", "close the help"),
     row(
+        &[Diff],
+        &[plain(KeyCode::Esc), typed('='), plain(KeyCode::Enter)],
+        Action::Back,
+    )
+    .hint(10, "close")
+    .help("Difference", "close"),
+    row(&[Diff], &[typed('q')], Action::Quit).help("Difference", "close"),
+    row(&[Diff], &[typed('y')], Action::Copy)
+        .hint(20, "copy")
+        .help("Difference", "copy all of it"),
+    row(&[Diff], &[typed('?'), plain(KeyCode::F(1))], Action::Help)
+        .hint(u8::MAX, "help")
+        .help("Difference", "help for this place"),
+    row(
         &[Confirm],
         &[
             plain(KeyCode::Esc),
@@ -427,7 +445,7 @@ pub static TABLE: &[Row] = &[
     planned(&[typed('p')], "profiles"),
     planned(&[typed('s')], "sorting"),
     planned(&[typed('x')], "the action menu"),
-    planned(&[typed(' ')], "freezing the screen").except(&[CallChoice]),
+    planned(&[typed(' ')], "freezing the screen").except(&[CallChoice, History]),
     planned(&[typed('e'), plain(KeyCode::F(4))], "the external editor"),
     planned(&[typed('v'), plain(KeyCode::F(3))], "the pager"),
     planned(&[typed('K')], "explanations"),

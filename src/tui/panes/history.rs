@@ -1,11 +1,14 @@
 //! History: the calls of this run and of earlier ones, newest first, as they lie on disk. Holds the pages that were looked at; asks for
 //! more, reads none itself.
 
+pub mod difference;
 pub mod list;
 pub mod terms;
 pub mod view;
 
 use std::time::Duration;
+
+use jiff::civil::Date;
 
 use super::{Ask, Pane, Typed, step};
 use crate::clock::{Moment, Now, Timestamp};
@@ -14,22 +17,34 @@ use crate::protocol::TaskId;
 use crate::tui::keymap::{Action, Context};
 use crate::tui::past::{Asked, Purpose, Wish};
 use crate::tui::state::Calls;
-use crate::tui::widgets::{Field, Followed, Picked};
+use crate::tui::widgets::{Field, Followed, Picked, Step};
 use list::List;
 
 pub use view::{list_height, right};
 
-/// How often the disk is looked at while the list is shown: other programs write there too.
-const LOOK_AGAIN: Duration = Duration::from_secs(3);
+/// The disk is looked at no oftener than this while calls come and go.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Deleted calls that can be taken back.
 const UNDO: usize = 50;
+
+/// Where the cursor stands while calls come and go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Stand {
+    /// On the newest call: nobody has moved it.
+    #[default]
+    Newest,
+    /// On its call.
+    Chosen,
+    /// On its way to the last call there is: pages are fetched until it is there.
+    End,
+}
 
 /// What the pane remembers.
 #[derive(Debug, Default)]
 pub struct State {
     picked: Picked<TaskId>,
-    chosen: bool,
+    stand: Stand,
     list: List,
     field: Field,
     typing: bool,
@@ -41,7 +56,15 @@ pub struct State {
     number: u64,
     /// The page that is under way begins there.
     loading: Option<Cursor>,
+    /// What is listed may be old.
+    stale: bool,
     looked_at: Option<Moment>,
+    /// The day of the times that are listed.
+    day: Option<Date>,
+    /// The call that another one is to be compared with.
+    marked: Option<TaskId>,
+    /// Calls that are being deleted.
+    forgetting: Vec<TaskId>,
     /// Calls of this run that the list is made of.
     made_of: usize,
     wishes: Vec<Wish>,
@@ -82,38 +105,55 @@ impl State {
         }
     }
 
-    /// Time passes: the disk is looked at when the program starts, and every few seconds while the list is seen.
-    pub fn tick(&mut self, seen: bool, now: Now) {
+    /// Time passes: the disk is looked at when the program starts, and when something was written while the list is seen. Returns
+    /// whether the times of the list are another day's now.
+    pub fn tick(&mut self, seen: bool, today: Date, now: Now) -> bool {
         let due = match self.looked_at {
             None => true,
-            Some(at) => seen && now.mono.since(at) >= LOOK_AGAIN,
+            Some(at) => seen && self.stale && now.mono.since(at) >= LOOK_AGAIN,
         };
         if due {
             self.look(now);
         }
+        let day = self.day.replace(today);
+        seen && day.is_some_and(|day| day != today)
     }
 
-    /// What is listed may be old: the disk is looked at with the next tick.
+    /// What is listed may be old: the disk is looked at soon.
     pub fn stale(&mut self) {
-        self.looked_at = None;
+        self.stale = true;
     }
 
     /// Looks at the disk now.
     pub fn look(&mut self, now: Now) {
         self.looked_at = Some(now.mono);
+        self.stale = false;
         self.fetch_first();
+        let top = self.picked.scroll().offset;
+        if let Some(before) = self.list.page_of(top).filter(|_| self.loading.is_none()) {
+            self.fetch(before);
+        }
     }
 
     fn fetch_first(&mut self) {
         if self.problem.is_some() {
             return;
         }
+        self.ask_page(None);
+        self.wishes.push(Wish::Counts(self.filter.clone()));
+    }
+
+    fn fetch(&mut self, before: Cursor) {
+        self.loading = Some(before);
+        self.ask_page(Some(before));
+    }
+
+    fn ask_page(&mut self, before: Option<Cursor>) {
         self.wishes.push(Wish::Page {
             asked: Asked::List(self.number),
             filter: self.filter.clone(),
-            before: None,
+            before,
         });
-        self.wishes.push(Wish::Counts(self.filter.clone()));
     }
 
     /// A page came. Returns whether anything changed.
@@ -121,14 +161,22 @@ impl State {
         if number != self.number {
             return false;
         }
-        if !first {
-            self.loading = None;
+        let before = if first { None } else { self.loading.take() };
+        if !first && before.is_none() {
+            return false;
         }
-        let changed = self.list.page(first, rows);
+        let changed = self.list.page(before, rows);
         if changed {
             self.make(around);
         }
+        self.fetch_more(around.height);
         changed
+    }
+
+    /// The disk could not be asked: what was on its way does not come.
+    pub fn failed(&mut self) {
+        self.loading = None;
+        self.arrive();
     }
 
     /// Calls were counted. Returns whether that is news.
@@ -142,13 +190,35 @@ impl State {
 
     /// A call was deleted.
     pub fn forgot(&mut self, record: Record, around: Around<'_>, now: Now) {
+        self.forgetting.retain(|id| id != record.id());
         self.list.gone(record.id(), true);
+        if self.marked.as_ref() == Some(record.id()) {
+            self.marked = None;
+        }
         if self.forgotten.len() == UNDO {
             self.forgotten.remove(0);
         }
         self.forgotten.push(record);
         self.make(around);
         self.look(now);
+    }
+
+    /// A call was not deleted, or was not there.
+    pub fn not_forgot(&mut self, id: &TaskId) {
+        self.forgetting.retain(|other| other != id);
+        self.stale();
+    }
+
+    /// What was deleted could not be brought back: it still can be.
+    pub fn not_recollected(&mut self, record: Record, around: Around<'_>) {
+        self.list.gone(record.id(), true);
+        self.forgotten.push(record);
+        self.make(around);
+    }
+
+    /// The call that another one is to be compared with.
+    pub fn marked(&self) -> Option<&TaskId> {
+        self.marked.as_ref()
     }
 
     /// Calls were made: the cursor stays on its call, or on the newest while nobody has moved it.
@@ -167,13 +237,16 @@ impl State {
 
     fn settle(&mut self, height: usize) {
         let (list, len) = (&self.list, self.list.len());
-        if self.chosen {
-            if self.picked.follow(len, height, id_at(list)) == Followed::Lost {
-                let row = self.picked.scroll().selected;
-                self.picked.select(row, len, height, id_at(list));
+        let row = match self.stand {
+            Stand::Newest => Some(0),
+            Stand::End => Some(len.saturating_sub(1)),
+            Stand::Chosen => {
+                let gone = self.picked.follow(len, height, id_at(list)) == Followed::Lost;
+                gone.then(|| self.picked.scroll().selected)
             }
-        } else {
-            self.picked.select(0, len, height, id_at(list));
+        };
+        if let Some(row) = row {
+            self.picked.select(row, len, height, id_at(list));
         }
     }
 
@@ -196,16 +269,23 @@ impl State {
     }
 
     fn filter_changed(&mut self, around: Around<'_>) {
+        let filter = terms::read(self.field.text());
+        if filter.as_ref().is_ok_and(|filter| *filter == self.filter) && self.problem.is_none() {
+            return;
+        }
         self.number += 1;
         self.loading = None;
-        self.chosen = false;
-        self.list.clear();
-        match terms::read(self.field.text()) {
+        self.stand = Stand::Newest;
+        match filter {
             Ok(filter) => {
                 self.filter = filter;
                 self.problem = None;
+                self.list.expect_another();
             }
-            Err(problem) => self.problem = Some(problem),
+            Err(problem) => {
+                self.problem = Some(problem);
+                self.list.clear();
+            }
         }
         self.fetch_first();
         self.make(around);
@@ -217,7 +297,12 @@ impl State {
             let list = &self.list;
             let height = around.height;
             self.picked.step(step, list.len(), height, id_at(list));
-            self.chosen = true;
+            let more = list.next_page().is_some();
+            self.stand = if step == Step::Last && more {
+                Stand::End
+            } else {
+                Stand::Chosen
+            };
             self.fetch_more(height);
             return None;
         }
@@ -230,27 +315,51 @@ impl State {
                 self.filter_changed(around);
             }
             Action::Back => return Some(Ask::Focus(Pane::Tasks)),
-            Action::Undo => return Some(self.undo(around, now)),
+            Action::Undo => return Some(self.undo(around)),
+            Action::Mark => self.mark(),
             action => return Some(self.with_selected(action, now)),
         }
         None
     }
 
+    /// The last call is reached, or as far as it can be.
+    fn arrive(&mut self) {
+        if self.stand == Stand::End {
+            self.stand = Stand::Chosen;
+        }
+    }
+
     /// The next page before the cursor comes to the end.
     fn fetch_more(&mut self, height: usize) {
         let row = self.picked.row().unwrap_or_default();
-        let near = row + 2 * height.max(10) >= self.list.len();
+        let near = self.stand == Stand::End || row + 2 * height.max(10) >= self.list.len();
         if !near || self.loading.is_some() {
             return;
         }
-        if let Some(before) = self.list.next_page() {
-            self.loading = Some(before);
-            self.wishes.push(Wish::Page {
-                asked: Asked::List(self.number),
-                filter: self.filter.clone(),
-                before: Some(before),
-            });
+        match self.list.next_page() {
+            Some(before) => self.fetch(before),
+            None => self.arrive(),
         }
+    }
+
+    /// Marks the call under the cursor; once more takes that back.
+    fn mark(&mut self) {
+        let selected = self.picked.key().cloned();
+        self.marked = selected.filter(|id| self.marked.as_ref() != Some(id));
+    }
+
+    /// The marked call, if another one is selected; else the one before the selected.
+    fn compare(&self, id: TaskId) -> Ask {
+        let other = self.marked.clone().filter(|marked| *marked != id);
+        Ask::History(Wish::Compare(id, other))
+    }
+
+    fn forget(&mut self, id: TaskId, now: Now) -> Ask {
+        if self.forgetting.contains(&id) {
+            return Ask::say("it is being forgotten");
+        }
+        self.forgetting.push(id.clone());
+        Ask::History(Wish::Forget(id, now.wall))
     }
 
     fn with_selected(&mut self, action: Action, now: Now) -> Ask {
@@ -262,18 +371,18 @@ impl State {
             Action::Copy => Ask::Copy(id.to_string(), "the task's id"),
             Action::Again => Ask::Recall(id, Purpose::Again),
             Action::Load => Ask::Recall(id, Purpose::Load),
-            Action::Forget => Ask::History(Wish::Forget(id, now.wall)),
+            Action::Compare => self.compare(id),
+            Action::Forget => self.forget(id, now),
             _ => Ask::NotHere,
         }
     }
 
-    fn undo(&mut self, around: Around<'_>, now: Now) -> Ask {
+    fn undo(&mut self, around: Around<'_>) -> Ask {
         let Some(record) = self.forgotten.pop() else {
             return Ask::say("nothing to undo");
         };
         self.list.gone(record.id(), false);
         self.make(around);
-        self.looked_at = Some(now.mono);
         Ask::History(Wish::Recollect(Box::new(record)))
     }
 }

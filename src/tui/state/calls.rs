@@ -13,8 +13,8 @@ pub struct Calls {
     places: HashMap<TaskId, usize>,
     /// Calls that changed since they were written down.
     changed: Vec<TaskId>,
-    /// A call of the past that is looked at; nothing is awaited of it.
-    visitor: Option<Call>,
+    /// A call of the past that is looked at, as history has it; nothing is awaited of it here.
+    visitor: Option<(Call, Record)>,
     /// What was written of calls that an earlier run made and this one listens for.
     adopted: HashMap<TaskId, Record>,
 }
@@ -30,7 +30,7 @@ impl Calls {
     /// The call with this id.
     pub fn get(&self, id: &TaskId) -> Option<&Call> {
         let own = self.places.get(id).and_then(|place| self.list.get(*place));
-        own.or_else(|| self.visitor.as_ref().filter(|call| call.id() == id))
+        own.or_else(|| self.visitor().filter(|call| call.id() == id))
     }
 
     /// A call that an earlier run made is listened for; `record` is what was written of it.
@@ -44,14 +44,38 @@ impl Calls {
         self.adopted.get(id)
     }
 
-    /// A call of the past is looked at.
-    pub fn visit(&mut self, call: Call) {
-        self.visitor = Some(call);
+    /// A call of the past is looked at; `record` is what is written of it. Returns whether that is news.
+    pub fn visit(&mut self, call: Call, record: Record) -> bool {
+        let known = self.visitor.as_ref().map(|(_, record)| record);
+        let news = known != Some(&record);
+        if news {
+            self.visitor = Some((call, record));
+        }
+        news
     }
 
     /// The call of the past that is looked at.
     pub fn visitor(&self) -> Option<&Call> {
-        self.visitor.as_ref()
+        self.visitor.as_ref().map(|(call, _)| call)
+    }
+
+    /// Whether this call is looked at only: nobody here listens for it.
+    pub fn visits(&self, id: &TaskId) -> bool {
+        !self.places.contains_key(id) && self.visitor().is_some_and(|call| call.id() == id)
+    }
+
+    /// Calls of earlier runs that are listened for and have no outcome yet.
+    pub fn adopted_open(&self) -> impl Iterator<Item = &TaskId> {
+        let open = self.list.iter().filter(|call| !call.state().is_final());
+        let open = open.filter(|call| self.adopted.contains_key(call.id()));
+        open.map(Call::id)
+    }
+
+    /// Another program heard more of a call than we did.
+    pub fn replace(&mut self, call: Call) {
+        if let Some(own) = self.get_mut(&call.id().clone()) {
+            *own = call;
+        }
     }
 
     /// The call with this id, to change it.

@@ -22,6 +22,9 @@ const STEP: Duration = Duration::from_secs(10);
 /// What terminals take by OSC 52.
 const CLIPBOARD: usize = 74_994;
 
+/// What is said of a call that is only looked at.
+const NOT_OURS: &str = "this umbel does not wait for it: umbel wait does, with its id";
+
 /// Does what a pane asks for.
 pub fn grant_all(state: &mut State, asks: Vec<Ask>, now: Now) -> Outcome {
     let mut outcome = Outcome::redraw();
@@ -103,6 +106,7 @@ fn ask_revoke(state: &mut State, id: TaskId, now: Now) {
 /// Changes how long a call is waited for. A call that is not waited for is waited for again.
 fn wait(state: &mut State, id: &TaskId, patience: Patience, now: Now) {
     let Some(call) = state.shared.calls.get_mut(id) else {
+        state.notices.done(NOT_OURS, now);
         return;
     };
     let text = if call.state().is_final() {
@@ -157,6 +161,7 @@ fn shorter(call: &mut Call, now: Now) -> String {
 /// Stops waiting for a call; we go on listening.
 pub fn detach(state: &mut State, id: &TaskId, now: Now) {
     let Some(call) = state.shared.calls.get_mut(id) else {
+        state.notices.done(NOT_OURS, now);
         return;
     };
     if call.state().is_waiting() {
@@ -256,13 +261,13 @@ pub fn tell(state: &mut State, id: &TaskId, now: Now) {
     let adopted = state.shared.calls.adopted(id).is_some();
     let kind = match call_state {
         CallState::LateOk | CallState::LateFail if !looking => NoticeKind::Late,
-        CallState::Ok if adopted && !looking => NoticeKind::Late,
+        CallState::Ok | CallState::Fail if adopted && !looking => NoticeKind::Late,
         CallState::Ok | CallState::NoResult => NoticeKind::Done,
         _ if looking => NoticeKind::Done,
         _ => NoticeKind::Problem,
     };
     let text = match call_state {
-        CallState::Ok | CallState::Fail if adopted => {
+        state if adopted && state.is_final() => {
             let name = last_part(call.signature.task.as_str());
             let short = id.short();
             format!(

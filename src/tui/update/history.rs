@@ -8,14 +8,15 @@ use crate::call::{Call, CallState};
 use crate::client::Command;
 use crate::clock::{Now, Timestamp};
 use crate::history::record::Waited;
-use crate::history::{Found, Known, Notice, Record, Scribe};
+use crate::history::{Comparison, Found, Known, Notice, Record, Scribe};
 use crate::protocol::TaskId;
 use crate::tui::effect::{Effect, Outcome};
 use crate::tui::keymap::{Action, Context};
-use crate::tui::panes::history::Around;
-use crate::tui::panes::{Ask, Pane, call};
+use crate::tui::panes::history::{Around, difference};
+use crate::tui::panes::{Ask, Pane, call, key};
 use crate::tui::past::{Asked, Purpose, Told, Wish};
-use crate::tui::state::{Shared, State};
+use crate::tui::popups::diff;
+use crate::tui::state::{Keeping, Overlay, Shared, State};
 use crate::tui::view::layout;
 
 /// Calls so old are not listened for any more: backends forget results after a day unless told otherwise.
@@ -23,6 +24,9 @@ const PICKED_UP: Duration = Duration::from_hours(7 * 24);
 
 /// A program that waits writes down the end of its waiting within this time.
 const GRACE: Duration = Duration::from_secs(5);
+
+/// Calls of earlier runs that are asked about when another program wrote.
+const RENEWED: usize = 50;
 
 /// What is said of a call whose reply queue is gone.
 const REPLY_LOST: &str =
@@ -41,7 +45,7 @@ pub fn told(state: &mut State, told: Vec<Told>, now: Now) -> Outcome {
 
 fn hear(state: &mut State, told: Told, now: Now) -> Outcome {
     match told {
-        Told::Notice(notice) => said(state, notice, now),
+        Told::Notice(notice) => return said(state, notice, now),
         Told::Usual(task, usual) => {
             state.shared.usual.extend(usual.map(|usual| (task, usual)));
         }
@@ -65,25 +69,104 @@ fn hear(state: &mut State, told: Told, now: Now) -> Outcome {
         }
         Told::Recall(number, answer) => return super::recall::answered(state, number, answer, now),
         Told::Unresolved(records) => return pick_up(state, records, now),
+        Told::Got(found, Purpose::Renew) => return renewed(state, found, now),
         Told::Got(found, purpose) => return got(state, found, purpose, now),
-        Told::Forgotten(record) => forgotten(state, record, now),
-        Told::Recollected => state.history.look(now),
-        Told::Trouble(error) => state.notices.done(error.message, now),
+        Told::Compared(compared) => show_difference(state, compared, now),
+        Told::Forgotten(id, record) => forgotten(state, &id, record, now),
+        Told::NotForgotten(id, error) => {
+            state.history.not_forgot(&id);
+            let text = format!("not forgotten: {}", error.message);
+            state.notices.problem(text, now);
+        }
+        Told::Recollected(id) => {
+            // It may have gone on meanwhile.
+            state.shared.calls.changed(&id);
+            state.history.look(now);
+        }
+        Told::NotRecollected(record, error) => {
+            let around = around(&state.shared, layout::rows(state, Pane::History));
+            state.history.not_recollected(*record, around);
+            let text = format!("not taken back: {}", error.message);
+            state.notices.problem(text, now);
+        }
+        Told::Kept => return Outcome::default(),
+        Told::Trouble(error) => {
+            state.history.failed();
+            state.notices.done(error.message, now);
+        }
     }
     Outcome::redraw()
 }
 
-fn said(state: &mut State, notice: Notice, now: Now) {
+fn said(state: &mut State, notice: Notice, now: Now) -> Outcome {
     match notice {
         Notice::InMemory(error) => {
-            let hint = error.hint.map(|hint| format!("; {hint}"));
+            let hint = error.hint.as_ref().map(|hint| format!("; {hint}"));
             let text = format!("history: {}{}", error.message, hint.unwrap_or_default());
             state.notices.problem(text, now);
+            state.shared.keeping = Keeping::Failed(error);
+            state.history.stale();
         }
         Notice::OnDisk(path) => {
             let text = format!("history is written to {} again", path.display());
             state.notices.done(text, now);
+            state.shared.keeping = Keeping::Disk;
+            state.history.stale();
         }
+        Notice::Changed => return others_wrote(state),
+    }
+    refresh(state);
+    Outcome::redraw()
+}
+
+/// Another program wrote: the list is looked at soon, and the calls that it may have heard more of.
+fn others_wrote(state: &mut State) -> Outcome {
+    state.history.stale();
+    let calls = &state.shared.calls;
+    let shown = state.result.shown_id().filter(|id| calls.visits(id));
+    let open = calls.adopted_open().take(RENEWED);
+    let renewed = shown.into_iter().chain(open);
+    let wishes = renewed.map(|id| Effect::History(Wish::Get(id.clone(), Purpose::Renew)));
+    Outcome {
+        redraw: false,
+        effects: wishes.collect(),
+    }
+}
+
+/// What history has of a call that another program may have heard more of.
+fn renewed(state: &mut State, found: Found, now: Now) -> Outcome {
+    let Found::One(record) = found else {
+        return Outcome::default();
+    };
+    let id = record.id().clone();
+    if state.shared.calls.visits(&id) {
+        let news = state.shared.calls.visit(record.to_call(now), *record);
+        state.result.refresh(&state.shared);
+        return Outcome {
+            redraw: news,
+            effects: Vec::new(),
+        };
+    }
+    let open = state.shared.calls.adopted_open().any(|open| *open == id);
+    if !open || !record.state.is_final() {
+        return Outcome::default();
+    }
+    state.shared.calls.replace(record.to_call(now));
+    state.result.refresh(&state.shared);
+    calls::tell(state, &id, now);
+    Outcome::redraw()
+}
+
+fn show_difference(state: &mut State, compared: Result<Box<Comparison>, String>, now: Now) {
+    match compared {
+        Ok(compared) if state.overlay.is_none() => {
+            let lines = difference::lines(&compared, &state.shared, now.wall);
+            let text = difference::text(&lines);
+            state.overlay = Some(Overlay::Diff(diff::State::new(lines, text)));
+        }
+        // Something else was opened meanwhile: it is not covered.
+        Ok(_) => {}
+        Err(reason) => state.notices.done(reason, now),
     }
 }
 
@@ -94,12 +177,14 @@ fn around(shared: &Shared, height: usize) -> Around<'_> {
     }
 }
 
-/// Time passes for the list of calls.
-pub fn tick(state: &mut State, now: Now) {
-    if state.shared.scribe.is_some() {
-        let seen = layout::sees(state, Pane::History);
-        state.history.tick(seen, now);
+/// Time passes for the list of calls. Returns whether it looks different now.
+pub fn tick(state: &mut State, now: Now) -> bool {
+    if state.shared.scribe.is_none() {
+        return false;
     }
+    let seen = layout::sees(state, Pane::History);
+    let today = now.wall.to_zoned(state.shared.zone.clone()).date();
+    state.history.tick(seen, today, now)
 }
 
 /// Calls were made, or the size changed.
@@ -110,13 +195,8 @@ pub fn refresh(state: &mut State) {
 
 /// Shows a call: one of this run as it is, another one as soon as it is fetched.
 pub fn show(state: &mut State, id: TaskId, now: Now) -> Outcome {
-    let own = state.shared.calls.get(&id);
-    let visits = state
-        .shared
-        .calls
-        .visitor()
-        .is_some_and(|call| *call.id() == id);
-    if own.is_some() && !visits {
+    let known = state.shared.calls.get(&id).is_some();
+    if known && !state.shared.calls.visits(&id) {
         return calls::show(state, id);
     }
     recall(state, id, Purpose::Show, now)
@@ -139,9 +219,16 @@ fn got(state: &mut State, found: Found, purpose: Purpose, now: Now) -> Outcome {
     let done = match purpose {
         Purpose::Show => {
             let id = record.id().clone();
-            state.shared.calls.visit(record.to_call(now));
-            return calls::show(state, id);
+            let follow = listen(state, &record, now);
+            if follow.is_none() {
+                state.shared.calls.visit(record.to_call(now), *record);
+            }
+            let mut outcome = calls::show(state, id);
+            outcome.effects.extend(follow);
+            return outcome;
         }
+        // Only for what is shown already.
+        Purpose::Renew => return Outcome::default(),
         Purpose::Load => load(state, &record, now),
         Purpose::Again => state.call.again(
             &record,
@@ -177,12 +264,22 @@ pub fn load(state: &mut State, record: &Record, now: Now) -> Result<Vec<Ask>, St
     Ok(vec![Ask::Focus(Pane::Call), Ask::Deaf, Ask::say(text)])
 }
 
-fn forgotten(state: &mut State, record: Option<Box<Record>>, now: Now) {
+fn forgotten(state: &mut State, id: &TaskId, record: Option<Box<Record>>, now: Now) {
     let Some(record) = record else {
+        state.history.not_forgot(id);
         state.notices.done("history has no such call", now);
         return;
     };
-    let text = format!("{} is forgotten; u takes that back", record.id().short());
+    let calls = &state.shared.calls;
+    let under_way = calls
+        .get(id)
+        .is_some_and(|call| call.whereabouts().is_some());
+    let goes_on = if under_way { "; the call goes on" } else { "" };
+    let shown = state.result.shown_id() == Some(id);
+    let still = if shown { "; Result still shows it" } else { "" };
+    let undo = key(Context::History, Action::Undo);
+    let short = id.short();
+    let text = format!("{short} is forgotten{goes_on}{still}; {undo} takes that back");
     state.notices.done(text, now);
     let around = around(&state.shared, layout::rows(state, Pane::History));
     state.history.forgot(*record, around, now);
@@ -199,11 +296,15 @@ pub fn keep(state: &mut State, now: Now) -> Vec<Effect> {
     let wishes = state.history.take_wishes().into_iter().map(Effect::History);
     let calls = changed.iter().filter_map(|id| shared.calls.get(id));
     let calls = calls.filter(|call| call.state() != CallState::Draft || call.refused());
-    calls
+    let saves = calls
         .map(|call| of(call, &scribe, shared.calls.adopted(call.id()), now))
-        .map(|record| Effect::History(Wish::Save(Box::new(record))))
-        .chain(wishes)
-        .collect()
+        .map(|record| Effect::History(Wish::Save(Box::new(record))));
+    let saves: Vec<Effect> = saves.collect();
+    let effects: Vec<Effect> = saves.into_iter().chain(wishes).collect();
+    if !changed.is_empty() {
+        state.history.stale();
+    }
+    effects
 }
 
 /// What is kept of a call. Of one that an earlier run made, that run knew some things better.
@@ -235,22 +336,15 @@ pub fn results_known(state: &mut State, now: Now) {
 fn pick_up(state: &mut State, records: Vec<Record>, now: Now) -> Outcome {
     let mut outcome = Outcome::redraw();
     let stored = matches!(state.shared.results, Results::Stored(_));
-    let backend = stored.then(|| state.shared.results.address());
     for record in records {
         let known = state.shared.calls.get(record.id()).is_some();
-        if known || !is_left_alone(&record, now) {
+        if known && !state.shared.calls.visits(record.id()) {
             continue;
         }
-        let mut call = record.pick_up(now);
-        let there = record.origin.backend.as_ref();
-        if backend
-            .as_ref()
-            .is_some_and(|here| there.is_none_or(|there| there == here))
-        {
-            let follow = Command::Follow(call.id().clone());
-            outcome.effects.push(Effect::Client(follow));
-            state.shared.calls.adopt(call, record);
-        } else if !stored && record.waited == Waited::Yes {
+        if let Some(follow) = listen(state, &record, now) {
+            outcome.effects.push(follow);
+        } else if !stored && record.waited == Waited::Yes && is_left_alone(&record, now) {
+            let mut call = record.pick_up(now);
             call.warnings.push(REPLY_LOST.to_owned());
             let scribe = Scribe::default();
             let record = of(&call, &scribe, Some(&record), now);
@@ -260,6 +354,25 @@ fn pick_up(state: &mut State, records: Vec<Record>, now: Now) -> Outcome {
     }
     refresh(state);
     outcome
+}
+
+/// Listens for a call of a run that has gone, if it has no outcome and its result will be where results are read here.
+fn listen(state: &mut State, record: &Record, now: Now) -> Option<Effect> {
+    let shared = &state.shared;
+    let Results::Stored(backend) = &shared.results else {
+        return None;
+    };
+    let here = shared.scribe.as_ref()?.origin.broker == record.origin.broker;
+    let there = record.origin.backend.as_ref();
+    let stored = there.is_none_or(|there| *there == backend.address());
+    let known = shared.calls.get(record.id()).is_some() && !shared.calls.visits(record.id());
+    if known || !here || !stored || !record.is_open() || !is_left_alone(record, now) {
+        return None;
+    }
+    let call = record.pick_up(now);
+    let follow = Command::Follow(call.id().clone());
+    state.shared.calls.adopt(call, record.clone());
+    Some(Effect::Client(follow))
 }
 
 /// Whether nobody waits for a call any more: its waiting has ended, or its time is over and nobody has said so.

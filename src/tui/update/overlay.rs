@@ -1,5 +1,6 @@
 //! What lies over the panes: help, and the questions. Enter is never yes, and a question is deaf at first.
 
+use super::calls;
 use super::keys::leave;
 use crate::client::{Command, Confirmed};
 use crate::clock::{Moment, Now};
@@ -7,12 +8,14 @@ use crate::protocol::TaskId;
 use crate::tui::effect::{Effect, Outcome};
 use crate::tui::input::Input;
 use crate::tui::keymap::{self, Action, Context};
+use crate::tui::panes::{self, Ask};
 use crate::tui::popups::{confirm, help};
 use crate::tui::state::{Overlay, State};
 
 /// Opens the help of the place at hand.
 pub fn help(state: &mut State) {
     let context = state.context();
+    state.beneath = state.overlay.take();
     state.overlay = Some(Overlay::Help(help::State::new(context)));
 }
 
@@ -20,6 +23,7 @@ pub fn help(state: &mut State) {
 pub fn act(state: &mut State, action: Action, now: Now) -> Outcome {
     match &mut state.overlay {
         Some(Overlay::Help(_)) => help_act(state, action),
+        Some(Overlay::Diff(_)) => diff_act(state, action, now),
         Some(Overlay::Revoke { id, since }) => {
             let (id, since) = (id.clone(), *since);
             revoke_act(state, action, &id, since, now)
@@ -34,7 +38,7 @@ fn help_act(state: &mut State, action: Action) -> Outcome {
         Action::Back | Action::Quit | Action::Help | Action::Enter
     );
     if closes {
-        state.overlay = None;
+        state.overlay = state.beneath.take();
         return Outcome::redraw();
     }
     let size = state.size;
@@ -46,6 +50,28 @@ fn help_act(state: &mut State, action: Action) -> Outcome {
         redraw: moved,
         effects: Vec::new(),
     }
+}
+
+fn diff_act(state: &mut State, action: Action, now: Now) -> Outcome {
+    let size = state.size;
+    let Some(Overlay::Diff(diff)) = &mut state.overlay else {
+        return Outcome::default();
+    };
+    if let Some(step) = panes::step(action) {
+        return Outcome {
+            redraw: diff.act(step, size),
+            effects: Vec::new(),
+        };
+    }
+    match action {
+        Action::Copy => {
+            let copied = Ask::Copy(diff.text().to_owned(), "the difference");
+            return calls::grant_all(state, vec![copied], now);
+        }
+        Action::Help => help(state),
+        _ => state.overlay = None,
+    }
+    Outcome::redraw()
 }
 
 /// What the question says changed: a yes on its way was meant for what it said before.

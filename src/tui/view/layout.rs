@@ -3,7 +3,7 @@
 use ratatui::layout::{Constraint, Layout, Rect};
 
 use crate::tui::panes::{Pane, history, queues, tasks, workers};
-use crate::tui::state::State;
+use crate::tui::state::{Keeping, State};
 
 /// Width of Tasks beside a tabbed pane.
 const TASKS: u16 = 27;
@@ -157,7 +157,10 @@ pub fn rows(state: &State, pane: Pane) -> usize {
     let large = Size::of(state.size.0, state.size.1) == Size::Large;
     match pane {
         Pane::Tasks => usize::from(tasks::view::list_height(height, large)),
-        Pane::History => history::list_height(height, state.history.filtering()),
+        Pane::History => {
+            let failed = matches!(state.shared.keeping, Keeping::Failed(_));
+            history::list_height(height, state.history.filtering(), failed)
+        }
         Pane::Queues => queues::list_height(height),
         Pane::Workers => workers::list_height(height),
         Pane::Call | Pane::Result => usize::from(height),

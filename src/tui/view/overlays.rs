@@ -1,4 +1,4 @@
-//! What lies over the panes: help, and the two questions. Says of a revoke what it really does.
+//! What lies over the panes: help, differences, and the two questions. Says of a revoke what it really does.
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
@@ -22,6 +22,7 @@ pub fn view(state: &State, area: Rect, buf: &mut Buffer) {
     let theme = state.shared.theme;
     match &state.overlay {
         Some(Overlay::Help(help)) => help.render(area, buf, theme),
+        Some(Overlay::Diff(diff)) => diff.render(area, buf, theme),
         Some(Overlay::Revoke { id, .. }) => {
             if let Some(call) = state.shared.calls.get(id) {
                 revoke(call, &state.shared).render(area, buf, theme);

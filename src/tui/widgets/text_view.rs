@@ -125,6 +125,19 @@ impl TextView {
         (0, 0)
     }
 
+    /// Rows of all of it at this width, counted up to `most`.
+    pub fn rows_within(&self, width: u16, most: u16) -> u16 {
+        let mut rows = 0_u16;
+        for line in 0..self.lines.len() {
+            let more = self.rows(line, width).len();
+            rows = rows.saturating_add(u16::try_from(more).unwrap_or(u16::MAX));
+            if rows >= most {
+                return most;
+            }
+        }
+        rows
+    }
+
     fn rows(&self, line: usize, width: u16) -> Vec<String> {
         let text = self.lines.get(line).map(|line| line.text.as_str());
         text.map_or_else(Vec::new, |text| wrap(text, usize::from(width)))

@@ -9,24 +9,34 @@ use crate::tui::past::PAGE;
 use crate::tui::state::Calls;
 
 /// One call of the list.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
+#[derive(Clone, Copy, Debug)]
+pub struct Entry<'a> {
     /// Which.
-    pub id: TaskId,
+    pub id: &'a TaskId,
     /// As it lies on disk; `None`: only this run knows it.
-    pub row: Option<Row>,
-    created: Timestamp,
+    pub row: Option<&'a Row>,
+}
+
+/// Where a call of the list comes from.
+#[derive(Clone, Debug)]
+enum Place {
+    /// Only this run knows it.
+    Own(TaskId),
+    /// A row of the disk.
+    Row(usize),
 }
 
 /// The list.
 #[derive(Debug, Default)]
 pub struct List {
     rows: Vec<Row>,
-    entries: Vec<Entry>,
+    entries: Vec<Place>,
     /// Calls that were deleted.
     gone: HashSet<TaskId>,
     /// Whether the disk has more than what was fetched.
     more: bool,
+    /// Whether the rows are those of the list that is wanted; those of an earlier one stay until it comes.
+    fetched: bool,
 }
 
 impl List {
@@ -40,14 +50,30 @@ impl List {
         self.entries.is_empty()
     }
 
+    /// Whether the list that is wanted has come.
+    pub fn is_fetched(&self) -> bool {
+        self.fetched
+    }
+
     /// The call in this row.
-    pub fn at(&self, row: usize) -> Option<&Entry> {
-        self.entries.get(row)
+    pub fn at(&self, row: usize) -> Option<Entry<'_>> {
+        self.entries.get(row).map(|place| self.entry(place))
     }
 
     /// The call with this id.
-    pub fn get(&self, id: &TaskId) -> Option<&Entry> {
-        self.entries.iter().find(|entry| entry.id == *id)
+    pub fn get(&self, id: &TaskId) -> Option<Entry<'_>> {
+        let mut entries = self.entries.iter().map(|place| self.entry(place));
+        entries.find(|entry| entry.id == id)
+    }
+
+    fn entry<'a>(&'a self, place: &'a Place) -> Entry<'a> {
+        match place {
+            Place::Own(id) => Entry { id, row: None },
+            Place::Row(index) => Entry {
+                id: &self.rows[*index].id,
+                row: Some(&self.rows[*index]),
+            },
+        }
     }
 
     /// Where the next page begins, if there is one.
@@ -56,37 +82,60 @@ impl List {
         last.map(|row| row.cursor)
     }
 
-    /// A page came. Returns whether anything changed.
-    pub fn page(&mut self, first: bool, rows: Vec<Row>) -> bool {
-        let full = rows.len() == PAGE;
-        if !first {
-            self.more = full;
-            let before = self.rows.last().map(|row| row.cursor);
-            let new = rows.into_iter();
-            let new = new.filter(|row| before.is_none_or(|before| row.cursor < before));
-            self.rows.extend(new);
+    /// Where a page begins that holds the call in this row of the list; `None`: the first page does.
+    pub fn page_of(&self, row: usize) -> Option<Cursor> {
+        let above = self.entries.get(..row)?.iter().rev();
+        let mut rows = above.filter_map(|place| match place {
+            Place::Row(index) => Some(*index),
+            Place::Own(_) => None,
+        });
+        let index = rows.next().filter(|index| *index >= PAGE / 2)?;
+        self.rows.get(index).map(|row| row.cursor)
+    }
+
+    /// A page came, of the calls before `before`: it takes the place of what was known of that stretch of time. Returns whether
+    /// anything changed.
+    pub fn page(&mut self, before: Option<Cursor>, rows: Vec<Row>) -> bool {
+        if before.is_none() && !std::mem::replace(&mut self.fetched, true) {
+            self.more = rows.len() == PAGE;
+            self.rows = rows;
             return true;
         }
-        if self.rows.starts_with(&rows) && (full || self.rows.len() == rows.len()) {
-            self.more |= full && self.rows.len() == rows.len();
+        let full = rows.len() == PAGE;
+        let end = rows.last().map(|row| row.cursor).filter(|_| full);
+        let above = |row: &Row| before.is_some_and(|before| row.cursor >= before);
+        let below = |row: &Row| end.is_some_and(|end| row.cursor < end);
+        let from = self.rows.partition_point(above);
+        let to = self.rows.partition_point(|row| !below(row)).max(from);
+        if self.rows[from..to] == rows[..] && (full || to == self.rows.len()) {
+            if to == self.rows.len() {
+                self.more = full;
+            }
             return false;
         }
-        let end = rows.last().map(|row| row.cursor).filter(|_| full);
-        let older = std::mem::take(&mut self.rows).into_iter();
-        let older: Vec<Row> = older
-            .filter(|row| end.is_some_and(|end| row.cursor < end))
-            .collect();
-        // Older pages stand as they were; without them there may be more.
-        self.more = full && (older.is_empty() || self.more);
-        self.rows = rows;
-        self.rows.extend(older);
+        // Between a page and older ones that it does not touch there may be calls that nobody fetched.
+        let touches = from < to;
+        let older = self.rows.split_off(to);
+        self.rows.truncate(from);
+        self.rows.extend(rows);
+        if full && touches && !older.is_empty() {
+            self.rows.extend(older);
+        } else {
+            self.more = full;
+        }
         true
     }
 
-    /// Another list is wanted.
-    pub fn clear(&mut self) {
-        self.rows.clear();
+    /// Another list is wanted; this one stays until it comes.
+    pub fn expect_another(&mut self) {
+        self.fetched = false;
         self.more = false;
+    }
+
+    /// There is nothing to list.
+    pub fn clear(&mut self) {
+        self.expect_another();
+        self.rows.clear();
     }
 
     /// A call was deleted, or is back.
@@ -101,23 +150,117 @@ impl List {
 
     /// Makes the list anew: calls of this run that no filter hides, and what the disk has.
     pub fn make(&mut self, calls: &Calls, filtered: bool) {
-        let seen: HashSet<&TaskId> = self.rows.iter().map(|row| &row.id).collect();
-        let own = calls.newest_first().filter(|call| {
-            !filtered && !seen.contains(call.id()) && !self.gone.contains(call.id())
-        });
-        let own = own.map(|call| Entry {
-            id: call.id().clone(),
-            row: None,
-            created: call.timeline.created.wall,
-        });
-        let kept = self.rows.iter().map(|row| Entry {
-            id: row.id.clone(),
-            row: Some(row.clone()),
-            created: row.created,
-        });
-        let mut entries: Vec<Entry> = own.chain(kept).collect();
-        // Of calls made at one moment the order stays.
-        entries.sort_by_key(|entry| std::cmp::Reverse(entry.created));
-        self.entries = entries;
+        let mut entries: Vec<(Timestamp, Place)> = Vec::with_capacity(self.rows.len());
+        if !filtered {
+            let seen: HashSet<&TaskId> = self.rows.iter().map(|row| &row.id).collect();
+            let own = calls
+                .newest_first()
+                .filter(|call| !seen.contains(call.id()) && !self.gone.contains(call.id()));
+            // What is older than all that was fetched comes with its page.
+            let oldest = self.rows.last().filter(|_| self.more);
+            let own = own
+                .filter(|call| oldest.is_none_or(|row| call.timeline.created.wall >= row.created));
+            let own = own.map(|call| (call.timeline.created.wall, Place::Own(call.id().clone())));
+            entries.extend(own);
+        }
+        let alone = entries.is_empty();
+        let rows = self.rows.iter().enumerate();
+        entries.extend(rows.map(|(index, row)| (row.created, Place::Row(index))));
+        if !alone {
+            // Of calls made at one moment the order stays.
+            entries.sort_by_key(|(created, _)| std::cmp::Reverse(*created));
+        }
+        self.entries = entries.into_iter().map(|(_, place)| place).collect();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::{Call, Fact};
+    use crate::clock::Now;
+    use crate::history::store::Store;
+    use crate::history::{Filter, Known, Record, Scribe};
+    use crate::protocol::{Options, Signature};
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    fn record(second: u64) -> Record {
+        let now = Now::fixed(Duration::from_secs(1_000 + second));
+        let signature = Signature {
+            task: "shop.refund".into(),
+            id: format!("{second}").as_str().into(),
+            args: Vec::new(),
+            kwargs: Vec::new(),
+            options: Options::default(),
+        };
+        let mut call = Call::new(signature, Duration::from_secs(10), now);
+        call.apply(Fact::Publishing, now);
+        Record::of(&call, &Scribe::default(), Known::default(), now)
+    }
+
+    fn ids(rows: &[Row]) -> Vec<String> {
+        rows.iter().map(|row| row.id.to_string()).collect()
+    }
+
+    proptest! {
+        // A thousand rows of SQLite each.
+        #![proptest_config(ProptestConfig::with_cases(10))]
+
+        /// Whatever others write and forget meanwhile, pages never leave a hole, and paging on ends with what the disk has.
+        #[test]
+        fn pages_come_together_to_what_the_disk_has(
+            steps in prop::collection::vec((0u8..5, 0u64..900, 1usize..450), 1..12),
+        ) {
+            let mut store = Store::memory().unwrap();
+            let mut list = List::default();
+            let all = Filter::default();
+            let ask = |store: &Store, before| store.page(&all, before, PAGE).unwrap();
+            for (what, first, count) in steps {
+                match what {
+                    0 => {
+                        let records: Vec<Record> = (first..first + count as u64).map(record).collect();
+                        store.upsert(&records).unwrap();
+                    }
+                    1 => {
+                        let now = Timestamp::UNIX_EPOCH;
+                        for second in (first..first + count as u64).step_by(3) {
+                            store.forget(&format!("{second}").as_str().into(), now).unwrap();
+                        }
+                    }
+                    2 => { list.page(None, ask(&store, None)); }
+                    3 => {
+                        list.make(&Calls::default(), false);
+                        let before = list.page_of(count);
+                        list.page(before, ask(&store, before));
+                    }
+                    _ => if let Some(before) = list.next_page() {
+                        list.page(Some(before), ask(&store, Some(before)));
+                    },
+                }
+                prop_assert!(list.rows.is_sorted_by(|one, next| one.cursor > next.cursor));
+            }
+            list.page(None, ask(&store, None));
+            let mut renewed = list.rows.get(PAGE - 1).map(|row| row.cursor).filter(|_| list.rows.len() > PAGE);
+            while let Some(before) = renewed {
+                let page = ask(&store, Some(before));
+                renewed = page.last().map(|row| row.cursor).filter(|_| page.len() == PAGE);
+                list.page(Some(before), page);
+            }
+            while let Some(before) = list.next_page() {
+                list.page(Some(before), ask(&store, Some(before)));
+            }
+            let mut whole = Vec::new();
+            let mut before = None;
+            loop {
+                let page = ask(&store, before);
+                before = page.last().map(|row| row.cursor);
+                let full = page.len() == PAGE;
+                whole.extend(page);
+                if !full { break; }
+            }
+            prop_assert_eq!(ids(&list.rows), ids(&whole));
+            prop_assert!(!list.page(None, ask(&store, None)));
+        }
     }
 }

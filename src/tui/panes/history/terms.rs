@@ -29,19 +29,34 @@ pub fn read(text: &str) -> Result<Filter, String> {
     Ok(filter)
 }
 
-/// The states whose name begins so, late ones among them: `fail` is LATE FAIL too.
+/// The states whose name begins so, late ones among them: `fail` is LATE FAIL too. Case, `_`, `-` and `?` do not count.
 fn states(name: &str) -> Result<Vec<CallState>, String> {
-    let wanted = name.to_lowercase();
+    let wanted = bare(name);
     let named = |state: &CallState| {
-        let name = state.to_string();
-        let name = name.strip_prefix("late_").unwrap_or(&name).to_owned();
-        name.starts_with(&wanted) || state.to_string().starts_with(&wanted)
+        let name = bare(&state.to_string());
+        let plain = name.strip_prefix("late").unwrap_or(&name);
+        [&name, plain, &bare(state.word())]
+            .into_iter()
+            .any(|name: &str| name.starts_with(&wanted))
     };
     let found: Vec<CallState> = CallState::iter().filter(named).collect();
-    if found.is_empty() {
-        return Err(format!("no state is called {name:?}"));
+    if found.is_empty() || wanted.is_empty() {
+        return Err(format!("No state is called {name:?}. Known: {}", known()));
     }
     Ok(found)
+}
+
+fn bare(name: &str) -> String {
+    let letters = name.chars().filter(|c| c.is_alphanumeric());
+    letters.flat_map(char::to_lowercase).collect()
+}
+
+/// The states that a call in the history may have, as they are typed.
+fn known() -> String {
+    let listed = CallState::iter()
+        .filter(|state| !matches!(state, CallState::Draft | CallState::Send | CallState::Lost));
+    let names: Vec<String> = listed.map(|state| state.to_string()).collect();
+    names.join(" ")
 }
 
 #[cfg(test)]
@@ -62,6 +77,11 @@ mod tests {
             read("state:late").unwrap().states,
             [CallState::LateOk, CallState::LateFail]
         );
-        assert!(read("state:zzz").unwrap_err().contains("zzz"));
+        assert_eq!(read("state:No-Task").unwrap().states, [CallState::NoTask]);
+        assert_eq!(read("state:sent?").unwrap().states.len(), 2);
+        for typed in ["state:zzz", "state:?"] {
+            let problem = read(typed).unwrap_err();
+            assert!(problem.contains("timeout late_ok"), "{problem}");
+        }
     }
 }

@@ -8,11 +8,14 @@ use super::State;
 use super::list::Entry;
 use crate::call::{Call, CallState};
 use crate::clock::{Now, Timestamp};
+use crate::error::Error;
 use crate::history::{Count, Row};
 use crate::protocol::python;
 use crate::text::human::count;
-use crate::text::width::cut;
-use crate::tui::panes::{Scene, last_part, paragraph, remote, role, table};
+use crate::text::width::{cells as cells_of, cut, wrap};
+use crate::tui::keymap::{Action, Context};
+use crate::tui::panes::{Scene, key, last_part, paragraph, remote, role, table};
+use crate::tui::state::{Keeping, Shared};
 use crate::tui::theme::Role;
 use crate::tui::widgets::{Cell, Column, Columns, Width};
 
@@ -30,19 +33,26 @@ const FLEETING: &str = "*";
 /// Lines below the table: the arguments of the selected call, and how many there are.
 const BELOW: usize = 2;
 
-/// Rows of the table in a pane of this height, with or without the line of the filter.
-pub fn list_height(height: u16, filtering: bool) -> usize {
-    usize::from(table::rows(
-        height.saturating_sub(u16::from(filtering)),
-        BELOW,
-    ))
+/// Lines of the banner while the disk cannot be used.
+const BANNER: u16 = 3;
+
+/// Rows of the table in a pane of this height, with or without the line of the filter and the banner.
+pub fn list_height(height: u16, filtering: bool, failed: bool) -> usize {
+    let banner = if failed { BANNER } else { 0 };
+    let above = u16::from(filtering) + banner.min(height / 4);
+    usize::from(table::rows(height.saturating_sub(above), BELOW))
 }
 
 /// The word at the right of the title.
 pub fn right(state: &State, scene: &Scene<'_>) -> (Role, String) {
     let calls = &scene.shared.calls;
     match (calls.waiting().count(), state.counts) {
-        (0, Some([all, ..])) if all.calls > all.fleeting => {
+        (0, _) if matches!(scene.shared.keeping, Keeping::Failed(_)) => {
+            (Role::Warn, "in memory".to_owned())
+        }
+        (0, Some([all, ..]))
+            if all.calls > all.fleeting && scene.shared.keeping == Keeping::Disk =>
+        {
             (Role::Dim, format!("{} kept", said(kept(all))))
         }
         (0, _) if calls.is_empty() => (Role::Dim, String::new()),
@@ -67,41 +77,83 @@ fn said(all: Count) -> String {
 
 /// Draws the pane inside its frame; returns where the caret belongs while a filter is typed.
 pub fn view(state: &State, area: Rect, buf: &mut Buffer, scene: &Scene<'_>) -> Option<Position> {
-    let theme = scene.theme();
+    let area = banner(area, buf, scene);
     let (caret, area) = filter(state, area, buf, scene);
     if state.list.is_empty() {
-        let text = match &state.problem {
-            Some(problem) => problem.clone(),
-            None if state.filtering() => "No call passes the filter.".to_owned(),
-            None if scene.shared.scribe.is_some() => {
-                "Calls made here are kept on this machine. None yet.".to_owned()
-            }
-            None => "Calls made here are kept until you quit. None yet.".to_owned(),
-        };
+        let (role, text) = empty(state, scene);
         let room = Rect::new(
             area.x + 1,
             area.y + 1,
             area.width.saturating_sub(2),
             area.height,
         );
-        paragraph(
-            &remote(&text),
-            Role::Dim,
-            room.intersection(area),
-            buf,
-            theme,
-        );
+        let room = room.intersection(area);
+        paragraph(&remote(&text), role, room, buf, scene.theme());
         return caret;
     }
     let columns = Columns::fit(&COLUMNS, area.width);
     let below = below(state, area.width, &columns, scene);
     let row = |index: usize| {
         let entry = state.list.at(index);
-        entry.map(|entry| cells(entry, scene)).into_iter().flatten()
+        entry
+            .map(|entry| cells(state, entry, scene))
+            .into_iter()
+            .flatten()
     };
     let rows = (&state.picked, state.list.len());
     table::draw(&columns, rows, row, &below, (area, buf), scene);
     caret
+}
+
+/// Why nothing is listed.
+fn empty(state: &State, scene: &Scene<'_>) -> (Role, String) {
+    if let Some(problem) = &state.problem {
+        return (Role::Warn, problem.clone());
+    }
+    let text = match (&scene.shared.scribe, &scene.shared.keeping) {
+        (Some(_), _) if !state.list.is_fetched() => "Reading the history ...",
+        _ if state.filtering() => "No call passes the filter.",
+        (Some(_), Keeping::Disk) => "Calls made here are kept on this machine. None yet.",
+        _ => "Calls made here are kept until you quit. None yet.",
+    };
+    (Role::Dim, text.to_owned())
+}
+
+/// While the disk cannot be used: why, and what to do. Returns the rest of the room.
+fn banner(area: Rect, buf: &mut Buffer, scene: &Scene<'_>) -> Rect {
+    let Keeping::Failed(error) = &scene.shared.keeping else {
+        return area;
+    };
+    let rows = BANNER.min(area.height / 4);
+    let room = Rect::new(area.x + 1, area.y, area.width.saturating_sub(1), rows);
+    let width = usize::from(room.width);
+    let ellipsis = scene.theme().glyphs().ellipsis;
+    let lines = banner_lines(error, width, rows, ellipsis);
+    for (y, line) in (room.y..room.bottom()).zip(&lines) {
+        let style = scene.theme().style(Role::Warn);
+        buf.set_stringn(room.x, y, line, width, style);
+    }
+    Rect::new(area.x, area.y + rows, area.width, area.height - rows)
+}
+
+/// What is wrong, cut where it must be; what to do is never cut for it.
+fn banner_lines(error: &Error, width: usize, rows: u16, ellipsis: &str) -> Vec<String> {
+    let message = remote(&error.message);
+    let what = message.split("; calls are kept").next().unwrap_or_default();
+    let what = format!("! in memory only: {what}");
+    let hint = error.hint.as_deref().map(remote).unwrap_or_default();
+    if rows < BANNER {
+        let hint = format!("; {hint}");
+        let room = width.saturating_sub(cells_of(&hint));
+        return vec![format!("{}{hint}", cut(&what, room, ellipsis))];
+    }
+    let mut lines = wrap(&what, width.max(1));
+    if lines.len() > 2 {
+        let rest = lines.split_off(1).join(" ");
+        lines.push(cut(&rest, width, ellipsis));
+    }
+    lines.push(cut(&format!("  {hint}"), width, ellipsis));
+    lines
 }
 
 /// The line of the filter, where there is one.
@@ -123,16 +175,29 @@ fn filter(
 }
 
 /// A call of this run is shown as it is now, any other as it was written down.
-fn cells(entry: &Entry, scene: &Scene<'_>) -> [Cell; 6] {
-    let mut cells = match (scene.shared.calls.get(&entry.id), &entry.row) {
+fn cells(state: &State, entry: Entry<'_>, scene: &Scene<'_>) -> [Cell; 6] {
+    let marked = state.marked() == Some(entry.id);
+    let mut cells = match (scene.shared.calls.get(entry.id), entry.row) {
         (Some(call), _) => of_call(call, scene),
         (None, Some(row)) => of_row(row, scene),
         (None, None) => std::array::from_fn(|_| Cell::from(String::new())),
     };
-    if let Some(row) = entry.row.as_ref().filter(|row| row.fleeting) {
+    if let Some(row) = entry.row.filter(|row| row.fleeting) {
         cells[1] = format!("{FLEETING}{}", remote(last_part(row.task.as_str()))).into();
     }
+    if marked {
+        let task = task_of(entry, scene);
+        cells[1] = Cell::new(format!("* {task}"), Role::Accent, scene.theme());
+    }
     cells
+}
+
+/// The last part of the task's name.
+fn task_of(entry: Entry<'_>, scene: &Scene<'_>) -> String {
+    let call = scene.shared.calls.get(entry.id);
+    let task = call.map(|call| &call.signature.task);
+    let task = task.or_else(|| entry.row.map(|row| &row.task));
+    task.map_or_else(String::new, |task| remote(last_part(task.as_str())))
 }
 
 fn of_call(call: &Call, scene: &Scene<'_>) -> [Cell; 6] {
@@ -140,7 +205,7 @@ fn of_call(call: &Call, scene: &Scene<'_>) -> [Cell; 6] {
     let at = call.timeline.published.unwrap_or(call.timeline.created);
     let state = call.state();
     [
-        Cell::new(when(at.wall, scene), Role::Dim, theme),
+        Cell::new(short_when(at.wall, scene), Role::Dim, theme),
         remote(last_part(call.signature.task.as_str())).into(),
         Cell::new(state.word(), role(state), theme),
         took(call, scene.now).into(),
@@ -156,7 +221,7 @@ fn of_row(row: &Row, scene: &Scene<'_>) -> [Cell; 6] {
         span.map_or_else(|| unknown.to_owned(), crate::tui::panes::took)
     };
     [
-        Cell::new(when(row.created, scene), Role::Dim, theme),
+        Cell::new(short_when(row.created, scene), Role::Dim, theme),
         remote(last_part(row.task.as_str())).into(),
         Cell::new(row.state.word(), role(row.state), theme),
         span(row.took, "-").into(),
@@ -166,7 +231,7 @@ fn of_row(row: &Row, scene: &Scene<'_>) -> [Cell; 6] {
 }
 
 /// The time of day today, the day before.
-fn when(at: Timestamp, scene: &Scene<'_>) -> String {
+fn short_when(at: Timestamp, scene: &Scene<'_>) -> String {
     let zone = &scene.shared.zone;
     let (at, now) = (
         at.to_zoned(zone.clone()),
@@ -176,6 +241,17 @@ fn when(at: Timestamp, scene: &Scene<'_>) -> String {
         (true, _) => "%H:%M:%S",
         (false, true) => "%d %b",
         (false, false) => "%b %Y",
+    };
+    at.strftime(format).to_string()
+}
+
+/// The time of day today, with the day before it else.
+pub(super) fn when(at: Timestamp, now: Timestamp, shared: &Shared) -> String {
+    let [at, now] = [at, now].map(|at| at.to_zoned(shared.zone.clone()));
+    let format = match (at.date() == now.date(), at.year() == now.year()) {
+        (true, _) => "%H:%M:%S",
+        (false, true) => "%d %b %H:%M:%S",
+        (false, false) => "%d %b %Y %H:%M:%S",
     };
     at.strftime(format).to_string()
 }
@@ -216,10 +292,7 @@ fn below(state: &State, width: u16, columns: &Columns, scene: &Scene<'_>) -> Vec
     let ellipsis = theme.glyphs().ellipsis;
     let shown = columns.shows("arguments");
     let entry = state.selected().and_then(|id| state.list.get(id));
-    let text = match entry.filter(|_| !shown) {
-        Some(entry) => python_of(entry, scene),
-        None => String::new(),
-    };
+    let text = entry.map_or_else(String::new, |entry| about(entry, shown, scene));
     let counted = counted(state, scene);
     vec![
         Line::from(theme.span(Role::Fg, format!(" {}", cut(&text, room, ellipsis)))),
@@ -227,8 +300,20 @@ fn below(state: &State, width: u16, columns: &Columns, scene: &Scene<'_>) -> Vec
     ]
 }
 
-fn python_of(entry: &Entry, scene: &Scene<'_>) -> String {
-    match (scene.shared.calls.get(&entry.id), &entry.row) {
+/// What the columns leave out of the selected call: its arguments, and the time of one of another day.
+fn about(entry: Entry<'_>, arguments_shown: bool, scene: &Scene<'_>) -> String {
+    let now = scene.now.wall;
+    let created = entry.row.map(|row| row.created);
+    let exact = created.map(|at| when(at, now, scene.shared));
+    let short = created.map(|at| short_when(at, scene));
+    let day = exact.filter(|exact| Some(exact) != short.as_ref());
+    let python = (!arguments_shown).then(|| python_of(entry, scene));
+    let parts: Vec<String> = day.into_iter().chain(python).collect();
+    parts.join("  ")
+}
+
+fn python_of(entry: Entry<'_>, scene: &Scene<'_>) -> String {
+    match (scene.shared.calls.get(entry.id), entry.row) {
         (Some(call), _) => {
             let task = remote(call.signature.task.as_str());
             format!("{task}({})", arguments(call, scene))
@@ -247,8 +332,12 @@ fn counted(state: &State, scene: &Scene<'_>) -> String {
             None => format!("{made} this run, lost at exit"),
         };
     };
-    let mut parts = vec![format!("{} kept", said(kept(all)))];
-    if all.fleeting > 0 {
+    let mut parts = match scene.shared.keeping {
+        Keeping::Disk => vec![format!("{} kept", said(kept(all)))],
+        Keeping::Memory => vec![format!("{}, lost at exit", said(all))],
+        Keeping::Failed(_) => vec![format!("{} in memory", said(all))],
+    };
+    if all.fleeting > 0 && scene.shared.keeping == Keeping::Disk {
         let calls = count(all.fleeting as u64);
         parts.push(format!("{FLEETING}{calls} in memory only"));
     }
@@ -261,6 +350,10 @@ fn counted(state: &State, scene: &Scene<'_>) -> String {
         _ if all.or_more => parts.push(format!("{} shown", said(shown))),
         0 => {}
         hidden => parts.push(format!("{} hidden by filter", count(hidden as u64))),
+    }
+    if state.marked().is_some() {
+        let compare = key(Context::History, Action::Compare);
+        parts.push(format!("1 marked, {compare} compares"));
     }
     parts.join(" · ")
 }

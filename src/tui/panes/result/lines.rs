@@ -201,6 +201,10 @@ impl Pen<'_> {
     /// `3.2s of 10s ......... 6.8s left` and the bar.
     fn countdown(&self) -> Vec<Line<'static>> {
         let whole = self.call.timeout;
+        if self.visits() {
+            let text = format!("   another umbel waits for it, {} in all", duration(whole));
+            return vec![self.line(Role::Dim, text), Line::default()];
+        }
         let (Some(elapsed), Some(left)) = (self.call.elapsed(self.now), self.call.left(self.now))
         else {
             let text = format!("   waits {} from the broker's confirm", duration(whole));
@@ -389,6 +393,9 @@ impl Pen<'_> {
 
     /// What can be done while the call is waited for.
     fn keys(&self) -> Vec<Line<'static>> {
+        if self.visits() {
+            return self.not_heard();
+        }
         let key = |action| key(Context::Running, action);
         let change = format!("{} {}", key(Action::Longer), key(Action::Shorter));
         let detach = key(Action::Detach);

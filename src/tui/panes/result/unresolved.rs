@@ -10,14 +10,23 @@ use crate::protocol::python;
 use crate::text::human::duration;
 use crate::text::width::{cells, pad};
 use crate::tui::keymap::{Action, Context};
-use crate::tui::panes::{key, role};
+use crate::tui::panes::{key, remote, role};
 use crate::tui::theme::Role;
 use crate::tui::widgets::filled;
 
 /// Reasons that are shown while a call is waited for.
 const FEW: usize = 2;
 
+/// What is said of a call of an earlier run or of another program that is only looked at.
+const NOT_HEARD: &str =
+    "this umbel does not listen for it; what another one writes of it is shown here";
+
 impl Pen<'_> {
+    /// Whether the call is of an earlier run or another program, and nobody here listens for it.
+    pub(super) fn visits(&self) -> bool {
+        self.shared.calls.visits(self.call.id())
+    }
+
     /// Whether nothing knows the call any longer.
     pub(super) fn lost(&self) -> bool {
         self.diagnosis.as_ref().is_some_and(Diagnosis::lost)
@@ -66,6 +75,10 @@ impl Pen<'_> {
             Waiting::TimedOut(_) => {
                 format!("No result within {timeout}. The outcome is unknown.")
             }
+            _ if self.visits() => "Nobody waits for it: its outcome is unknown.".to_owned(),
+            _ if self.shared.calls.adopted(self.call.id()).is_some() => {
+                "The program that made it has gone: outcome unknown, still listening.".to_owned()
+            }
             _ => "You stopped waiting: outcome unknown, still listening.".to_owned(),
         };
         let mut lines = self.wrapped(role(self.call.state()), 0, &said, 2);
@@ -81,6 +94,14 @@ impl Pen<'_> {
             lines.extend(self.progress());
         }
         lines.extend(self.troubles());
+        lines
+    }
+
+    /// Who hears of a call that is only looked at.
+    pub(super) fn not_heard(&self) -> Vec<Line<'static>> {
+        let mut lines = self.wrapped(Role::Dim, 2, NOT_HEARD, 3);
+        let wait = format!("umbel wait {}", remote(self.call.id().as_str()));
+        lines.extend(self.wrapped(Role::Dim, 2, &wait, 2));
         lines
     }
 
@@ -129,6 +150,11 @@ impl Pen<'_> {
         let mut lines = vec![self.line(Role::Fg, "What you can do")];
         for text in advice.into_iter().flatten() {
             lines.extend(self.wrapped(Role::Dim, 2, &text, 2));
+        }
+        if self.visits() {
+            lines.extend(self.not_heard());
+            lines.push(self.cut(Role::Dim, &format!("  {}  {revoke}", key(Action::Revoke))));
+            return lines;
         }
         let own = [
             "  nothing: a late result is shown here and kept".to_owned(),
