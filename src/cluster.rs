@@ -218,8 +218,8 @@ impl Cluster {
     /// that nobody does is of that moment: a worker that comes back finds what was asked meanwhile.
     fn reached(&mut self, now: Reach) -> bool {
         match (&mut self.asked, now) {
-            (Some((_, reach)), Reach::Listeners(_)) => replace(reach, now),
-            (Some((_, reach @ Reach::Listeners(_))), Reach::Nobody) => replace(reach, now),
+            (Some((_, reach)), Reach::Listeners(_))
+            | (Some((_, reach @ Reach::Listeners(_))), Reach::Nobody) => replace(reach, now),
             _ => false,
         }
     }

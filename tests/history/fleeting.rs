@@ -93,6 +93,10 @@ fn a_call_that_is_not_kept_is_in_every_list_of_the_run_and_in_no_file() {
     assert_eq!(get("pay-1"), Found::One(Box::new(payment("pay-1", 3))));
     assert_eq!(get("order-1"), Found::One(Box::new(order("order-1", 2))));
     assert!(matches!(get("pay"), Found::Several(..)));
+    let before = |id: &str| wait(history.previous(id.into())).unwrap();
+    assert_eq!(before("pay-1"), Some(payment("pay-0", 1)));
+    assert_eq!(before("pay-0"), None);
+    assert_eq!(before("order-1"), Some(order("order-0", 0)));
     let usual = wait(history.usual("shop.payments.refund".into(), None)).unwrap();
     assert_eq!(usual.unwrap().count, 5);
 

@@ -237,24 +237,8 @@ impl Verdict {
                 };
                 format!("{worker}{has} does not answer, last heard {heard_ms} ago{solo}")
             }
-            Self::ReaderUnheard { queue, readers } => {
-                let who = match readers {
-                    1 => "one reader".to_owned(),
-                    _ => format!("{readers} readers"),
-                };
-                format!(
-                    "perhaps it is at {who} of {queue} that did not answer: busy with a solo pool, frozen, or no Celery worker"
-                )
-            }
-            Self::WorkerUnheard { workers } => {
-                let who = match workers {
-                    1 => "a worker that heard us and did not answer".to_owned(),
-                    _ => format!("one of {workers} workers that heard us and did not answer"),
-                };
-                format!(
-                    "perhaps it is at {who}: busy with a solo pool, or frozen; what it reads is not known"
-                )
-            }
+            Self::ReaderUnheard { queue, readers } => reader_unheard(queue, *readers),
+            Self::WorkerUnheard { workers } => worker_unheard(*workers),
             Self::TakenUnseen {
                 queue,
                 taken,
@@ -263,35 +247,51 @@ impl Verdict {
             Self::Redelivered { worker, at } => {
                 format!("started again on {worker} at {at}: it may have run twice")
             }
-            Self::Lost { queue, replied } => format!(
-                "no trace of it: queue {queue} is empty, {} of the workers that answered {}, nothing is stored",
-                if *replied == 1 {
-                    "the one".to_owned()
-                } else {
-                    format!("none of the {replied}")
-                },
-                if *replied == 1 {
-                    "does not have it"
-                } else {
-                    "has it"
-                },
-            ),
-            Self::NoRecord { replied, of } => {
-                let asked = match (replied, of) {
-                    (_, 0) => "no worker answers".to_owned(),
-                    (0, _) => format!("none of {of} workers answered"),
-                    _ => format!("{replied} of {of} workers answered, and none has it"),
-                };
-                format!(
-                    "{asked}; it was not sent from here: it may wait in a queue, its result may be gone or elsewhere, or it was never sent"
-                )
-            }
+            Self::Lost { queue, replied } => lost(queue, *replied),
+            Self::NoRecord { replied, of } => no_record(*replied, *of),
             Self::NotKnown { replied, of } => {
                 format!("nothing is known yet: {replied} of {of} workers answered")
             }
             _ => String::new(),
         }
     }
+}
+
+fn reader_unheard(queue: &QueueName, readers: u64) -> String {
+    let who = match readers {
+        1 => "one reader".to_owned(),
+        _ => format!("{readers} readers"),
+    };
+    format!(
+        "perhaps it is at {who} of {queue} that did not answer: busy with a solo pool, frozen, or no Celery worker"
+    )
+}
+
+fn worker_unheard(workers: u64) -> String {
+    let who = match workers {
+        1 => "a worker that heard us and did not answer".to_owned(),
+        _ => format!("one of {workers} workers that heard us and did not answer"),
+    };
+    format!("perhaps it is at {who}: busy with a solo pool, or frozen; what it reads is not known")
+}
+
+fn lost(queue: &QueueName, replied: usize) -> String {
+    let nobody = match replied {
+        1 => "the one worker that answered does not have it".to_owned(),
+        _ => format!("none of the {replied} workers that answered has it"),
+    };
+    format!("no trace of it: queue {queue} is empty, {nobody}, nothing is stored")
+}
+
+fn no_record(replied: usize, of: usize) -> String {
+    let asked = match (replied, of) {
+        (_, 0) => "no worker answers".to_owned(),
+        (0, _) => format!("none of {of} workers answered"),
+        _ => format!("{replied} of {of} workers answered, and none has it"),
+    };
+    format!(
+        "{asked}; it was not sent from here: it may wait in a queue, its result may be gone or elsewhere, or it was never sent"
+    )
 }
 
 fn on(worker: Option<&NodeName>) -> String {

@@ -97,6 +97,10 @@ enum Turn {
 }
 
 #[derive(Clone, Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says which of the sources tells of it"
+)]
 struct Life {
     turns: Vec<(Turn, usize, u64)>,
     skews: [i64; 2],
@@ -289,10 +293,16 @@ fn done() -> impl Strategy<Value = Heard> {
     (what, 0..30_000_u64)
 }
 
-/// Anything, also what no worker says, at few moments, so that much happens at one moment.
-fn hostile() -> impl Strategy<Value = Heard> {
-    let node = || prop_oneof![Just("a@h"), Just("b@h"), Just("")];
-    let time = || prop::option::of(-600_000..1_200_000_i64);
+fn node() -> impl Strategy<Value = &'static str> {
+    prop_oneof![Just("a@h"), Just("b@h"), Just("")]
+}
+
+fn time() -> impl Strategy<Value = Option<i64>> {
+    prop::option::of(-600_000..1_200_000_i64)
+}
+
+/// Any event of any worker.
+fn any_event() -> impl Strategy<Value = Fact> {
     let kind = prop_oneof![
         (0..4_u64).prop_map(received),
         Just(TaskEventKind::Started),
@@ -307,7 +317,7 @@ fn hostile() -> impl Strategy<Value = Heard> {
             expired
         }),
     ];
-    let event = (kind, node(), time(), 0..4_u64).prop_map(|(kind, node, ms, clock)| {
+    (kind, node(), time(), 0..4_u64).prop_map(|(kind, node, ms, clock)| {
         Fact::Event(Box::new(TaskEvent {
             uuid: "c7a31f09-0000-4000-8000-000000000000".into(),
             node: node.into(),
@@ -315,7 +325,11 @@ fn hostile() -> impl Strategy<Value = Heard> {
             clock,
             kind,
         }))
-    });
+    })
+}
+
+/// Any state of a result backend.
+fn any_state() -> impl Strategy<Value = Fact> {
     let status = prop_oneof![
         Just("PENDING"),
         Just("STARTED"),
@@ -325,7 +339,7 @@ fn hostile() -> impl Strategy<Value = Heard> {
         Just("FAILURE"),
         Just("REVOKED")
     ];
-    let state = (status, 0..3_u8, prop::option::of(0..4_u64), prop::option::of(node())).prop_map(
+    (status, 0..3_u8, prop::option::of(0..4_u64), prop::option::of(node())).prop_map(
         |(status, value, retries, worker)| {
             let retries = retries.map_or("null".to_owned(), |it| it.to_string());
             let worker = worker.map_or("null".to_owned(), |it| format!("{it:?}"));
@@ -336,8 +350,12 @@ fn hostile() -> impl Strategy<Value = Heard> {
             };
             result(&format!(r#"{{"status": "{status}", "result": {value}, "task_id": "x", "retries": {retries}, "worker": {worker}}}"#))
         },
-    );
-    let list = (
+    )
+}
+
+/// Any place in any list of a worker.
+fn any_place() -> impl Strategy<Value = Fact> {
+    (
         0..3_u8,
         node(),
         time(),
@@ -361,7 +379,11 @@ fn hostile() -> impl Strategy<Value = Heard> {
                     redelivered,
                 },
             },
-        );
+        )
+}
+
+/// Anything, also what no worker says, at few moments, so that much happens at one moment.
+fn hostile() -> impl Strategy<Value = Heard> {
     let unreadable = prop_oneof![
         Just(None),
         Just(Some(State::Success)),
@@ -376,9 +398,9 @@ fn hostile() -> impl Strategy<Value = Heard> {
     ];
     let error = (kinds, word()).prop_map(|(kind, word)| Error::new(kind, word));
     let fact = prop_oneof![
-        8 => event,
-        8 => state,
-        4 => list,
+        8 => any_event(),
+        8 => any_state(),
+        4 => any_place(),
         1 => Just(Fact::Publishing),
         1 => Just(Fact::Confirmed),
         1 => Just(Fact::NoResult),
@@ -455,7 +477,7 @@ proptest! {
     ) {
         let events = |(what, _): &Heard| matches!(what, Do::Hear(Fact::Event(_) | Fact::Publishing | Fact::Confirmed));
         let mut all: Vec<Heard> = life.facts().into_iter().filter(events).collect();
-        all.push((Do::Wait(Duration::from_secs(60)), 3));
+        all.push((Do::Wait(Duration::from_mins(1)), 3));
         let sent = |(_, ms): &Heard| *ms < 5;
         let otherwise: Vec<Heard> = all.iter().zip(moments).map(|(heard, ms)| (heard.0.clone(), if sent(heard) { heard.1 } else { ms })).collect();
         prop_assert_eq!(told(&merged(&all)), told(&merged(&otherwise)));

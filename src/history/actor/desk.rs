@@ -175,6 +175,19 @@ impl Desk {
         self.fleeting.get(found, id)
     }
 
+    /// See [`Store::previous`]; the calls of a task that are not on disk are younger than those that are.
+    pub(super) fn previous(&mut self, id: &TaskId) -> Result<Option<Record>, Trouble> {
+        let Some(record) = self.fleeting.record(id)? else {
+            return self.read(&|store| store.previous(id));
+        };
+        if let Some(before) = self.fleeting.previous(id)? {
+            return Ok(Some(before));
+        }
+        let task = Filter::task(record.task());
+        let (newest, _) = self.read(&|store| store.records(&task, None, 1))?;
+        Ok(newest.into_iter().next())
+    }
+
     /// See [`Store::usual`]; from memory where the disk has no call of the task.
     pub(super) fn usual(
         &mut self,

@@ -109,6 +109,12 @@ impl Fleeting {
         })
     }
 
+    /// The call of the same task before this one, of those that are here.
+    pub(super) fn previous(&self, id: &TaskId) -> Result<Option<Record>, Trouble> {
+        let record = self.store.as_ref().map(|store| store.previous(id));
+        Ok(record.transpose()?.flatten())
+    }
+
     /// How long a task usually takes whose calls are here; else what the disk says.
     pub(super) fn usual(
         &self,

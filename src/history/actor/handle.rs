@@ -90,7 +90,7 @@ impl Handle {
 
     /// The call of the same task before this one: see [`Store::previous`].
     pub fn previous(&self, id: TaskId) -> Reply<Option<Record>> {
-        self.ask(move |desk| desk.read(&|store| store.previous(&id)))
+        self.ask(move |desk| desk.previous(&id))
     }
 
     /// How many calls: see [`Store::count`].

@@ -115,7 +115,7 @@ impl Row {
 
 /// A movement: in every pane, and in the help.
 const fn moving(keys: &'static [Key], action: Action) -> Row {
-    row(PANES, keys, action).also(&[Help])
+    row(PANES, keys, action).also(&[Help, Diff])
 }
 
 /// Keys of features that are not built yet say so.
