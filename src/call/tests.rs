@@ -4,6 +4,7 @@ mod delivery;
 mod ends;
 mod events;
 mod found;
+mod hostile;
 mod order;
 mod waiting;
 mod way;

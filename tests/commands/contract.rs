@@ -92,12 +92,18 @@ pub fn call(outcome: &Outcome) -> Value {
     ] {
         assert_time(&document[time]);
     }
+    for clock in ["queued_clock", "ran_clock"] {
+        let known = ["ours", "worker", "both"];
+        let clock = &document[clock];
+        assert!(
+            clock.is_null() || clock.as_str().is_some_and(|clock| known.contains(&clock)),
+            "{document}"
+        );
+    }
     for count in [
         "timeout_ms",
         "queued_ms",
-        "queued_clock",
         "ran_ms",
-        "ran_clock",
         "total_ms",
         "pid",
         "retries",

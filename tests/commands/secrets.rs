@@ -225,7 +225,7 @@ fn the_screen_shows_no_password_of_an_address() {
     screen.keys("\x1b");
     screen.wait_gone("Help: Tasks");
     screen.keys("4");
-    screen.wait_for("4 History");
+    screen.wait_for("[4 History]");
     screen.keys("q");
     screen.wait_exit();
     assert_clean(&String::from_utf8_lossy(&screen.bytes()), PASSWORD);

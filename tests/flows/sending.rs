@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use tokio::time::sleep;
+use umbel::clock::Now;
 use umbel::demo;
 use umbel::tui::input::Input;
 
@@ -17,20 +19,27 @@ impl Player {
 
     /// Out of a form that holds what was not sent: the question is deaf at first.
     async fn leave(&self) {
-        self.keys("Esc Esc q");
+        self.keys("Esc Esc");
+        self.sees("┏━ 1 Tasks").await;
+        self.keys("q");
         self.sees("[q] quit").await;
         self.pass(Duration::from_secs(1));
         self.keys("q");
     }
 
-    /// A key is held down: it repeats after half a second and a bit, for three seconds.
-    fn hold(&self, code: KeyCode) {
+    /// A key is held down: it repeats after half a second and a bit, for three seconds. Each press is taken before the next one comes.
+    async fn hold(&self, code: KeyCode) {
+        let hold = |at: Option<Now>| *self.clock.held.lock().expect("nobody panicked with it") = at;
+        hold(Some(self.clock.real.now()));
         self.press(code);
         self.pass(Duration::from_millis(560));
         for _ in 0..90 {
+            sleep(Duration::from_millis(1)).await;
             self.pass(Duration::from_millis(33));
             self.press(code);
         }
+        sleep(Duration::from_millis(1)).await;
+        hold(None);
     }
 }
 
@@ -54,7 +63,7 @@ async fn enter_held_down_on_the_button_sends_one_message() {
     play(SMALL, demo::start_alone(), async |player| {
         player.sees("▸ add").await;
         player.keys("Enter 2 Enter 3 Enter Enter");
-        player.hold(KeyCode::Enter);
+        player.hold(KeyCode::Enter).await;
         player.sees("OK  demo.math.add").await;
         assert_eq!(player.published(), 1);
         player.keys("q");
@@ -69,7 +78,7 @@ async fn a_queue_that_is_not_there_is_told_when_it_is_named_and_no_held_key_send
         player.keys("Enter 2 Enter 3 Enter Tab Tab Tab nosuch Tab");
         player.sees("queue nosuch · no such queue").await;
         player.sees("queue nosuch: there is no such queue").await;
-        player.hold(F5);
+        player.hold(F5).await;
         player.sees("F5 again within 5s sends it").await;
         assert_eq!(player.published(), 0);
         player.leave().await;

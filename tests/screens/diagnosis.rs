@@ -60,8 +60,8 @@ fn investigated(stage: &mut Stage) -> Vec<TaskId> {
 
 /// A call that runs on `w2`, both of whose slots are taken, after its time is over.
 fn over() -> Stage {
-    let mut stage = running(small());
-    stage.pass(seconds(8));
+    let mut stage = called(small());
+    stage.pass(seconds(11));
     stage.depth("default", 12, 3);
     answered(&mut stage, Some(("w2@stg-4", Place::Active)));
     stage.pass(Duration::from_millis(400));

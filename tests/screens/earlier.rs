@@ -71,7 +71,7 @@ fn a_record_that_is_looked_at_is_renewed_when_another_umbel_writes_its_end() {
     stage.redrawn = false;
     tell(&mut stage, got(&before, Purpose::Renew));
     assert!(!stage.redrawn, "nothing new draws nothing");
-    let end = stage.now;
+    let end = stage.now.plus(Duration::from_mins(1));
     call.apply(result(&call.id().clone(), TaskState::Success, "1"), end);
     tell(&mut stage, got(&record(&call, end), Purpose::Renew));
     assert!(stage.screen().contains("LATE OK"), "{}", stage.screen());
