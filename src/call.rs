@@ -50,6 +50,7 @@ use crate::protocol::{Json, NodeName, QueueName, Signature, State, TaskId, TaskR
 use ending::Ends;
 use evidence::Evidence;
 use patience::{Act, Patience};
+use restore::Anew;
 use story::Story;
 
 pub use answer::{Answer, Repr, Source};
@@ -158,6 +159,7 @@ pub struct Call {
     ends: Ends,
     patience: Patience,
     links: Vec<(Now, Option<String>)>,
+    anew: Anew,
     large: Option<(Now, usize)>,
     read: Option<Moment>,
     /// What is concluded, beside the fields above.
@@ -200,6 +202,7 @@ impl Call {
             ends: Ends::default(),
             patience: Patience::new(timeout),
             links: Vec::new(),
+            anew: Anew::default(),
             large: None,
             read: None,
             phase: Phase::Sent,
@@ -294,14 +297,17 @@ impl Call {
     /// When the waiting ends; `None` before the broker has it, and once nobody waits. A result that has arrived in time is read, however
     /// long that takes.
     pub fn deadline(&self) -> Option<Moment> {
-        let start = self.timeline.waiting_since()?;
+        let start = self.patience.since_now(self.timeline.waiting_since())?;
         let open = self.outcome.is_none() && self.arriving.is_none();
         (self.waiting == Waiting::Yes && open).then(|| start.mono.after(self.timeout))
     }
 
-    /// Time waited so far, or in all once it ended or was given up.
+    /// Time waited so far, or in all once it ended or was given up; `None` where it is unknown when it ended.
     pub fn elapsed(&self, now: Now) -> Option<Duration> {
         let start = self.timeline.waiting_since()?;
+        if self.outcome.is_some() && self.timeline.done.is_none() {
+            return None;
+        }
         let given_up = match self.waiting {
             Waiting::Yes => now,
             Waiting::TimedOut(at) | Waiting::Detached(at) => at,
@@ -330,6 +336,12 @@ impl Call {
     pub fn set_timeout(&mut self, timeout: Duration, now: Now) {
         let timeout = timeout.clamp(Duration::from_millis(1), LONGEST_WAIT);
         self.patience.act(Act::Wait(timeout), now);
+        self.waits();
+    }
+
+    /// Somebody waits `timeout` for it from now on, whatever its caller did: see [`restore`].
+    pub fn wait_anew(&mut self, timeout: Duration, now: Now) {
+        self.patience.act(Act::Anew(timeout), now);
         self.waits();
     }
 
