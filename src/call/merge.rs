@@ -13,7 +13,7 @@ use crate::protocol::control::{HeldTask, Place};
 use crate::protocol::{NodeName, State, TaskResult};
 
 /// How long after an outage states may come that are old.
-const CATCHING_UP: Duration = Duration::from_secs(2);
+pub(super) const CATCHING_UP: Duration = Duration::from_secs(2);
 /// Changes of the way to the result backend that are kept of one call.
 const LINKS: usize = 64;
 /// Warnings that are kept of one call.
@@ -22,6 +22,7 @@ const WARNINGS: usize = 32;
 impl Call {
     /// Takes in what a fact tells. Returns whether it brought a result.
     pub(super) fn merge(&mut self, fact: Fact, now: Now) -> bool {
+        self.anew.note(&fact, now.mono);
         match fact {
             Fact::Publishing => self.publishing(now),
             Fact::Confirmed => self.confirmed(now),
@@ -75,11 +76,12 @@ impl Call {
 
     /// Whether a state that is heard at `at` may be an old one: after an outage they come all at once, and tell nothing of when they
     /// were.
-    fn heard_late(&self, at: Moment) -> bool {
+    pub(super) fn heard_late(&self, at: Moment) -> bool {
         let before = self.links.partition_point(|(link, _)| link.mono <= at);
         let lost = |link: Option<&(Now, Option<String>)>| link.is_some_and(|it| it.1.is_some());
         let known = &self.links[..before];
-        lost(known.last())
+        self.anew.fetched(at)
+            || lost(known.last())
             || known.windows(2).any(|it| {
                 let back = lost(it.first()) && !lost(it.last());
                 back && at.since(it[1].0.mono) < CATCHING_UP
@@ -165,11 +167,12 @@ impl Call {
     pub(super) fn conclude(&mut self) {
         let end = self.ends.end();
         self.outcome = end.as_ref().map(|end| end.outcome);
-        self.timeline.done = end.as_ref().map(|end| end.at);
+        let heard = end.as_ref().map(|end| end.at);
+        self.timeline.done = end.as_ref().and_then(|end| self.ended_at(end));
         self.source = end.as_ref().and_then(|end| end.source);
         let bounds = Bounds {
             sent: self.timeline.published.unwrap_or(self.timeline.created),
-            done: self.timeline.done,
+            done: heard,
         };
         let story = self.tells(bounds);
         self.phase = story.phase();
@@ -210,7 +213,8 @@ impl Call {
 
     /// Whether it is waited, and what keeps the result from coming.
     pub(super) fn waits(&mut self) {
-        self.timeout = self.patience.timeout_now();
+        let heard = self.ends.end().map(|end| end.at);
+        self.timeout = self.patience.timeout_now(heard.is_some());
         let large = self
             .large
             .filter(|(at, _)| self.read.is_none_or(|read| at.mono > read));
@@ -219,8 +223,8 @@ impl Call {
             since: self.timeline.waiting_since(),
             arriving: self.arriving.map(|(at, _)| at.mono),
         };
-        self.waiting = match self.timeline.done {
-            Some(done) => self.patience.at_the_end(done, span),
+        self.waiting = match heard {
+            Some(heard) => self.patience.at_the_end(heard, span),
             None => self.patience.by_now(span),
         };
         self.late = self.outcome.is_some() && matches!(self.waiting, Waiting::TimedOut(_));

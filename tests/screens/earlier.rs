@@ -405,3 +405,30 @@ fn who_quits_waits_no_longer_and_the_next_umbel_listens_at_once() {
     let quits = stage.effects.iter().any(|it| matches!(it, Effect::Quit));
     assert!(quits, "{:?}", stage.effects);
 }
+
+#[test]
+fn what_is_fetched_of_an_earlier_run_did_not_happen_just_now() {
+    let mut stage = stage(160, 48);
+    let (_, before) = open(&stage, 7);
+    let id = before.id().clone();
+    tell(&mut stage, got(&before, Purpose::Show));
+    stage.fact_of(&id, crate::stage::started(&id));
+    let call = stage
+        .state
+        .shared
+        .calls
+        .get(&id)
+        .expect("it is listened for");
+    assert_eq!(call.whereabouts(), Some(CallState::Run));
+    assert_eq!(call.timeline.started, None, "nobody knows when");
+    stage.fact_of(&id, result(&id, TaskState::Success, "1"));
+    let screen = stage.screen();
+    assert!(screen.contains("LATE OK"), "{screen}");
+    assert!(!screen.contains("after its timeout"), "{screen}");
+    let saved = stage.effects.iter().rev().find_map(|effect| match effect {
+        Effect::History(Wish::Save(record)) if *record.id() == id => Some(record),
+        _ => None,
+    });
+    let times = &saved.expect("it was not written down").times;
+    assert_eq!((times.started, times.done), (None, None));
+}

@@ -115,7 +115,7 @@ impl Record {
     /// The call, to be listened for again after the program that made it has gone: nobody waits for it any more.
     pub fn pick_up(&self, now: Now) -> Call {
         let mut call = self.to_call(now);
-        call.abandoned(Frame::new(self, now).at(self.times.recorded));
+        call.abandoned(Frame::new(self, now).at(self.times.recorded), now);
         call
     }
 
