@@ -224,6 +224,7 @@ fn quit(state: &mut State, now: Now) -> Outcome {
 /// Leaves.
 pub fn leave(state: &mut State) -> Outcome {
     state.leaving = true;
+    state.again.cancel();
     Outcome::redraw().and(Effect::Quit)
 }
 
