@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use super::{Actor, Done, Inbox};
-use crate::broker::{Incoming, Link};
+use super::{Actor, Done, INCOMING, Inbox, next};
+use crate::broker::{Incoming, LARGEST_NOTE, Link};
 use crate::call::{Answer, Fact};
 use crate::client::Order;
 use crate::client::replies::{Meaning, Switched};
 use crate::clock::{Moment, Now};
+use crate::cluster::Cluster;
 use crate::error::Error;
 use crate::protocol::control::{Method, Reply, Request};
 use crate::protocol::event::{Event, TaskEvent, TaskEventKind, parse};
@@ -29,8 +30,9 @@ const LEAVING: Duration = Duration::from_millis(200);
 /// Where both a result and an event may come, the result is given this long to be first: it has the value.
 pub(super) const DEFERENCE: Duration = Duration::from_millis(300);
 
-/// Workers that one umbel may leave to another.
+/// Workers that one umbel takes over from others, in all its life, and how long their names may be, in bytes.
 const INHERITED: usize = 10_000;
+const LONGEST_NAME: usize = 1024;
 
 /// Whether the link brings events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,6 +53,8 @@ pub(super) struct Ears {
     waiting: Vec<Waiting>,
     /// Workers that we switched on.
     ours: BTreeSet<NodeName>,
+    /// Workers that others say they leave to us; no more than [`INHERITED`].
+    left: BTreeSet<NodeName>,
     /// Workers that send, because of us or anyway.
     sending: BTreeSet<NodeName>,
     /// Workers that were asked and have not answered.
@@ -112,9 +116,24 @@ impl Ears {
         times.into_iter().flatten().min()
     }
 
+    /// Takes those that are to be switched off: those that we switched on, and those left to us as far as they are known. Anybody
+    /// could have written the names of others.
+    fn take_ours(&mut self, cluster: &Cluster) -> BTreeSet<NodeName> {
+        let mut ours = std::mem::take(&mut self.ours);
+        let sending = &self.sending;
+        let known = |node: &NodeName| cluster.workers.contains_key(node) || sending.contains(node);
+        ours.extend(std::mem::take(&mut self.left).into_iter().filter(known));
+        ours
+    }
+
+    /// What another umbel leaves to us.
+    fn inherit(&mut self, note: &[u8]) {
+        let room = INHERITED.saturating_sub(self.left.len());
+        self.left.extend(left_to_us(note).take(room));
+    }
+
     /// Ends listening, and leaves the workers as they were found.
-    fn leave(&mut self, link: Arc<dyn Link>) {
-        let ours = std::mem::take(&mut self.ours);
+    fn leave(&mut self, link: Arc<dyn Link>, ours: BTreeSet<NodeName>) {
         let before = self.closing.take();
         self.closing = Some(tokio::spawn(async move {
             finished(before).await;
@@ -197,13 +216,13 @@ impl Actor {
 
     /// Another umbel has left, and leaves us the workers that send because of it.
     pub(super) fn inherit(&mut self, note: &[u8]) {
-        let nodes = left_to_us(note);
-        self.ears.ours.extend(nodes);
+        self.ears.inherit(note);
         // We have just stopped ourselves: it goes on to the next one, or ends here.
         if self.ears.hearing == Hearing::Off
             && let Some(link) = self.broker.link()
         {
-            self.ears.leave(link);
+            let ours = self.ears.take_ours(&self.cluster);
+            self.ears.leave(link, ours);
         }
     }
 
@@ -273,11 +292,12 @@ impl Actor {
 
     fn close_ears(&mut self) {
         self.ears.hearing = Hearing::Off;
+        if let Some(link) = self.broker.link() {
+            let ours = self.ears.take_ours(&self.cluster);
+            self.ears.leave(link, ours);
+        }
         self.ears.sending.clear();
         (self.ears.idle, self.ears.asked) = (None, None);
-        if let Some(link) = self.broker.link() {
-            self.ears.leave(link);
-        }
     }
 
     /// The connection is gone, and with it what was to be sent; what the workers send because of us stays noted.
@@ -346,37 +366,69 @@ impl Actor {
 
     /// At the end: hears, for a moment, which workers we have just switched on.
     pub(super) async fn await_switches(&mut self, inbox: &mut Inbox) {
-        let Some(incoming) = &mut inbox.broker else {
-            return;
-        };
-        let recent = self
-            .ears
-            .asked
-            .is_some_and(|at| self.clock.now().mono.since(at) < PATIENCE);
-        let (ears, replies, clock) = (&mut self.ears, &mut self.replies, &self.clock);
+        let asked = self.ears.asked;
+        let recent = asked.is_some_and(|at| self.clock.now().mono.since(at) < PATIENCE);
         let answers = async {
-            while recent && !ears.unanswered.is_empty() {
-                let Some(incoming) = incoming.recv().await else {
-                    return;
-                };
-                if let Incoming::Reply(message) = incoming
-                    && let Ok(reply) = Reply::parse(&message)
-                    && let Meaning::Switched(node, switched) = replies.meaning(reply, clock.now())
-                {
-                    ears.note(node, switched);
-                }
+            while recent
+                && !self.ears.unanswered.is_empty()
+                && let Some(incoming) = next(&mut inbox.broker).await
+            {
+                self.overheard(&incoming);
             }
         };
         let _ = tokio::time::timeout(LEAVING, answers).await;
     }
 
-    /// At the end: leaves the workers as they were found.
-    pub(super) async fn restore_workers(&mut self) {
-        let listens = self.ears.hearing != Hearing::Off || !self.ears.ours.is_empty();
-        if let (true, Some(link)) = (listens, self.broker.link()) {
-            self.ears.leave(link);
+    /// At the end: leaves the workers as they were found. Until we listen no longer, others may leave theirs to us: the inbox is read
+    /// so long, and what is then in it is the last.
+    pub(super) async fn restore_workers(&mut self, inbox: &mut Inbox) {
+        let Some(link) = self.broker.link() else {
+            return;
+        };
+        let (opening, before) = (
+            self.ears.hearing == Hearing::Opening,
+            self.ears.closing.take(),
+        );
+        let done = &mut inbox.done;
+        let deaf = async {
+            finished(before).await;
+            // What is being opened is closed only afterwards.
+            while opening && !matches!(done.recv().await, None | Some(Done::Hearing(_))) {}
+            let _ = link.events(false).await;
+        };
+        tokio::pin!(deaf);
+        loop {
+            tokio::select! {
+                biased;
+                () = &mut deaf => break,
+                incoming = next(&mut inbox.broker) => match incoming {
+                    Some(incoming) => self.overheard(&incoming),
+                    None => inbox.broker = None,
+                },
+            }
         }
-        finished(self.ears.closing.take()).await;
+        let rest = inbox.broker.iter_mut();
+        let rest = rest.flat_map(|broker| std::iter::from_fn(|| broker.try_recv().ok()));
+        for incoming in rest.take(INCOMING) {
+            self.overheard(&incoming);
+        }
+        pass_on(&*link, self.ears.take_ours(&self.cluster)).await;
+    }
+
+    /// What still counts at the end: workers that we switched on, and those that others leave to us.
+    fn overheard(&mut self, incoming: &Incoming) {
+        match incoming {
+            Incoming::HandedOver(note) => self.ears.inherit(note),
+            Incoming::Reply(message) => {
+                if let Ok(reply) = Reply::parse(message)
+                    && let Meaning::Switched(node, switched) =
+                        self.replies.meaning(reply, self.clock.now())
+                {
+                    self.ears.note(node, switched);
+                }
+            }
+            _ => {}
+        }
     }
 }
 
@@ -404,13 +456,22 @@ async fn finished(closing: Option<JoinHandle<()>>) {
     }
 }
 
-/// Listens no longer. The workers that send because of us are left to another umbel that listens, which switches them off in its
-/// time; if there is none, we do it.
+/// Listens no longer, and leaves the workers as they were found.
 async fn leave(link: &dyn Link, ours: BTreeSet<NodeName>) {
     let _ = link.events(false).await;
+    pass_on(link, ours).await;
+}
+
+/// For one who listens no longer. The workers that send because of us are left to another umbel that listens, which switches them
+/// off in its time; if there is none, or they are too many for it, we do it.
+async fn pass_on(link: &dyn Link, ours: BTreeSet<NodeName>) {
+    if ours.is_empty() {
+        return;
+    }
     let names: Vec<&str> = ours.iter().map(NodeName::as_str).collect();
     let note = serde_json::to_vec(&names).unwrap_or_default();
-    if ours.is_empty() || link.hand_over(note).await {
+    let fits = names.len() <= INHERITED && note.len() <= LARGEST_NOTE;
+    if fits && link.hand_over(note).await {
         return;
     }
     let request = Request {
@@ -423,11 +484,13 @@ async fn leave(link: &dyn Link, ours: BTreeSet<NodeName>) {
 }
 
 /// The workers of such a note; anybody could have written it.
-fn left_to_us(note: &[u8]) -> Vec<NodeName> {
-    let names: Vec<String> = serde_json::from_slice(note).unwrap_or_default();
-    let mut names: Vec<NodeName> = names.into_iter().map(NodeName::from).collect();
-    names.truncate(INHERITED);
-    names
+fn left_to_us(note: &[u8]) -> impl Iterator<Item = NodeName> {
+    let names: Vec<String> = match note.len() {
+        ..=LARGEST_NOTE => serde_json::from_slice(note).unwrap_or_default(),
+        _ => Vec::new(),
+    };
+    let names = names.into_iter().filter(|name| name.len() <= LONGEST_NAME);
+    names.map(NodeName::from)
 }
 
 async fn restore(link: &dyn Link, request: &Request) {
@@ -463,4 +526,48 @@ fn ends(kind: &TaskEventKind) -> bool {
             | TaskEventKind::Revoked { .. }
             | TaskEventKind::Rejected { requeue: false }
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn note(names: impl IntoIterator<Item = String>) -> Vec<u8> {
+        serde_json::to_vec(&names.into_iter().collect::<Vec<_>>()).unwrap()
+    }
+
+    #[test]
+    fn of_what_others_leave_only_workers_that_are_known_are_switched_off() {
+        let mut ears = Ears::default();
+        ears.note(
+            NodeName::from("switched@on".to_owned()),
+            Some(Switched::Now),
+        );
+        ears.note(
+            NodeName::from("sends@before".to_owned()),
+            Some(Switched::Before),
+        );
+        let names = ["sends@before", "nobody@knows"];
+        ears.inherit(&note(names.map(str::to_owned)));
+        let ours = ears.take_ours(&Cluster::default());
+        let ours: Vec<&str> = ours.iter().map(NodeName::as_str).collect();
+        assert_eq!(ours, ["sends@before", "switched@on"]);
+        assert!(ears.take_ours(&Cluster::default()).is_empty());
+    }
+
+    #[test]
+    fn notes_are_bounded_in_their_sum_and_each_in_its_size() {
+        let mut ears = Ears::default();
+        for round in 0..4 {
+            ears.inherit(&note((0..4_000).map(|n| format!("{round}-{n}"))));
+        }
+        assert_eq!(ears.left.len(), INHERITED);
+        let mut ears = Ears::default();
+        ears.inherit(&note(["x".repeat(LONGEST_NAME + 1)]));
+        ears.inherit(&note([" ".repeat(LARGEST_NOTE), "a@b".to_owned()]));
+        ears.inherit(b"[\"a@b\", 1]");
+        assert!(ears.left.is_empty());
+        ears.inherit(b"[\"a@b\"]");
+        assert_eq!(ears.left.len(), 1);
+    }
 }
