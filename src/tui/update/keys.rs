@@ -236,6 +236,7 @@ pub fn leave(state: &mut State, now: Now) -> Outcome {
         state.shared.calls.changed(id);
     }
     state.leaving = true;
+    state.again.cancel();
     Outcome::redraw().and(Effect::Quit)
 }
 

@@ -82,9 +82,17 @@ fn kills(call: &Call, shared: &Shared) -> &'static str {
         Some(pool) if pool.contains("solo") => {
             "does not work here: a solo worker hears it only when its task has ended."
         }
-        _ => {
-            "The same, and the process that runs it gets SIGTERM. When that arrives it may run another task, which is killed instead."
-        }
+        _ => match call.whereabouts() {
+            Some(CallState::Run) => {
+                "The same, and the process that runs it gets SIGTERM. When that arrives it may run another task, which is killed instead."
+            }
+            Some(CallState::Recv | CallState::Retry) => {
+                "The same while it waits: no process is killed. Has it started meanwhile, the process that runs it gets SIGTERM."
+            }
+            _ => {
+                "The same, and if it runs, its process gets SIGTERM. When that arrives it may run another task, which is killed instead."
+            }
+        },
     }
 }
 
