@@ -50,7 +50,7 @@ use crate::protocol::{Json, NodeName, QueueName, Signature, State, TaskId, TaskR
 use ending::Ends;
 use evidence::Evidence;
 use patience::{Act, Patience};
-use story::Story;
+use story::{Memory, Story};
 
 pub use answer::{Answer, Repr, Source};
 pub use diagnosis::Inquiry;
@@ -154,6 +154,7 @@ pub struct Call {
     delivery: Delivery,
     delivered: (Now, Option<Error>),
     before: Story,
+    memory: Option<Memory>,
     evidence: Evidence,
     ends: Ends,
     patience: Patience,
@@ -196,6 +197,7 @@ impl Call {
             delivery: Delivery::Draft,
             delivered: (now, None),
             before: Story::default(),
+            memory: None,
             evidence: Evidence::default(),
             ends: Ends::default(),
             patience: Patience::new(timeout),

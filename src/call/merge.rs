@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::evidence::{Sighting, Step, Teller};
 use super::patience::Span;
-use super::story::Bounds;
+use super::story::{Bounds, Story};
 use super::{Call, Fact, Outcome, Phase, Waiting, outcome};
 use crate::clock::{Moment, Now, Timestamp};
 use crate::error::Error;
@@ -16,6 +16,8 @@ use crate::protocol::{NodeName, State, TaskResult};
 const CATCHING_UP: Duration = Duration::from_secs(2);
 /// Changes of the way to the result backend that are kept of one call.
 const LINKS: usize = 64;
+/// Warnings that are kept of one call.
+const WARNINGS: usize = 32;
 
 impl Call {
     /// Takes in what a fact tells. Returns whether it brought a result.
@@ -31,7 +33,7 @@ impl Call {
             Fact::Arriving(size) => self.arrives(size, now),
             Fact::Unreadable { reason, state } => self.cannot_read(reason, state.as_ref(), now),
             Fact::Event(event) => self.told(*event, now),
-            Fact::Warning(warning) => self.warnings.push(warning),
+            Fact::Warning(warning) => self.warns(warning),
             Fact::Seen { place, node, task } => self.seen(place, node, &task, now),
             Fact::Asked | Fact::Answered { .. } | Fact::Eta(_) | Fact::NotStored => {}
             Fact::BackendLost(reason) => self.link(Some(reason), now),
@@ -48,6 +50,13 @@ impl Call {
             .is_none_or(|known| order((now, size)) > order(known))
         {
             self.large = Some((now, size));
+        }
+    }
+
+    /// Something has to be known about it; it is said once.
+    fn warns(&mut self, warning: String) {
+        if self.warnings.len() < WARNINGS && !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
         }
     }
 
@@ -162,8 +171,7 @@ impl Call {
             sent: self.timeline.published.unwrap_or(self.timeline.created),
             done: self.timeline.done,
         };
-        let late = |at: Moment| self.heard_late(at);
-        let story = self.before.told(&self.evidence, bounds, &late);
+        let story = self.tells(bounds);
         self.phase = story.phase();
         let ended_at = end.as_ref().and_then(|end| end.worker.clone());
         self.worker = ended_at.or_else(|| story.worker.clone());
@@ -181,6 +189,23 @@ impl Call {
         (self.result, self.repr) = self.ends.shown(self.phase);
         self.trouble = self.ends.trouble().or_else(|| self.delivered.1.clone());
         self.waits();
+    }
+
+    /// Its story. What there is no room for is told for good: the first start stays the first, and no retry is uncounted.
+    fn tells(&mut self, bounds: Bounds) -> Story {
+        let memory = |it: &Self| it.memory.clone().unwrap_or_else(|| it.before.memory());
+        if let Some(count) = self.evidence.surplus() {
+            let late = |at: Moment| self.heard_late(at);
+            let first = (&self.evidence, count);
+            let (before, mut mind) = self.before.told(memory(self), first, bounds, &late);
+            mind.bound();
+            self.before = before;
+            self.memory = Some(mind);
+            self.evidence.forget(count, bounds.sent);
+        }
+        let late = |at: Moment| self.heard_late(at);
+        let all = (&self.evidence, usize::MAX);
+        self.before.told(memory(self), all, bounds, &late).0
     }
 
     /// Whether it is waited, and what keeps the result from coming.

@@ -126,7 +126,11 @@ impl Record {
             Arc::make_mut(result).value = Json::Null;
         }
         // Texts, numbers and lists always have a way to be written.
-        let document = CallDocument::new(&call, false, now).kept(self.diagnosis.as_ref());
+        let mut document = CallDocument::new(&call, false, now).kept(self.diagnosis.as_ref());
+        // While it was under way no time was over yet.
+        if call.state().is_waiting() && call.trouble.is_none() && call.backend_lost.is_none() {
+            document.error = None;
+        }
         serde_json::to_string(&document).unwrap_or_default()
     }
 

@@ -88,7 +88,7 @@ fn kills(call: &Call, shared: &Shared) -> &'static str {
     }
 }
 
-/// `2 calls still run. They go on at the workers; ...  [q] quit  [Esc] stay`.
+/// `2 calls have no result yet. What runs goes on at the workers; ...  [q] quit  [Esc] stay`.
 fn quit(state: &State, area: Rect, buf: &mut Buffer) {
     let theme = state.shared.theme;
     let [(quit, _), (stay, _)] = quit_keys();
@@ -116,8 +116,8 @@ fn quit(state: &State, area: Rect, buf: &mut Buffer) {
 fn in_the_air(shared: &Shared) -> Option<String> {
     let run = match shared.calls.in_the_air() {
         0 => return None,
-        1 => "1 call still runs. It goes on at the workers".to_owned(),
-        count => format!("{count} calls still run. They go on at the workers"),
+        1 => "1 call has no result yet. If it runs, it goes on at its worker".to_owned(),
+        count => format!("{count} calls have no result yet. What runs goes on at the workers"),
     };
     let results = match shared.results {
         Results::Rpc => "; rpc results die with this program.",
