@@ -20,6 +20,8 @@ mod recall;
 mod routing;
 #[path = "screens/rules.rs"]
 mod rules;
+#[path = "screens/secrets.rs"]
+mod secrets;
 #[path = "screens/sizes.rs"]
 mod sizes;
 #[path = "support/stage.rs"]

@@ -1,6 +1,6 @@
 //! The words of the file, key by key: what can be used is used, all else is a complaint with its place. Pure.
 //!
-//! Whoever writes `persist` means that something shall not come to disk. Where that cannot be understood, nothing does: a call that is
+//! Whoever writes `persist` or `secret` means that something shall not come to disk. Where that cannot be understood, nothing does: a call that is
 //! not kept is a loss, a secret that is kept is a worse one.
 
 use std::ops::Range;
@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue};
 use super::Complaint;
 use crate::history::{Keep, Rules, Secrets};
 
-/// What becomes of calls when `persist` cannot be understood.
+/// What becomes of calls when `persist` or `secret` cannot be understood.
 pub(super) const NOT_KEPT: &str = "until then calls are kept in memory only";
 
 /// Tables that are read.
@@ -58,7 +58,7 @@ struct Reader<'a> {
     text: &'a str,
     rules: Rules,
     found: Vec<(usize, Complaint)>,
-    /// Something about `persist` was not understood.
+    /// Something about `persist` or `secret` was not understood.
     doubt: bool,
 }
 
@@ -71,10 +71,12 @@ impl Reader<'_> {
         self.found.push((at.start, complaint));
     }
 
-    /// Of a broken file the rest is read as far as it goes; what `persist` stands near to is not known any more.
+    /// Of a broken file the rest is read as far as it goes; what `persist` and `secret` stand near to is not known any more.
     fn syntax(&mut self, error: &toml::de::Error) {
         let at = error.span().unwrap_or(0..0);
-        let doubt = self.text.contains("persist");
+        let doubt = ["persist", "secret"]
+            .iter()
+            .any(|word| self.text.contains(word));
         self.doubt |= doubt;
         let then = if doubt { NOT_KEPT } else { "the rest is used" };
         self.complain(at, format!("it is no TOML: {}; {then}", error.message()));
@@ -154,7 +156,7 @@ impl Reader<'_> {
         }
     }
 
-    /// Names that cannot be used are left out; a single one needs no list.
+    /// Names that can be used are; one that cannot is a doubt about what is secret. A single one needs no list.
     fn secret(&mut self, value: &Value<'_>) {
         let single = std::slice::from_ref(value);
         let items = match value.get_ref() {
@@ -162,33 +164,32 @@ impl Reader<'_> {
             DeValue::String(_) => single,
             other => {
                 let found = said(other);
-                return self.complain(
-                    value.span(),
-                    format!("history.secret: expected a list of texts, found {found}; the built-in names are used"),
-                );
+                let what = format!("history.secret: expected a list of texts, found {found}");
+                return self.no_secret(value.span(), &what);
             }
         };
         let mut names: Vec<&str> = Vec::new();
         for item in items {
             let Some(name) = item.get_ref().as_str() else {
                 let found = said(item.get_ref());
-                let what =
-                    format!("history.secret: expected a text, found {found}; it is left out");
-                self.complain(item.span(), what);
+                let what = format!("history.secret: expected a text, found {found}");
+                self.no_secret(item.span(), &what);
                 continue;
             };
             match Secrets::new(&[name]) {
                 Ok(_) => names.push(name),
-                Err(error) => {
-                    let what = format!("history.{error}; it is left out");
-                    self.complain(item.span(), what);
-                }
+                Err(error) => self.no_secret(item.span(), &format!("history.{error}")),
             }
         }
         match Secrets::with(&names) {
             Ok(secrets) => self.rules.secrets = secrets,
-            Err(error) => self.complain(value.span(), error.message),
+            Err(error) => self.no_secret(value.span(), &error.message),
         }
+    }
+
+    fn no_secret(&mut self, at: Range<usize>, what: &str) {
+        self.doubt = true;
+        self.complain(at, format!("{what}; {NOT_KEPT}"));
     }
 
     fn number(&mut self, value: &Value<'_>, name: &str, most: i64, usual: i64) -> i64 {
@@ -252,8 +253,7 @@ impl Reader<'_> {
         value: &Value<'_>,
         mut what: String,
     ) {
-        let wished = (key.get_ref() == "persist" && value.get_ref().as_bool() != Some(true))
-            || forbids(value.get_ref());
+        let wished = is_wish(key.get_ref(), value.get_ref()) || forbids(value.get_ref());
         self.doubt |= wished;
         if self.doubt {
             what = format!("{what}; {NOT_KEPT}");
@@ -262,12 +262,16 @@ impl Reader<'_> {
     }
 }
 
-/// Whether there is a `persist` in it, however deep, that is not `true`. The depth is the parser's, which bounds it.
+/// Whether this says that something be not kept: `persist` that is not `true`, or names of secrets.
+fn is_wish(key: &str, value: &DeValue<'_>) -> bool {
+    (key == "persist" && value.as_bool() != Some(true)) || nearest(key, &["secret"]).is_some()
+}
+
+/// Whether there is such a wish in it, however deep. The depth is the parser's, which bounds it.
 fn forbids(value: &DeValue<'_>) -> bool {
     match value {
         DeValue::Table(table) => table.iter().any(|(key, value)| {
-            (key.get_ref() == "persist" && value.get_ref().as_bool() != Some(true))
-                || forbids(value.get_ref())
+            is_wish(key.get_ref(), value.get_ref()) || forbids(value.get_ref())
         }),
         DeValue::Array(items) => items.iter().any(|item| forbids(item.get_ref())),
         _ => false,
@@ -354,10 +358,6 @@ mod tests {
         "[history]\ndays = 1.5",
         "2:8: history.days: expected a number from 1 to 36500, found a fraction; 90 is used"
     )]
-    #[case(
-        "[history]\nsecret = [1, '[a', 'pin']",
-        "2:11: history.secret: expected a text, found a number; it is left out"
-    )]
     fn what_cannot_be_used_is_told_with_its_place(#[case] text: &str, #[case] told: &str) {
         let complaints = complaints(text);
         assert!(
@@ -378,6 +378,14 @@ mod tests {
     #[case::later_form("[profiles.shop]\npersist = false")]
     #[case::bad_glob("[tasks.'shop.[a']\npersist = false")]
     #[case::no_table("tasks = [{persist = false}]")]
+    #[case::secret_of_a_wrong_type("[history]\nsecret = 5")]
+    #[case::secret_among_others("[history]\nsecret = [1, 'pin']")]
+    #[case::secret_bad_glob("[history]\nsecret = ['[a', 'pin']")]
+    #[case::secret_misspelt("[history]\nsecrets = ['pin']")]
+    #[case::secret_alone("secret = ['pin']")]
+    #[case::secret_elsewhere("[histroy]\nsecret = ['pin']")]
+    #[case::secret_of_a_task("[tasks.'a']\nsecret = ['pin']")]
+    #[case::secret_without_comma("[history]\nsecret = ['iban' 'pin']")]
     #[case::broken_before("x = = 1\n[history]\npersist = false")]
     #[case::broken_itself("[history]\npersist = \n")]
     #[case::broken_after("[history]\npersist = false\n[")]

@@ -120,7 +120,7 @@ impl State {
         draft.load(record).map_err(|reason| reason.to_string())?;
         draft.from = elsewhere(record, shared);
         // A secret is to be typed again: the cursor is there.
-        if matches!(draft.spot, Spot::Row(_)) {
+        if matches!(draft.spot, Spot::Row(_) | Spot::Option(_)) {
             draft.start_typing();
         } else {
             draft.go(Spot::Button, now.mono);

@@ -12,10 +12,11 @@ use crate::protocol::Options;
 use crate::protocol::message::Start;
 
 impl Draft {
-    /// Fills a new form with a call of the past. Secrets that were masked are rows that mean nothing until they are typed again.
+    /// Fills a new form with a call of the past. Secrets that were masked are rows and headers that
+    /// mean nothing until they are typed again.
     ///
     /// # Errors
-    /// Its arguments were too large to keep.
+    /// Its arguments were too large to keep, or there is no place for a secret to be typed again.
     pub fn load(&mut self, record: &Record) -> Result<(), NotRepeatable> {
         if let Some(bytes) = record.arguments_cut {
             return Err(NotRepeatable::TooLarge(bytes));
@@ -27,20 +28,37 @@ impl Draft {
             self.options.set(entry, &text);
         }
         for masked in record.masked.iter().rev() {
-            let row = match &masked.place {
-                Place::Positional(index) => Some(*index),
+            let text = format!("{masked}: history keeps no secrets; type it again");
+            let spot = match &masked.place {
+                Place::Positional(index) => Some(Spot::Row(*index)),
                 Place::Keyword(name) => {
                     let mut names = signature.kwargs.iter();
                     let at = names.position(|(key, _)| key == name);
-                    at.map(|at| signature.args.len() + at)
+                    at.map(|at| Spot::Row(signature.args.len() + at))
                 }
-                Place::Header(_) => None,
+                Place::Header(name) => {
+                    let mut headers = signature.options.headers.iter();
+                    let at = headers.position(|(key, _)| key == name);
+                    at.map(|nth| {
+                        Spot::Option(Entry {
+                            name: Name::Header,
+                            nth,
+                        })
+                    })
+                }
             };
-            if let Some(row) = row.and_then(|row| Some((row, self.rows.get_mut(row)?))) {
-                let text = format!("{masked}: history keeps no secrets; type it again");
-                row.1.item = Err(Error::new(Kind::InvalidArguments, text));
-                self.spot = Spot::Row(row.0);
+            match spot {
+                Some(Spot::Row(row)) if row < self.rows.len() => {
+                    self.rows[row].item = Err(Error::new(Kind::InvalidArguments, text));
+                }
+                Some(Spot::Option(entry)) if self.options.is_set(entry) => {
+                    self.options.lacks(entry, text);
+                    self.open = true;
+                }
+                // Nobody could type it again; the mask itself is never sent.
+                _ => return Err(NotRepeatable::Masked(record.masked.clone())),
             }
+            self.spot = spot.unwrap_or(self.spot);
         }
         Ok(())
     }

@@ -133,6 +133,8 @@ impl From<Name> for Entry {
 pub struct Texts {
     timeout: Duration,
     texts: BTreeMap<Name, Vec<String>>,
+    /// Texts of a call of the past in which a secret is masked, and what is said of them until something else is typed there.
+    lacking: Vec<(Name, String, String)>,
 }
 
 impl Texts {
@@ -141,7 +143,14 @@ impl Texts {
         Self {
             timeout,
             texts: BTreeMap::new(),
+            lacking: Vec::new(),
         }
+    }
+
+    /// What stands at this place lacks a secret: it is a problem until something else is typed.
+    pub fn lacks(&mut self, entry: Entry, problem: String) {
+        let text = self.text(entry).to_owned();
+        self.lacking.push((entry.name, text, problem));
     }
 
     /// The places of these rows, with an empty one behind those that may be given again.
@@ -244,7 +253,12 @@ impl Texts {
             if text.is_empty() {
                 continue;
             }
-            if let Err(problem) = (row.read)(&mut read, text) {
+            let mut lacking = self.lacking.iter();
+            if let Some((.., problem)) =
+                lacking.find(|(name, known, _)| *name == entry.name && known == text)
+            {
+                problems.push((entry, problem.clone()));
+            } else if let Err(problem) = (row.read)(&mut read, text) {
                 problems.push((entry, format!("{}: {problem}", entry.name)));
             }
         }
