@@ -132,7 +132,7 @@ impl From<Name> for Entry {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Texts {
     timeout: Duration,
-    texts: BTreeMap<Name, Vec<String>>,
+    given: BTreeMap<Name, Vec<String>>,
     /// Texts of a call of the past in which a secret is masked, and what is said of them until something else is typed there.
     lacking: Vec<(Name, String, String)>,
 }
@@ -142,7 +142,7 @@ impl Texts {
     pub fn new(timeout: Duration) -> Self {
         Self {
             timeout,
-            texts: BTreeMap::new(),
+            given: BTreeMap::new(),
             lacking: Vec::new(),
         }
     }
@@ -176,7 +176,7 @@ impl Texts {
     }
 
     fn typed(&self, name: Name) -> &[String] {
-        self.texts.get(&name).map_or(&[], Vec::as_slice)
+        self.given.get(&name).map_or(&[], Vec::as_slice)
     }
 
     /// What typing starts from: a default gives way to the first key, anything else is edited.
@@ -203,7 +203,7 @@ impl Texts {
 
     /// Whether all is as by default.
     pub fn is_untouched(&self) -> bool {
-        self.texts.is_empty()
+        self.given.is_empty()
     }
 
     /// Takes what was typed; nothing, or the default's word, means the default.
@@ -214,7 +214,7 @@ impl Texts {
             Name::Timeout => exact(self.timeout) == text,
             _ => row.is_some_and(|row| row.default == text),
         };
-        let texts = self.texts.entry(entry.name).or_default();
+        let texts = self.given.entry(entry.name).or_default();
         match (text.is_empty() || default, texts.get_mut(entry.nth)) {
             (true, Some(_)) => {
                 texts.remove(entry.nth);
@@ -224,7 +224,7 @@ impl Texts {
             (false, None) => texts.push(text.to_owned()),
         }
         if texts.is_empty() {
-            self.texts.remove(&entry.name);
+            self.given.remove(&entry.name);
         }
     }
 
