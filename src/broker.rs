@@ -60,11 +60,13 @@ pub trait Link: Send + Sync {
     }
 
     /// Begins (`true`) or ends to listen to the events of workers and tasks; they come as [`Incoming::Event`]. Asked twice, it is
-    /// done once. Bounded in time (5 s).
+    /// done once. When it has ended, what others left to us is among what came; whoever ends it goes on reading meanwhile. Bounded in
+    /// time (10 s).
     async fn events(&self, wanted: bool) -> Result<(), Error>;
 
     /// For one who listens no longer ([`Link::events`] `false` came before): tells this to another umbel that listens to events here;
-    /// it comes as [`Incoming::HandedOver`]. `false`: nobody else listens, or nobody could be told. Bounded in time (5 s).
+    /// it comes as [`Incoming::HandedOver`]. `false`: nobody else listens, or nobody could be told. Bounded in time (5 s). The note has
+    /// no more than [`LARGEST_NOTE`] bytes.
     async fn hand_over(&self, _note: Vec<u8>) -> bool {
         false
     }
@@ -79,6 +81,9 @@ pub trait Link: Send + Sync {
     /// Removes our queues and closes. Bounded in time (1 s).
     async fn close(&self);
 }
+
+/// What one umbel tells another at its end is small, in bytes; what is larger is passed over.
+pub const LARGEST_NOTE: usize = 1 << 20;
 
 /// Acknowledges one delivery on the link that brought it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +103,8 @@ pub enum Incoming {
     Reply(Message),
     /// An event of a worker or of tasks, while [`Link::events`] wants them. These may be dropped when the reader is slow.
     Event(Message),
-    /// What another umbel that listened to events leaves to us ([`Link::hand_over`]). Anybody could have written it.
+    /// What another umbel that listened to events leaves to us ([`Link::hand_over`]). Anybody could have written it; never dropped, no
+    /// larger than [`LARGEST_NOTE`].
     HandedOver(Vec<u8>),
     /// Something that the user should know about this link; a sentence for people.
     Notice(String),

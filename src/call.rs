@@ -50,7 +50,8 @@ use crate::protocol::{Json, NodeName, QueueName, Signature, State, TaskId, TaskR
 use ending::Ends;
 use evidence::Evidence;
 use patience::{Act, Patience};
-use story::Story;
+use restore::Anew;
+use story::{Memory, Story};
 
 pub use answer::{Answer, Repr, Source};
 pub use diagnosis::Inquiry;
@@ -154,10 +155,12 @@ pub struct Call {
     delivery: Delivery,
     delivered: (Now, Option<Error>),
     before: Story,
+    memory: Option<Memory>,
     evidence: Evidence,
     ends: Ends,
     patience: Patience,
     links: Vec<(Now, Option<String>)>,
+    anew: Anew,
     large: Option<(Now, usize)>,
     read: Option<Moment>,
     /// What is concluded, beside the fields above.
@@ -196,10 +199,12 @@ impl Call {
             delivery: Delivery::Draft,
             delivered: (now, None),
             before: Story::default(),
+            memory: None,
             evidence: Evidence::default(),
             ends: Ends::default(),
             patience: Patience::new(timeout),
             links: Vec::new(),
+            anew: Anew::default(),
             large: None,
             read: None,
             phase: Phase::Sent,
@@ -294,14 +299,17 @@ impl Call {
     /// When the waiting ends; `None` before the broker has it, and once nobody waits. A result that has arrived in time is read, however
     /// long that takes.
     pub fn deadline(&self) -> Option<Moment> {
-        let start = self.timeline.waiting_since()?;
+        let start = self.patience.since_now(self.timeline.waiting_since())?;
         let open = self.outcome.is_none() && self.arriving.is_none();
         (self.waiting == Waiting::Yes && open).then(|| start.mono.after(self.timeout))
     }
 
-    /// Time waited so far, or in all once it ended or was given up.
+    /// Time waited so far, or in all once it ended or was given up; `None` where it is unknown when it ended.
     pub fn elapsed(&self, now: Now) -> Option<Duration> {
         let start = self.timeline.waiting_since()?;
+        if self.outcome.is_some() && self.timeline.done.is_none() {
+            return None;
+        }
         let given_up = match self.waiting {
             Waiting::Yes => now,
             Waiting::TimedOut(at) | Waiting::Detached(at) => at,
@@ -333,6 +341,12 @@ impl Call {
         self.waits();
     }
 
+    /// Somebody waits `timeout` for it from now on, whatever its caller did: see [`restore`].
+    pub fn wait_anew(&mut self, timeout: Duration, now: Now) {
+        self.patience.act(Act::Anew(timeout), now);
+        self.waits();
+    }
+
     /// The user stops waiting; we go on listening.
     pub fn detach(&mut self, now: Now) {
         self.patience.act(Act::Detach, now);
@@ -342,7 +356,11 @@ impl Call {
     /// Merges one fact. Facts may come late, twice and in any order. Returns whether anything changed.
     pub fn apply(&mut self, fact: Fact, now: Now) -> bool {
         let before = self.summary();
-        self.inquiry.note(&fact, now);
+        // A state that is fetched after a gap is an old one: what workers answered before it is not older.
+        let fetched = matches!(fact, Fact::Result(_)) && self.heard_late(now.mono);
+        if !fetched {
+            self.inquiry.note(&fact, now);
+        }
         let news = self.merge(fact, now);
         self.conclude();
         news || before != self.summary()

@@ -261,12 +261,14 @@ impl Cluster {
         }
     }
 
-    /// Where the broker counts no consumers, the workers themselves are the proof that nobody reads a queue.
+    /// Where the broker counts no consumers, the workers themselves are the proof that nobody reads a queue: once everybody who hears
+    /// has answered, one that is SILENT is gone.
     fn look_for_readers(&mut self) -> bool {
         let all_told = self.all_told();
         let mut changed = false;
         for queue in self.queues.values_mut() {
-            let mut workers = self.workers.values();
+            let workers = self.workers.values();
+            let mut workers = workers.filter(|worker| worker.state() != WorkerState::Silent);
             let unread = all_told && !workers.any(|worker| worker.reads(&queue.name));
             changed |= queue.set_unread(unread);
         }

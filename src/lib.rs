@@ -98,6 +98,13 @@ fn start(mut cli: Cli, output: Output) -> Result<u8> {
         output.warnings(&config.warnings());
     }
     commands::again::words(&mut cli.command);
+    let ids = match &mut cli.command {
+        Some(Command::Wait(wanted)) => &mut *wanted.ids,
+        Some(Command::Result(wanted)) => std::slice::from_mut(&mut wanted.id),
+        Some(Command::Revoke(wanted)) => &mut *wanted.ids,
+        _ => &mut [],
+    };
+    commands::keeper::whole(ids, &config, &env, output)?;
     let words = match &cli.command {
         Some(Command::Call(waited)) => Some(check(&waited.call)?),
         Some(Command::Send(call)) => Some(check(call)?),

@@ -1,5 +1,7 @@
 //! The screen as a function of what happened: its rules, its looks, and every size. No clock, no network, no terminal.
 
+#[path = "screens/again.rs"]
+mod again;
 #[path = "screens/diagnosis.rs"]
 mod diagnosis;
 #[path = "screens/diff.rs"]

@@ -211,7 +211,8 @@ impl Ends {
         })
     }
 
-    fn value(&self) -> Option<&Arc<TaskResult>> {
+    /// The result that counts.
+    pub fn value(&self) -> Option<&Arc<TaskResult>> {
         self.result.as_ref().map(|(.., result)| result)
     }
 

@@ -5,8 +5,12 @@ use std::collections::BTreeMap;
 use crate::clock::{Moment, Now, Timestamp};
 use crate::protocol::NodeName;
 
-/// Sightings that are kept of one call. Beyond them repeats are forgotten first, then what is oldest.
+/// Sightings that are kept of one call. Beyond them the oldest are told for good, and forgotten.
 const MOST: usize = 128;
+/// How many are forgotten at once.
+const OLDEST: usize = 32;
+/// Workers that are remembered of what was forgotten. A task was at one or two; more are told by nobody honest.
+const WORKERS: usize = 32;
 
 /// A step of a task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,15 +78,65 @@ impl Sighting {
     }
 }
 
-/// All sightings of one call, in the order of hearing.
+/// What is remembered of the sightings that were forgotten.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Gone {
+    /// When the last of them was heard that was no event.
+    until: Option<Moment>,
+    /// Of each worker its last event, and whether its clock was found out.
+    workers: BTreeMap<NodeName, (Option<Teller>, bool)>,
+}
+
+/// The sightings of one call, in the order of hearing.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Evidence {
     heard: Vec<Sighting>,
+    gone: Gone,
+}
+
+impl Gone {
+    /// Whether a sighting belongs among those that were forgotten: its time was told for good.
+    fn covers(&self, sighting: &Sighting) -> bool {
+        match sighting.teller {
+            Teller::Event { .. } => {
+                let worker = sighting.node.as_ref().and_then(|it| self.workers.get(it));
+                worker.is_some_and(|(last, _)| last.as_ref() >= Some(&sighting.teller))
+            }
+            _ => self.until.is_some_and(|until| sighting.at.mono < until),
+        }
+    }
+
+    fn take(&mut self, sighting: &Sighting, believed: bool) {
+        let event = matches!(sighting.teller, Teller::Event { .. });
+        if !event {
+            self.until = self.until.max(Some(sighting.at.mono));
+        }
+        let Some(node) = &sighting.node else {
+            return;
+        };
+        if self.workers.len() >= WORKERS && !self.workers.contains_key(node) {
+            return;
+        }
+        let (last, doubted) = self.workers.entry(node.clone()).or_default();
+        if event {
+            *last = last.take().max(Some(sighting.teller.clone()));
+        }
+        *doubted |= !believed;
+    }
+
+    /// Whether the clock of `node` was found out, or may have been and nobody remembers.
+    fn doubts(&self, node: &NodeName) -> bool {
+        let known = self.workers.get(node).map(|(_, doubted)| *doubted);
+        known.unwrap_or(self.workers.len() >= WORKERS)
+    }
 }
 
 impl Evidence {
     /// Takes in a sighting. The same event heard again was heard the first time.
     pub fn add(&mut self, sighting: Sighting) {
+        if self.gone.covers(&sighting) {
+            return;
+        }
         if let Teller::Event { .. } = sighting.teller
             && let Some(known) = self.heard.iter().position(|it| it.repeats(&sighting))
         {
@@ -96,20 +150,27 @@ impl Evidence {
             .binary_search_by(|it| it.order().cmp(&sighting.order()));
         if let Err(place) = place {
             self.heard.insert(place, sighting);
-            self.bound();
         }
     }
 
-    /// A list that is asked for again and again says the same: of three in a row the middle one goes.
-    fn bound(&mut self) {
-        if self.heard.len() <= MOST {
-            return;
+    /// How many of those that happened first have to be told for good and forgotten, so that there is room for others.
+    pub fn surplus(&self) -> Option<usize> {
+        (self.heard.len() > MOST).then(|| self.heard.len() - MOST + OLDEST)
+    }
+
+    /// Forgets so many of those that happened first. Who told them stays known: whether its clock may be believed, and what of it is
+    /// older still.
+    pub fn forget(&mut self, count: usize, sent: Now) {
+        let first = self.in_order().into_iter().take(count);
+        let first: Vec<Sighting> = first.map(|(_, it)| it.clone()).collect();
+        let believed: Vec<bool> = first
+            .iter()
+            .map(|it| self.believes(it.node.as_ref(), sent))
+            .collect();
+        for (sighting, believed) in first.iter().zip(believed) {
+            self.gone.take(sighting, believed);
         }
-        let middle = self
-            .heard
-            .windows(3)
-            .position(|it| it[0].repeats(&it[1]) && it[1].repeats(&it[2]));
-        self.heard.remove(middle.map_or(0, |first| first + 1));
+        self.heard.retain(|it| !first.contains(it));
     }
 
     /// All of them in the order in which they are believed to have happened, each with the moment at which it had happened at the latest.
@@ -159,6 +220,9 @@ impl Evidence {
     /// Whether the clock of `node` may be believed: what it told lies after `sent` and before we heard it, every time. A clock that is
     /// minutes off is found out at its first word.
     pub fn believes(&self, node: Option<&NodeName>, sent: Now) -> bool {
+        if node.is_some_and(|it| self.gone.doubts(it)) {
+            return false;
+        }
         let of_node = self.heard.iter().filter(|it| it.node.as_ref() == node);
         let mut told = of_node.filter_map(|it| Some((it.told()?, it.at.wall)));
         told.all(|(told, heard)| told >= sent.wall && told <= heard)

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::evidence::{Sighting, Step, Teller};
 use super::patience::Span;
-use super::story::Bounds;
+use super::story::{Bounds, Story};
 use super::{Call, Fact, Outcome, Phase, Waiting, outcome};
 use crate::clock::{Moment, Now, Timestamp};
 use crate::error::Error;
@@ -13,13 +13,16 @@ use crate::protocol::control::{HeldTask, Place};
 use crate::protocol::{NodeName, State, TaskResult};
 
 /// How long after an outage states may come that are old.
-const CATCHING_UP: Duration = Duration::from_secs(2);
+pub(super) const CATCHING_UP: Duration = Duration::from_secs(2);
 /// Changes of the way to the result backend that are kept of one call.
 const LINKS: usize = 64;
+/// Warnings that are kept of one call.
+const WARNINGS: usize = 32;
 
 impl Call {
     /// Takes in what a fact tells. Returns whether it brought a result.
     pub(super) fn merge(&mut self, fact: Fact, now: Now) -> bool {
+        self.anew.note(&fact, now.mono);
         match fact {
             Fact::Publishing => self.publishing(now),
             Fact::Confirmed => self.confirmed(now),
@@ -31,7 +34,7 @@ impl Call {
             Fact::Arriving(size) => self.arrives(size, now),
             Fact::Unreadable { reason, state } => self.cannot_read(reason, state.as_ref(), now),
             Fact::Event(event) => self.told(*event, now),
-            Fact::Warning(warning) => self.warnings.push(warning),
+            Fact::Warning(warning) => self.warns(warning),
             Fact::Seen { place, node, task } => self.seen(place, node, &task, now),
             Fact::Asked | Fact::Answered { .. } | Fact::Eta(_) | Fact::NotStored => {}
             Fact::BackendLost(reason) => self.link(Some(reason), now),
@@ -51,6 +54,13 @@ impl Call {
         }
     }
 
+    /// Something has to be known about it; it is said once.
+    fn warns(&mut self, warning: String) {
+        if self.warnings.len() < WARNINGS && !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
+
     /// The way to the result backend went or came back. Of one moment the good news counts.
     fn link(&mut self, lost: Option<String>, now: Now) {
         let order = |(at, lost): &(Now, Option<String>)| (at.mono, lost.is_none(), lost.clone());
@@ -66,11 +76,12 @@ impl Call {
 
     /// Whether a state that is heard at `at` may be an old one: after an outage they come all at once, and tell nothing of when they
     /// were.
-    fn heard_late(&self, at: Moment) -> bool {
+    pub(super) fn heard_late(&self, at: Moment) -> bool {
         let before = self.links.partition_point(|(link, _)| link.mono <= at);
         let lost = |link: Option<&(Now, Option<String>)>| link.is_some_and(|it| it.1.is_some());
         let known = &self.links[..before];
-        lost(known.last())
+        self.anew.fetched(at)
+            || lost(known.last())
             || known.windows(2).any(|it| {
                 let back = lost(it.first()) && !lost(it.last());
                 back && at.since(it[1].0.mono) < CATCHING_UP
@@ -156,14 +167,14 @@ impl Call {
     pub(super) fn conclude(&mut self) {
         let end = self.ends.end();
         self.outcome = end.as_ref().map(|end| end.outcome);
-        self.timeline.done = end.as_ref().map(|end| end.at);
+        let heard = end.as_ref().map(|end| end.at);
+        self.timeline.done = end.as_ref().and_then(|end| self.ended_at(end));
         self.source = end.as_ref().and_then(|end| end.source);
         let bounds = Bounds {
             sent: self.timeline.published.unwrap_or(self.timeline.created),
-            done: self.timeline.done,
+            done: heard,
         };
-        let late = |at: Moment| self.heard_late(at);
-        let story = self.before.told(&self.evidence, bounds, &late);
+        let story = self.tells(bounds);
         self.phase = story.phase();
         let ended_at = end.as_ref().and_then(|end| end.worker.clone());
         self.worker = ended_at.or_else(|| story.worker.clone());
@@ -183,9 +194,27 @@ impl Call {
         self.waits();
     }
 
+    /// Its story. What there is no room for is told for good: the first start stays the first, and no retry is uncounted.
+    fn tells(&mut self, bounds: Bounds) -> Story {
+        let memory = |it: &Self| it.memory.clone().unwrap_or_else(|| it.before.memory());
+        if let Some(count) = self.evidence.surplus() {
+            let late = |at: Moment| self.heard_late(at);
+            let first = (&self.evidence, count);
+            let (before, mut mind) = self.before.told(memory(self), first, bounds, &late);
+            mind.bound();
+            self.before = before;
+            self.memory = Some(mind);
+            self.evidence.forget(count, bounds.sent);
+        }
+        let late = |at: Moment| self.heard_late(at);
+        let all = (&self.evidence, usize::MAX);
+        self.before.told(memory(self), all, bounds, &late).0
+    }
+
     /// Whether it is waited, and what keeps the result from coming.
     pub(super) fn waits(&mut self) {
-        self.timeout = self.patience.timeout_now();
+        let heard = self.ends.end().map(|end| end.at);
+        self.timeout = self.patience.timeout_now(heard.is_some());
         let large = self
             .large
             .filter(|(at, _)| self.read.is_none_or(|read| at.mono > read));
@@ -194,8 +223,8 @@ impl Call {
             since: self.timeline.waiting_since(),
             arriving: self.arriving.map(|(at, _)| at.mono),
         };
-        self.waiting = match self.timeline.done {
-            Some(done) => self.patience.at_the_end(done, span),
+        self.waiting = match heard {
+            Some(heard) => self.patience.at_the_end(heard, span),
             None => self.patience.by_now(span),
         };
         self.late = self.outcome.is_some() && matches!(self.waiting, Waiting::TimedOut(_));

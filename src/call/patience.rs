@@ -13,6 +13,8 @@ pub(super) enum Act {
     Wait(Duration),
     /// Waits no longer.
     Detach,
+    /// Somebody else waits for it, so long from then on. Whether its end is late does not change by that.
+    Anew(Duration),
 }
 
 /// All that was done about the waiting.
@@ -66,37 +68,55 @@ impl Patience {
         self.looked = self.looked.max(Some(moment));
     }
 
-    /// How long is waited, as was said last.
-    pub fn timeout_now(&self) -> Duration {
+    /// How long is waited, as was said last; by the caller, once it has `ended`.
+    pub fn timeout_now(&self, ended: bool) -> Duration {
         let said = self.acts.iter().rev().find_map(|(_, act)| match act {
             Act::Wait(timeout) => Some(*timeout),
-            Act::Detach => None,
+            Act::Anew(timeout) if !ended => Some(*timeout),
+            Act::Anew(_) | Act::Detach => None,
         });
         said.unwrap_or(self.timeout)
+    }
+
+    /// From where the time that is waited now counts; `since` unless somebody else has begun to wait.
+    pub fn since_now(&self, since: Option<Now>) -> Option<Now> {
+        let last = self.acts.iter().rev().find_map(|(at, act)| match act {
+            Act::Wait(_) => Some(since),
+            Act::Anew(_) => Some(Some(*at)),
+            Act::Detach => None,
+        });
+        last.unwrap_or(since)
     }
 
     /// Whether it was waited when the end was heard: what was done at that very moment comes after it, a deadline at that moment
     /// before.
     pub fn at_the_end(&self, end: Now, span: Span) -> Waiting {
-        self.until(end.mono, span, |at| at < end.mono)
+        let of_the_caller = |at, act: Act| at < end.mono && !matches!(act, Act::Anew(_));
+        self.until(end.mono, span, of_the_caller)
     }
 
     /// Whether it is waited, as far as time was looked at.
     pub fn by_now(&self, span: Span) -> Waiting {
-        self.until(self.looked.unwrap_or_default(), span, |_| true)
+        self.until(self.looked.unwrap_or_default(), span, |_, _| true)
     }
 
-    fn until(&self, moment: Moment, span: Span, counts: impl Fn(Moment) -> bool) -> Waiting {
+    fn until(&self, moment: Moment, whole: Span, counts: impl Fn(Moment, Act) -> bool) -> Waiting {
+        let mut span = whole;
         let mut waiting = self.before;
         let mut timeout = self.timeout;
         let mut said = None;
-        let acts = self.acts.iter().filter(|(at, _)| counts(at.mono));
+        let acts = self.acts.iter().filter(|(at, act)| counts(at.mono, *act));
         for (at, act) in acts {
             waiting = over(waiting, timeout, at.mono, said, span);
             match act {
                 Act::Detach if waiting == Waiting::Yes => waiting = Waiting::Detached(*at),
                 Act::Detach => {}
+                Act::Anew(from_now) => {
+                    (timeout, said, waiting) = (*from_now, None, Waiting::Yes);
+                    span.since = Some(*at);
+                }
                 Act::Wait(longer) => {
+                    span.since = whole.since;
                     timeout = *longer;
                     said = Some(*at);
                     let deadline = span.since.map(|since| since.mono.after(timeout));

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use super::ending::Told;
+use super::ending::{End, Told};
+use super::merge::CATCHING_UP;
 use super::patience::Patience;
 use super::story::{Stage, Start, Story};
 use super::{Call, CallState, Delivery, Fact, Outcome, Phase, Source, Waiting};
-use crate::clock::Now;
+use crate::clock::{Moment, Now};
 use crate::error::{Error, Kind};
 use crate::protocol::Signature;
 
@@ -34,10 +35,17 @@ impl Call {
             sent,
         } = standing;
         self.delivery = delivery(state, sent, whereabouts, self.trouble.is_some());
-        self.delivered = (self.timeline.created, self.trouble.clone());
+        let undelivered = matches!(
+            self.delivery,
+            Delivery::Unsent | Delivery::Refused | Delivery::Unknown | Delivery::Returned
+        );
+        let trouble = self.trouble.clone();
+        self.delivered = (self.timeline.created, trouble.filter(|_| undelivered));
         self.phase = phase(whereabouts);
         self.outcome = outcome(state);
         self.before = self.story();
+        self.inquiry.told = self.told_at;
+        self.inquiry.acknowledged = self.acknowledged;
         self.patience = Patience::new(self.timeout);
         self.patience.before = self.waiting;
         self.noticed = matches!(self.waiting, Waiting::TimedOut(_));
@@ -45,10 +53,15 @@ impl Call {
             self.links.push((self.timeline.created, Some(lost.clone())));
         }
         if let Some(outcome) = self.outcome {
+            self.anew.undated = self.timeline.done.is_none();
             self.resume_ended(outcome);
         } else if let Some(result) = self.result.clone() {
             let at = self.told_at.unwrap_or(self.timeline.created);
             self.ends.state(result, at);
+        }
+        if let (None, false, Some(trouble)) = (self.outcome, undelivered, self.trouble.clone()) {
+            let at = self.told_at.unwrap_or(self.timeline.created);
+            self.ends.unreadable(trouble, None, at);
         }
         self.late = self.outcome.is_some() && self.noticed;
         self
@@ -109,14 +122,15 @@ impl Call {
     }
 
     /// Nobody was there to wait or to hear a confirm since `at`: whoever waited has gone, and a publish that was under way
-    /// then has an unknown end.
-    pub fn abandoned(&mut self, at: Now) {
+    /// then has an unknown end. It is listened for again from `now` on.
+    pub fn abandoned(&mut self, at: Now, now: Now) {
         if self.delivery == Delivery::Publishing {
             self.delivery = Delivery::Unknown;
             self.timeline.confirmed.get_or_insert(at);
         }
         self.links.clear();
         self.detach(at);
+        self.listened_for(now);
     }
 
     /// A call that was sent elsewhere, if it was: only its id is known, and whatever is heard of it from now on.
@@ -129,6 +143,7 @@ impl Call {
         call.delivery = Delivery::Unknown;
         call.waiting = Waiting::Detached(now);
         call.patience.before = call.waiting;
+        call.listened_for(now);
         call
     }
 
@@ -137,30 +152,67 @@ impl Call {
         self.delivery == Delivery::Unknown && self.timeline.published.is_none()
     }
 
-    /// It is listened for from now on: states that come at once are older than that, and tell nothing of when they began.
-    pub fn listened_for(&mut self, now: Now) {
-        self.apply(Fact::BackendLost(String::new()), now);
-        self.apply(Fact::BackendBack, now);
+    /// It is listened for from now on: what is fetched first is older than that, and tells nothing of when it happened.
+    fn listened_for(&mut self, now: Now) {
+        self.anew.since = Some(now.mono);
     }
 
-    /// Its end was heard when its result was fetched, which may be long after: it ended when the worker says so, if that is possible
-    /// on our clock, and where it does not say, that is unknown. To be said again after every fact.
-    pub fn ended_before(&mut self) {
-        let Some(heard) = self.timeline.done else {
-            return;
-        };
+    /// When it ended: when that was heard, unless it was fetched, which may be long after. Then it ended when the worker says so, if that
+    /// is possible on our clock, and else that is unknown.
+    pub(super) fn ended_at(&self, end: &End) -> Option<Now> {
+        let heard = end.at;
+        if self.anew.undated && heard.mono == self.timeline.created.mono {
+            return None;
+        }
+        let arrived = self.large.map(|(at, _)| at.mono);
+        let before = arrived.filter(|arrived| *arrived < heard.mono);
+        let fetched =
+            self.anew.fetched(heard.mono) || before.is_some_and(|at| self.anew.fetched(at));
+        if end.source == Some(Source::Event) || !fetched {
+            return Some(heard);
+        }
         let sent = self.timeline.published.unwrap_or(self.timeline.created);
-        let told = self.result.as_ref().and_then(|it| it.done_at);
-        self.timeline.done = told.map(|at| {
-            let ago = Duration::try_from(heard.wall.duration_since(at)).ok();
-            match ago.filter(|ago| *ago <= heard.mono.since(sent.mono)) {
-                Some(ago) => Now {
-                    wall: at,
-                    mono: heard.mono.before(ago),
-                },
-                None => heard,
-            }
-        });
+        let result = self.ends.value()?;
+        let told = result.done_at?;
+        let ago = Duration::try_from(heard.wall.duration_since(told)).ok()?;
+        let believed = self.evidence.believes(result.worker.as_ref(), sent);
+        (believed && ago <= heard.mono.since(sent.mono)).then(|| Now {
+            wall: told,
+            mono: heard.mono.before(ago),
+        })
+    }
+}
+
+/// Since when a call is listened for that was sent before.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(super) struct Anew {
+    since: Option<Moment>,
+    /// The result backend answered first since then.
+    answered: Option<Moment>,
+    /// It had ended before, nobody knows when.
+    undated: bool,
+}
+
+impl Anew {
+    /// The first answer may come late: the backend may have to be reached before.
+    pub fn note(&mut self, fact: &Fact, at: Moment) {
+        let answers = matches!(
+            fact,
+            Fact::BackendBack
+                | Fact::NotStored
+                | Fact::Result(_)
+                | Fact::Arriving(_)
+                | Fact::Unreadable { .. }
+        );
+        if answers && self.since.is_some_and(|since| since <= at) {
+            self.answered = Some(self.answered.map_or(at, |known| known.min(at)));
+        }
+    }
+
+    /// Whether what the backend told then had been there before.
+    pub fn fetched(&self, at: Moment) -> bool {
+        let since = self.since.filter(|since| *since <= at);
+        since.is_some_and(|since| at.since(self.answered.unwrap_or(since)) < CATCHING_UP)
     }
 }
 

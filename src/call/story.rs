@@ -11,6 +11,9 @@ use super::evidence::{Evidence, Sighting, Step, Teller};
 use crate::clock::{Moment, Now, Timestamp};
 use crate::protocol::NodeName;
 
+/// Workers that are kept in mind of what was forgotten.
+const SEATS: usize = 32;
+
 /// How far within one attempt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Stage {
@@ -76,13 +79,25 @@ pub(super) struct Story {
 }
 
 /// What one worker told so far.
-#[derive(Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 struct Seat {
     received: Option<u64>,
     running: Option<u64>,
     retried: u64,
     /// It received again what it had started.
     again: bool,
+}
+
+/// What a teller has in mind beside the story, to go on with it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Memory {
+    seats: BTreeMap<NodeName, Seat>,
+    /// Retries that states without a number told.
+    counted: u64,
+    /// The last state told was a retry.
+    retrying: bool,
+    /// The attempt that was started last.
+    ran: Option<u64>,
 }
 
 /// Within which a story is told.
@@ -100,13 +115,7 @@ struct Narrator<'a> {
     /// Whether a state heard then may be an old one.
     late: &'a dyn Fn(Moment) -> bool,
     evidence: &'a Evidence,
-    seats: BTreeMap<NodeName, Seat>,
-    /// Retries that states without a number told.
-    counted: u64,
-    /// The last state told was a retry.
-    retrying: bool,
-    /// The attempt that was started last.
-    ran: Option<u64>,
+    memory: Memory,
 }
 
 impl Story {
@@ -120,22 +129,44 @@ impl Story {
         }
     }
 
-    /// The story that goes on from `self`, with all of `evidence`.
-    pub fn told(&self, evidence: &Evidence, bounds: Bounds, late: &dyn Fn(Moment) -> bool) -> Self {
-        let mut teller = Narrator {
+    /// What is in mind of a story of which nothing else is known.
+    pub fn memory(&self) -> Memory {
+        Memory {
             counted: self.attempt,
             retrying: self.phase() == Phase::Retry,
             ran: self.last.as_ref().map(|_| self.attempt),
+            seats: BTreeMap::new(),
+        }
+    }
+
+    /// The story that goes on from `self`, with the first `count` of `evidence`; and what to have in mind to go on from there.
+    pub fn told(
+        &self,
+        memory: Memory,
+        (evidence, count): (&Evidence, usize),
+        bounds: Bounds,
+        late: &dyn Fn(Moment) -> bool,
+    ) -> (Self, Memory) {
+        let mut teller = Narrator {
             story: self.clone(),
             bounds,
             late,
             evidence,
-            seats: BTreeMap::new(),
+            memory,
         };
-        for (moment, sighting) in evidence.in_order() {
+        for (moment, sighting) in evidence.in_order().into_iter().take(count) {
             teller.take(moment, sighting);
         }
-        teller.story
+        (teller.story, teller.memory)
+    }
+}
+
+impl Memory {
+    /// Keeps a bounded number of workers in mind; more than a few are told by nobody honest.
+    pub fn bound(&mut self) {
+        while self.seats.len() > SEATS {
+            self.seats.pop_first();
+        }
     }
 }
 
@@ -158,7 +189,7 @@ impl Narrator<'_> {
         let Some(node) = sighting.node.clone() else {
             return;
         };
-        let seat = self.seats.entry(node).or_default();
+        let seat = self.memory.seats.entry(node).or_default();
         match sighting.step {
             Step::Received(number) => {
                 let number = number.unwrap_or_default();
@@ -176,7 +207,7 @@ impl Narrator<'_> {
                 self.start((number, sure), again, sighting, after);
             }
             Step::Retried(_) => {
-                let counted = seat.running.take().map(|running| running + 1);
+                let counted = seat.running.take().map(|running| running.saturating_add(1));
                 let number = counted.unwrap_or(seat.received.unwrap_or_default().max(1));
                 seat.retried = seat.retried.max(number);
                 self.story.numbered = true;
@@ -192,25 +223,27 @@ impl Narrator<'_> {
     fn state(&mut self, sighting: &Sighting) {
         match sighting.step {
             Step::Started(number) => {
-                self.retrying = false;
+                self.memory.retrying = false;
                 self.story.numbered |= number.is_some();
-                self.counted = self.counted.max(number.unwrap_or_default());
+                self.memory.counted = self.memory.counted.max(number.unwrap_or_default());
                 let another = self
                     .story
                     .pid
                     .zip(sighting.pid)
                     .is_some_and(|(one, other)| one != other);
-                let attempt = number.unwrap_or(self.counted);
+                let attempt = number.unwrap_or(self.memory.counted);
                 let sure = number.is_some() || self.story.attempt <= attempt;
                 self.start((attempt, sure), another, sighting, false);
             }
             Step::Retried(number) => {
                 self.story.numbered = true;
                 // The same state fetched again is no other retry.
-                let more = u64::from(!self.retrying);
-                self.retrying = true;
-                self.counted = number.unwrap_or(self.counted + more).max(self.counted);
-                self.fail(self.counted, sighting, false);
+                let more = u64::from(!self.memory.retrying);
+                self.memory.retrying = true;
+                self.memory.counted = number
+                    .unwrap_or(self.memory.counted.saturating_add(more))
+                    .max(self.memory.counted);
+                self.fail(self.memory.counted, sighting, false);
             }
             Step::Received(_) | Step::Requeued => {}
         }
@@ -283,10 +316,10 @@ impl Narrator<'_> {
             first.join(start.clone());
         }
         if self.raise(number, Stage::Run, sighting, after) {
-            if self.ran == Some(number) {
+            if self.memory.ran == Some(number) {
                 self.twice(sighting);
             }
-            self.ran = Some(number);
+            self.memory.ran = Some(number);
             self.story.last = Some(start);
             return;
         }

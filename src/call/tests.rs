@@ -5,6 +5,7 @@ mod ends;
 mod events;
 mod found;
 mod hostile;
+mod long;
 mod order;
 mod waiting;
 mod way;

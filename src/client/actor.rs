@@ -192,7 +192,7 @@ impl Actor {
         while self.step(&mut inbox).await {}
         self.await_dial(&mut inbox).await;
         self.await_switches(&mut inbox).await;
-        self.close().await;
+        self.close(inbox).await;
     }
 
     /// Waits for one thing and handles it; false at the end.
@@ -338,8 +338,8 @@ impl Actor {
     }
 
     /// Removes what is ours and says good-bye, in bounded time.
-    async fn close(mut self) {
-        let _ = tokio::time::timeout(CLOSING, self.restore_workers()).await;
+    async fn close(mut self, mut inbox: Inbox) {
+        let _ = tokio::time::timeout(CLOSING, self.restore_workers(&mut inbox)).await;
         let broker = async {
             if let Some(link) = self.broker.link() {
                 link.close().await;

@@ -11,7 +11,7 @@ use super::{Session, progress, shape};
 use crate::backend::Results;
 use crate::call::diagnosis::{Diagnosis, diagnose};
 use crate::call::document::{CallDocument, exit_code};
-use crate::call::{Call, Fact, Waiting};
+use crate::call::{Call, Fact};
 use crate::cli::{self, Shape};
 use crate::client::{Command, Event, LinkName, LinkState};
 use crate::clock::Now;
@@ -66,7 +66,7 @@ pub async fn run(
     let now = session.clock.now();
     let mut all: Vec<Followed> = ids
         .into_iter()
-        .map(|(id, record)| Followed::new(id, record, patience, now))
+        .map(|(id, record)| Followed::new(id, record, now))
         .collect();
     let mut around = Around::default();
     let open: Vec<TaskId> = all
@@ -78,8 +78,7 @@ pub async fn run(
         reach_backend(session, &mut around).await?;
         let now = session.clock.now();
         for followed in all.iter_mut().filter(|it| !it.ended()) {
-            followed.begun = now;
-            followed.call.listened_for(now);
+            followed.begin(patience, now);
             let id = followed.call.id().clone();
             session.client.send(Command::Follow(id)).await;
         }
@@ -112,7 +111,7 @@ pub fn from_history(output: Output, records: &[Option<Box<Record>>], now: Now) -
     let mut exit = 0;
     for record in records.iter().flatten() {
         let id = record.id().clone();
-        let mut followed = Followed::new(id, Some(record.clone()), Patience::Now, now);
+        let mut followed = Followed::new(id, Some(record.clone()), now);
         followed.print(output, Patience::Now, &Around::default(), now);
         exit = exit.max(followed.exit());
     }
@@ -215,15 +214,12 @@ async fn listen(
 }
 
 impl Followed {
-    fn new(id: TaskId, record: Option<Box<Record>>, patience: Patience, now: Now) -> Self {
-        let mut call = match &record {
+    fn new(id: TaskId, record: Option<Box<Record>>, now: Now) -> Self {
+        let call = match &record {
             Some(record) if record.state.is_final() => record.to_call(now),
             Some(record) => record.pick_up(now),
             None => Call::stranger(nameless(id), LOOK, now),
         };
-        if let (Patience::Until(timeout), false) = (patience, call.state().is_final()) {
-            call.timeout = timeout;
-        }
         Self {
             call,
             known: record.is_some(),
@@ -233,6 +229,14 @@ impl Followed {
             inquired: false,
             spent: None,
             printed: false,
+        }
+    }
+
+    /// It can be listened for from now on, and is waited for.
+    fn begin(&mut self, patience: Patience, now: Now) {
+        self.begun = now;
+        if let Patience::Until(timeout) = patience {
+            self.call.wait_anew(timeout, now);
         }
     }
 
@@ -259,18 +263,12 @@ impl Followed {
             _ => {}
         }
         self.call.apply(fact, at);
-        self.call.ended_before();
     }
 
     /// The time to wait ends the waiting, nothing else.
     fn tick(&mut self, patience: Patience, now: Now) {
-        let Patience::Until(timeout) = patience else {
-            return;
-        };
-        let over = now.mono.since(self.begun.mono) >= timeout && self.call.arriving.is_none();
-        if over && self.spent.is_none() && !self.ended() {
-            self.spent = Some(now);
-            self.call.waiting = Waiting::TimedOut(now);
+        if matches!(patience, Patience::Until(_)) && self.call.tick(now) {
+            self.spent.get_or_insert(now);
         }
     }
 
@@ -434,5 +432,67 @@ fn nameless(id: TaskId) -> Signature {
         args: Vec::new(),
         kwargs: Vec::new(),
         options: Options::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::Waiting;
+
+    const UNTIL: Patience = Patience::Until(Duration::from_mins(1));
+
+    fn at(secs: u64) -> Now {
+        Now::fixed(Duration::from_secs(1_000_000 + secs))
+    }
+
+    /// A call that timed out after 10 s; an hour later it is waited for, for a minute.
+    fn followed() -> Followed {
+        let mut call = Call::new(nameless("a".into()), Duration::from_secs(10), at(0));
+        call.apply(Fact::Publishing, at(0));
+        call.apply(Fact::Confirmed, at(0));
+        call.tick(at(11));
+        let record = Record::of(&call, &Scribe::default(), Known::default(), at(11));
+        let mut followed = Followed::new("a".into(), Some(Box::new(record)), at(3_590));
+        followed.begin(UNTIL, at(3_600));
+        followed
+    }
+
+    #[test]
+    fn the_time_of_the_command_counts_and_not_that_of_the_call() {
+        let mut followed = followed();
+        followed.hear(Fact::BackendBack, at(3_601));
+        followed.tick(UNTIL, at(3_601));
+        let around = Around::default();
+        let line = progress::moving(&followed.call, &around, Duration::from_secs(1), at(3_601));
+        assert!(line.contains("of 1m"), "{line}");
+        followed.tick(UNTIL, at(3_659));
+        assert_eq!(followed.spent, None);
+        followed.tick(UNTIL, at(3_660));
+        assert_eq!(followed.spent, Some(at(3_660)));
+        // Asked once more, somebody answers.
+        followed.hear(Fact::NotStored, at(3_661));
+        assert_eq!(followed.call.waiting, Waiting::TimedOut(at(3_660)));
+        let diagnosis = diagnose(&followed.call, &around.scene(), at(3_661));
+        let words = followed.words(UNTIL, &around, &diagnosis, at(3_661));
+        assert!(words.starts_with("TIMEOUT 1m"), "{words}");
+        let document = followed.document(UNTIL, &diagnosis, at(3_661));
+        assert_eq!(document["state"], "timeout", "{document}");
+        assert_eq!(document["timeout_ms"], 60_000, "{document}");
+        assert_eq!(document["exit"], 3, "{document}");
+    }
+
+    #[test]
+    fn an_id_that_nobody_knows_is_waited_for_as_long() {
+        let mut followed = Followed::new("b".into(), None, at(0));
+        followed.begin(UNTIL, at(0));
+        followed.hear(Fact::NotStored, at(1));
+        followed.tick(UNTIL, at(59));
+        assert_eq!(
+            (followed.spent, followed.call.waiting),
+            (None, Waiting::Yes)
+        );
+        followed.tick(UNTIL, at(60));
+        assert_eq!(followed.spent, Some(at(60)));
     }
 }

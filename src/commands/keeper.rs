@@ -133,6 +133,36 @@ fn exists(path: &Path) -> Result<bool> {
     })
 }
 
+/// Calls that are named by the beginning of their ids, by their whole ids, as history knows them. What it does not know stays as it is.
+///
+/// # Errors
+/// Several calls begin so.
+pub fn whole(ids: &mut [TaskId], config: &Config, env: Env<'_>, output: Output) -> Result<()> {
+    let (Place::File(path), _) = file::history(config, env) else {
+        return Ok(());
+    };
+    if !exists(&path).unwrap_or(false) {
+        return Ok(());
+    }
+    let Ok(store) = Store::open(&path) else {
+        return Ok(());
+    };
+    for id in ids {
+        match store.get(id.as_str()) {
+            Ok(Found::One(record)) if record.id() != id => {
+                output.note(&format!("{id} is {}", record.id()));
+                *id = record.id().clone();
+            }
+            Ok(Found::Several(one, other)) => {
+                let what = format!("several calls begin with {id}: {one}, {other}");
+                return Err(Error::new(Kind::Usage, what).hint("write more of the id"));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
 /// History, if there is one, and what it has of calls of these very ids.
 pub async fn records(
     ids: &[TaskId],

@@ -62,7 +62,7 @@ pub struct Revoked {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Effect {
-    /// Nobody answered, or it was not sent.
+    /// It was not sent, nobody answered, or nobody saw whether it runs.
     #[default]
     Unknown,
     /// All that answered refused.
@@ -71,7 +71,7 @@ pub enum Effect {
     WillNotStart,
     /// It runs, and a revoke does not stop what runs.
     GoesOn,
-    /// The worker that has it kills its process.
+    /// It was seen to run, and the worker that has it kills its process.
     Kills,
 }
 
@@ -79,7 +79,7 @@ impl Effect {
     /// For people, of one task.
     pub fn line(self) -> &'static str {
         match self {
-            Self::Unknown => "a revoke was sent, unknown whether a worker heard",
+            Self::Unknown => "a revoke was sent, unknown what it does",
             Self::Refused => "a revoke was refused, the task goes on",
             Self::WillNotStart => "revoked: workers that answered will not start it",
             Self::GoesOn => "a revoke was sent and changes nothing: the task runs, and goes on",
@@ -236,9 +236,10 @@ impl Desk {
         }
     }
 
-    /// Where one of them was just before.
+    /// Where one of them was just before. That it runs somewhere is not taken back: a copy may wait elsewhere.
     pub fn seen(&mut self, id: &TaskId, state: Option<CallState>, worker: Option<NodeName>) {
-        if let Some(task) = self.tasks.iter_mut().find(|task| task.id == *id) {
+        let known = self.tasks.iter_mut().find(|task| task.id == *id);
+        if let Some(task) = known.filter(|task| state == Some(CallState::Run) || !task.ran()) {
             task.was = state.map(|state| state.to_string());
             task.at = worker;
         }
@@ -332,14 +333,27 @@ impl Revoked {
                 Effect::Unknown
             };
         }
-        let runs = self.was.as_deref() == Some("run");
-        // "terminate: ID" of the worker that has it, "terminate: tasks unknown" of others.
+        // "terminate: ID" of a worker that has it, also of one where it only waits (Celery 5.7, `_find_requests_by_id` looks through
+        // all requests); "terminate: tasks unknown" of others.
         let has_it = |answer: &Said| answer.says.contains(self.id.as_str());
-        match self.terminate {
-            true if took.any(has_it) => Effect::Kills,
-            _ if runs => Effect::GoesOn,
+        match (self.terminate && took.any(has_it), self.waited()) {
+            (true, _) if self.ran() => Effect::Kills,
+            (true, false) => Effect::Unknown,
+            // It ran, and no worker that answered has it: it ended meanwhile, or is at one that is silent.
+            (false, _) if self.terminate && self.ran() => Effect::Unknown,
+            (false, _) if self.ran() => Effect::GoesOn,
             _ => Effect::WillNotStart,
         }
+    }
+
+    /// Whether it was seen to run.
+    fn ran(&self) -> bool {
+        self.was.as_deref() == Some("run")
+    }
+
+    /// Whether it was seen to wait at a worker.
+    fn waited(&self) -> bool {
+        matches!(self.was.as_deref(), Some("recv" | "retry"))
     }
 
     /// What came of it, for people.
@@ -363,9 +377,21 @@ impl Revoked {
             .as_ref()
             .map_or_else(|| "a worker".to_owned(), ToString::to_string);
         let _ = match self.effect {
-            Effect::Unknown => write!(
+            Effect::Unknown if self.answers.is_empty() => write!(
                 text,
                 "\n  sent; nobody answered, unknown whether a worker heard"
+            ),
+            Effect::Unknown if self.ran() => write!(
+                text,
+                "\n  it ran on {at}; no worker that answered has it: unknown whether it ended or goes on"
+            ),
+            Effect::Unknown => write!(
+                text,
+                "\n  a worker has it, unknown whether it runs: if so its process is killed, else it is dropped at its turn"
+            ),
+            Effect::WillNotStart if self.terminate && self.waited() => write!(
+                text,
+                "\n  {at} holds it and drops it at its turn; had it started meanwhile, its process is killed"
             ),
             Effect::Refused => write!(
                 text,

@@ -9,7 +9,7 @@ use crate::history::actor::Settings;
 use crate::history::actor::open_watching;
 use crate::history::filter::LONGEST_PAGE;
 use crate::history::{Closed, Comparison, Filter, Found, Handle, Record, compare};
-use crate::protocol::TaskId;
+use crate::protocol::{TaskId, TaskName};
 
 /// States of calls whose outcome is not known and may still come.
 const OPEN: [CallState; 8] = [
@@ -96,12 +96,9 @@ async fn answer(handle: &Handle, wish: Wish) -> Result<Told> {
             let shown = handle.count(filter.clone()).await?;
             Told::Counts(filter, [all, open, shown])
         }
+        Wish::Get(id, Purpose::Again(press)) => again(press, handle.get(id.to_string()).await),
         Wish::Get(id, purpose) => Told::Got(handle.get(id.to_string()).await?, purpose),
-        Wish::Last(task) => {
-            let (records, _) = handle.records(Filter::task(&task), None, 1).await?;
-            let last = records.into_iter().next().map(Box::new);
-            Told::Got(last.map_or(Found::None, Found::One), Purpose::Again)
-        }
+        Wish::Last(task, press) => again(press, last(handle, &task).await),
         Wish::Usual(task) => {
             let usual = handle.usual(task.clone(), None).await?;
             Told::Usual(task, usual)
@@ -120,6 +117,19 @@ async fn answer(handle: &Handle, wish: Wish) -> Result<Told> {
         Wish::Compare(id, other) => Told::Compared(compared(handle, id, other).await?),
         Wish::Recall(number, question) => Told::Recall(number, recall(handle, question).await),
     })
+}
+
+async fn last(handle: &Handle, task: &TaskName) -> Result<Found> {
+    let (records, _) = handle.records(Filter::task(task), None, 1).await?;
+    let last = records.into_iter().next().map(Box::new);
+    Ok(last.map_or(Found::None, Found::One))
+}
+
+fn again(press: u64, found: Result<Found>) -> Told {
+    match found {
+        Ok(found) => Told::Got(found, Purpose::Again(press)),
+        Err(error) => Told::NotAgain(press, error),
+    }
 }
 
 async fn recall(handle: &Handle, question: Question) -> Result<Answer> {

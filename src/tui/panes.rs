@@ -119,6 +119,8 @@ pub enum Ask {
     History(Wish),
     /// Fetch a call of the past for a purpose.
     Recall(TaskId, Purpose),
+    /// Call a call of the past again.
+    Again(TaskId),
     /// Repeat the last call of a task.
     Last(TaskName),
     /// Tell the client.

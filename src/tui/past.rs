@@ -26,8 +26,8 @@ pub enum Wish {
     Counts(Filter),
     /// A call, for this purpose.
     Get(TaskId, Purpose),
-    /// The newest call of a task, to be called again.
-    Last(TaskName),
+    /// The newest call of a task, to be called again, with the number of the press.
+    Last(TaskName, u64),
     /// How long a task usually takes.
     Usual(TaskName),
     /// Calls of this broker without an answer, made since then.
@@ -80,8 +80,8 @@ pub enum Purpose {
     Renew,
     /// To be loaded into the form.
     Load,
-    /// To be called again.
-    Again,
+    /// To be called again: the number of the press that wanted it.
+    Again(u64),
 }
 
 /// What history tells.
@@ -120,6 +120,8 @@ pub enum Told {
     Kept,
     /// The answer to a question of the recall popup, or why there is none.
     Recall(u64, Result<Answer>),
+    /// A call that was to be called again could not be read: the number of the press.
+    NotAgain(u64, Error),
     /// Something could not be asked or done.
     Trouble(Error),
 }

@@ -2,6 +2,7 @@
 //!
 //! Reads no clock (the time comes with each message) and does no IO.
 
+pub mod again;
 pub mod calls;
 pub mod links;
 pub mod notices;
@@ -28,6 +29,7 @@ use crate::error::Error;
 use crate::history::Scribe;
 use crate::protocol::{Signature, TaskId, TaskName};
 
+pub use again::Again;
 pub use calls::Calls;
 pub use links::{Link, Links};
 pub use notices::{Notice, NoticeKind, Notices};
@@ -56,6 +58,8 @@ pub struct State {
     pub tasks: tasks::State,
     /// The call forms.
     pub call: call::State,
+    /// The call of the past that is to be called again.
+    pub again: Again,
     /// The call that is looked at.
     pub result: result::State,
     /// The list of calls.
@@ -183,6 +187,7 @@ impl State {
             notices: Notices::default(),
             tasks: tasks::State::new(setup.target.demo),
             call: call::State::default(),
+            again: Again::default(),
             result: result::State::default(),
             history: history::State::default(),
             queues: queues::State::default(),

@@ -1,5 +1,6 @@
 //! How the state changes. Pure: no clock, no IO, no channel.
 
+pub mod again;
 pub mod calls;
 pub mod client;
 pub mod focus;
@@ -35,8 +36,8 @@ pub fn update(state: &mut State, message: Message, now: Now) -> Outcome {
 
 fn heard(state: &mut State, input: &Input, now: Now) -> Outcome {
     match input {
-        Input::Key { .. } => keys::key(state, input, now),
-        Input::Paste(text) => keys::paste(state, text, now),
+        Input::Key { .. } => again::watched(state, |state| keys::key(state, input, now)),
+        Input::Paste(text) => again::watched(state, |state| keys::paste(state, text, now)),
         Input::Resize { width, height } => {
             state.size = (*width, *height);
             focus::refresh(state, now);

@@ -212,3 +212,24 @@ fn a_call_that_history_kept_has_its_result_also_where_nobody_else_has_it() {
     home.cli(&unkept).expect_code(0);
     home.cli(&["result", "unkept"]).expect_code(11);
 }
+
+#[test]
+fn the_beginning_of_an_id_is_enough_where_history_knows_the_call() {
+    let home = Sandbox::new();
+    for id in ["one-1", "two-1", "two-2"] {
+        let words = ["demo.math.add", "2", "3", "--task-id", id, "--history"];
+        home.cli(&[&["--demo", "call"][..], &words].concat())
+            .expect_code(0);
+    }
+    let outcome = home.cli(&["result", "one"]).expect_code(0);
+    assert_eq!(outcome.stdout.trim(), "5");
+    assert!(
+        outcome.stderr.contains("one is one-1"),
+        "{}",
+        outcome.stderr
+    );
+    for verb in ["result", "wait", "revoke"] {
+        let outcome = home.cli(&["--demo", verb, "two"]).expect_code(2);
+        assert!(outcome.stderr.contains("two-1"), "{}", outcome.stderr);
+    }
+}

@@ -116,6 +116,29 @@ fn a_call_that_is_not_kept_is_in_every_list_of_the_run_and_in_no_file() {
 }
 
 #[test]
+fn the_call_before_is_the_one_made_before_wherever_both_are_kept() {
+    let (_folder, path) = place();
+    // Another umbel, which keeps everything, writes to the same file.
+    let mut disk = Store::open(&path).unwrap();
+    disk.upsert(&[payment("disk-1", 1), payment("disk-3", 3)])
+        .unwrap();
+    let (history, _notices) = start_with(&path, payments_are_not_kept());
+    for (id, ms) in [("pay-0", 0), ("pay-2", 2)] {
+        history.save(payment(id, ms));
+    }
+    disk.upsert(&[payment("disk-4", 4)]).unwrap();
+    let before = |id: &str| wait(history.previous(id.into())).unwrap();
+    let id = |record: Option<Record>| record.map(|record| record.id().to_string());
+    let chain = ["disk-4", "disk-3", "pay-2", "disk-1", "pay-0"];
+    for pair in chain.windows(2) {
+        assert_eq!(id(before(pair[0])).as_deref(), Some(pair[1]));
+    }
+    assert_eq!(before("pay-0"), None);
+    assert_eq!(before("nobody"), None);
+    assert_eq!(history.close(), Closed::Written);
+}
+
+#[test]
 fn forgetting_such_a_call_and_taking_it_back_touches_no_file_either() {
     let (_folder, path) = place();
     let (history, _notices) = start_with(&path, payments_are_not_kept());

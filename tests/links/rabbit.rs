@@ -161,7 +161,7 @@ async fn every_queue_that_is_declared_is_durable_or_exclusive() {
     let (link, _incoming) = dial(&rabbitmq(&vhost.url)).await;
     link.events(true).await.expect("events");
     let names = vhost.queues();
-    assert_eq!(names.len(), 3, "{names:?}");
+    assert_eq!(names.len(), 4, "{names:?}");
     for name in names {
         let queue = vhost.queue(&name).expect("a queue");
         let (durable, exclusive) = (&queue["durable"], &queue["exclusive"]);
@@ -231,4 +231,33 @@ async fn after_a_loss_the_next_broker_of_a_list_is_used() {
     let port = vhost.rabbit.port.to_string();
     assert!(broker.short_address().contains(&port));
     link.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_to_one_who_leaves_too_still_comes_however_full_the_inbox_is() {
+    let Some(rig) = support::rig() else { return };
+    let vhost = rig.vhost();
+    let (link, _incoming) = dial(&rabbitmq(&vhost.url)).await;
+    assert!(!link.hand_over(b"nobody".to_vec()).await);
+    let (heir, mut incoming) = dial(&rabbitmq(&vhost.url)).await;
+    heir.events(true).await.expect("events");
+    for note in 0..100_u8 {
+        assert!(link.hand_over(vec![note]).await);
+    }
+    let notes = async {
+        let mut notes = Vec::new();
+        while notes.len() < 100 {
+            if let Incoming::HandedOver(note) = next(&mut incoming).await {
+                notes.extend(note);
+            }
+        }
+        notes
+    };
+    let (ended, notes) = tokio::join!(heir.events(false), notes);
+    ended.expect("no events");
+    assert_eq!(notes, (0..100).collect::<Vec<u8>>());
+    assert!(!link.hand_over(b"nobody".to_vec()).await);
+    assert!(!vhost.queues().iter().any(|name| name == "umbel.celeryev"));
+    link.close().await;
+    heir.close().await;
 }

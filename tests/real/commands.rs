@@ -62,6 +62,7 @@ fn a_task_that_runs_is_seen_and_killed() {
     assert_eq!(document["state"], "run", "{document}");
     let revoke = world.cli(&["revoke", &id, "--terminate", "--yes", "--json"]);
     let document = revoke.expect_code(0).json();
+    assert_eq!(document["tasks"][0]["effect"], "kills", "{document}");
     assert_eq!(
         document["tasks"][0]["answers"][0]["says"],
         format!("terminate: {id}")
@@ -134,12 +135,29 @@ fn a_waiting_task_that_is_revoked_at_the_timeout_does_not_run_later(
         &id,
     ];
     let document = world.call("add", &words).json();
-    if what == "revoke" {
-        assert_eq!(document["revoke"]["effect"], effect, "{document}");
-    }
+    assert_eq!(document["revoke"]["effect"], effect, "{document}");
     world
         .worker
         .wait_for_log(&format!("revoked task: shop.tasks.add[{id}]"));
+    assert!(!world.worker.log().contains(&format!("[{id}] succeeded")));
+}
+
+#[test]
+fn of_a_task_that_only_waits_no_process_is_said_to_be_killed() {
+    let Some(rig) = rig() else { return };
+    let (world, _) = busy(rig, "4");
+    let id = new_id();
+    let send = ["send", "shop.tasks.add", "1", "2", "--task-id", &id];
+    world.cli(&send).expect_code(0);
+    world.wait_received(&id);
+    let revoke = world.cli(&["revoke", &id, "--terminate", "--yes", "--json"]);
+    let task = revoke.expect_code(0).json()["tasks"][0].clone();
+    // Celery answers as if it ran.
+    assert_eq!(task["answers"][0]["says"], format!("terminate: {id}"));
+    assert_eq!(task["was"], "recv", "{task}");
+    assert_eq!(task["effect"], "will_not_start", "{task}");
+    let dropped = format!("revoked task: shop.tasks.add[{id}]");
+    world.worker.wait_for_log(&dropped);
     assert!(!world.worker.log().contains(&format!("[{id}] succeeded")));
 }
 

@@ -117,6 +117,22 @@ fn whoever_leaves_first_takes_nothing_from_the_others(#[values(Rabbit, Redis)] o
     place.is_left_as_it_was();
 }
 
+/// Each may leave its worker to one that is leaving at that moment.
+#[rstest]
+fn calls_that_end_together_leave_no_worker_sending(#[values(Rabbit, Redis)] on: On) {
+    let Some(place) = on.start() else { return };
+    let shell = Sandbox::new().env("CELERY_BROKER_URL", &place.url);
+    let words = ["call", "--json", "shop.tasks.sleep", "1", "--timeout", "30"];
+    for _ in 0..3 {
+        let calls: Vec<Running> = (0..4).map(|_| shell.start(&words)).collect();
+        for call in calls {
+            call.wait().expect_code(0);
+        }
+        place.is_left_as_it_was();
+        celery(&place.url, "", &["control", "disable_events"]).expect_code(0);
+    }
+}
+
 #[rstest]
 fn after_an_outage_the_events_that_were_missed_are_told(#[values(Rabbit, Redis)] on: On) {
     let Some(place) = on.start() else { return };

@@ -7,6 +7,7 @@ use umbel::backend::Results;
 use umbel::call::{Call, CallState};
 use umbel::client::{Command, Event};
 use umbel::error::{Error, Kind};
+use umbel::history::record::Waited;
 use umbel::history::store::Store;
 use umbel::history::{Filter, Found, Notice, Record};
 use umbel::protocol::result::State as TaskState;
@@ -385,4 +386,49 @@ fn times_are_drawn_anew_when_the_day_ends() {
     assert!(stage.redrawn);
     assert_ne!(stage.screen(), screen);
     assert!(quiet || stage.state.shared.links.any_down());
+}
+
+#[test]
+fn who_quits_waits_no_longer_and_the_next_umbel_listens_at_once() {
+    let mut stage = stage(80, 24);
+    stage.keys("Enter 1");
+    stage.send();
+    let id = stage.last_id();
+    stage.effects.clear();
+    stage.keys("q q");
+    let kept = stage.effects.iter().find_map(|effect| match effect {
+        Effect::History(Wish::Save(record)) if *record.id() == id => Some(record.clone()),
+        _ => None,
+    });
+    let kept = kept.expect("it is kept");
+    assert!(matches!(kept.waited, Waited::Detached(_)), "{kept:?}");
+    let quits = stage.effects.iter().any(|it| matches!(it, Effect::Quit));
+    assert!(quits, "{:?}", stage.effects);
+}
+
+#[test]
+fn what_is_fetched_of_an_earlier_run_did_not_happen_just_now() {
+    let mut stage = stage(160, 48);
+    let (_, before) = open(&stage, 7);
+    let id = before.id().clone();
+    tell(&mut stage, got(&before, Purpose::Show));
+    stage.fact_of(&id, crate::stage::started(&id));
+    let call = stage
+        .state
+        .shared
+        .calls
+        .get(&id)
+        .expect("it is listened for");
+    assert_eq!(call.whereabouts(), Some(CallState::Run));
+    assert_eq!(call.timeline.started, None, "nobody knows when");
+    stage.fact_of(&id, result(&id, TaskState::Success, "1"));
+    let screen = stage.screen();
+    assert!(screen.contains("LATE OK"), "{screen}");
+    assert!(!screen.contains("after its timeout"), "{screen}");
+    let saved = stage.effects.iter().rev().find_map(|effect| match effect {
+        Effect::History(Wish::Save(record)) if *record.id() == id => Some(record),
+        _ => None,
+    });
+    let times = &saved.expect("it was not written down").times;
+    assert_eq!((times.started, times.done), (None, None));
 }

@@ -11,7 +11,7 @@ use umbel::protocol::result::State as TaskState;
 use umbel::protocol::{Json, Options, QueueName, Signature, TaskId};
 use umbel::tui::effect::Effect;
 use umbel::tui::message::Message;
-use umbel::tui::past::{Asked, Purpose, Told, Wish};
+use umbel::tui::past::{Asked, Told, Wish};
 
 use crate::looks::look;
 use crate::stage::{Stage, failure, result};
@@ -239,9 +239,13 @@ fn a_secret_is_typed_again_before_a_call_is_repeated() {
     let mut stage = stage(80, 24);
     let secret = [("password", Json::from("hunter2xyz"))];
     let (call, at) = call(1, &secret, stage.now, HOUR);
-    let found = umbel::history::Found::One(Box::new(record(&call, at)));
-    stage.effects.clear();
-    stage.tell(Message::History(vec![Told::Got(found, Purpose::Again)]));
+    let mut store = Store::memory().expect("a store in memory");
+    store.upsert(&[record(&call, at)]).expect("a record");
+    stage.keys("4");
+    stage.tell(Message::Tick);
+    answer(&mut stage, &store);
+    stage.keys(".");
+    answer(&mut stage, &store);
     let calls = |effect: &Effect| matches!(effect, Effect::Client(Command::Call(_)));
     assert!(!stage.effects.iter().any(calls));
     let screen = stage.screen();

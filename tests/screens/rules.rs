@@ -743,10 +743,10 @@ fn quitting_with_calls_in_the_air_asks_first() {
     stage.send();
     stage.keys("q");
     assert!(!quit(&stage));
-    assert!(says(&stage, "1 call still runs."));
+    assert!(says(&stage, "1 call has no result yet."));
     assert!(says(&stage, "[q] quit   [Esc] stay"));
     stage.keys("Esc");
-    assert!(!says(&stage, "still runs."));
+    assert!(!says(&stage, "no result yet."));
     stage.event(Event::Results(Results::Rpc));
     stage.keys("q");
     assert!(says(&stage, "rpc results die"));

@@ -8,7 +8,7 @@ use umbel::history::{Found, Record};
 use umbel::protocol::Json;
 use umbel::tui::effect::Effect;
 use umbel::tui::message::Message;
-use umbel::tui::past::{Purpose, Told};
+use umbel::tui::past::{Purpose, Told, Wish};
 
 use crate::past::{call, record, stage};
 use crate::stage::Stage;
@@ -40,7 +40,15 @@ fn sent(stage: &Stage) -> Vec<String> {
 
 #[test]
 fn a_call_whose_header_is_masked_is_not_sent_again_but_loaded_with_the_reason() {
-    let mut stage = got(Purpose::Again);
+    let mut stage = got(Purpose::Show);
+    stage.keys(".");
+    let press = stage.effects.iter().find_map(|effect| match effect {
+        Effect::History(Wish::Get(_, purpose @ Purpose::Again(_))) => Some(*purpose),
+        _ => None,
+    });
+    let found = Found::One(Box::new(masked(stage.now)));
+    let told = Told::Got(found, press.expect("it is asked for"));
+    stage.tell(Message::History(vec![told]));
     assert_eq!(sent(&stage), Vec::<String>::new());
     let screen = stage.screen();
     assert!(screen.contains("type it again"), "{screen}");

@@ -340,9 +340,16 @@ impl Link for AmqpLink {
 
     async fn events(&self, wanted: bool) -> Result<(), Error> {
         let mut events = self.events.lock().await;
-        let living = events.take().filter(Listening::is_on);
+        let living = match events.take() {
+            Some(listening) if wanted && listening.is_on() => Some(listening),
+            Some(listening) => {
+                let _ = timeout(GOODBYE, listening.end()).await;
+                None
+            }
+            None => None,
+        };
         let changed = match (living, wanted) {
-            (Some(listening), true) => Ok(Some(listening)),
+            (Some(listening), _) => Ok(Some(listening)),
             (None, true) => {
                 let exchange = &self.options.event_exchange;
                 let open = listening::open(&self.control, exchange, &self.incoming);
@@ -351,10 +358,6 @@ impl Link for AmqpLink {
                     .map_or(Err(Failure::Silence { reached: true }), |listening| {
                         listening.map(Some).map_err(Failure::from)
                     })
-            }
-            (Some(listening), false) => {
-                let _ = timeout(GOODBYE, listening.end()).await;
-                Ok(None)
             }
             (None, false) => Ok(None),
         };

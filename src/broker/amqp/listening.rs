@@ -6,18 +6,19 @@
 use futures_util::StreamExt;
 use lapin::message::Delivery;
 use lapin::options::{
-    BasicCancelOptions, BasicConsumeOptions, ExchangeDeclareOptions, QueueBindOptions,
-    QueueDeclareOptions,
+    BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, ExchangeDeclareOptions,
+    QueueBindOptions, QueueDeclareOptions,
 };
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{Channel, Consumer, ExchangeKind};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use super::convert;
 use super::dial::Wire;
 use super::queues::passing;
-use crate::broker::Incoming;
+use crate::broker::{Incoming, LARGEST_NOTE};
 
 /// How long an event waits for its reader, in ms (Celery's `event_queue_ttl`).
 const TTL: i32 = 5_000;
@@ -32,7 +33,14 @@ const HEIR: &str = "heir";
 pub(super) struct Listening {
     events: Channel,
     /// On one of its own: a user who may not declare the queue loses the channel.
-    heir: Option<Channel>,
+    heir: Option<Heir>,
+}
+
+/// Who reads what other umbels leave behind.
+struct Heir {
+    channel: Channel,
+    /// Ends when all that came was passed on.
+    carrying: JoinHandle<()>,
 }
 
 impl Listening {
@@ -41,13 +49,15 @@ impl Listening {
         self.events.status().connected()
     }
 
-    /// Ends it. The queue for heirs is gone when this returns, if nobody else reads it.
-    pub(super) async fn end(&self) {
-        if let Some(heir) = &self.heir {
-            let _ = heir
+    /// Ends it. The queue for heirs is gone when this returns, if nobody else reads it, and what came there is passed on.
+    pub(super) async fn end(self) {
+        if let Some(Heir { channel, carrying }) = self.heir {
+            let _ = channel
                 .basic_cancel(HEIR.into(), BasicCancelOptions::default())
                 .await;
-            let _ = heir.close(200, "OK".into()).await;
+            // Whoever left something to us counted on us. It does not panic, and nobody aborts it.
+            let _ = carrying.await;
+            let _ = channel.close(200, "OK".into()).await;
         }
         // Its queue goes with its consumer.
         let _ = self.events.close(200, "OK".into()).await;
@@ -83,7 +93,7 @@ async fn inherit(
     wire: &Wire,
     exchange: &str,
     incoming: &mpsc::WeakSender<Incoming>,
-) -> lapin::Result<Channel> {
+) -> lapin::Result<Heir> {
     let channel = wire.connection().create_channel().await?;
     let name = ShortString::from(heirs(exchange));
     let shared = QueueDeclareOptions {
@@ -94,17 +104,28 @@ async fn inherit(
     channel
         .queue_declare(name.clone(), shared, limits())
         .await?;
-    let unacknowledged = BasicConsumeOptions {
-        no_ack: true,
-        ..BasicConsumeOptions::default()
-    };
+    let options = BasicConsumeOptions::default();
     let notes = channel
-        .basic_consume(name, HEIR.into(), unacknowledged, FieldTable::default())
+        .basic_consume(name, HEIR.into(), options, FieldTable::default())
         .await?;
-    carry(notes, incoming, |delivery| {
-        Incoming::HandedOver(delivery.data)
-    });
-    Ok(channel)
+    let carrying = tokio::spawn(carry_notes(notes, incoming.clone()));
+    Ok(Heir { channel, carrying })
+}
+
+/// Until the consumer is cancelled. Nothing is dropped, since nobody else knows these workers; what was not passed on before we die
+/// goes to another umbel.
+async fn carry_notes(mut notes: Consumer, incoming: mpsc::WeakSender<Incoming>) {
+    while let Some(Ok(Delivery { data, acker, .. })) = notes.next().await {
+        let Some(incoming) = incoming.upgrade() else {
+            return;
+        };
+        let fits = data.len() <= LARGEST_NOTE;
+        if fits && incoming.send(Incoming::HandedOver(data)).await.is_err() {
+            return;
+        }
+        // Without it the note comes to another umbel too, which does no harm.
+        let _ = acker.ack(BasicAckOptions::default()).await;
+    }
 }
 
 /// Messages wait for their reader 5 s, and a queue without one is kept a minute.

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::future::try_join_all;
 use futures_util::try_join;
 use lapin::options::{
     BasicAckOptions, BasicConsumeOptions, BasicQosOptions, QueueDeclareOptions, QueueDeleteOptions,
@@ -92,7 +93,12 @@ async fn consume(channel: &Channel, queue: ShortString, no_ack: bool) -> lapin::
 }
 
 /// Where results are acknowledged: the channel that brings them, which may be replaced during the life of a link.
-pub(super) struct Seat(Mutex<Place>);
+pub(super) struct Seat {
+    place: Mutex<Place>,
+    /// Held while acknowledgements are written: they go out in the order in which they were noted. One that comes after another that
+    /// covers it would close the channel.
+    writing: tokio::sync::Mutex<()>,
+}
 
 /// See [`Seat`].
 struct Place {
@@ -108,15 +114,19 @@ const TAG_BITS: u32 = 48;
 
 impl Seat {
     pub(super) fn new(channel: Channel) -> Self {
-        Self(Mutex::new(Place {
+        let place = Place {
             generation: 0,
             channel,
             acked: Acked::default(),
-        }))
+        };
+        Self {
+            place: Mutex::new(place),
+            writing: tokio::sync::Mutex::default(),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Place> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.place.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Acknowledgements go to this channel from now on; tags of the one before are forgotten, the broker delivers those again.
@@ -137,6 +147,7 @@ impl Seat {
 
     /// Acknowledges, if the channel that brought them is still there. A lost ack only means that the result comes again.
     pub(super) async fn ack(&self, tags: &[AckTag], within: Duration) {
+        let _turn = self.writing.lock().await;
         let (channel, (together, alone)) = {
             let mut place = self.lock();
             let generation = place.generation;
@@ -144,18 +155,15 @@ impl Seat {
             let deliveries = here.map(|tag| tag.0 & ((1 << TAG_BITS) - 1)).collect();
             (place.channel.clone(), place.acked.add(deliveries))
         };
-        let send = async {
-            if let Some(last) = together {
-                let multiple = BasicAckOptions { multiple: true };
-                channel.basic_ack(last, multiple).await?;
-            }
-            for delivery in alone {
-                channel
-                    .basic_ack(delivery, BasicAckOptions::default())
-                    .await?;
-            }
-            lapin::Result::Ok(())
-        };
+        let together = together.map(|last| (last, true));
+        let all = together
+            .into_iter()
+            .chain(alone.into_iter().map(|one| (one, false)));
+        // All are begun at once; one that waits for the socket holds back none.
+        let send =
+            try_join_all(all.map(|(delivery, multiple)| {
+                channel.basic_ack(delivery, BasicAckOptions { multiple })
+            }));
         if let Ok(Err(error)) = timeout(within, send).await {
             tracing::debug!(%error, "a result could not be acknowledged; it will come again");
         }

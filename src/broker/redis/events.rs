@@ -5,12 +5,13 @@ use std::collections::VecDeque;
 use std::future::pending;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use redis::aio::{PubSubSink, PubSubStream};
 use redis::{Client, Msg, RedisResult};
 use tokio::sync::mpsc::{self, error::TrySendError};
+use tokio::sync::oneshot;
 
-use crate::broker::Incoming;
+use crate::broker::{Incoming, LARGEST_NOTE};
 use crate::protocol::envelope;
 
 /// An event is small, a list of many still is; what is larger is passed over.
@@ -19,17 +20,21 @@ const LARGEST: usize = 8 << 20;
 /// Messages that are remembered where the same one may come on two channels.
 const REMEMBERED: usize = 256;
 
+/// Where the pump is told what it listens to from now on.
+pub(super) type Switch = mpsc::Sender<Change>;
+
 /// What is listened to from now on; `None`: nothing.
-pub(super) type Switch = mpsc::Sender<Option<Subscription>>;
+pub(super) struct Change {
+    pub(super) to: Option<Subscription>,
+    /// Told when what others left to us before is passed on.
+    pub(super) done: oneshot::Sender<()>,
+}
 
 /// The pump's end of the switch.
 pub(super) struct Events {
-    wanted: mpsc::Receiver<Option<Subscription>>,
+    wanted: mpsc::Receiver<Change>,
     subscription: Option<Subscription>,
 }
-
-/// What a leaving umbel tells is small.
-const LARGEST_NOTE: usize = 1 << 20;
 
 /// What comes on a connection that is subscribed.
 pub(super) struct Subscription {
@@ -75,6 +80,22 @@ pub(super) async fn listen(
     Ok((sink, subscription))
 }
 
+impl Subscription {
+    fn is_left_to_us(&self, event: &Msg) -> bool {
+        let channel = event.get_channel_name();
+        self.heirs.iter().any(|heir| heir == channel)
+    }
+}
+
+/// Waits for room: nobody else knows these workers.
+async fn pass_note(event: &Msg, incoming: &mpsc::Sender<Incoming>) {
+    let note = event.get_payload_bytes();
+    if note.len() <= LARGEST_NOTE {
+        // An error means that nobody listens.
+        let _ = incoming.send(Incoming::HandedOver(note.to_vec())).await;
+    }
+}
+
 impl Events {
     /// Carries what comes until the connection ends; says why.
     pub(super) async fn run(&mut self, incoming: &mpsc::Sender<Incoming>) -> String {
@@ -88,28 +109,38 @@ impl Events {
             tokio::select! {
                 biased;
                 wanted = self.wanted.recv() => match wanted {
-                    Some(subscription) => self.subscription = subscription,
+                    Some(change) => self.change(change, incoming).await,
                     // The link is gone.
                     None => return pending().await,
                 },
                 event = next => match event {
-                    Some(event) => self.pass(&event, incoming),
+                    Some(event) => self.pass(&event, incoming).await,
                     None => return "the server closed the connection for events".to_owned(),
                 },
             }
         }
     }
 
-    fn pass(&mut self, event: &Msg, incoming: &mpsc::Sender<Incoming>) {
-        let payload = event.get_payload_bytes();
-        let subscription = self.subscription.as_ref();
-        if subscription.is_some_and(|it| it.heirs.iter().any(|it| it == event.get_channel_name())) {
-            if payload.len() <= LARGEST_NOTE {
-                // A reader that is this slow finds the workers sending events, as after a crash of ours.
-                let _ = incoming.try_send(Incoming::HandedOver(payload.to_vec()));
+    /// Whoever left something to us counted on us: it is passed on before we are deaf.
+    async fn change(&mut self, change: Change, incoming: &mpsc::Sender<Incoming>) {
+        if let Some(mut last) = self.subscription.take() {
+            while let Some(Some(event)) = last.stream.next().now_or_never() {
+                if last.is_left_to_us(&event) {
+                    pass_note(&event, incoming).await;
+                }
             }
-            return;
         }
+        self.subscription = change.to;
+        // Nobody waits for it any longer: no matter.
+        let _ = change.done.send(());
+    }
+
+    async fn pass(&mut self, event: &Msg, incoming: &mpsc::Sender<Incoming>) {
+        let subscription = self.subscription.as_ref();
+        if subscription.is_some_and(|it| it.is_left_to_us(event)) {
+            return pass_note(event, incoming).await;
+        }
+        let payload = event.get_payload_bytes();
         if payload.len() > LARGEST || self.is_known(payload) {
             return;
         }

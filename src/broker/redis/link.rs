@@ -14,13 +14,14 @@ use redis::{Client, RedisError, RedisResult, Value, cmd, pipe};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::events::{self, Change};
 use super::held::HeldMessages;
 use super::inbox::ferry::{self, Ferry, REGISTER, shelf};
 use super::inbox::{self, Inbox, Opened, TTL};
 use super::names::Names;
-use super::publish::{Publisher, announce};
+use super::publish::{Publisher, announce, leave};
 use super::pump::Pump;
-use super::{ReplyList, errors, events};
+use super::{ReplyList, errors};
 use crate::broker::{AckTag, Delivery, Depth, Held, Incoming, Link, Reach, Route};
 use crate::error::Error;
 use crate::protocol::{Message, QueueName, TaskId, envelope};
@@ -269,8 +270,10 @@ impl Link for RedisLink {
             }
             None
         };
+        let (done, passed) = oneshot::channel();
         // The pump may have ended; then the link is lost and tells so.
-        let _ = state.1.send(stream).await;
+        let _ = state.1.send(Change { to: stream, done }).await;
+        let _ = timeout(STEP, passed).await;
         Ok(())
     }
 
@@ -278,10 +281,8 @@ impl Link for RedisLink {
         let channels = self.names.heirs();
         let mut commands = self.commands.clone();
         let doing = || format!("PUBLISH {}", channels.join(", "));
-        let heard = announce(&mut commands, &channels, &note);
-        self.bounded(doing, heard)
-            .await
-            .is_ok_and(|heard| heard > 0)
+        let told = leave(&mut commands, &channels, &note);
+        self.bounded(doing, told).await.unwrap_or(false)
     }
 
     fn settled(&self, id: &TaskId) {

@@ -1,5 +1,6 @@
 //! Sends tasks: one command, written once, never again. What the server refuses was not sent; what it did not answer may have been.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
@@ -177,4 +178,20 @@ pub(super) async fn announce(
     }
     let heard: Vec<u64> = all.query_async(connection).await?;
     Ok(heard.into_iter().sum())
+}
+
+/// Tells those who listen on these channels, and whether somebody does. Counted are those alone who subscribed to just them: whoever
+/// watches everything by a pattern is no umbel. At once with the telling, so that nobody leaves in between.
+pub(super) async fn leave(
+    connection: &mut MultiplexedConnection,
+    channels: &[String],
+    note: &[u8],
+) -> RedisResult<bool> {
+    let mut all = pipe();
+    all.atomic().cmd("PUBSUB").arg("NUMSUB").arg(channels);
+    for channel in channels {
+        all.cmd("PUBLISH").arg(channel).arg(note).ignore();
+    }
+    let (heirs,): (HashMap<String, u64>,) = all.query_async(connection).await?;
+    Ok(heirs.into_values().any(|heirs| heirs > 0))
 }

@@ -395,7 +395,18 @@ pub(super) fn advice(case: &Case<'_>, why: &[Verdict]) -> Vec<Advice> {
     let mut next: Vec<Advice> = why.iter().filter_map(cure).collect();
     let lost = |it: &Verdict| matches!(it, Verdict::WorkerLost { .. });
     let gone = |it: &Verdict| matches!(it, Verdict::WorkerLost { how, .. } if *how == Loss::Gone);
-    if why.iter().any(gone) && case.answering_readers().next().is_none() {
+    // One that is lost for good is not given out again, whoever reads its queue.
+    let lost_for_good = |it: &Verdict| {
+        matches!(
+            it,
+            Verdict::WorkerLost {
+                runs_again: Some(false),
+                ..
+            }
+        )
+    };
+    let comes_back = why.iter().any(gone) && !why.iter().any(lost_for_good);
+    if comes_back && case.answering_readers().next().is_none() {
         let queue = case.call.queue.clone();
         next.extend(queue.map(|queue| Advice::StartWorker { queue }));
     }

@@ -11,10 +11,15 @@ fn time() -> impl Strategy<Value = Option<i64>> {
     prop::option::of(-600_000..1_200_000_i64)
 }
 
+/// Any number of retries.
+fn retries() -> impl Strategy<Value = u64> {
+    prop_oneof![8 => 0..4_u64, 1 => Just(u64::MAX), 1 => Just(u64::MAX - 1)]
+}
+
 /// Any event of any worker.
 fn any_event() -> impl Strategy<Value = Fact> {
     let kind = prop_oneof![
-        (0..4_u64).prop_map(received),
+        retries().prop_map(received),
         Just(TaskEventKind::Started),
         Just(retried()),
         any::<bool>().prop_map(|requeue| TaskEventKind::Rejected { requeue }),
@@ -49,7 +54,7 @@ fn any_state() -> impl Strategy<Value = Fact> {
         Just("FAILURE"),
         Just("REVOKED")
     ];
-    (status, 0..3_u8, prop::option::of(0..4_u64), prop::option::of(node())).prop_map(
+    (status, 0..3_u8, prop::option::of(retries()), prop::option::of(node())).prop_map(
         |(status, value, retries, worker)| {
             let retries = retries.map_or("null".to_owned(), |it| it.to_string());
             let worker = worker.map_or("null".to_owned(), |it| format!("{it:?}"));
@@ -122,6 +127,7 @@ pub(super) fn hostile() -> impl Strategy<Value = Heard> {
         1 => word().prop_map(Fact::BackendLost),
         1 => Just(Fact::BackendBack),
         1 => Just(Fact::Asked),
+        1 => word().prop_map(Fact::Warning),
     ];
     let heard = (fact, 0..8_u64).prop_map(|(fact, step)| (Do::Hear(fact), step * 2_000));
     let act = (done(), 0..8_u64).prop_map(|((what, _), step)| (what, step * 2_000));

@@ -14,7 +14,7 @@ pub(super) enum Do {
 
 pub(super) type Heard = (Do, u64);
 
-fn merged(all: &[Heard]) -> Call {
+pub(super) fn merged(all: &[Heard]) -> Call {
     let mut call = draft();
     for (what, ms) in all {
         match what {
@@ -32,7 +32,7 @@ fn merged(all: &[Heard]) -> Call {
 }
 
 /// All that is shown of a call, in words: a difference can be read.
-fn shown(call: &Call) -> String {
+pub(super) fn shown(call: &Call) -> String {
     let Call {
         timeline,
         waiting,
@@ -49,8 +49,11 @@ fn shown(call: &Call) -> String {
         trouble,
         backend_lost,
         timeout,
+        warnings,
         ..
     } = call;
+    let mut warnings = warnings.clone();
+    warnings.sort();
     let words = (call.state(), call.whereabouts(), call.sent(), call.late());
     let place = (worker, pid, acknowledged, retries, call.started_again());
     let brought = (
@@ -70,7 +73,7 @@ fn shown(call: &Call) -> String {
     );
     format!(
         "{words:?}\n{place:?}\n{timeline:?}\n{brought:?}\n{:?}\n{asked:?}",
-        (waiting, told_at, timeout)
+        (waiting, told_at, timeout, warnings)
     )
 }
 

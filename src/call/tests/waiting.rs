@@ -87,3 +87,31 @@ fn a_large_result_that_arrived_before_the_deadline_was_noticed_is_not_late() {
     call.apply(success(), at(9_000));
     assert_eq!(call.state(), CallState::Ok);
 }
+
+#[test]
+fn who_waits_anew_waits_from_then_on_whatever_is_heard() {
+    let mut call = sent();
+    assert!(call.tick(at(20_000)));
+    call.wait_anew(Duration::from_mins(1), at(100_000));
+    call.apply(Fact::BackendBack, at(100_001));
+    call.apply(started(), at(100_002));
+    assert!(!call.tick(at(159_999)));
+    assert_eq!(
+        (call.waiting, call.timeout, call.deadline()),
+        (Waiting::Yes, Duration::from_mins(1), Some(at(160_000).mono))
+    );
+    assert!(call.tick(at(160_000)));
+    call.apply(Fact::NotStored, at(160_001));
+    assert_eq!(call.waiting, Waiting::TimedOut(at(160_000)));
+    assert_eq!(call.timeout, Duration::from_mins(1));
+}
+
+#[test]
+fn an_end_is_as_late_as_it_was_for_the_caller_whoever_waits_anew() {
+    let mut call = sent();
+    call.tick(at(20_000));
+    call.wait_anew(Duration::from_mins(1), at(100_000));
+    call.apply(success(), at(100_500));
+    assert_eq!(call.state(), CallState::LateOk);
+    assert_eq!(call.timeout, Duration::from_secs(10));
+}

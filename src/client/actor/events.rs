@@ -1,20 +1,21 @@
 //! Task events as the way to learn the end of a call: switched on at the workers while a call needs them, and off again at exactly those
 //! workers that we switched on, by the last umbel that listens. Workers that send events anyway (`-E`) are never touched.
 
+mod leaving;
+
 use std::collections::{BTreeSet, HashSet};
-use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use super::{Actor, Done, Inbox};
-use crate::broker::{Incoming, Link};
+use self::leaving::finished;
+use super::{Actor, Done};
 use crate::call::{Answer, Fact};
 use crate::client::Order;
-use crate::client::replies::{Meaning, Switched};
+use crate::client::replies::Switched;
 use crate::clock::{Moment, Now};
 use crate::error::Error;
-use crate::protocol::control::{Method, Reply, Request};
+use crate::protocol::control::Method;
 use crate::protocol::event::{Event, TaskEvent, TaskEventKind, parse};
 use crate::protocol::{Message, NodeName, TaskId};
 
@@ -24,13 +25,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const RENEW: Duration = Duration::from_secs(5);
 /// How long events stay on after the last call that needed them: the next one may follow soon.
 const LINGER: Duration = Duration::from_secs(1);
-/// How long the answers to the last switching are waited for at the end: what we switched on is to be switched off.
-const LEAVING: Duration = Duration::from_millis(200);
 /// Where both a result and an event may come, the result is given this long to be first: it has the value.
 pub(super) const DEFERENCE: Duration = Duration::from_millis(300);
-
-/// Workers that one umbel may leave to another.
-const INHERITED: usize = 10_000;
 
 /// Whether the link brings events.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,6 +47,8 @@ pub(super) struct Ears {
     waiting: Vec<Waiting>,
     /// Workers that we switched on.
     ours: BTreeSet<NodeName>,
+    /// Workers that others say they leave to us; no more than [`INHERITED`].
+    left: BTreeSet<NodeName>,
     /// Workers that send, because of us or anyway.
     sending: BTreeSet<NodeName>,
     /// Workers that were asked and have not answered.
@@ -110,16 +108,6 @@ impl Ears {
             renew.map(|asked| asked.after(RENEW)),
         ];
         times.into_iter().flatten().min()
-    }
-
-    /// Ends listening, and leaves the workers as they were found.
-    fn leave(&mut self, link: Arc<dyn Link>) {
-        let ours = std::mem::take(&mut self.ours);
-        let before = self.closing.take();
-        self.closing = Some(tokio::spawn(async move {
-            finished(before).await;
-            leave(&*link, ours).await;
-        }));
     }
 }
 
@@ -195,18 +183,6 @@ impl Actor {
         }
     }
 
-    /// Another umbel has left, and leaves us the workers that send because of it.
-    pub(super) fn inherit(&mut self, note: &[u8]) {
-        let nodes = left_to_us(note);
-        self.ears.ours.extend(nodes);
-        // We have just stopped ourselves: it goes on to the next one, or ends here.
-        if self.ears.hearing == Hearing::Off
-            && let Some(link) = self.broker.link()
-        {
-            self.ears.leave(link);
-        }
-    }
-
     /// Sent without events: what else was awaited still is.
     async fn send_unheard(&mut self, mut order: Order, warning: &str) {
         let id = order.signature.id.clone();
@@ -273,11 +249,12 @@ impl Actor {
 
     fn close_ears(&mut self) {
         self.ears.hearing = Hearing::Off;
+        if let Some(link) = self.broker.link() {
+            let ours = self.ears.take_ours(&self.cluster);
+            self.ears.leave(link, ours);
+        }
         self.ears.sending.clear();
         (self.ears.idle, self.ears.asked) = (None, None);
-        if let Some(link) = self.broker.link() {
-            self.ears.leave(link);
-        }
     }
 
     /// The connection is gone, and with it what was to be sent; what the workers send because of us stays noted.
@@ -343,41 +320,6 @@ impl Actor {
             }
         }
     }
-
-    /// At the end: hears, for a moment, which workers we have just switched on.
-    pub(super) async fn await_switches(&mut self, inbox: &mut Inbox) {
-        let Some(incoming) = &mut inbox.broker else {
-            return;
-        };
-        let recent = self
-            .ears
-            .asked
-            .is_some_and(|at| self.clock.now().mono.since(at) < PATIENCE);
-        let (ears, replies, clock) = (&mut self.ears, &mut self.replies, &self.clock);
-        let answers = async {
-            while recent && !ears.unanswered.is_empty() {
-                let Some(incoming) = incoming.recv().await else {
-                    return;
-                };
-                if let Incoming::Reply(message) = incoming
-                    && let Ok(reply) = Reply::parse(&message)
-                    && let Meaning::Switched(node, switched) = replies.meaning(reply, clock.now())
-                {
-                    ears.note(node, switched);
-                }
-            }
-        };
-        let _ = tokio::time::timeout(LEAVING, answers).await;
-    }
-
-    /// At the end: leaves the workers as they were found.
-    pub(super) async fn restore_workers(&mut self) {
-        let listens = self.ears.hearing != Hearing::Off || !self.ears.ours.is_empty();
-        if let (true, Some(link)) = (listens, self.broker.link()) {
-            self.ears.leave(link);
-        }
-        finished(self.ears.closing.take()).await;
-    }
 }
 
 impl Ears {
@@ -393,46 +335,6 @@ impl Ears {
             }
             None => {}
         }
-    }
-}
-
-/// Waits for what was under way.
-async fn finished(closing: Option<JoinHandle<()>>) {
-    if let Some(closing) = closing {
-        // It does not panic, and nobody aborts it.
-        let _ = closing.await;
-    }
-}
-
-/// Listens no longer. The workers that send because of us are left to another umbel that listens, which switches them off in its
-/// time; if there is none, we do it.
-async fn leave(link: &dyn Link, ours: BTreeSet<NodeName>) {
-    let _ = link.events(false).await;
-    let names: Vec<&str> = ours.iter().map(NodeName::as_str).collect();
-    let note = serde_json::to_vec(&names).unwrap_or_default();
-    if ours.is_empty() || link.hand_over(note).await {
-        return;
-    }
-    let request = Request {
-        method: Method::DisableEvents,
-        destination: ours.into_iter().collect(),
-        ticket: TaskId::random().0,
-        reply_to: None,
-    };
-    restore(link, &request).await;
-}
-
-/// The workers of such a note; anybody could have written it.
-fn left_to_us(note: &[u8]) -> Vec<NodeName> {
-    let names: Vec<String> = serde_json::from_slice(note).unwrap_or_default();
-    let mut names: Vec<NodeName> = names.into_iter().map(NodeName::from).collect();
-    names.truncate(INHERITED);
-    names
-}
-
-async fn restore(link: &dyn Link, request: &Request) {
-    if let Err(error) = link.broadcast(request.encode()).await {
-        tracing::warn!(reason = %error.message, "workers that were asked for events go on sending them");
     }
 }
 

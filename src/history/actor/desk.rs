@@ -175,17 +175,24 @@ impl Desk {
         self.fleeting.get(found, id)
     }
 
-    /// See [`Store::previous`]; the calls of a task that are not on disk are younger than those that are.
+    /// See [`Store::previous`]; among the calls that are not on disk too, whichever of both is younger.
     pub(super) fn previous(&mut self, id: &TaskId) -> Result<Option<Record>, Trouble> {
-        let Some(record) = self.fleeting.record(id)? else {
+        if self.fleeting.is_empty() {
             return self.read(&|store| store.previous(id));
-        };
-        if let Some(before) = self.fleeting.previous(id)? {
-            return Ok(Some(before));
         }
-        let task = Filter::task(record.task());
-        let (newest, _) = self.read(&|store| store.records(&task, None, 1))?;
-        Ok(newest.into_iter().next())
+        let place = match self.fleeting.place(id)? {
+            Some(place) => Some(place),
+            None => self.read(&|store| store.place(id))?,
+        };
+        let Some((task, place)) = place else {
+            return Ok(None);
+        };
+        let rows = self.page(&Filter::task(&task), Some(place), 1)?;
+        match rows.first() {
+            Some(row) if row.fleeting => self.fleeting.record(&row.id),
+            Some(row) => self.read(&|store| store.record(&row.id)),
+            None => Ok(None),
+        }
     }
 
     /// See [`Store::usual`]; from memory where the disk has no call of the task.

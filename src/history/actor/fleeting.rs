@@ -109,10 +109,10 @@ impl Fleeting {
         })
     }
 
-    /// The call of the same task before this one, of those that are here.
-    pub(super) fn previous(&self, id: &TaskId) -> Result<Option<Record>, Trouble> {
-        let record = self.store.as_ref().map(|store| store.previous(id));
-        Ok(record.transpose()?.flatten())
+    /// The task of a call that is here, and its place among all calls.
+    pub(super) fn place(&self, id: &TaskId) -> Result<Option<(TaskName, Cursor)>, Trouble> {
+        let place = self.store.as_ref().map(|store| store.place(id));
+        Ok(place.transpose()?.flatten())
     }
 
     /// How long a task usually takes whose calls are here; else what the disk says.

@@ -115,7 +115,7 @@ impl Record {
     /// The call, to be listened for again after the program that made it has gone: nobody waits for it any more.
     pub fn pick_up(&self, now: Now) -> Call {
         let mut call = self.to_call(now);
-        call.abandoned(Frame::new(self, now).at(self.times.recorded));
+        call.abandoned(Frame::new(self, now).at(self.times.recorded), now);
         call
     }
 
@@ -126,7 +126,11 @@ impl Record {
             Arc::make_mut(result).value = Json::Null;
         }
         // Texts, numbers and lists always have a way to be written.
-        let document = CallDocument::new(&call, false, now).kept(self.diagnosis.as_ref());
+        let mut document = CallDocument::new(&call, false, now).kept(self.diagnosis.as_ref());
+        // While it was under way no time was over yet.
+        if call.state().is_waiting() && call.trouble.is_none() && call.backend_lost.is_none() {
+            document.error = None;
+        }
         serde_json::to_string(&document).unwrap_or_default()
     }
 

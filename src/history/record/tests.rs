@@ -428,11 +428,107 @@ fn a_call_that_was_left_alone_is_picked_up_and_ends_in_its_own_record() {
     picked.apply(returned(Json::from(5)), later);
     assert_eq!(picked.state(), CallState::Ok);
     let record = Record::of(&picked, &scribe(), Known::default(), later);
-    assert_eq!(
-        record.times.total(),
-        Some(hour + Duration::from_millis(100))
-    );
+    assert_eq!(record.times.total(), None, "nobody says when it ended");
     assert!(!record.is_open());
+    let mut again = record.to_call(later);
+    again.apply(Fact::BackendBack, later);
+    assert_eq!((again.timeline.done, again.elapsed(later)), (None, None));
+}
+
+/// A call of an earlier run, an hour later.
+fn picked() -> (Call, Now) {
+    let record = Record::of(&plain(Vec::new()), &scribe(), Known::default(), now(100));
+    let later = now(100).plus(Duration::from_hours(1));
+    (record.pick_up(later), later)
+}
+
+fn ended(done_at: Timestamp) -> Fact {
+    let mut fact = returned(Json::from(5));
+    if let Fact::Result(result) = &mut fact {
+        result.done_at = Some(done_at);
+    }
+    fact
+}
+
+#[test]
+fn an_end_that_was_fetched_was_when_the_worker_says_so_if_that_is_possible() {
+    let (call, later) = picked();
+    let second = Duration::from_secs(1);
+    let told = now(100).plus(second).wall;
+    // The backend may have to be reached first.
+    let reached = later.plus(Duration::from_secs(20));
+    let possible = [
+        (told, Some(second + Duration::from_millis(100))),
+        (reached.wall + second, None),
+        (now(0).wall - second, None),
+    ];
+    for (done_at, total) in possible {
+        let mut call = call.clone();
+        call.apply(Fact::BackendBack, reached);
+        call.apply(ended(done_at), reached);
+        let record = Record::of(&call, &scribe(), Known::default(), reached);
+        assert_eq!(record.times.total(), total, "{done_at}");
+        assert_eq!(record.to_call(reached).timeline.total(), total);
+    }
+}
+
+#[test]
+fn an_end_that_comes_while_it_is_listened_for_is_now() {
+    let (mut call, later) = picked();
+    call.apply(Fact::NotStored, later);
+    let heard = later.plus(Duration::from_secs(5));
+    call.apply(returned(Json::from(5)), heard);
+    assert_eq!(call.timeline.done, Some(heard));
+}
+
+#[test]
+fn a_start_that_was_fetched_was_nobody_knows_when() {
+    let (mut call, later) = picked();
+    let mut started = returned(Json::Null);
+    if let Fact::Result(result) = &mut started {
+        result.state = State::Started;
+    }
+    call.apply(started.clone(), later);
+    assert_eq!(call.whereabouts(), Some(CallState::Run));
+    assert_eq!(
+        (call.timeline.started, call.timeline.queued()),
+        (None, None)
+    );
+    let (mut live, later) = picked();
+    live.apply(Fact::NotStored, later);
+    let heard = later.plus(Duration::from_secs(5));
+    live.apply(started, heard);
+    assert_eq!(live.timeline.started, Some(heard));
+}
+
+#[test]
+fn a_result_that_can_be_read_after_all_has_no_trouble_beside_it() {
+    let mut call = plain(Vec::new());
+    let unreadable = Fact::Unreadable {
+        reason: "garbage".to_owned(),
+        state: None,
+    };
+    call.apply(unreadable, now(5));
+    let record = Record::of(&call, &scribe(), Known::default(), now(5));
+    let mut picked = record.pick_up(now(50));
+    picked.apply(Fact::BackendBack, now(50));
+    assert_eq!(picked.trouble, call.trouble);
+    picked.apply(returned(Json::from(5)), now(51));
+    assert_eq!((picked.state(), picked.trouble), (CallState::Ok, None));
+}
+
+#[test]
+fn what_went_wrong_with_the_delivery_stays_known() {
+    let mut call = plain(Vec::new());
+    call = Call::new(call.signature, Duration::from_secs(1), now(0));
+    call.apply(Fact::Publishing, now(0));
+    let lost = crate::error::Error::new(Kind::UnknownDelivery, "the connection was lost");
+    call.apply(Fact::Unknown(lost), now(1));
+    let record = Record::of(&call, &scribe(), Known::default(), now(5));
+    let mut picked = record.pick_up(now(50));
+    picked.apply(Fact::NotStored, now(50));
+    assert!(picked.trouble.is_some());
+    assert_eq!(picked.trouble, call.trouble);
 }
 
 #[test]

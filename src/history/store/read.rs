@@ -136,6 +136,20 @@ impl Store {
         self.told(found.and_then(|body| body.map(|body| body.record()).transpose()))
     }
 
+    /// The task of the call of this id, and its place by the time when it was made, which means the same in every store.
+    pub(in crate::history) fn place(
+        &self,
+        id: &TaskId,
+    ) -> Result<Option<(TaskName, Cursor)>, Trouble> {
+        let sql = "SELECT task, number FROM calls WHERE id = ?1";
+        let place = |row: &SqlRow<'_>| {
+            let task: String = row.get(0)?;
+            Ok((TaskName::from(task), Cursor(row.get(1)?)))
+        };
+        let found = self.connection.query_row(sql, [id.as_str()], place);
+        self.told(found.optional().map_err(Reason::from))
+    }
+
     /// Changes whenever another program writes; a write of ours leaves it as it is (SQLite's `data_version`).
     ///
     /// # Errors

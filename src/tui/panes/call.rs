@@ -55,6 +55,14 @@ pub struct Around<'a> {
     pub burst: bool,
 }
 
+impl Around<'_> {
+    /// Whether a key that sends may be one that is held down since the last send or warning.
+    pub fn is_held(&self) -> bool {
+        let held = self.deaf_until.after(HELD);
+        self.now.mono < held && self.deaf_until > Moment::default()
+    }
+}
+
 impl State {
     /// The form that is open.
     pub fn draft(&self) -> Option<&Draft> {
@@ -152,10 +160,6 @@ impl State {
     /// # Errors
     /// It cannot be repeated: why.
     pub fn again(&mut self, record: &Record, around: Around<'_>) -> Result<Vec<Ask>, String> {
-        let held = around.deaf_until.after(HELD);
-        if around.now.mono < held && around.deaf_until > Moment::default() {
-            return Ok(vec![Ask::Deaf]);
-        }
         let mut draft = Draft::new(record.task().clone(), around.shared.timeout);
         draft.load(record).map_err(|reason| reason.to_string())?;
         draft.from = elsewhere(record, around.shared);

@@ -369,7 +369,7 @@ impl State {
         match action {
             Action::Enter => Ask::Show(id),
             Action::Copy => Ask::Copy(id.to_string(), "the task's id"),
-            Action::Again => Ask::Recall(id, Purpose::Again),
+            Action::Again => Ask::Again(id),
             Action::Load => Ask::Recall(id, Purpose::Load),
             Action::Compare => self.compare(id),
             Action::Forget => self.forget(id, now),

@@ -108,7 +108,7 @@ impl State {
                 None
             }
             Action::Copy => Some(copy(call)),
-            Action::Again => Some(Ask::Recall(call.id().clone(), Purpose::Again)),
+            Action::Again => Some(Ask::Again(call.id().clone())),
             Action::Load => Some(Ask::Recall(call.id().clone(), Purpose::Load)),
             Action::Enter => {
                 let height = self.height(call, around);

@@ -2,16 +2,16 @@
 
 use std::time::Duration;
 
-use super::focus;
+use super::{again, focus};
 use crate::call::{Call, CallState, LONGEST_WAIT, Waiting};
 use crate::client::{Command, Order};
-use crate::clock::Now;
+use crate::clock::{Moment, Now};
 use crate::protocol::TaskId;
 use crate::text::human::{bytes, duration};
 use crate::tui::effect::{Effect, Outcome};
 use crate::tui::panes::call::Ready;
 use crate::tui::panes::{self, Ask, Pane, Patience, last_part, remote_lines};
-use crate::tui::past::Wish;
+use crate::tui::past::{Purpose, Wish};
 use crate::tui::state::{NoticeKind, Overlay, State};
 use crate::tui::view::layout;
 
@@ -52,13 +52,22 @@ fn grant(state: &mut State, ask: Ask, now: Now) -> Outcome {
         Ask::Say(_, text) => state.notices.problem(text, now),
         Ask::Copy(text, what) => return copy(state, &text, what, now),
         Ask::History(wish) => return Outcome::redraw().and(Effect::History(wish)),
-        Ask::Last(task) => return Outcome::redraw().and(Effect::History(Wish::Last(task))),
+        Ask::Again(id) => {
+            let wish = |press| Wish::Get(id, Purpose::Again(press));
+            return again::wished(state, wish, now);
+        }
+        Ask::Last(task) => return again::wished(state, |press| Wish::Last(task, press), now),
         Ask::Recall(id, purpose) => return super::history::recall(state, id, purpose, now),
         Ask::Command(command) => return Outcome::redraw().and(Effect::Client(command)),
-        Ask::Deaf => state.deaf_until = now.mono.after(DEAF),
+        Ask::Deaf => state.deaf_until = deaf(now),
         Ask::NotHere => state.notices.done("this key does nothing here", now),
     }
     Outcome::redraw()
+}
+
+/// Until when the keys that send are deaf, from now.
+pub fn deaf(now: Now) -> Moment {
+    now.mono.after(DEAF)
 }
 
 /// Shows a call in Result.

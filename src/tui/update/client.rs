@@ -159,11 +159,19 @@ fn seen(call: &Call) -> Seen {
 }
 
 fn call_heard(state: &mut State, id: &TaskId, fact: Fact, at: Now, now: Now) -> bool {
+    // A deadline that passed before this was heard ended the waiting, whatever order the messages came in.
+    let over = state
+        .shared
+        .calls
+        .get_mut(id)
+        .is_some_and(|call| call.tick(at));
+    if over {
+        state.shared.calls.changed(id);
+        calls::tell(state, id, now);
+    }
     let Some(call) = state.shared.calls.get_mut(id) else {
         return false;
     };
-    // A deadline that passed before this was heard ended the waiting, whatever order the messages came in.
-    call.tick(at);
     let refused = call.refused();
     let place = call.whereabouts();
     let before = (call.state(), seen(call));
@@ -181,7 +189,7 @@ fn call_heard(state: &mut State, id: &TaskId, fact: Fact, at: Now, now: Now) -> 
     if ended {
         calls::tell(state, id, now);
     }
-    changed
+    changed || over
 }
 
 fn revoked(

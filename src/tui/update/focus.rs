@@ -12,6 +12,9 @@ pub fn go(state: &mut State, pane: Pane) -> Outcome {
     state.tasks.stop_typing();
     state.call.stop_typing();
     state.history.stop_typing();
+    if pane != state.focus {
+        state.again.cancel();
+    }
     let watched = state.focus == Pane::Workers;
     let watching = pane == Pane::Workers;
     state.focus = pane;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::calls;
+use super::{again, calls};
 use crate::backend::Results;
 use crate::call::{Call, CallState};
 use crate::client::Command;
@@ -13,7 +13,7 @@ use crate::protocol::TaskId;
 use crate::tui::effect::{Effect, Outcome};
 use crate::tui::keymap::{Action, Context};
 use crate::tui::panes::history::{Around, difference};
-use crate::tui::panes::{Ask, Pane, call, key};
+use crate::tui::panes::{Ask, Pane, key};
 use crate::tui::past::{Asked, Purpose, Told, Wish};
 use crate::tui::popups::diff;
 use crate::tui::state::{Keeping, Overlay, Shared, State};
@@ -69,6 +69,8 @@ fn hear(state: &mut State, told: Told, now: Now) -> Outcome {
         }
         Told::Recall(number, answer) => return super::recall::answered(state, number, answer, now),
         Told::Unresolved(records) => return pick_up(state, records, now),
+        Told::Got(found, Purpose::Again(press)) => return again::found(state, found, press, now),
+        Told::NotAgain(press, error) => again::failed(state, press, &error, now),
         Told::Got(found, Purpose::Renew) => return renewed(state, found, now),
         Told::Got(found, purpose) => return got(state, found, purpose, now),
         Told::Compared(compared) => show_difference(state, compared, now),
@@ -227,18 +229,9 @@ fn got(state: &mut State, found: Found, purpose: Purpose, now: Now) -> Outcome {
             outcome.effects.extend(follow);
             return outcome;
         }
-        // Only for what is shown already.
-        Purpose::Renew => return Outcome::default(),
+        // Only for what is shown already, or not of this kind.
+        Purpose::Renew | Purpose::Again(_) => return Outcome::default(),
         Purpose::Load => load(state, &record, now),
-        Purpose::Again => state.call.again(
-            &record,
-            call::Around {
-                shared: &state.shared,
-                now,
-                deaf_until: state.deaf_until,
-                burst: false,
-            },
-        ),
     };
     match done {
         Ok(asks) => calls::grant_all(state, asks, now),

@@ -183,7 +183,7 @@ fn in_pane(state: &mut State, action: Action, burst: bool, now: Now) -> Outcome 
 fn interrupt(state: &mut State, now: Now) -> Outcome {
     let before = state.interrupted_at.replace(now.mono);
     if before.is_some_and(|before| recently(before, now.mono)) {
-        return leave(state);
+        return leave(state, now);
     }
     let done = if state.overlay.take().is_some() || state.recall.close() {
         "closed"
@@ -215,15 +215,28 @@ fn waited_for(state: &State) -> Option<TaskId> {
 /// `q` at the top: leaves, or asks if calls are in the air or a form holds what was not sent.
 fn quit(state: &mut State, now: Now) -> Outcome {
     if state.shared.calls.in_the_air() == 0 && state.call.unsent().is_empty() {
-        return leave(state);
+        return leave(state, now);
     }
     state.overlay = Some(Overlay::Quit { since: now.mono });
     Outcome::redraw()
 }
 
-/// Leaves.
-pub fn leave(state: &mut State) -> Outcome {
+/// Leaves. Nobody waits here from now on: that is kept, so that the next umbel listens for these calls at once.
+pub fn leave(state: &mut State, now: Now) -> Outcome {
+    let waiting: Vec<TaskId> = state
+        .shared
+        .calls
+        .waiting()
+        .map(|call| call.id().clone())
+        .collect();
+    for id in &waiting {
+        if let Some(call) = state.shared.calls.get_mut(id) {
+            call.detach(now);
+        }
+        state.shared.calls.changed(id);
+    }
     state.leaving = true;
+    state.again.cancel();
     Outcome::redraw().and(Effect::Quit)
 }
 

@@ -118,11 +118,11 @@ pub fn quit_key(state: &mut State, input: &Input, since: Moment, now: Now) -> Ou
         return Outcome::default();
     };
     if keymap::lookup(Context::Confirm, key) == Some(Action::Interrupt) {
-        return leave(state);
+        return leave(state, now);
     }
     let quits = keymap::lookup(Context::Welcome, key) == Some(Action::Quit);
     if quits && !burst && !confirm::is_deaf(since, now.mono) {
-        return leave(state);
+        return leave(state, now);
     }
     if !quits {
         state.overlay = None;

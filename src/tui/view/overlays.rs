@@ -82,13 +82,21 @@ fn kills(call: &Call, shared: &Shared) -> &'static str {
         Some(pool) if pool.contains("solo") => {
             "does not work here: a solo worker hears it only when its task has ended."
         }
-        _ => {
-            "The same, and the process that runs it gets SIGTERM. When that arrives it may run another task, which is killed instead."
-        }
+        _ => match call.whereabouts() {
+            Some(CallState::Run) => {
+                "The same, and the process that runs it gets SIGTERM. When that arrives it may run another task, which is killed instead."
+            }
+            Some(CallState::Recv | CallState::Retry) => {
+                "The same while it waits: no process is killed. Has it started meanwhile, the process that runs it gets SIGTERM."
+            }
+            _ => {
+                "The same, and if it runs, its process gets SIGTERM. When that arrives it may run another task, which is killed instead."
+            }
+        },
     }
 }
 
-/// `2 calls still run. They go on at the workers; ...  [q] quit  [Esc] stay`.
+/// `2 calls have no result yet. What runs goes on at the workers; ...  [q] quit  [Esc] stay`.
 fn quit(state: &State, area: Rect, buf: &mut Buffer) {
     let theme = state.shared.theme;
     let [(quit, _), (stay, _)] = quit_keys();
@@ -116,8 +124,8 @@ fn quit(state: &State, area: Rect, buf: &mut Buffer) {
 fn in_the_air(shared: &Shared) -> Option<String> {
     let run = match shared.calls.in_the_air() {
         0 => return None,
-        1 => "1 call still runs. It goes on at the workers".to_owned(),
-        count => format!("{count} calls still run. They go on at the workers"),
+        1 => "1 call has no result yet. If it runs, it goes on at its worker".to_owned(),
+        count => format!("{count} calls have no result yet. What runs goes on at the workers"),
     };
     let results = match shared.results {
         Results::Rpc => "; rpc results die with this program.",

@@ -144,3 +144,41 @@ async fn events_come_while_they_are_wanted() {
     support::eventually(PATIENCE, "nobody listens", || publish("task.multi") == 0);
     link.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_to_one_who_leaves_too_still_comes_however_full_the_inbox_is() {
+    let Some(rig) = support::rig() else { return };
+    let db = rig.redis_db();
+    let (link, _incoming) = dial(&at(&db.url)).await;
+    let (heir, mut incoming) = dial(&at(&db.url)).await;
+    heir.events(true).await.expect("events");
+    for note in 0..100_u8 {
+        assert!(link.hand_over(vec![note]).await);
+    }
+    let notes = async {
+        let mut notes = Vec::new();
+        while notes.len() < 100 {
+            if let Incoming::HandedOver(note) = next(&mut incoming).await {
+                notes.extend(note);
+            }
+        }
+        notes
+    };
+    let (ended, notes) = tokio::join!(heir.events(false), notes);
+    ended.expect("no events");
+    assert_eq!(notes, (0..100).collect::<Vec<u8>>());
+    link.close().await;
+    heir.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_watches_everything_inherits_nothing() {
+    let Some(rig) = support::rig() else { return };
+    let db = rig.redis_db();
+    let mut connection = db.connection();
+    let mut monitor = connection.as_pubsub();
+    monitor.psubscribe("*").expect("a pattern");
+    let (link, _incoming) = dial(&at(&db.url)).await;
+    assert!(!link.hand_over(b"[]".to_vec()).await);
+    link.close().await;
+}

@@ -82,17 +82,16 @@ fn others(case: &Case<'_>, worker: &Worker) -> u64 {
     active.filter(|task| task.id != *case.call.id()).count() as u64
 }
 
+/// Why a worker is busy, where that is not this call alone.
 fn taken(case: &Case<'_>, worker: &Worker) -> Option<Verdict> {
-    let running = others(case, worker);
-    if running == 0 {
-        return None;
-    }
     let active = worker.active.iter().flatten();
     let others = active.filter(|task| task.id != *case.call.id());
     let oldest = others.min_by(|one, other| {
         let start = |task: &crate::protocol::control::HeldTask| task.started.unwrap_or(f64::MAX);
         start(one).total_cmp(&start(other))
     });
+    let oldest = Some(oldest?);
+    let running = worker.running()?;
     let age = oldest.and_then(|task| {
         let now = case.now.wall.as_millisecond() as f64 / 1000.0;
         // A worker's clock may be ahead: no age is told then.

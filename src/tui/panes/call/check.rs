@@ -138,7 +138,20 @@ fn look(shared: &Shared, signature: &Signature) -> Preflight {
 
 fn reasons(draft: &Draft, preflight: &Preflight, now: Now) -> Vec<String> {
     let refusal = preflight.refusal.as_ref().map(refusal_text);
-    refusal.into_iter().chain(draft.doubts(now.wall)).collect()
+    let doubts = draft.doubts(now.wall);
+    refusal
+        .into_iter()
+        .chain(made_elsewhere(draft))
+        .chain(doubts)
+        .collect()
+}
+
+/// That the call was made at another broker: what was right there may be wrong here.
+fn made_elsewhere(draft: &Draft) -> Option<String> {
+    let from = draft.from.as_ref()?;
+    Some(format!(
+        "it was made at another broker, {from}; it goes to this one now"
+    ))
 }
 
 /// The queue that the call would go to, if nobody has told anything of it.
