@@ -334,21 +334,19 @@ async fn dispatch(
     if let Some(Target::Broker { warnings: more, .. }) = &target {
         warnings.extend(more.iter().cloned());
     }
-    let masked = origin.as_ref().map(|record| record.masked.clone());
-    let manner = Manner {
-        masked: masked.unwrap_or_default(),
-        ..manner.clone()
-    };
+    let masked = origin.as_ref().map_or(&[][..], |record| &record.masked);
+    let secrets = config.history.secrets.of_places(masked);
     let stop = commands::stop::stopped();
     let demo = matches!(target, Some(Target::Demo));
     let task = &signature.task;
     let keeps = commands::keeper::place(keeping, demo, config, task, &env, output);
     let mut session = session(target, Purpose::Call, output)?;
-    session.secrets = config.history.secrets.clone();
+    session.secrets = secrets.clone();
     let elsewhere = |record: &history::Record| commands::again::elsewhere(record, &session.broker);
     warnings.extend(origin.as_deref().and_then(elsewhere));
-    session.keeper = keeps.map(|place| Keeper::open(place, session.broker.clone(), output));
-    let code = commands::call::run(&mut session, &manner, signature, timeout, warnings, stop).await;
+    session.keeper =
+        keeps.map(|place| Keeper::open(place, secrets, session.broker.clone(), output));
+    let code = commands::call::run(&mut session, manner, signature, timeout, warnings, stop).await;
     session.close().await;
     if let Some(keeper) = &session.keeper {
         keeper.close(output);

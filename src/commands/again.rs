@@ -4,7 +4,6 @@ use crate::cli;
 use crate::clock::Timestamp;
 use crate::error::{Error, Kind, Result};
 use crate::history::record::{Masked, NotRepeatable, Place};
-use crate::history::secrets::MASK;
 use crate::history::{Filter, Found, Handle, Record};
 use crate::protocol::{Json, Options, Signature, TaskId, python};
 
@@ -178,24 +177,6 @@ pub fn in_time(signature: &Signature, id: &TaskId, now: Timestamp) -> Result<()>
         .hint(format!("umbel call --from {id} --expires 5m"))),
         _ => Ok(()),
     }
-}
-
-/// Places whose values no document shows: those that history masked.
-pub fn hide(signature: &Signature, masked: &[Masked]) -> Signature {
-    let mut shown = signature.clone();
-    for Masked { place, .. } in masked {
-        let mask = Json::from(MASK);
-        match place {
-            Place::Positional(index) => {
-                if let Some(value) = shown.args.get_mut(*index) {
-                    *value = mask;
-                }
-            }
-            Place::Keyword(name) => merge(&mut shown.kwargs, vec![(name.clone(), mask)]),
-            Place::Header(name) => merge(&mut shown.options.headers, vec![(name.clone(), mask)]),
-        }
-    }
-    shown
 }
 
 /// What is given, and where nothing is, what was.

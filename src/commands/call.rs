@@ -4,7 +4,6 @@ use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
-use super::again::hide;
 use super::around::Around;
 use super::output::Form;
 use super::revoke::{Desk, Revoked};
@@ -18,7 +17,6 @@ use crate::cli::{self, OnInterrupt, OnTimeout, Progress};
 use crate::client::{Command, Confirmed, Event, LinkName, LinkState, Order};
 use crate::clock::Now;
 use crate::error::{Error, Kind};
-use crate::history::record::Masked;
 use crate::protocol::control::Signal;
 use crate::protocol::{Signature, State};
 
@@ -60,8 +58,6 @@ pub struct Manner {
     pub waiting: Option<cli::Waiting>,
     /// How the result is printed.
     pub shape: cli::Shape,
-    /// Arguments that no document shows.
-    pub masked: Vec<Masked>,
 }
 
 /// Sends `signature` and waits; prints the outcome; returns the exit code. `stop` resolves with an exit code when the user wants to leave.
@@ -414,7 +410,6 @@ fn report(
     if output.form == Form::Json {
         let diagnosis = diagnose(call, &around.scene(), now);
         let shown = session.secrets.shown(&call.signature);
-        let shown = hide(&shown, &manner.masked);
         let mut document = CallDocument::new(call, interrupted, now).showing(&shown);
         if exit == 0 {
             document.ok = true;

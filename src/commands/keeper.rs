@@ -14,7 +14,9 @@ use crate::error::{Error, Kind, Result};
 use crate::history::actor::{Notice, Settings};
 use crate::history::record::Face;
 use crate::history::store::Store;
-use crate::history::{self, Closed, Found, Handle, Known, Origin, Place, Record, Rules, Scribe};
+use crate::history::{
+    self, Closed, Found, Handle, Known, Origin, Place, Record, Rules, Scribe, Secrets,
+};
 use crate::protocol::{Json, TaskId, TaskName};
 
 /// Writes calls into history.
@@ -25,14 +27,19 @@ pub struct Keeper {
 
 impl Keeper {
     /// Opens history at `place` for calls to `broker`. What goes wrong with the disk is said as a warning.
-    pub fn open((place, rules): (Place, Rules), broker: String, output: Output) -> Self {
+    pub fn open(
+        (place, rules): (Place, Rules),
+        secrets: Secrets,
+        broker: String,
+        output: Output,
+    ) -> Self {
         let scribe = Scribe {
             origin: Origin {
                 face: Face::CommandLine,
                 broker,
                 ..Origin::default()
             },
-            secrets: rules.secrets.clone(),
+            secrets,
         };
         Self {
             handle: open(place, &rules, output),

@@ -27,10 +27,11 @@ pub const DEFAULT_NAMES: [&str; 7] = [
 /// Shorter values are masked where they stand and not looked for elsewhere: every second text would hold them.
 const SHORTEST_NEEDLE: usize = 4;
 
-/// The names of parameters whose values are never written down.
+/// The names of parameters whose values are never written down, and the places of one call that are known to hold a secret.
 #[derive(Clone, Debug)]
 pub struct Secrets {
     names: GlobSet,
+    places: Vec<Place>,
 }
 
 impl Default for Secrets {
@@ -38,6 +39,7 @@ impl Default for Secrets {
         // A pattern of ours that did not compile would be found by every test of this file.
         Self::new(&DEFAULT_NAMES).unwrap_or_else(|_| Self {
             names: GlobSet::empty(),
+            places: Vec::new(),
         })
     }
 }
@@ -62,7 +64,10 @@ impl Secrets {
         let names = set
             .build()
             .map_err(|error| Error::new(Kind::Config, format!("secret: {error}")))?;
-        Ok(Self { names })
+        Ok(Self {
+            names,
+            places: Vec::new(),
+        })
     }
 
     /// The built-in names and these.
@@ -75,6 +80,15 @@ impl Secrets {
         Self::new(&all)
     }
 
+    /// For a call that repeats one of which these were masked, maybe by other names: what stands there now is as secret.
+    #[must_use]
+    pub fn of_places(&self, masked: &[Masked]) -> Self {
+        Self {
+            names: self.names.clone(),
+            places: masked.iter().map(|it| it.place.clone()).collect(),
+        }
+    }
+
     /// Whether a parameter, key or header of this name is secret.
     pub fn is_secret(&self, name: &str) -> bool {
         self.names.is_match(name.replace('-', "_"))
@@ -85,7 +99,10 @@ impl Secrets {
         let headers = &signature.options.headers;
         let names = signature.kwargs.iter().chain(headers);
         let secret = |(name, value): &(String, Json)| self.is_secret(name) || self.is_in(value);
-        if names.into_iter().any(secret) || signature.args.iter().any(|value| self.is_in(value)) {
+        if !self.places.is_empty()
+            || names.into_iter().any(secret)
+            || signature.args.iter().any(|value| self.is_in(value))
+        {
             let mut signature = signature.clone();
             self.mask(&mut signature, &[]);
             Cow::Owned(signature)
@@ -149,7 +166,8 @@ struct Masking<'a> {
 
 impl Masking<'_> {
     fn argument(&mut self, name: &str, place: &Place, value: &mut Json) {
-        self.walk(self.secrets.is_secret(name), place, &Path::default(), value);
+        let secret = self.secrets.is_secret(name) || self.secrets.places.contains(place);
+        self.walk(secret, place, &Path::default(), value);
     }
 
     fn walk(&mut self, secret: bool, place: &Place, path: &Path, value: &mut Json) {

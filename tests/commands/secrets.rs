@@ -231,3 +231,33 @@ fn the_screen_shows_no_password_of_an_address() {
     assert_clean(&String::from_utf8_lossy(&screen.bytes()), PASSWORD);
     assert_clean(&files(home.home()), PASSWORD);
 }
+
+#[test]
+fn what_was_masked_once_is_masked_again_whatever_the_names_are_now() {
+    let home = Sandbox::new();
+    let config = home.home().join("own.toml");
+    std::fs::write(&config, "[history]\nsecret = [\"iban\"]\n").expect("a file");
+    let config = config.to_str().expect("UTF-8");
+    let first = [
+        "call",
+        "demo.fail.always",
+        "iban=DE00-hunter2xyz",
+        "--task-id",
+        "aaa-1",
+    ];
+    let words = [&["--demo", "--config", config][..], &first, &["--history"]].concat();
+    home.cli(&words).expect_code(1);
+    // Without that file nothing calls it a secret any more.
+    let again = [
+        "again",
+        "aaa-1",
+        "iban=DE00-hunter2xyz",
+        "--history",
+        "--json",
+    ];
+    let outcome = home.cli(&[&["--demo"][..], &again].concat()).expect_code(1);
+    assert_clean(&outcome.stdout, PASSWORD);
+    let listed = home.cli(&["history", "--jsonl"]).json_lines();
+    assert_eq!(listed.len(), 2, "both are kept");
+    assert_clean(&files(home.home()), PASSWORD);
+}
