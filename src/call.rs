@@ -356,8 +356,9 @@ impl Call {
     /// Merges one fact. Facts may come late, twice and in any order. Returns whether anything changed.
     pub fn apply(&mut self, fact: Fact, now: Now) -> bool {
         let before = self.summary();
-        // A state that is fetched after a gap is an old one: what workers answered before it is not older.
-        let fetched = matches!(fact, Fact::Result(_)) && self.heard_late(now.mono);
+        // A state that is fetched is an old one: what workers answered before it is not older.
+        self.anew.note(&fact, now.mono);
+        let fetched = matches!(fact, Fact::Result(_)) && self.anew.fetched(now.mono);
         if !fetched {
             self.inquiry.note(&fact, now);
         }

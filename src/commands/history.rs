@@ -37,10 +37,13 @@ struct Differences<'a> {
     schema: &'static str,
     before: &'a str,
     after: &'a str,
-    same: bool,
+    /// `None`: no difference is seen, but not all of them could be compared.
+    same: Option<bool>,
     changes: Vec<Changed<'a>>,
     /// Places that are not listed.
     more: usize,
+    /// What cannot be compared.
+    unknown: Vec<&'static str>,
 }
 
 #[derive(Serialize)]
@@ -265,7 +268,12 @@ fn show(record: &Record, output: Output, now: Now) {
 fn differ(before: &Record, after: &Record, output: Output) -> Result<u8> {
     let (old, new) = (result(before)?, result(after)?);
     let difference = diff(old, new);
-    let same = difference.changes.is_empty();
+    let unknown = compare::doubts([(before, old), (after, new)]);
+    let same = match (difference.changes.is_empty(), unknown.is_empty()) {
+        (true, true) => Some(true),
+        (true, false) => None,
+        (false, _) => Some(false),
+    };
     if output.form == Form::Json {
         let changes = difference.changes.iter().map(|change| Changed {
             path: change.path.to_string(),
@@ -279,11 +287,15 @@ fn differ(before: &Record, after: &Record, output: Output) -> Result<u8> {
             same,
             changes: changes.collect(),
             more: difference.more,
+            unknown,
         });
         return Ok(0);
     }
-    if same {
+    if same == Some(true) {
         output.note(compare::BOTH_SAME);
+    }
+    for doubt in unknown {
+        output.note(&format!("result: {doubt}"));
     }
     for change in &difference.changes {
         output.data(&change.told("result", SHOWN));

@@ -289,20 +289,34 @@ fn outcome(before: &Record, after: &Record) -> Part {
     part
 }
 
+/// What of two results cannot be compared, whatever else is equal.
+pub fn doubts(results: [(&Record, &Json); 2]) -> Vec<&'static str> {
+    let pickled = |(record, _): &(&Record, &Json)| {
+        let answer = record.answer.as_ref();
+        answer.is_some_and(|answer| answer.opaque.is_some())
+    };
+    let masked = |(record, value): &(&Record, &Json)| hides(record, value);
+    let told = [
+        (
+            results.iter().any(pickled),
+            "pickled: only what it would do is compared",
+        ),
+        (
+            results.iter().any(masked),
+            "secrets are masked in it: what they hide is not compared",
+        ),
+    ];
+    let told = told.into_iter().filter(|(holds, _)| *holds);
+    told.map(|(_, doubt)| doubt).collect()
+}
+
 fn result(before: &Record, after: &Record) -> Part {
     let mut part = Part::new("result");
     match [before, after].map(|record| record.answer.as_ref().map(|answer| &answer.value)) {
         [Some(Kept::Whole(old)), Some(Kept::Whole(new))] => {
             part.values("result", (old, new), &[]);
-            let pickled = |record: &Record| {
-                let answer = record.answer.as_ref();
-                answer.is_some_and(|answer| answer.opaque.is_some())
-            };
-            if pickled(before) || pickled(after) {
-                part.unknown("pickled: only what it would do is compared");
-            }
-            if hides(before, old) || hides(after, new) {
-                part.unknown("secrets are masked in it: what they hide is not compared");
+            for doubt in doubts([(before, old), (after, new)]) {
+                part.unknown(doubt);
             }
         }
         [

@@ -1,6 +1,6 @@
 //! Calls that were kept: listed, shown, compared, exported, forgotten, and called again.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::contract;
 use crate::support::{Outcome, Sandbox};
@@ -218,4 +218,31 @@ fn cells(csv: &str) -> Vec<String> {
         }
     }
     cells
+}
+
+#[test]
+fn results_whose_difference_may_be_masked_are_not_called_the_same() {
+    let home = Sandbox::new();
+    for (id, secret) in [("one", "first-secret"), ("two", "second-secret")] {
+        let password = format!("password={secret}");
+        let words = ["demo.text.echo", &password, "--task-id", id, "--history"];
+        home.cli(&[&["--demo", "call"][..], &words].concat())
+            .expect_code(0);
+    }
+    let outcome = home
+        .cli(&["history", "diff", "one", "two", "--json"])
+        .expect_code(0);
+    let document = outcome.json();
+    assert_eq!(document["same"], Value::Null, "{document}");
+    assert!(
+        document["unknown"].to_string().contains("masked"),
+        "{document}"
+    );
+    let outcome = home.cli(&["history", "diff", "one", "two"]).expect_code(0);
+    assert!(
+        outcome.stderr.contains("not compared"),
+        "{}",
+        outcome.stderr
+    );
+    assert!(!outcome.stderr.contains("the same"), "{}", outcome.stderr);
 }
