@@ -168,7 +168,6 @@ async fn perform(cli: Cli, ready: Ready) -> Result<u8> {
                 no_preflight: waited.call.no_preflight,
                 waiting: Some(waited.waiting),
                 shape: waited.shape,
-                ..Manner::default()
             };
             call(target, &waited.call, &manner, words, ask, timeout).await
         }
