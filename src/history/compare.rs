@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::record::{Kept, Masked, Place, codec};
+use super::record::{Answer, Kept, Masked, Place, codec};
 use super::secrets::MASK;
 use super::{Path, Record, Step, diff};
 use crate::call::CallState;
 use crate::clock::Timestamp;
-use crate::protocol::{Json, NodeName, QueueName, TaskId, TaskName, python};
+use crate::protocol::{Json, NodeName, QueueName, State, TaskId, TaskName, python};
 use crate::text::human;
 
 /// Characters of a value in a list of differences.
@@ -78,11 +78,22 @@ pub struct Comparison {
 /// # Errors
 /// [`TOO_LARGE`] or [`NOT_KNOWN`].
 pub fn whole_result(record: &Record) -> Result<&Json, &'static str> {
-    match record.answer.as_ref().map(|answer| &answer.value) {
+    match end(record).map(|answer| &answer.value) {
         Some(Kept::Whole(value)) => Ok(value),
         Some(Kept::Cut { .. }) => Err(TOO_LARGE),
         None => Err(NOT_KNOWN),
     }
+}
+
+/// What it ended with: STARTED and an application's own states tell no result.
+fn end(record: &Record) -> Option<&Answer> {
+    let ended = |answer: &&Answer| {
+        matches!(
+            answer.state,
+            State::Success | State::Failure | State::Revoked
+        )
+    };
+    record.answer.as_ref().filter(ended)
 }
 
 /// Compares two calls; the one that was made first comes first, whatever their order here.
@@ -292,7 +303,7 @@ fn outcome(before: &Record, after: &Record) -> Part {
 /// What of two results cannot be compared, whatever else is equal.
 pub fn doubts(results: [(&Record, &Json); 2]) -> Vec<&'static str> {
     let pickled = |(record, _): &(&Record, &Json)| {
-        let answer = record.answer.as_ref();
+        let answer = end(record);
         answer.is_some_and(|answer| answer.opaque.is_some())
     };
     let masked = |(record, value): &(&Record, &Json)| hides(record, value);
@@ -312,7 +323,7 @@ pub fn doubts(results: [(&Record, &Json); 2]) -> Vec<&'static str> {
 
 fn result(before: &Record, after: &Record) -> Part {
     let mut part = Part::new("result");
-    match [before, after].map(|record| record.answer.as_ref().map(|answer| &answer.value)) {
+    match [before, after].map(|record| end(record).map(|answer| &answer.value)) {
         [Some(Kept::Whole(old)), Some(Kept::Whole(new))] => {
             part.values("result", (old, new), &[]);
             for doubt in doubts([(before, old), (after, new)]) {
@@ -344,7 +355,7 @@ fn result(before: &Record, after: &Record) -> Part {
 fn without_value(part: &mut Part, before: &Record, after: &Record) {
     let reprs = [before, after].map(|record| {
         let repr = record.repr.as_ref();
-        repr.filter(|_| record.answer.is_none())
+        repr.filter(|_| end(record).is_none())
     });
     if let [Some(old), Some(new)] = reprs {
         let [shown, other] = [old, new].map(|repr| Json::from(repr.text.as_str()));
@@ -357,11 +368,11 @@ fn without_value(part: &mut Part, before: &Record, after: &Record) {
     }
     for (word, record) in [("before", before), ("after", after)] {
         match &record.repr {
-            Some(repr) if record.answer.is_none() => part.unknown(format!(
+            Some(repr) if end(record).is_none() => part.unknown(format!(
                 "{word}: only known as the worker's log shows it: {}",
                 python::shorten(&repr.text, SHOWN)
             )),
-            _ if record.answer.is_none() => part.unknown(format!("{word}: {NOT_KNOWN}")),
+            _ if end(record).is_none() => part.unknown(format!("{word}: {NOT_KNOWN}")),
             _ => {}
         }
     }
@@ -369,7 +380,7 @@ fn without_value(part: &mut Part, before: &Record, after: &Record) {
 
 fn tracebacks(part: &mut Part, before: &Record, after: &Record) {
     let of = |record: &Record| {
-        let answer = record.answer.as_ref();
+        let answer = end(record);
         answer.and_then(|answer| answer.traceback.clone())
     };
     let [old, new] = [before, after].map(of);
@@ -474,6 +485,17 @@ mod tests {
     fn part<'a>(comparison: &'a Comparison, name: &str) -> &'a Part {
         let mut parts = comparison.parts.iter();
         parts.find(|part| part.name == name).unwrap()
+    }
+
+    #[test]
+    fn what_a_task_tells_while_it_runs_is_no_result() {
+        let mut one = ended("a", &[], whole("{\"pid\": 1}"));
+        one.state = CallState::Timeout;
+        one.answer.as_mut().unwrap().state = State::Started;
+        let other = ended("b", &[], whole("8"));
+        let comparison = compare(&one, &other);
+        assert_eq!(part(&comparison, "result").sameness, Sameness::Unknown);
+        assert_eq!(whole_result(&one), Err(NOT_KNOWN));
     }
 
     #[test]
