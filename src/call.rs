@@ -8,11 +8,11 @@
 //! the order of merging. Everything shown is concluded from what was gathered, by these rules:
 //!
 //! - **Delivery**: the surest word counts (`Draft < Publishing < Unknown < Refused < Unsent < Confirmed < Returned`).
-//! - **Where it is** ([`story`]): the furthest (attempt, stage) that was told. Events of one worker go by its own time and logical
+//! - **Where it is** (`story`): the furthest (attempt, stage) that was told. Events of one worker go by its own time and logical
 //!   clock, everything else by when we heard it. What is told of an earlier attempt is old.
-//! - **The end** ([`ending`]): a result before an event, before "nothing is kept"; any end before a plain `REVOKED`, which a worker
+//! - **The end** (`ending`): a result before an event, before "nothing is kept"; any end before a plain `REVOKED`, which a worker
 //!   that runs the task after all overwrites; a result that can be read before one that cannot; of two alike the one heard first.
-//! - **LATE** ([`patience`]): whether the deadline was over when the end was heard. A deadline at that very moment was over; what the
+//! - **LATE** (`patience`): whether the deadline was over when the end was heard. A deadline at that very moment was over; what the
 //!   user did at that very moment came after it.
 //! - **Times** are on our own clock, or told by a worker whose clock was never found wrong, which is marked
 //!   ([`Timeline::queued_on`], [`Timeline::ran_on`]). What was heard too late to say when it happened has no time.

@@ -47,7 +47,7 @@ pub(super) struct Ears {
     waiting: Vec<Waiting>,
     /// Workers that we switched on.
     ours: BTreeSet<NodeName>,
-    /// Workers that others say they leave to us; no more than [`INHERITED`].
+    /// Workers that others say they leave to us; at most 10,000.
     left: BTreeSet<NodeName>,
     /// Workers that send, because of us or anyway.
     sending: BTreeSet<NodeName>,
