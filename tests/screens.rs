@@ -8,6 +8,10 @@ mod diagnosis;
 mod diff;
 #[path = "screens/earlier.rs"]
 mod earlier;
+#[path = "screens/form.rs"]
+mod form;
+#[path = "screens/heard.rs"]
+mod heard;
 #[path = "screens/looks.rs"]
 mod looks;
 #[path = "screens/options.rs"]
@@ -26,3 +30,5 @@ mod secrets;
 mod sizes;
 #[path = "support/stage.rs"]
 mod stage;
+#[path = "screens/waiting.rs"]
+mod waiting;
