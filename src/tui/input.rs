@@ -8,8 +8,13 @@ use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 
 use crate::clock::Moment;
 
-/// Keys nearer to each other than this are no typing.
-pub const BURST: Duration = Duration::from_millis(30);
+/// A key that comes so soon after another is no typing.
+const AFTER_ANOTHER: Duration = Duration::from_millis(30);
+
+/// How long a key that could do harm is held to see whether another one follows. A paste comes in pieces, whose keys come without any gap;
+/// programs that type leave up to 12 ms between keys (xdotool). So the rest of a paste shows before this is over, and whoever presses a key
+/// sees what it does within 30 ms.
+pub const HOLD: Duration = Duration::from_millis(16);
 
 /// Bytes of an escape sequence that was split come within this time.
 pub const SPLIT: Duration = Duration::from_millis(50);
@@ -17,7 +22,8 @@ pub const SPLIT: Duration = Duration::from_millis(50);
 /// A key press, a paste, a new size.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Input {
-    /// A key was pressed (not released). `burst` tells that another key came within 30 ms before or after: it may be an unbracketed paste.
+    /// A key was pressed (not released). `burst` tells that another key came just before, or just after a key that was held for that: it may be an
+    /// unbracketed paste.
     Key {
         /// The key.
         key: crossterm::event::KeyEvent,
@@ -61,7 +67,7 @@ pub struct Arrival {
     pub at: Moment,
 }
 
-/// Tells typing from pastes without brackets. A key that could do harm is held for [`BURST`] to see whether another one follows;
+/// Tells typing from pastes without brackets. A key that could do harm is held for [`HOLD`] to see whether another one follows;
 /// which keys those are the caller says for each, so text is never held. Order is kept: a held key leaves before anything else enters.
 ///
 /// It also swallows the rest of an arrow key whose escape sequence was split: after Esc, a `[` or `O` and what belongs to it.
@@ -93,7 +99,7 @@ enum Sequence {
 impl Guard {
     /// When the held key must be let go, if there is one.
     pub fn due(&self) -> Option<Moment> {
-        self.held.map(|held| held.at.after(BURST))
+        self.held.map(|held| held.at.after(HOLD))
     }
 
     /// Lets the held key go: because `now` is its time, or because something else arrived at `now` (`arrived`).
@@ -118,7 +124,7 @@ impl Guard {
         if self.swallows(key, at) {
             return None;
         }
-        let near = |last: Moment| at.since(last) < BURST;
+        let near = |last: Moment| at.since(last) < AFTER_ANOTHER;
         let burst = burst || self.last.is_some_and(near);
         self.last = Some(at);
         if hold(key) {
@@ -204,6 +210,18 @@ mod tests {
     }
 
     #[test]
+    fn keys_typed_by_a_program_are_a_burst() {
+        let out = feed(&[(0, Char('q')), (12, Char('X')), (24, Char('.'))], true);
+        assert!(out.iter().all(|(_, burst)| *burst), "{out:?}");
+    }
+
+    #[test]
+    fn a_key_is_near_the_one_before_for_longer_than_it_is_held() {
+        let out = feed(&[(0, Char('j')), (25, Char('X'))], true);
+        assert_eq!(out, [(Char('j'), false), (Char('X'), true)]);
+    }
+
+    #[test]
     fn where_keys_are_text_nothing_is_held() {
         let mut guard = Guard::default();
         let input = Input::key(press(Char('a')));
@@ -219,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_held_key_leaves_after_30_ms_and_not_before() {
+    fn a_held_key_leaves_after_16_ms_and_not_before() {
         let mut guard = Guard::default();
         let input = Input::key(press(Char('q')));
         assert_eq!(
@@ -232,9 +250,9 @@ mod tests {
             ),
             None
         );
-        assert_eq!(guard.release(at(29), false), None);
-        assert_eq!(guard.release(at(30), false), Some(input));
-        assert_eq!(guard.release(at(31), false), None);
+        assert_eq!(guard.release(at(15), false), None);
+        assert_eq!(guard.release(at(16), false), Some(input));
+        assert_eq!(guard.release(at(17), false), None);
     }
 
     #[test]

@@ -232,14 +232,30 @@ pub fn lookup(context: Context, key: KeyEvent) -> Option<Action> {
     Some(row.action)
 }
 
+impl Action {
+    /// Whether it does something that a pasted text must not do.
+    pub fn acts(self) -> bool {
+        matches!(
+            self,
+            Self::Quit
+                | Self::Call
+                | Self::Revoke
+                | Self::Confirm
+                | Self::Terminate
+                | Self::Detach
+                | Self::Again
+                | Self::Forget
+        )
+    }
+}
+
 /// Whether `key` in `context` must do nothing when it may be part of a paste that came without brackets (`burst`): plain characters and Enter,
-/// where they are commands. Movement, function and control keys are exempt, and so is everything where keys are text.
+/// where they act on a call, answer a question, or leave. All others (movement, panes, filters, function and control keys) do no harm, so they
+/// are never kept waiting; and where keys are text, none is.
 pub fn guarded(context: Context, key: KeyEvent) -> bool {
-    let movement = matches!(
-        lookup(context, key),
-        Some(Action::Down | Action::Up | Action::First | Action::Last)
-    );
-    !context.is_text() && key::is_typable(key) && !movement
+    let harms =
+        |action: Action| context == Context::Confirm || action == Action::Enter || action.acts();
+    !context.is_text() && key::is_typable(key) && lookup(context, key).is_some_and(harms)
 }
 
 #[cfg(test)]
@@ -359,7 +375,11 @@ mod tests {
         assert!(guarded(Context::CallNav, key(KeyCode::Enter)));
         assert!(guarded(Context::Tasks, key(KeyCode::Char('q'))));
         assert!(guarded(Context::Confirm, key(KeyCode::Char('Y'))));
-        assert!(!guarded(Context::Tasks, key(KeyCode::Char('j'))));
+        assert!(guarded(Context::Confirm, key(KeyCode::Char('q'))));
+        for harmless in ['j', '/', '4', 'f', 'a', '`', '!', ']'] {
+            let harmless = key(KeyCode::Char(harmless));
+            assert!(!guarded(Context::Tasks, harmless), "{harmless:?}");
+        }
         assert!(!guarded(Context::CallNav, key(KeyCode::F(5))));
         assert!(!guarded(Context::CallEdit, key(KeyCode::Enter)));
         assert!(!guarded(Context::Filter, key(KeyCode::Char('q'))));

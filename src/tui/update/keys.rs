@@ -25,7 +25,7 @@ pub fn key(state: &mut State, input: &Input, now: Now) -> Outcome {
     };
     let context = state.context();
     match keymap::lookup(context, key) {
-        Some(action) if burst && acts(action) && keymap::guarded(context, key) => {
+        Some(action) if burst && action.acts() && keymap::guarded(context, key) => {
             state.notices.done("ignored: looked like a paste", now);
             Outcome::redraw()
         }
@@ -36,21 +36,6 @@ pub fn key(state: &mut State, input: &Input, now: Now) -> Outcome {
         },
         None => Outcome::default(),
     }
-}
-
-/// Whether an action does something that a pasted text must not do.
-fn acts(action: Action) -> bool {
-    matches!(
-        action,
-        Action::Quit
-            | Action::Call
-            | Action::Revoke
-            | Action::Confirm
-            | Action::Terminate
-            | Action::Detach
-            | Action::Again
-            | Action::Forget
-    )
 }
 
 /// A bracketed paste: text where text is typed, or on a row of the form; elsewhere nothing.
