@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use portable_pty::{Child, CommandBuilder, ExitStatus, MasterPty, PtySize, native_pty_system};
 use vt100::{Parser, Screen};
 
-use super::{PATIENCE, eventually_some, signal};
+use super::{PATIENCE, Typist, eventually_some, signal};
 
 /// What a terminal sends for keys that are not characters.
 pub mod key {
@@ -44,6 +44,7 @@ pub struct Pty {
     writer: Box<dyn Write + Send>,
     child: Box<dyn Child + Send + Sync>,
     shared: Arc<Shared>,
+    typist: Typist,
 }
 
 struct Shared {
@@ -131,11 +132,13 @@ impl Pty {
             writer,
             child,
             shared,
+            typist: Typist::default(),
         }
     }
 
-    /// Types text or keys.
+    /// Types a key, or text at once.
     pub fn keys(&mut self, keys: &str) {
+        self.typist.next();
         self.send(keys.as_bytes());
     }
 

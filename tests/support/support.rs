@@ -68,6 +68,25 @@ pub fn eventually(deadline: Duration, what: &str, mut condition: impl FnMut() ->
     eventually_some(deadline, what, || condition().then_some(()));
 }
 
+/// Types as fast as a person: keys that come sooner one after the other than anybody can press them look like a paste.
+#[derive(Debug, Default)]
+pub struct Typist {
+    last: Option<Instant>,
+}
+
+impl Typist {
+    /// Between two keys.
+    const BETWEEN: Duration = Duration::from_millis(40);
+
+    /// Waits until the next key may be pressed.
+    pub fn next(&mut self) {
+        if let Some(last) = self.last {
+            thread::sleep(Self::BETWEEN.saturating_sub(last.elapsed()));
+        }
+        self.last = Some(Instant::now());
+    }
+}
+
 /// Waits until `attempt` gives a value, and returns it; panics with `what` when it does not within `deadline`.
 #[track_caller]
 pub fn eventually_some<T>(

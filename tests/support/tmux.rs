@@ -1,9 +1,10 @@
 //! umbel in tmux: a real terminal that answers queries, has a clipboard and a cursor, and does job control.
 
+use std::cell::RefCell;
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 
-use super::{Leashed, PATIENCE, Sandbox, eventually, eventually_some};
+use super::{Leashed, PATIENCE, Sandbox, Typist, eventually, eventually_some};
 
 /// A tmux server of a test's own with one window; ended when dropped.
 #[derive(Debug)]
@@ -11,6 +12,7 @@ pub struct Tmux {
     socket: PathBuf,
     /// Where the program's exit code is written when it ends.
     ended: PathBuf,
+    typist: RefCell<Typist>,
     _server: Leashed,
 }
 
@@ -32,6 +34,7 @@ impl Tmux {
         let tmux = Self {
             socket,
             ended: sandbox.home().join("tmux.ended"),
+            typist: RefCell::default(),
             _server: server,
         };
         eventually(PATIENCE, "tmux listens", || {
@@ -84,12 +87,14 @@ impl Tmux {
     /// Presses keys by tmux's names for them: `["C-c", "Enter", "q"]`.
     #[track_caller]
     pub fn keys(&self, keys: &[&str]) {
+        self.typist.borrow_mut().next();
         self.command(&[&["send-keys", "-t", "test"], keys].concat());
     }
 
     /// Types text as it is.
     #[track_caller]
     pub fn text(&self, text: &str) {
+        self.typist.borrow_mut().next();
         self.command(&["send-keys", "-t", "test", "-l", text]);
     }
 
