@@ -4,7 +4,7 @@
 //! place behind the one that is known is old and moves nothing. Only a worker that gives the task back moves it backwards.
 //! An attempt is numbered by the event `received`, by an extended result, else by counting the retries that were told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Phase;
 use super::evidence::{Evidence, Sighting, Step, Teller};
@@ -13,6 +13,9 @@ use crate::protocol::NodeName;
 
 /// Workers that are kept in mind of what was forgotten.
 const SEATS: usize = 32;
+/// Attempts that a worker may hold unstarted at once. Of an honest one there are two: a retry may be received before the start of the
+/// attempt that ordered it is told.
+const UNSTARTED: usize = 16;
 
 /// How far within one attempt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,10 +85,42 @@ pub(super) struct Story {
 #[derive(Clone, Debug, Default, PartialEq)]
 struct Seat {
     received: Option<u64>,
+    /// Attempts that were received and not started. A retry is published by the process that runs the task, while its worker tells the
+    /// start and the retry when it hears of them from that process: so the next attempt may be received first.
+    unstarted: BTreeSet<u64>,
     running: Option<u64>,
     retried: u64,
     /// It received again what it had started.
     again: bool,
+}
+
+impl Seat {
+    fn receives(&mut self, number: u64) {
+        self.again = self.running == Some(number);
+        self.received = Some(number);
+        self.unstarted.insert(number);
+        while self.unstarted.len() > UNSTARTED {
+            self.unstarted.pop_first();
+        }
+    }
+
+    /// The attempt that starts: the first of those that wait for it.
+    fn starts(&mut self) -> u64 {
+        let known = self.received.unwrap_or_default().max(self.retried);
+        let number = self.unstarted.pop_first().unwrap_or(known);
+        self.running = Some(number);
+        number
+    }
+
+    /// The attempt that is ordered because one failed.
+    fn retries(&mut self) -> u64 {
+        let counted = self.running.take().map(|running| running.saturating_add(1));
+        // Nobody told that it was started; what was received may be what it ordered.
+        let number = counted.unwrap_or(self.received.unwrap_or_default().max(1));
+        self.retried = self.retried.max(number);
+        self.unstarted = self.unstarted.split_off(&self.retried);
+        number
+    }
 }
 
 /// What a teller has in mind beside the story, to go on with it.
@@ -193,23 +228,19 @@ impl Narrator<'_> {
         match sighting.step {
             Step::Received(number) => {
                 let number = number.unwrap_or_default();
-                seat.again = seat.running == Some(number);
-                seat.received = Some(number);
+                seat.receives(number);
                 self.story.numbered = true;
                 self.receive(number, sighting, after);
             }
             Step::Started(_) => {
-                let number = seat.received.unwrap_or_default().max(seat.retried);
                 // Without a number, and after a retry was told, it may be any attempt: at least this one, and not surely the first.
                 let sure = seat.received.is_some() || seat.retried > 0 || self.story.attempt == 0;
                 let again = std::mem::take(&mut seat.again);
-                seat.running = Some(number);
+                let number = seat.starts();
                 self.start((number, sure), again, sighting, after);
             }
             Step::Retried(_) => {
-                let counted = seat.running.take().map(|running| running.saturating_add(1));
-                let number = counted.unwrap_or(seat.received.unwrap_or_default().max(1));
-                seat.retried = seat.retried.max(number);
+                let number = seat.retries();
                 self.story.numbered = true;
                 self.fail(number, sighting, after);
             }

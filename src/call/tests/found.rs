@@ -76,6 +76,43 @@ fn a_retry_heard_after_the_start_that_follows_it_is_old() {
     assert_eq!((call.state(), call.retries), (CallState::Run, Some(1)));
 }
 
+/// The process that runs the task publishes the retry; its worker may read that from the queue before it reads from the process.
+#[test]
+fn a_retry_that_its_worker_receives_before_it_tells_the_start_before_is_counted_once() {
+    let mut call = sent();
+    let events = [
+        received(0),
+        received(1),
+        TaskEventKind::Started,
+        retried(),
+        received(2),
+        TaskEventKind::Started,
+        retried(),
+        TaskEventKind::Started,
+    ];
+    for (ms, kind) in (1..).zip(events) {
+        call.apply(
+            by("a@h", ms, ms.unsigned_abs(), kind),
+            at(ms.unsigned_abs()),
+        );
+    }
+    assert_eq!((call.state(), call.retries), (CallState::Run, Some(2)));
+    assert!(call.started_again().is_none());
+}
+
+#[test]
+fn a_start_that_was_missed_does_not_count_for_the_next_one() {
+    let mut call = sent();
+    let events = [received(0), retried(), received(1), TaskEventKind::Started];
+    for (ms, kind) in (1..).zip(events) {
+        call.apply(
+            by("a@h", ms, ms.unsigned_abs(), kind),
+            at(ms.unsigned_abs()),
+        );
+    }
+    assert_eq!((call.state(), call.retries), (CallState::Run, Some(1)));
+}
+
 #[test]
 fn the_same_retry_fetched_again_is_no_other_retry_and_no_step_back() {
     let mut call = sent();
