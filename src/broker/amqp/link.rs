@@ -379,7 +379,10 @@ impl Link for AmqpLink {
             return false;
         };
         let told = self.broadcasts.publish(parcel, Instant::now() + STEP).await;
-        matches!(told, Fate::Routed)
+        // A message that comes while the last reader of the queue leaves is confirmed, and gone with the queue (RabbitMQ 3.10); where
+        // the queue still stands, a reader has it.
+        let gone = async || matches!(self.depth(&heirs.into()).await, Ok(Depth::Missing));
+        matches!(told, Fate::Routed) && !gone().await
     }
 
     async fn ack(&self, tag: AckTag) {
