@@ -5,6 +5,7 @@ pub mod arguments;
 pub mod around;
 pub mod call;
 pub mod config;
+pub mod elsewhere;
 pub mod errand;
 pub mod follow;
 pub mod history;

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use crate::broker::Broker;
 use crate::broker::amqp::AmqpBroker;
+use crate::broker::memory::MemoryServer;
 use crate::broker::redis::RedisBroker;
-use crate::broker::url::BrokerUrl;
+use crate::broker::url::{BrokerUrl, Endpoint};
 use crate::client::Client;
 use crate::client::actor::{Resolve, ResultsSource, Setup};
 use crate::client::survey::Purpose;
@@ -68,6 +69,31 @@ pub(crate) fn connect(target: Target, purpose: Purpose) -> Result<Connection> {
         broker: address,
         demo,
     })
+}
+
+/// The addresses of the broker for people, as [`Connection::broker`] has them, in the order in which they are tried. Dials nobody.
+pub(crate) fn addresses(target: &Target) -> Vec<String> {
+    let (urls, options) = match target {
+        Target::Demo => return vec![MemoryServer::new(demo::NAME).broker().short_address()],
+        Target::Broker {
+            urls,
+            broker_options,
+            ..
+        } => (urls, broker_options),
+    };
+    match urls {
+        BrokerUrl::Amqp(endpoints) => {
+            let reached = |endpoint: &Endpoint| Endpoint {
+                tls: endpoint.tls || options.wants_tls(),
+                ..endpoint.clone()
+            };
+            endpoints.iter().map(|it| reached(it).short()).collect()
+        }
+        BrokerUrl::Redis(servers) => servers
+            .iter()
+            .map(|url| RedisServer::new(url.clone(), Role::Broker, Arc::clone(options)).short())
+            .collect(),
+    }
 }
 
 /// A Redis broker helps to find the backend beside it.

@@ -39,6 +39,9 @@ use worker::{Pool, Profile, Worker};
 
 pub use tasks::NAMES as TASK_NAMES;
 
+/// The name of the demo's broker.
+pub const NAME: &str = "demo";
+
 /// A running demo. Its workers stop when it is dropped; its broker lives on without them.
 pub struct Demo {
     server: MemoryServer,
@@ -118,7 +121,7 @@ struct Hired {
 impl Cluster {
     fn new() -> Self {
         Self {
-            server: MemoryServer::new("demo"),
+            server: MemoryServer::new(NAME),
             time: Time::start(),
             workers: JoinSet::new(),
         }

@@ -41,6 +41,7 @@ use crate::cli::{Cli, Command, Global};
 use crate::client::survey::Purpose;
 use crate::clock::Clock;
 use crate::commands::call::Manner;
+use crate::commands::elsewhere::Here;
 use crate::commands::errand::{Desk, Errand};
 use crate::commands::follow::Patience;
 use crate::commands::keeper::Keeper;
@@ -104,12 +105,21 @@ fn start(mut cli: Cli, output: Output) -> Result<u8> {
         Some(Command::Revoke(wanted)) => &mut *wanted.ids,
         _ => &mut [],
     };
-    commands::keeper::whole(ids, &config, &env, output)?;
+    let known = commands::keeper::whole(ids, &config, &env, output)?;
     let words = match &cli.command {
         Some(Command::Call(waited)) => Some(check(&waited.call)?),
         Some(Command::Send(call)) => Some(check(call)?),
         _ => None,
     };
+    let timeout = config::timeout(&cli.global, &env)?;
+    let target = config::target(&cli.global, &env)?;
+    let here = Here {
+        addresses: target.as_ref().map(connect::addresses).unwrap_or_default(),
+        named: cli.global.broker.is_some() || cli.global.demo,
+    };
+    let revoked = matches!(cli.command, Some(Command::Revoke(_)));
+    // What history has of a call that has ended needs no broker.
+    here.check(known.iter().filter(|it| revoked || !it.state.is_final()))?;
     let confirmed = match &cli.command {
         Some(Command::Revoke(wanted)) => Some(commands::revoke::confirm(
             wanted,
@@ -118,13 +128,13 @@ fn start(mut cli: Cli, output: Output) -> Result<u8> {
         )?),
         _ => None,
     };
-    let timeout = config::timeout(&cli.global, &env)?;
-    let target = config::target(&cli.global, &env)?;
     let runtime = commands::runtime::runtime(cli.command.is_none())?;
     let ready = Ready {
         config,
         target,
         words,
+        here,
+        known,
         confirmed,
         timeout,
         output,
@@ -140,6 +150,9 @@ struct Ready {
     config: Config,
     target: Option<Target>,
     words: Option<arguments::Words>,
+    here: Here,
+    /// What history has of the calls that are named.
+    known: Vec<history::Record>,
     confirmed: Option<client::Confirmed>,
     timeout: Duration,
     output: Output,
@@ -150,6 +163,8 @@ async fn perform(cli: Cli, ready: Ready) -> Result<u8> {
         config,
         target,
         words,
+        here,
+        known,
         confirmed,
         timeout,
         output,
@@ -158,6 +173,7 @@ async fn perform(cli: Cli, ready: Ready) -> Result<u8> {
     let ask = Desk {
         config: &config,
         env: &env,
+        here: &here,
         output,
         no_input: global.no_input,
     };
@@ -182,18 +198,17 @@ async fn perform(cli: Cli, ready: Ready) -> Result<u8> {
         // It became a call when its words were read.
         Some(Command::Again(_)) => Err(Error::new(Kind::Internal, "again is no call")),
         Some(Command::Wait(wanted)) => {
-            follow(
-                (target, &config),
-                wanted.ids,
-                Patience::Until(timeout),
-                output,
-            )
-            .await
+            let patience = Patience::Until(timeout);
+            follow((target, &here), &config, wanted.ids, patience, output).await
         }
         Some(Command::Result(wanted)) => {
-            follow((target, &config), vec![wanted.id], Patience::Now, output).await
+            let ids = vec![wanted.id];
+            follow((target, &here), &config, ids, Patience::Now, output).await
         }
-        Some(Command::Revoke(wanted)) => revoke(target, &wanted, confirmed, output).await,
+        Some(Command::Revoke(wanted)) => {
+            let doubts = known.iter().filter_map(|record| here.doubt(record));
+            revoke(target, &wanted, confirmed, doubts.collect(), output).await
+        }
         Some(Command::Tasks(wanted)) => {
             let run = async |session: &mut Session| commands::tasks::run(session, &wanted).await;
             listing(target, Purpose::Tasks, output, run).await
@@ -225,11 +240,14 @@ async fn revoke(
     target: Option<Target>,
     wanted: &cli::Revoke,
     confirmed: Option<client::Confirmed>,
+    doubts: Vec<String>,
     output: Output,
 ) -> Result<u8> {
     let unconfirmed = || Error::new(Kind::Internal, "the revoke was not confirmed");
     let confirmed = confirmed.ok_or_else(unconfirmed)?;
-    let run = async |session: &mut Session| commands::revoke::run(session, wanted, confirmed).await;
+    let run = async |session: &mut Session| {
+        commands::revoke::run(session, wanted, confirmed, doubts).await
+    };
     listing(target, Purpose::Workers, output, run).await
 }
 
@@ -239,7 +257,8 @@ fn check(call: &cli::Call) -> Result<arguments::Words> {
 
 /// `wait` and `result`: history first, then the cluster.
 async fn follow(
-    (target, config): (Option<Target>, &Config),
+    (target, here): (Option<Target>, &Here),
+    config: &Config,
     ids: Vec<protocol::TaskId>,
     patience: Patience,
     output: Output,
@@ -251,7 +270,7 @@ async fn follow(
     }
     let ids = ids.into_iter().zip(records).collect();
     let run = async |session: &mut Session| {
-        commands::follow::run(session, ids, patience, history.as_ref()).await
+        commands::follow::run(session, ids, patience, history.as_ref(), here).await
     };
     let exit = listing(target, Purpose::Call, output, run).await;
     if let Some(history) = &history {
@@ -293,7 +312,7 @@ async fn call(
     if target.is_none() && !wanted.dry_run {
         return Err(config::no_broker());
     }
-    let errand = ask.prepare(wanted, words, manner).await?;
+    let mut errand = ask.prepare(wanted, words, manner).await?;
     if wanted.dry_run {
         let Errand {
             signature,
@@ -302,6 +321,7 @@ async fn call(
         } = &errand;
         return commands::message::dry_run(ask.output, signature, &sender(), warnings);
     }
+    ask.confirm(&mut errand, wanted.yes).await?;
     dispatch(target, errand, manner, ask, timeout).await
 }
 
@@ -341,8 +361,6 @@ async fn dispatch(
     let keeps = commands::keeper::place(keeping, demo, config, task, &env, output);
     let mut session = session(target, Purpose::Call, output)?;
     session.secrets = secrets.clone();
-    let elsewhere = |record: &history::Record| commands::again::elsewhere(record, &session.broker);
-    warnings.extend(origin.as_deref().and_then(elsewhere));
     session.keeper =
         keeps.map(|place| Keeper::open(place, secrets, session.broker.clone(), output));
     let code = commands::call::run(&mut session, manner, signature, timeout, warnings, stop).await;

@@ -6,6 +6,8 @@ mod calls;
 mod config;
 #[path = "commands/contract.rs"]
 mod contract;
+#[path = "commands/elsewhere.rs"]
+mod elsewhere;
 #[path = "commands/failures.rs"]
 mod failures;
 #[path = "commands/history.rs"]

@@ -11,6 +11,10 @@ use crate::protocol::{Compression, Json, Options, Serializer, TaskId};
 /// What is called and how it is sent: `umbel send`, and the larger part of `umbel call`.
 #[derive(Debug, Default, Args)]
 #[command(after_help = AFTER_HELP)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of its own on the command line"
+)]
 pub struct Call {
     /// Registered name of the task, such as shop.tasks.add
     #[arg(value_name = "TASK", required_unless_present = "from")]
@@ -39,6 +43,9 @@ pub struct Call {
     /// A call of history once more (its id, or the beginning of it): no TASK then; ITEMs and options win over what it had
     #[arg(long, value_name = "ID")]
     pub from: Option<String>,
+    /// It is meant so: ask nobody, also where the call of history was made at another broker
+    #[arg(long)]
+    pub yes: bool,
     /// Whether it is kept.
     #[command(flatten)]
     pub keeping: super::history::Keeping,

@@ -93,7 +93,9 @@ The same arguments and options with a new id. ITEMs win over what it was called 
 ITEMs replace all positional arguments. An ID comes first; without one (`umbel again x=2`) it is the last call.
 
 Secrets are not kept. On a terminal they are asked for, and what is typed is not shown; else they are given as ITEMs: password=@-
-reads one from stdin, where `ps` does not show it. More options: umbel call --from ID.")]
+reads one from stdin, where `ps` does not show it. More options: umbel call --from ID.
+
+A call that was made at another broker goes to this one only if --yes, --broker or a Y on a terminal says so.")]
 pub struct Again {
     /// Id of a call, or the beginning of it; else the last one
     #[arg(value_name = "ID")]
@@ -116,6 +118,9 @@ pub struct Again {
     /// Send without asking first who reads the queue and knows the task
     #[arg(long)]
     pub no_preflight: bool,
+    /// It is meant so: ask nobody, also where the call was made at another broker
+    #[arg(long)]
+    pub yes: bool,
     /// How it is waited for.
     #[command(flatten)]
     pub waiting: Waiting,
@@ -146,6 +151,7 @@ impl Again {
                 sending,
                 dry_run: self.dry_run,
                 no_preflight: self.no_preflight,
+                yes: self.yes,
                 from: self.id,
                 repeats: true,
                 keeping: self.keeping,

@@ -12,7 +12,10 @@ Celery says PENDING of an id that it knows nothing of; umbel says so: `nothing i
 never have been sent, its result may have expired, or it may be kept elsewhere. A call that history has is told with its queue and all
 that the workers say; its end is written there. At the timeout stderr (--json: `diagnosis`) says where it is and why.
 
-Results on rpc:// go to their caller alone and cannot be waited for; what history kept is shown. Exit code: the highest of all.")]
+Results on rpc:// go to their caller alone and cannot be waited for; what history kept is shown. Exit code: the highest of all.
+
+A call that was made at another broker than umbel is at is not asked about (exit 11) unless --broker names one: that one is asked, and
+what it says of queues and workers is not taken for an answer.")]
 pub struct Wait {
     /// Ids of calls
     #[arg(value_name = "ID", required = true, value_parser = super::options::task_id)]
@@ -23,7 +26,7 @@ pub struct Wait {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The document is umbel.call/1; its `state` is null where nothing is known of the id, and `diagnosis` says where it is and why, with
-what history has of it. Exit 3 unless the task has ended.")]
+what history has of it. Exit 3 unless the task has ended; 11 if it was made at another broker and --broker names none.")]
 pub struct ResultOf {
     /// Id of a call
     #[arg(value_name = "ID", value_parser = super::options::task_id)]
@@ -36,7 +39,8 @@ pub struct ResultOf {
 A revoke tells every worker not to start the task. A task that runs goes on, which is said, unless --terminate kills its process: a
 last resort, for that process may by then run another task. Workers keep revoked ids in memory only: one that starts later does not know them. It cannot be taken back.
 
-Nothing is revoked without a confirmation: Y on a terminal, else --yes.")]
+Nothing is revoked without a confirmation: Y on a terminal, else --yes. A call that was made at another broker than umbel is at is not
+revoked (exit 11) unless --broker names one.")]
 pub struct Revoke {
     /// Ids of calls
     #[arg(value_name = "ID", required = true, value_parser = super::options::task_id)]

@@ -41,8 +41,10 @@ code      meaning                                                         sent?
           that runs changes nothing: 3
    8      the arguments are not JSON or cannot be encoded; for again:      no
           secrets are not kept and were not given
-   9      refused: confirmation or permission missing                     no
-  11      URL, configuration or environment cannot be used                no
+   9      refused: confirmation or permission missing; for again: it was  no
+          made at another broker
+  11      URL, configuration or environment cannot be used; for wait,     no
+          result, revoke: the call was made at another broker
   12      the connection broke while publishing; for revoke: no worker    unknown
           answered
   70      a bug in umbel                                                  unknown

@@ -224,9 +224,3 @@ pub fn words(command: &mut Option<cli::Command>) {
         call.items.insert(0, first);
     }
 }
-
-/// What is to be said of a call that went to another broker.
-pub fn elsewhere(record: &Record, broker: &str) -> Option<String> {
-    let was = &record.origin.broker;
-    (was != broker).then(|| format!("this call was made on {was}; now it goes to {broker}"))
-}

@@ -3,6 +3,7 @@
 use secrecy::ExposeSecret;
 
 use super::call::Manner;
+use super::elsewhere::Here;
 use super::output::Output;
 use super::{again, arguments, keeper, prompt, stop};
 use crate::cli::items::Source;
@@ -34,6 +35,8 @@ pub struct Desk<'a> {
     pub config: &'a Config,
     /// The environment.
     pub env: Env<'a>,
+    /// The broker of this run.
+    pub here: &'a Here,
     /// Where questions go.
     pub output: Output,
     /// Nothing is to be asked.
@@ -75,6 +78,18 @@ impl Desk<'_> {
             origin,
             keeping: wanted.keeping,
         })
+    }
+
+    /// Whether a call that was made at another broker goes to this one: `yes`, the broker on the command line, or a person says so.
+    ///
+    /// # Errors
+    /// Nobody confirmed it.
+    pub async fn confirm(self, errand: &mut Errand, yes: bool) -> Result<()> {
+        if let Some(record) = &errand.origin {
+            let confirmed = self.here.confirm(record, yes, self.output, self.no_input);
+            errand.warnings.extend(confirmed.await?);
+        }
+        Ok(())
     }
 
     /// Puts what a person types in the place of each secret. A dry run would show it.

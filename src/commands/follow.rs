@@ -1,11 +1,13 @@
 //! `umbel wait` and `umbel result`: what became of calls that were sent before, and where those are that have not ended. Sends no
 //! task, and says when nothing is known.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use serde_json::Value;
 
 use super::around::{self, Around};
+use super::elsewhere::Here;
 use super::output::{Form, Output};
 use super::{Session, progress, shape};
 use crate::backend::Results;
@@ -28,6 +30,9 @@ const LAST_ROUND: Duration = Duration::from_secs(2);
 /// What stands for the name of a task that nobody told.
 const NAMELESS: &str = "?";
 
+/// Nothing was heard.
+static NOTHING: LazyLock<Around> = LazyLock::new(Around::default);
+
 /// One call that is followed.
 struct Followed {
     call: Call,
@@ -44,6 +49,8 @@ struct Followed {
     /// The time to wait is over since.
     spent: Option<Now>,
     printed: bool,
+    /// It was made at another broker, and nobody here has told of it: what is heard of queues and workers tells nothing.
+    elsewhere: Option<String>,
 }
 
 /// How it is waited.
@@ -62,12 +69,17 @@ pub async fn run(
     ids: Vec<(TaskId, Option<Box<Record>>)>,
     patience: Patience,
     history: Option<&Handle>,
+    here: &Here,
 ) -> Result<u8> {
     let now = session.clock.now();
     let mut all: Vec<Followed> = ids
         .into_iter()
-        .map(|(id, record)| Followed::new(id, record, now))
+        .map(|(id, record)| Followed::new(id, record, now).at(here))
         .collect();
+    if session.output.form != Form::Json {
+        let doubts = all.iter().filter_map(|it| it.elsewhere.clone());
+        session.output.warnings(&doubts.collect::<Vec<_>>());
+    }
     let mut around = Around::default();
     let open: Vec<TaskId> = all
         .iter()
@@ -196,7 +208,7 @@ async fn listen(
         };
         if let ([one], Patience::Until(_)) = (&*all, patience) {
             let elapsed = now.mono.since(one.begun.mono);
-            let line = progress::moving(&one.call, around, elapsed, now);
+            let line = progress::moving(&one.call, one.around(around), elapsed, now);
             session.output.progress(&line);
         }
         match tokio::time::timeout(wake, session.events.recv()).await {
@@ -229,7 +241,15 @@ impl Followed {
             inquired: false,
             spent: None,
             printed: false,
+            elsewhere: None,
         }
+    }
+
+    /// The same, asked about `here`.
+    fn at(mut self, here: &Here) -> Self {
+        let open = self.record.as_deref().filter(|_| !self.ended());
+        self.elsewhere = open.and_then(|record| here.doubt(record));
+        self
     }
 
     /// It can be listened for from now on, and is waited for.
@@ -255,11 +275,18 @@ impl Followed {
             }
             Fact::Seen { task, .. } => {
                 self.known = true;
+                // Ids are not given twice: it is here after all.
+                self.elsewhere = None;
                 if self.call.signature.task.as_str() == NAMELESS {
                     self.call.signature.task = task.name.clone();
                 }
             }
-            Fact::Event(_) => self.known = true,
+            Fact::Event(_) => {
+                self.known = true;
+                self.elsewhere = None;
+            }
+            // That nobody there has it tells nothing.
+            Fact::Asked | Fact::Answered { .. } if self.elsewhere.is_some() => return,
             _ => {}
         }
         self.call.apply(fact, at);
@@ -344,6 +371,7 @@ impl Followed {
     fn print(&mut self, output: Output, patience: Patience, around: &Around, now: Now) {
         self.printed = true;
         output.progress("");
+        let around = self.around(around);
         let diagnosis = diagnose(&self.call, &around.scene(), now);
         match output.form {
             Form::Json => output.document(&self.document(patience, &diagnosis, now)),
@@ -356,6 +384,14 @@ impl Followed {
                 }
                 output.note(&self.words(patience, around, &diagnosis, now));
             }
+        }
+    }
+
+    /// What was heard that is about this call.
+    fn around<'a>(&self, around: &'a Around) -> &'a Around {
+        match self.elsewhere {
+            None => around,
+            Some(_) => &NOTHING,
         }
     }
 
@@ -396,6 +432,11 @@ impl Followed {
         let mut value = serde_json::to_value(&document).unwrap_or_default();
         let mut put = |key: &str, new: Value| value[key] = new;
         put("exit", self.exit().into());
+        if let Some(doubt) = &self.elsewhere {
+            let mut warnings = self.call.warnings.clone();
+            warnings.push(doubt.clone());
+            put("warnings", warnings.into());
+        }
         if self.record.is_none() {
             for key in ["args", "kwargs", "timeout_ms"] {
                 put(key, Value::Null);

@@ -141,24 +141,34 @@ fn exists(path: &Path) -> Result<bool> {
 }
 
 /// Calls that are named by the beginning of their ids, by their whole ids, as history knows them. What it does not know stays as it is.
+/// Returns what it knows of them.
 ///
 /// # Errors
 /// Several calls begin so.
-pub fn whole(ids: &mut [TaskId], config: &Config, env: Env<'_>, output: Output) -> Result<()> {
+pub fn whole(
+    ids: &mut [TaskId],
+    config: &Config,
+    env: Env<'_>,
+    output: Output,
+) -> Result<Vec<Record>> {
+    let mut known = Vec::new();
     let (Place::File(path), _) = file::history(config, env) else {
-        return Ok(());
+        return Ok(known);
     };
-    if !exists(&path).unwrap_or(false) {
-        return Ok(());
+    if ids.is_empty() || !exists(&path).unwrap_or(false) {
+        return Ok(known);
     }
     let Ok(store) = Store::open(&path) else {
-        return Ok(());
+        return Ok(known);
     };
     for id in ids {
         match store.get(id.as_str()) {
-            Ok(Found::One(record)) if record.id() != id => {
-                output.note(&format!("{id} is {}", record.id()));
-                *id = record.id().clone();
+            Ok(Found::One(record)) => {
+                if record.id() != id {
+                    output.note(&format!("{id} is {}", record.id()));
+                    *id = record.id().clone();
+                }
+                known.push(*record);
             }
             Ok(Found::Several(one, other)) => {
                 let what = format!("several calls begin with {id}: {one}, {other}");
@@ -167,7 +177,7 @@ pub fn whole(ids: &mut [TaskId], config: &Config, env: Env<'_>, output: Output) 
             _ => {}
         }
     }
-    Ok(())
+    Ok(known)
 }
 
 /// History, if there is one, and what it has of calls of these very ids.

@@ -123,7 +123,13 @@ pub fn confirm(wanted: &cli::Revoke, output: Output, no_input: bool) -> Result<C
 }
 
 /// Revokes, and prints what came of it. Returns the exit code.
-pub async fn run(session: &mut Session, wanted: &cli::Revoke, confirmed: Confirmed) -> Result<u8> {
+/// `doubts` are said beside that.
+pub async fn run(
+    session: &mut Session,
+    wanted: &cli::Revoke,
+    confirmed: Confirmed,
+    doubts: Vec<String>,
+) -> Result<u8> {
     let cluster = session.survey(None).await?;
     let signal = wanted.terminate.then(|| wanted.signal.unwrap_or_default());
     let places = look(session, &wanted.ids, &cluster).await;
@@ -141,7 +147,8 @@ pub async fn run(session: &mut Session, wanted: &cli::Revoke, confirmed: Confirm
         }
     }
     let tasks = desk.close();
-    let warnings = truths(&cluster, signal.is_some());
+    let mut warnings = doubts;
+    warnings.extend(truths(&cluster, signal.is_some()));
     let exit = tasks.iter().map(Revoked::exit).max().unwrap_or(0);
     let output = session.output;
     if output.form == Form::Json {

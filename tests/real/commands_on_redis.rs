@@ -9,6 +9,7 @@ use crate::world::new_id;
 struct Shop {
     home: Sandbox,
     other: Sandbox,
+    url: String,
     worker: Worker,
 }
 
@@ -39,6 +40,7 @@ fn shop(rig: &Rig, stored: bool) -> Shop {
     Shop {
         home,
         other,
+        url: db.url,
         worker,
     }
 }
@@ -47,6 +49,11 @@ impl Shop {
     #[track_caller]
     fn cli(&self, words: &[&str]) -> Outcome {
         self.home.cli(words)
+    }
+
+    /// The same broker by another name.
+    fn other_name(&self) -> String {
+        self.url.replace("127.0.0.1", "localhost")
     }
 
     /// Sends a task that sleeps for half a minute in the only slot, and waits until it runs.
@@ -208,4 +215,28 @@ fn results_on_our_own_list_are_ours_alone_and_stay_in_history() {
     assert!(refused.stderr.contains("rpc://"), "{}", refused.stderr);
     let again = shop.cli(&["again", "--timeout", "60"]).expect_code(0);
     assert_eq!(again.stdout, "5\n");
+}
+
+#[test]
+fn what_another_broker_says_is_no_answer_about_a_call() {
+    let Some(rig) = rig() else { return };
+    let shop = shop(rig, true);
+    let (id, other) = (new_id(), rig.redis_db());
+    let words = ["send", "shop.tasks.sleep", "30", "--history", "--task-id"];
+    shop.cli(&[&words[..], &[&id]].concat()).expect_code(0);
+    shop.worker.wait_for_log(&format!("[{id}] received"));
+    let named = ["--broker", &other.url, "--backend", &other.url, "--json"];
+    let result = shop.cli(&[&["result", &id], &named[..]].concat());
+    let result = result.expect_code(3).json();
+    assert_eq!(result["diagnosis"]["why"][0]["kind"], "not_known", "{result}");
+    assert!(result["diagnosis"]["asked"].is_null(), "{result}");
+    assert!(result["warnings"].to_string().contains("tells nothing of it"), "{result}");
+    // Named by another of its names, its own broker is believed.
+    let same = shop.other_name();
+    let result = shop.cli(&["result", &id, "--broker", &same, "--json"]);
+    let result = result.expect_code(3).json();
+    assert_eq!(result["diagnosis"]["why"][0]["kind"], "running", "{result}");
+    let revoke = shop.cli(&[&["revoke", &id, "--yes"], &named[..]].concat());
+    let warnings = revoke.json()["warnings"].to_string();
+    assert!(warnings.contains("tells nothing of it"), "{warnings}");
 }
