@@ -31,6 +31,9 @@ pub enum Command {
     /// keeps it ([`crate::call::Fact::NotStored`]: nothing is there), and the workers are asked for it. Publishes no task; told as
     /// [`Event::Call`]. On `rpc://` only the workers can tell: a result goes to its caller alone.
     Follow(TaskId),
+    /// Results were at this address, password masked, when a call was made: they are read there if nobody else has told where they are.
+    /// Answered with [`Event::Results`], or [`Event::ResultsTrouble`] where the way there is not known.
+    ResultsWereAt(String),
     /// Ask everything again now; reconnect now if a link waits for its next try.
     Refresh,
     /// Ask for the depth of one more queue, now and from now on.

@@ -256,6 +256,7 @@ impl Actor {
             Command::Call(order) => self.order(*order).await,
             Command::Expect(id) => self.expect(id),
             Command::Follow(id) => self.follow(id),
+            Command::ResultsWereAt(address) => self.results_were_at(&address).await,
             Command::Refresh => self.refresh().await,
             Command::Queue(queue) => self.look_at(queue),
             Command::Investigate { id, queue } => self.investigate(id, queue).await,

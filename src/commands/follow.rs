@@ -1,6 +1,7 @@
 //! `umbel wait` and `umbel result`: what became of calls that were sent before, and where those are that have not ended. Sends no
 //! task, and says when nothing is known.
 
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 use std::time::Duration;
 
@@ -51,6 +52,8 @@ struct Followed {
     printed: bool,
     /// It was made at another broker, and nobody here has told of it: what is heard of queues and workers tells nothing.
     elsewhere: Option<String>,
+    /// Its result was to be kept elsewhere than where results are read.
+    misread: Option<String>,
 }
 
 /// How it is waited.
@@ -87,9 +90,13 @@ pub async fn run(
         .map(|it| it.call.id().clone())
         .collect();
     if !open.is_empty() {
-        reach_backend(session, &mut around).await?;
+        reach_backend(session, &mut around, &kept_at(&all)).await?;
         let now = session.clock.now();
         for followed in all.iter_mut().filter(|it| !it.ended()) {
+            followed.reads(around.results.as_ref());
+            if session.output.form != Form::Json {
+                session.output.warnings(followed.misread.as_slice());
+            }
             followed.begin(patience, now);
             let id = followed.call.id().clone();
             session.client.send(Command::Follow(id)).await;
@@ -130,13 +137,31 @@ pub fn from_history(output: Output, records: &[Option<Box<Record>>], now: Now) -
     Some(exit)
 }
 
-/// Waits until results can be read, or says why they never can.
-async fn reach_backend(session: &mut Session, around: &mut Around) -> Result<()> {
+/// Where the results of these calls were to be kept, as far as history knows.
+type KeptAt = BTreeMap<String, TaskId>;
+
+fn kept_at(all: &[Followed]) -> KeptAt {
+    let open = all.iter().filter(|it| !it.ended());
+    let records = open.filter_map(|it| it.record.as_deref());
+    let kept = |record: &Record| Some((record.origin.backend.clone()?, record.id().clone()));
+    records.filter_map(kept).collect()
+}
+
+/// Waits until results can be read, or says why they never can. Where nobody tells where they are, they are read where history has them.
+async fn reach_backend(session: &mut Session, around: &mut Around, kept: &KeptAt) -> Result<()> {
+    let mut remembered = None;
     let mut up = false;
     loop {
         match &around.results {
             Some(Results::Stored(_)) if up => return Ok(()),
             None | Some(Results::Stored(_)) => {}
+            Some(Results::Unknown) if remembered.is_none() && !kept.is_empty() => {
+                let address = the_only(kept)?;
+                let command = Command::ResultsWereAt(address.clone());
+                session.client.send(command).await;
+                remembered = Some(address);
+                around.results = None;
+            }
             Some(other) => return Err(out_of_reach(other)),
         }
         let event = session.events.recv().await;
@@ -153,10 +178,43 @@ async fn reach_backend(session: &mut Session, around: &mut Around) -> Result<()>
             {
                 return Err(reason);
             }
-            Event::ResultsTrouble(error) => return Err(error),
+            Event::ResultsTrouble(error) => {
+                return Err(match remembered {
+                    Some(address) => not_kept(address, error),
+                    None => error,
+                });
+            }
             Event::Notice(notice) => session.output.warnings(&[notice]),
             _ => {}
         }
+    }
+}
+
+/// The one place of all results.
+///
+/// # Errors
+/// There are several: one client reads one.
+fn the_only(kept: &KeptAt) -> Result<&String> {
+    let mut addresses = kept.iter();
+    if let (Some((address, _)), None) = (addresses.next(), addresses.next()) {
+        return Ok(address);
+    }
+    let all = kept
+        .iter()
+        .map(|(address, id)| format!("{id} in {address}"));
+    let all = all.collect::<Vec<_>>().join(", ");
+    let what = format!("the results of these calls are kept in several places: {all}");
+    Err(Error::new(Kind::Config, what).hint("one after another, or --backend URL"))
+}
+
+/// A way that history knows, but for what is secret in it.
+fn not_kept(address: &str, error: Error) -> Error {
+    let what = format!(
+        "no worker tells where results are; history has {address}, without what is secret in it"
+    );
+    Error {
+        message: what,
+        ..error
     }
 }
 
@@ -242,6 +300,7 @@ impl Followed {
             spent: None,
             printed: false,
             elsewhere: None,
+            misread: None,
         }
     }
 
@@ -250,6 +309,21 @@ impl Followed {
         let open = self.record.as_deref().filter(|_| !self.ended());
         self.elsewhere = open.and_then(|record| here.doubt(record));
         self
+    }
+
+    /// Results are read here.
+    fn reads(&mut self, results: Option<&Results>) {
+        let kept = self
+            .record
+            .as_ref()
+            .and_then(|it| it.origin.backend.as_ref());
+        if let (Some(there), Some(here)) = (kept, results.map(Results::address))
+            && *there != here
+        {
+            let id = self.call.id();
+            let doubt = format!("the result of {id} was to be kept in {there}; {here} is read");
+            self.misread = Some(doubt);
+        }
     }
 
     /// It can be listened for from now on, and is waited for.
@@ -432,11 +506,9 @@ impl Followed {
         let mut value = serde_json::to_value(&document).unwrap_or_default();
         let mut put = |key: &str, new: Value| value[key] = new;
         put("exit", self.exit().into());
-        if let Some(doubt) = &self.elsewhere {
-            let mut warnings = self.call.warnings.clone();
-            warnings.push(doubt.clone());
-            put("warnings", warnings.into());
-        }
+        let said = self.call.warnings.iter();
+        let warnings = said.chain(&self.elsewhere).chain(&self.misread).cloned();
+        put("warnings", warnings.collect::<Vec<_>>().into());
         if self.record.is_none() {
             for key in ["args", "kwargs", "timeout_ms"] {
                 put(key, Value::Null);

@@ -228,9 +228,17 @@ fn what_another_broker_says_is_no_answer_about_a_call() {
     let named = ["--broker", &other.url, "--backend", &other.url, "--json"];
     let result = shop.cli(&[&["result", &id], &named[..]].concat());
     let result = result.expect_code(3).json();
-    assert_eq!(result["diagnosis"]["why"][0]["kind"], "not_known", "{result}");
+    assert_eq!(
+        result["diagnosis"]["why"][0]["kind"], "not_known",
+        "{result}"
+    );
     assert!(result["diagnosis"]["asked"].is_null(), "{result}");
-    assert!(result["warnings"].to_string().contains("tells nothing of it"), "{result}");
+    assert!(
+        result["warnings"]
+            .to_string()
+            .contains("tells nothing of it"),
+        "{result}"
+    );
     // Named by another of its names, its own broker is believed.
     let same = shop.other_name();
     let result = shop.cli(&["result", &id, "--broker", &same, "--json"]);
@@ -239,4 +247,58 @@ fn what_another_broker_says_is_no_answer_about_a_call() {
     let revoke = shop.cli(&[&["revoke", &id, "--yes"], &named[..]].concat());
     let warnings = revoke.json()["warnings"].to_string();
     assert!(warnings.contains("tells nothing of it"), "{warnings}");
+}
+
+#[test]
+fn a_result_is_read_where_history_has_it_when_no_worker_tells() {
+    let Some(rig) = rig() else { return };
+    let shop = shop(rig, true);
+    let (one, two) = (new_id(), new_id());
+    let send = ["send", "shop.tasks.add", "2", "3", "--history", "--task-id"];
+    shop.cli(&[&send[..], &[&one]].concat()).expect_code(0);
+    let other = rig.redis_db();
+    let elsewhere = ["--backend", &other.url];
+    shop.cli(&[&send[..], &[&two], &elsewhere].concat())
+        .expect_code(0);
+    shop.worker.wait_for_log(&format!("[{two}] succeeded"));
+    let Shop {
+        home, url, worker, ..
+    } = shop;
+    drop(worker);
+    let home = home.env("CELERY_RESULT_BACKEND", "");
+    let waited = home.cli(&["wait", &one]).expect_code(0);
+    assert_eq!(waited.stdout, "5\n");
+    let again = home.cli(&["result", &one]).expect_code(0);
+    assert_eq!(again.stdout, "5\n");
+    let lost = home.cli(&["result", &two, "--json"]).expect_code(3).json();
+    assert!(lost["warnings"].as_array().is_some(), "{lost}");
+    let misread = home
+        .cli(&["result", &two, "--backend", &url])
+        .expect_code(0);
+    assert!(
+        misread.stderr.contains("was to be kept in"),
+        "{}",
+        misread.stderr
+    );
+}
+
+#[test]
+fn results_in_several_places_are_read_one_after_another() {
+    let Some(rig) = rig() else { return };
+    let shop = shop(rig, true);
+    let ids = [new_id(), new_id()];
+    let other = rig.redis_db();
+    for (id, backend) in ids.iter().zip([&shop.url, &other.url]) {
+        let words = ["send", "shop.tasks.add", "2", "3", "--history", "--task-id"];
+        shop.cli(&[&words[..], &[id, "--backend", backend]].concat())
+            .expect_code(0);
+    }
+    let Shop { home, worker, .. } = shop;
+    drop(worker);
+    let home = home.env("CELERY_RESULT_BACKEND", "");
+    let outcome = home
+        .cli(&["wait", &ids[0], &ids[1], "--json"])
+        .expect_code(11);
+    let message = outcome.json()["error"]["message"].to_string();
+    assert!(message.contains("several places"), "{message}");
 }

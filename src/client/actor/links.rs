@@ -334,10 +334,21 @@ impl Actor {
             }
             return;
         }
+        self.resolve_results(&told).await;
+    }
+
+    /// Nobody told, and this is where they were when a call was made.
+    pub(super) async fn results_were_at(&mut self, address: &str) {
+        if matches!(self.results, None | Some(Results::Unknown)) {
+            self.resolve_results(&Told::from(address)).await;
+        }
+    }
+
+    async fn resolve_results(&mut self, told: &Told) {
         let Some(resolve) = &self.resolve else {
             return;
         };
-        match resolve(&told) {
+        match resolve(told) {
             Ok(results) => self.set_results(results).await,
             // Unknown from now on, and told as the trouble that it is: nothing may be sent before the question is answered.
             Err(error) => {

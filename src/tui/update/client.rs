@@ -98,6 +98,7 @@ pub fn refused(state: &mut State, command: Command, now: Now) -> Outcome {
         | Command::Investigate { .. }
         | Command::Expect(_)
         | Command::Follow(_)
+        | Command::ResultsWereAt(_)
         | Command::WatchWorkers(_) => {
             return Outcome::default();
         }
