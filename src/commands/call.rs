@@ -88,7 +88,12 @@ pub async fn run(
     let diagnosis = diagnose(&call, &known.around.scene(), session.clock.now());
     let unresolved = call.whereabouts().is_some() || !diagnosis.why.is_empty();
     let telling = Some(&diagnosis).filter(|_| manner.waiting.is_some() && unresolved);
-    session.keep(&call, &known.around, telling);
+    let mut kept = call.clone();
+    if matches!(end, End::Stopped(_)) && call.state().is_waiting() && call.sent() != Some(false) {
+        // Nobody waits any more: the next umbel listens for it at once.
+        kept.detach(session.clock.now());
+    }
+    session.keep(&kept, &known.around, telling);
     report(session, &call, &known.around, manner, &end, revoked)
 }
 

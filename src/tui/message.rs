@@ -15,6 +15,8 @@ pub enum Message {
     History(Vec<Told>),
     /// The client was too busy for this command, or is gone: it was not done, and will not be.
     CommandRefused(Box<Command>),
+    /// The screen ends without a word of the user: by a signal, or with its terminal.
+    Gone,
     /// Time passed: at least every second, every 100 ms while [`super::state::State::animating`].
     Tick,
 }

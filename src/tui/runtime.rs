@@ -206,12 +206,20 @@ where
         &self.screen
     }
 
-    /// Runs until the user quits, `stop` says so, or the terminal is gone.
+    /// Runs until the user quits, `stop` says so, or the terminal is gone. The model hears of every end.
     pub async fn run(
         &mut self,
         model: &mut impl Model,
         stop: impl Future<Output = Ended>,
     ) -> Ended {
+        let ended = self.go_on(model, stop).await;
+        if ended != Ended::Quit {
+            self.tell(model, Message::Gone);
+        }
+        ended
+    }
+
+    async fn go_on(&mut self, model: &mut impl Model, stop: impl Future<Output = Ended>) -> Ended {
         tokio::pin!(stop);
         self.ticked = self.now();
         let (width, height) = self.screen.size();

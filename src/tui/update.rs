@@ -25,6 +25,7 @@ pub fn update(state: &mut State, message: Message, now: Now) -> Outcome {
         Message::Client(events) => client::heard_all(state, events, now),
         Message::History(told) => history::told(state, told, now),
         Message::CommandRefused(command) => client::refused(state, *command, now),
+        Message::Gone => keys::leave(state, now),
         Message::Tick => tick(state, now),
     };
     if let Some(before) = before {

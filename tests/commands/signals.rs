@@ -122,3 +122,29 @@ fn a_listing_that_is_stopped_is_a_failure_with_a_document(
     running.signal(signal);
     contract::failure(&running.wait(), code, "interrupted");
 }
+
+#[rstest]
+#[case("INT", 130)]
+#[case("TERM", 143)]
+fn a_call_that_is_left_by_a_signal_is_the_next_umbel_s_at_once(
+    #[case] signal: &str,
+    #[case] code: u32,
+) {
+    let home = Sandbox::new();
+    let words = ["demo.slow.sleep", "30", "--timeout", "none", "--history"];
+    let words = [&["--demo", "call", "--task-id", "left"], &words[..]].concat();
+    let mut pty = home.pty(24, 100, &words);
+    pty.wait_for("RUN on alpha@demo");
+    pty.signal(signal);
+    assert_eq!(pty.wait_exit().exit_code(), code, "{}", pty.text());
+    assert!(
+        pty.text().contains("RUN  demo.slow.sleep"),
+        "{}",
+        pty.text()
+    );
+    let kept = home
+        .cli(&["history", "--jsonl"])
+        .expect_code(0)
+        .json_lines();
+    assert_eq!(kept[0]["state"], "detached", "{kept:?}");
+}

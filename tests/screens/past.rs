@@ -252,3 +252,61 @@ fn a_secret_is_typed_again_before_a_call_is_repeated() {
     assert!(screen.contains("type it again"), "{screen}");
     assert!(!screen.contains("hunter2xyz"));
 }
+
+fn asks_who_is_left(stage: &Stage) -> bool {
+    let asks = |effect: &Effect| matches!(effect, Effect::History(Wish::Unresolved(..)));
+    stage.effects.iter().any(asks)
+}
+
+#[test]
+fn a_call_whose_umbel_was_killed_is_listened_for_when_its_time_is_over() {
+    let mut stage = stage(80, 24);
+    stage.effects.clear();
+    let (call, at) = call(1, &[], stage.now, Duration::from_secs(1));
+    let left = record(&call, at);
+    stage.tell(Message::History(vec![Told::Unresolved(vec![left.clone()])]));
+    stage.pass(Duration::from_secs(12));
+    stage.tell(Message::Tick);
+    assert!(!asks_who_is_left(&stage), "{:?}", stage.effects);
+    stage.pass(Duration::from_secs(5));
+    stage.tell(Message::Tick);
+    assert!(asks_who_is_left(&stage), "{:?}", stage.effects);
+    stage.tell(Message::History(vec![Told::Unresolved(vec![left])]));
+    let follows = |effect: &Effect| matches!(effect, Effect::Client(Command::Follow(_)));
+    assert!(stage.effects.iter().any(follows), "{:?}", stage.effects);
+}
+
+#[test]
+fn what_another_umbel_leaves_is_asked_for_while_we_run_and_else_nothing_is() {
+    let mut stage = stage(80, 24);
+    stage.effects.clear();
+    stage.pass(Duration::from_secs(30));
+    stage.tell(Message::Tick);
+    assert!(!asks_who_is_left(&stage), "{:?}", stage.effects);
+    let changed = Told::Notice(umbel::history::Notice::Changed);
+    stage.tell(Message::History(vec![changed]));
+    stage.tell(Message::Tick);
+    let since = stage.effects.iter().find_map(|effect| match effect {
+        Effect::History(Wish::Unresolved(_, since)) => Some(*since),
+        _ => None,
+    });
+    // Calls of which we were told at the start are not asked for again.
+    assert!(since.is_some_and(|since| since > stage.now.wall - HOUR));
+}
+
+#[test]
+fn a_screen_that_is_ended_from_outside_leaves_its_calls_to_the_next_one() {
+    let mut stage = stage(80, 24);
+    stage.keys("Enter");
+    stage.send();
+    let id = stage.last_id();
+    stage.tell(Message::Gone);
+    let saved = stage.effects.iter().rev().find_map(|effect| match effect {
+        Effect::History(Wish::Save(record)) if *record.id() == id => Some(record),
+        _ => None,
+    });
+    assert_eq!(
+        saved.expect("it was written down").state,
+        CallState::Detached
+    );
+}

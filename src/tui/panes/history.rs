@@ -3,6 +3,7 @@
 
 pub mod difference;
 pub mod list;
+pub mod lookout;
 pub mod terms;
 pub mod view;
 
@@ -19,6 +20,7 @@ use crate::tui::past::{Asked, Purpose, Wish};
 use crate::tui::state::Calls;
 use crate::tui::widgets::{Field, Followed, Picked, Step};
 use list::List;
+use lookout::{Lookout, Waiting};
 
 pub use view::{list_height, right};
 
@@ -68,8 +70,8 @@ pub struct State {
     /// Calls of this run that the list is made of.
     made_of: usize,
     wishes: Vec<Wish>,
-    /// Calls without an answer were asked for.
-    picked_up: bool,
+    /// Calls without an answer that nobody waits for.
+    lookout: Lookout,
 }
 
 impl State {
@@ -97,12 +99,32 @@ impl State {
         std::mem::take(&mut self.wishes)
     }
 
-    /// It is known where results are: once, calls of earlier runs without an answer are asked for.
-    pub fn pick_up(&mut self, broker: &str, since: Timestamp) {
-        if !std::mem::replace(&mut self.picked_up, true) {
+    /// It is known where results are: calls of earlier runs without an answer are asked for, once.
+    pub fn pick_up(&mut self, broker: &str, since: Timestamp, now: Now) {
+        if !self.lookout.began() {
+            self.lookout.begin(now);
             let wish = Wish::Unresolved(broker.to_owned(), since);
             self.wishes.push(wish);
         }
+    }
+
+    /// Time passes: those are asked for that somebody may have left to us since.
+    pub fn look_out(&mut self, broker: &str, now: Now) {
+        if let Some(since) = self.lookout.due(now) {
+            let wish = Wish::Unresolved(broker.to_owned(), since);
+            self.wishes.push(wish);
+        }
+    }
+
+    /// These calls are still waited for elsewhere.
+    pub fn left_to_others(&mut self, waiting: Vec<Waiting>) {
+        self.lookout.found(waiting);
+    }
+
+    /// Another program wrote.
+    pub fn others_wrote(&mut self) {
+        self.stale();
+        self.lookout.news();
     }
 
     /// Time passes: the disk is looked at when the program starts, and when something was written while the list is seen. Returns
@@ -176,6 +198,7 @@ impl State {
     /// The disk could not be asked: what was on its way does not come.
     pub fn failed(&mut self) {
         self.loading = None;
+        self.lookout.news();
         self.arrive();
     }
 

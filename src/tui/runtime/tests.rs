@@ -23,6 +23,7 @@ struct Diary {
     /// After how many events keys were handled.
     at: Vec<usize>,
     typing: bool,
+    gone: bool,
 }
 
 impl Model for Diary {
@@ -44,6 +45,7 @@ impl Model for Diary {
             Message::Input(Input::Resize { .. }) | Message::History(_) => {}
             Message::Client(events) => self.events += events.len(),
             Message::CommandRefused(_) => self.refused += 1,
+            Message::Gone => self.gone = true,
             Message::Tick => self.ticks += 1,
         }
         Outcome {
@@ -117,6 +119,7 @@ async fn pasted_keys_are_told_as_a_burst_and_do_not_quit() {
         Ended::Terminated
     };
     assert_eq!(running.run(&mut diary, stop).await, Ended::Terminated);
+    assert!(diary.gone, "nobody told it");
     assert_eq!((diary.text.as_str(), diary.bursts), ("qX.cY", 5));
 }
 

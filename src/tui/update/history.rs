@@ -12,6 +12,7 @@ use crate::history::{Comparison, Found, Known, Notice, Record, Scribe};
 use crate::protocol::TaskId;
 use crate::tui::effect::{Effect, Outcome};
 use crate::tui::keymap::{Action, Context};
+use crate::tui::panes::history::lookout::Waiting;
 use crate::tui::panes::history::{Around, difference};
 use crate::tui::panes::{Ask, Pane, key};
 use crate::tui::past::{Asked, Purpose, Told, Wish};
@@ -123,7 +124,7 @@ fn said(state: &mut State, notice: Notice, now: Now) -> Outcome {
 
 /// Another program wrote: the list is looked at soon, and the calls that it may have heard more of.
 fn others_wrote(state: &mut State) -> Outcome {
-    state.history.stale();
+    state.history.others_wrote();
     let calls = &state.shared.calls;
     let shown = state.result.shown_id().filter(|id| calls.visits(id));
     let open = calls.adopted_open().take(RENEWED);
@@ -181,9 +182,10 @@ fn around(shared: &Shared, height: usize) -> Around<'_> {
 
 /// Time passes for the list of calls. Returns whether it looks different now.
 pub fn tick(state: &mut State, now: Now) -> bool {
-    if state.shared.scribe.is_none() {
+    let Some(scribe) = &state.shared.scribe else {
         return false;
-    }
+    };
+    state.history.look_out(&scribe.origin.broker, now);
     let seen = layout::sees(state, Pane::History);
     let today = now.wall.to_zoned(state.shared.zone.clone()).date();
     state.history.tick(seen, today, now)
@@ -321,22 +323,29 @@ pub fn results_known(state: &mut State, now: Now) {
         && let Some(scribe) = &state.shared.scribe
     {
         let since = now.wall.checked_sub(PICKED_UP).unwrap_or(Timestamp::MIN);
-        state.history.pick_up(&scribe.origin.broker, since);
+        state.history.pick_up(&scribe.origin.broker, since, now);
     }
 }
 
-/// Calls of runs that have gone: where the backend keeps results they are listened for; a reply queue died with its run.
+/// Calls of runs that have gone: where the backend keeps results they are listened for; a reply queue died with its run. Those that are waited for elsewhere
+/// are looked at again when their time is over.
 fn pick_up(state: &mut State, records: Vec<Record>, now: Now) -> Outcome {
-    let mut outcome = Outcome::redraw();
+    let mut outcome = Outcome::default();
     let stored = matches!(state.shared.results, Results::Stored(_));
+    let mut waiting = Vec::new();
     for record in records {
         let known = state.shared.calls.get(record.id()).is_some();
         if known && !state.shared.calls.visits(record.id()) {
             continue;
         }
         if let Some(follow) = listen(state, &record, now) {
+            outcome.redraw = true;
             outcome.effects.push(follow);
-        } else if !stored && record.waited == Waited::Yes && is_left_alone(&record, now) {
+        } else if !is_left_alone(&record, now) {
+            let made = record.times.created;
+            let over = made.checked_add(patience(&record)).unwrap_or(made);
+            waiting.push(Waiting { made, over });
+        } else if !stored && record.waited == Waited::Yes {
             let mut call = record.pick_up(now);
             call.warnings.push(REPLY_LOST.to_owned());
             let scribe = Scribe::default();
@@ -345,7 +354,10 @@ fn pick_up(state: &mut State, records: Vec<Record>, now: Now) -> Outcome {
             outcome.effects.push(Effect::History(save));
         }
     }
-    refresh(state);
+    state.history.left_to_others(waiting);
+    if outcome.redraw {
+        refresh(state);
+    }
     outcome
 }
 
@@ -373,9 +385,13 @@ fn is_left_alone(record: &Record, now: Now) -> bool {
     if record.waited != Waited::Yes {
         return true;
     }
-    let patience = record.timeout + record.times.recorded.after + GRACE;
     let age = now.wall.duration_since(record.times.created);
-    age.unsigned_abs() > patience
+    age.unsigned_abs() > patience(record)
+}
+
+/// How long after it was made somebody may still wait for it.
+fn patience(record: &Record) -> Duration {
+    record.timeout + record.times.recorded.after + GRACE
 }
 
 /// The scribe, with the result backend as it is known now.
