@@ -1,6 +1,7 @@
 //! A call of history once more: as it was, or with other arguments. It sends nothing itself.
 
 use crate::cli;
+use crate::cli::options::{Expires, ResultWish};
 use crate::clock::Timestamp;
 use crate::error::{Error, Kind, Result};
 use crate::history::record::{Masked, NotRepeatable, Place};
@@ -132,12 +133,31 @@ fn item(name: &str, value: &Json) -> String {
     }
 }
 
+/// Options that are given as none: what the call had is not taken over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Dropped {
+    /// It does not expire.
+    pub expires: bool,
+    /// The task decides whether it keeps a result.
+    pub result: bool,
+}
+
+impl Dropped {
+    /// What is given as none on the command line.
+    pub fn by(wanted: &cli::Call) -> Self {
+        Self {
+            expires: wanted.sending.expires == Some(Expires::Never),
+            result: wanted.result == Some(ResultWish::Auto),
+        }
+    }
+}
+
 /// The call of `record` with what `given` says otherwise: keywords and headers by name, positional arguments all together, options one
-/// by one.
+/// by one, and without those that are `dropped`.
 ///
 /// # Errors
 /// The arguments were too large to keep, or secrets are still lacking.
-pub fn changed(record: &Record, given: Signature) -> Result<Signature> {
+pub fn changed(record: &Record, given: Signature, dropped: Dropped) -> Result<Signature> {
     let mut record = record.clone();
     let lacking = lacking(&record, &given);
     record.masked.retain(|masked| lacking.contains(masked));
@@ -150,7 +170,14 @@ pub fn changed(record: &Record, given: Signature) -> Result<Signature> {
         signature.args = given.args;
     }
     merge(&mut signature.kwargs, given.kwargs);
-    signature.options = over(given.options, signature.options);
+    let mut was = signature.options;
+    if dropped.expires {
+        (was.expires, was.expires_at) = (None, None);
+    }
+    if dropped.result {
+        was.ignore_result = None;
+    }
+    signature.options = over(given.options, was);
     Ok(signature)
 }
 

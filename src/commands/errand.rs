@@ -2,6 +2,7 @@
 
 use secrecy::ExposeSecret;
 
+use super::again::Dropped;
 use super::call::Manner;
 use super::elsewhere::Here;
 use super::output::Output;
@@ -66,7 +67,7 @@ impl Desk<'_> {
                 self.ask(&mut record, &lacking, wanted.dry_run, manner, &mut warnings)
                     .await?;
             }
-            signature = again::changed(&record, signature)?;
+            signature = again::changed(&record, signature, Dropped::by(wanted))?;
             again::in_time(&signature, record.id(), now())?;
             // Where its secrets are is still to be known.
             record.masked = masked;

@@ -246,3 +246,22 @@ fn results_whose_difference_may_be_masked_are_not_called_the_same() {
     );
     assert!(!outcome.stderr.contains("the same"), "{}", outcome.stderr);
 }
+
+#[test]
+fn what_is_given_as_none_takes_the_place_of_what_the_call_had() {
+    let home = home(&[&[&ADD[..], &["--expires", "1h", "--result", "none"]].concat()]);
+    let again = |words: &[&str]| {
+        let from = ["call", "--from", "aaa", "--dry-run", "--json"];
+        let message = home.cli(&[&from[..], words].concat());
+        message.expect_code(0).json()["headers"].clone()
+    };
+    let same = again(&[]);
+    assert!(same["expires"].is_string(), "{same}");
+    assert_eq!(same["ignore_result"], true, "{same}");
+    let never = again(&["--expires", "none"]);
+    assert!(never["expires"].is_null(), "{never}");
+    assert_eq!(never["ignore_result"], true, "{never}");
+    let auto = again(&["--result", "auto"]);
+    assert!(auto["expires"].is_string(), "{auto}");
+    assert_ne!(auto["ignore_result"], true, "{auto}");
+}
