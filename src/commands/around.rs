@@ -148,7 +148,11 @@ fn command(advice: &Advice, call: &Call, commands: &[String]) -> Option<String> 
         Advice::Wait => umbel("wait", id.to_string()),
         Advice::Revoke => umbel("revoke", id.to_string()),
         Advice::Terminate => umbel("revoke", format!("{id} --terminate")),
-        Advice::CallAgain { .. } => umbel("again", id.to_string()),
+        // A comment, so that the line can be pasted into a shell.
+        Advice::CallAgain { twice: true } => {
+            umbel("again", format!("{id}   # it may then run twice"))
+        }
+        Advice::CallAgain { twice: false } => umbel("again", id.to_string()),
         advice => Some(advice.line()),
     }
 }

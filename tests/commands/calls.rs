@@ -169,6 +169,15 @@ fn a_timeout_is_exit_3_with_an_unknown_outcome() {
         words.stderr
     );
     assert!(words.stderr.contains("outcome unknown"), "{}", words.stderr);
+    let again = words
+        .stderr
+        .lines()
+        .find(|line| line.contains("umbel again"));
+    assert!(
+        again.is_some_and(|line| line.ends_with("# it may then run twice")),
+        "{}",
+        words.stderr
+    );
     assert!(
         words.stderr.contains("RUN on alpha@demo"),
         "{}",
