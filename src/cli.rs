@@ -54,7 +54,8 @@ Exit codes:
   3 no result in time; it may run    9 refused (confirmation or permission)
   4 unreachable; nothing was sent   11 configuration
   5 result backend lost afterwards  12 unknown whether it was sent
-  70 a bug in umbel                130, 143 interrupted; the task goes on
+  70 a bug in umbel, or stdout      130, 143 interrupted; the task goes on
+     cannot be written
 
 Environment: UMBEL_BROKER CELERY_BROKER_URL UMBEL_BACKEND CELERY_RESULT_BACKEND
   UMBEL_BROKER_OPTIONS UMBEL_BACKEND_OPTIONS UMBEL_MANAGEMENT

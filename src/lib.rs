@@ -55,6 +55,11 @@ use crate::protocol::message::Sender;
 
 /// Runs the program with its command line; returns the exit code.
 pub fn run(words: impl IntoIterator<Item = OsString>) -> u8 {
+    let exit = obey(words);
+    Output::detect(Form::Plain).ended(exit)
+}
+
+fn obey(words: impl IntoIterator<Item = OsString>) -> u8 {
     let words = cli::numbers::spelled(words);
     if let Some(topic) = cli::topics::asked(&words) {
         Output::detect(Form::Plain).data(topic);

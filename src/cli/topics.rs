@@ -47,7 +47,8 @@ code      meaning                                                         sent?
           result, revoke: the call was made at another broker
   12      the connection broke while publishing; for revoke: no worker    unknown
           answered
-  70      a bug in umbel                                                  unknown
+  70      a bug in umbel; or all went well, but the answer could not be   unknown
+          written to stdout, which stderr says (a closed pipe is no failure)
  130 143  interrupted or terminated; the task goes on                     see stderr
 
 After 2, 4, 6, 8, 9 and 11 it is safe to run the same command again.";

@@ -1,6 +1,7 @@
 //! Where answers go: data on stdout, words on stderr. The only place that prints.
 
-use std::io::{BufRead, IsTerminal, Read, Write};
+use std::io::{BufRead, ErrorKind, IsTerminal, Read, Write};
+use std::sync::OnceLock;
 
 use serde::Serialize;
 
@@ -10,6 +11,9 @@ use crate::text::sanitise;
 
 /// Bytes of an answer that are read.
 const LONGEST_ANSWER: u64 = 1 << 20;
+
+/// Why the answer is not whole: stdout is one for the whole program, whoever writes to it.
+static UNWRITTEN: OnceLock<String> = OnceLock::new();
 
 /// The form of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -112,7 +116,19 @@ impl Output {
             text.into()
         };
         let mut stdout = std::io::stdout().lock();
-        let _ = writeln!(stdout, "{safe}").and_then(|()| stdout.flush());
+        written(writeln!(stdout, "{safe}").and_then(|()| stdout.flush()));
+    }
+
+    /// The exit code of a program that would end with `exit`: an answer that could not be written is no success, and is said.
+    pub fn ended(&self, exit: u8) -> u8 {
+        let Some(reason) = UNWRITTEN.get() else {
+            return exit;
+        };
+        self.note(&format!("umbel: the answer could not be written: {reason}"));
+        match exit {
+            0 => Kind::Internal.exit_code(),
+            exit => exit,
+        }
     }
 
     /// Words for stderr; always made safe, since they are for people.
@@ -175,6 +191,15 @@ impl Output {
             let _ =
                 write!(stderr, "\r\x1b[K{}", sanitise::show(text)).and_then(|()| stderr.flush());
         }
+    }
+}
+
+/// Remembers what became of writing to stdout. A reader that has gone has read what it wanted.
+pub fn written(outcome: std::io::Result<()>) {
+    if let Err(error) = outcome
+        && error.kind() != ErrorKind::BrokenPipe
+    {
+        UNWRITTEN.get_or_init(|| error.to_string());
     }
 }
 

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::CommandFactory;
 
-use super::output::{Form, Output};
+use super::output::{self, Form, Output};
 use crate::cli::{Cli, Global};
 use crate::error::{Error, Kind};
 
@@ -20,8 +20,7 @@ pub fn form(global: &Global) -> Form {
 /// Help and version go to stdout with 0; a wrong command line is 2, as a document too where `--json` was among the words.
 pub fn usage(error: &clap::Error, words: &[OsString]) -> u8 {
     if !error.use_stderr() {
-        // A closed pipe is no error.
-        let _ = error.print();
+        output::written(error.print());
         return 0;
     }
     let json = words

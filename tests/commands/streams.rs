@@ -86,3 +86,30 @@ fn a_listing_ends_soon() {
     let outcome = Sandbox::new().cli(&["--demo", "tasks"]).expect_code(0);
     assert!(outcome.took < Duration::from_secs(5), "{:?}", outcome.took);
 }
+
+#[test]
+fn an_answer_that_cannot_be_written_is_said_and_no_success() {
+    for (command, code) in [
+        ("--demo call demo.math.add 40 2", 70),
+        ("--demo call demo.math.add 40 2 --json", 70),
+        ("--demo tasks", 70),
+        ("help items", 70),
+        ("--help", 70),
+        ("history export --csv", 70),
+        // What became of the call is told before.
+        ("--demo call demo.fail.always --json", 1),
+        ("--demo call demo.slow.sleep 9 --timeout 300ms --json", 3),
+    ] {
+        let said = script(&format!(
+            "\"$UMBEL\" {command} >/dev/full 2>err; echo \"status $?\"; tail -n 1 err"
+        ));
+        assert!(
+            said.contains(&format!("status {code}")),
+            "{command}: {said}"
+        );
+        assert!(
+            said.contains("could not be written: No space"),
+            "{command}: {said}"
+        );
+    }
+}
