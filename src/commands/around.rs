@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::revoke::Effect;
 use crate::backend::Results;
-use crate::call::diagnosis::{Advice, Diagnosis, Place, Scene, Verdict, Way};
+use crate::call::diagnosis::{Advice, Diagnosis, Place, Scene, Usual, Verdict, Way};
 use crate::call::{Call, CallState};
 use crate::client::{Event, LinkName};
 use crate::clock::Now;
@@ -21,6 +21,8 @@ pub struct Around {
     pub cluster: Cluster,
     /// Where results are, once that is known.
     pub results: Option<Results>,
+    /// How long the task took before, once history has told.
+    pub usual: Option<Usual>,
     /// What a revoke of the call does, if one was sent.
     pub revoked: Option<Effect>,
     broker: Way,
@@ -32,6 +34,7 @@ impl Default for Around {
         Self {
             cluster: Cluster::default(),
             results: None,
+            usual: None,
             revoked: None,
             broker: Way::Unknown,
             backend: Way::Unknown,
@@ -65,7 +68,7 @@ impl Around {
             broker: &self.broker,
             backend: &self.backend,
             results: self.results.as_ref().unwrap_or(&Results::Unknown),
-            usual: None,
+            usual: self.usual,
         }
     }
 

@@ -4,6 +4,8 @@ use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
 
+use futures_util::FutureExt;
+
 use super::around::Around;
 use super::output::Form;
 use super::revoke::{Desk, Revoked};
@@ -308,9 +310,15 @@ fn choose(call: &mut Call, known: &Known, no_preflight: bool) -> Result<Order, E
 
 /// Follows the call to its end or its deadline; at the deadline everybody is asked once more where it is.
 async fn wait(session: &mut Session, call: &mut Call, around: &mut Around, progress: Progress) {
-    let (mut shown, mut reason) = (None, None);
+    let (mut shown, mut reason, mut line) = (None, None, String::new());
+    let keeper = session.keeper.as_ref();
+    let mut usual = keeper.map(|keeper| keeper.usual(&call.signature.task));
     loop {
         let now = session.clock.now();
+        if let Some(answer) = usual.as_mut().and_then(FutureExt::now_or_never) {
+            usual = None;
+            around.usual = answer.ok().flatten();
+        }
         around.cluster.tick(now);
         call.tick(now);
         if progress == Progress::Plain {
@@ -332,7 +340,11 @@ async fn wait(session: &mut Session, call: &mut Call, around: &mut Around, progr
                 .await;
         }
         if progress == Progress::Auto && call.timeline.published.is_some() {
-            session.output.progress(&progress::line(call, around, now));
+            let new = progress::line(call, around, now);
+            if new != line {
+                session.output.progress(&new);
+                line = new;
+            }
         }
         let until_deadline = call.left(now).unwrap_or(FRAME);
         let wake = if session.output.stderr_terminal {

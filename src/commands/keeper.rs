@@ -11,11 +11,11 @@ use crate::clock::Now;
 use crate::config::Env;
 use crate::config::file::{self, Config};
 use crate::error::{Error, Kind, Result};
-use crate::history::actor::{Notice, Settings};
+use crate::history::actor::{Notice, Reply, Settings};
 use crate::history::record::Face;
 use crate::history::store::Store;
 use crate::history::{
-    self, Closed, Found, Handle, Known, Origin, Place, Record, Rules, Scribe, Secrets,
+    self, Closed, Found, Handle, Known, Origin, Place, Record, Rules, Scribe, Secrets, Usual,
 };
 use crate::protocol::{Json, TaskId, TaskName};
 
@@ -69,6 +69,11 @@ impl Keeper {
         };
         let record = Record::of(call, &scribe, known, now);
         self.handle.save(record);
+    }
+
+    /// How long the task usually takes. The answer comes when the disk has it; nothing waits for it.
+    pub fn usual(&self, task: &TaskName) -> Reply<Option<Usual>> {
+        self.handle.usual(task.clone(), None)
     }
 
     /// Waits, at most a second, until all is written.
