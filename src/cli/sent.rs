@@ -13,6 +13,7 @@ never have been sent, its result may have expired, or it may be kept elsewhere. 
 that the workers say; its end is written there. At the timeout stderr (--json: `diagnosis`) says where it is and why.
 
 Results on rpc:// go to their caller alone and cannot be waited for; what history kept is shown. Exit code: the highest of all.
+With --json several ids give one document umbel.calls/1, with --jsonl each call one umbel.call/1 as soon as it ends.
 
 A call that was made at another broker than umbel is at is not asked about (exit 11) unless --broker names one: that one is asked, and
 what it says of queues and workers is not taken for an answer.")]

@@ -69,9 +69,10 @@ UMBEL_AMBIGUOUS        cells of a character of ambiguous width: 1 or 2
 NO_COLOR               no colours";
 
 const JSON: &str = "\
-With --json, stdout is one JSON document, also on failure; with --jsonl one document a line.
+With --json, stdout is one JSON document, also on failure; with --jsonl one document a line, of several calls as each ends.
 
 umbel.call/1     call, send, wait, result, again, history show, a line of history --jsonl; diagnosis: where it is and why
+umbel.calls/1    wait of several calls: {\"schema\", \"ok\", \"calls\": [umbel.call/1, ...], \"exit\"}
 umbel.revoke/1   revoke       umbel.history/1  history      umbel.diff/1     history diff
 umbel.tasks/1    tasks        umbel.queues/1   queues       umbel.workers/1  workers
 umbel.message/1  call --dry-run                umbel.config/1   config check, config path

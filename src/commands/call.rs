@@ -450,7 +450,11 @@ fn report(
         return exit;
     }
     let missing = print(session, call, manner);
-    output.note(&progress::closing(call, around, interrupted, now));
+    let how = progress::Closing {
+        interrupted,
+        verbose: output.verbose > 0,
+    };
+    output.note(&progress::closing(call, around, how, now));
     if let Some(revoked) = revoked {
         output.note(&revoked.words());
     }

@@ -1,10 +1,12 @@
 //! `umbel wait` and `umbel result`: what became of calls that were sent before, and where those are that have not ended. Sends no
 //! task, and says when nothing is known.
 
-use std::collections::BTreeMap;
+mod reach;
+
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use serde::Serialize;
 use serde_json::Value;
 
 use super::around::{self, Around};
@@ -12,17 +14,18 @@ use super::elsewhere::Here;
 use super::output::{Form, Output};
 use super::{Session, progress, shape};
 use crate::backend::Results;
-use crate::call::diagnosis::{Diagnosis, diagnose};
+use crate::call::diagnosis::diagnose;
 use crate::call::document::{CallDocument, exit_code};
 use crate::call::{Call, Fact};
 use crate::cli::{self, Shape};
-use crate::client::{Command, Event, LinkName, LinkState};
+use crate::client::{Command, Event};
 use crate::clock::Now;
-use crate::error::{Error, Kind, Result};
+use crate::error::{Kind, Result};
 use crate::history::record::Known;
 use crate::history::{Handle, Record, Scribe};
 use crate::protocol::{Options, Signature, TaskId};
 use crate::text::human;
+use reach::{kept_at, reach_backend};
 
 /// How long the workers are listened to once the backend has answered that it holds nothing final.
 const LOOK: Duration = Duration::from_millis(700);
@@ -90,7 +93,14 @@ pub async fn run(
         .map(|it| it.call.id().clone())
         .collect();
     if !open.is_empty() {
-        reach_backend(session, &mut around, &kept_at(&all)).await?;
+        let unended = all.iter().filter(|it| !it.ended());
+        let records = unended.filter_map(|it| it.record.as_deref());
+        let kept = kept_at(records);
+        if let ([one], Some(history)) = (&*all, history) {
+            let usual = history.usual(one.call.signature.task.clone(), None);
+            around.usual = usual.await.ok().flatten();
+        }
+        reach_backend(session, &mut around, &kept).await?;
         let now = session.clock.now();
         for followed in all.iter_mut().filter(|it| !it.ended()) {
             followed.reads(around.results.as_ref());
@@ -104,17 +114,45 @@ pub async fn run(
         listen(session, &mut all, &mut around, patience).await;
     }
     let now = session.clock.now();
-    let output = session.output;
-    for followed in all.iter_mut().filter(|it| !it.printed) {
-        followed.print(output, patience, &around, now);
-    }
+    print(session.output, &mut all, patience, &around, now);
     let learned = all.iter().filter(|it| open.contains(it.call.id()));
     for record in learned.filter_map(|it| it.learned(now)) {
         if let Some(history) = history {
             history.save(record);
         }
     }
-    Ok(all.iter().map(Followed::exit).max().unwrap_or(0))
+    Ok(highest(&all))
+}
+
+/// The document `umbel.calls/1`: several calls.
+#[derive(Serialize)]
+struct CallsDocument {
+    schema: &'static str,
+    ok: bool,
+    calls: Vec<Value>,
+    exit: u8,
+}
+
+fn highest(all: &[Followed]) -> u8 {
+    all.iter().map(Followed::exit).max().unwrap_or(0)
+}
+
+/// Prints what was not printed yet: one document, or one a line, or words for each.
+fn print(output: Output, all: &mut [Followed], patience: Patience, around: &Around, now: Now) {
+    if output.form == Form::Json && !output.lines && all.len() > 1 {
+        output.progress("");
+        let exit = highest(all);
+        let calls = all.iter().map(|it| it.document(patience, around, now));
+        return output.document(&CallsDocument {
+            schema: "umbel.calls/1",
+            ok: exit == 0,
+            calls: calls.collect(),
+            exit,
+        });
+    }
+    for followed in all.iter_mut().filter(|it| !it.printed) {
+        followed.print(output, patience, around, now);
+    }
 }
 
 /// What history alone can tell of these calls; `None` where a network is needed.
@@ -127,118 +165,12 @@ pub fn from_history(output: Output, records: &[Option<Box<Record>>], now: Now) -
     if !records.iter().all(ended) {
         return None;
     }
-    let mut exit = 0;
-    for record in records.iter().flatten() {
-        let id = record.id().clone();
-        let mut followed = Followed::new(id, Some(record.clone()), now);
-        followed.print(output, Patience::Now, &Around::default(), now);
-        exit = exit.max(followed.exit());
-    }
-    Some(exit)
-}
-
-/// Where the results of these calls were to be kept, as far as history knows.
-type KeptAt = BTreeMap<String, TaskId>;
-
-fn kept_at(all: &[Followed]) -> KeptAt {
-    let open = all.iter().filter(|it| !it.ended());
-    let records = open.filter_map(|it| it.record.as_deref());
-    let kept = |record: &Record| Some((record.origin.backend.clone()?, record.id().clone()));
-    records.filter_map(kept).collect()
-}
-
-/// Waits until results can be read, or says why they never can. Where nobody tells where they are, they are read where history has them.
-async fn reach_backend(session: &mut Session, around: &mut Around, kept: &KeptAt) -> Result<()> {
-    let mut remembered = None;
-    let mut up = false;
-    loop {
-        match &around.results {
-            Some(Results::Stored(_)) if up => return Ok(()),
-            None | Some(Results::Stored(_)) => {}
-            Some(Results::Unknown) if remembered.is_none() && !kept.is_empty() => {
-                let address = the_only(kept)?;
-                let command = Command::ResultsWereAt(address.clone());
-                session.client.send(command).await;
-                remembered = Some(address);
-                around.results = None;
-            }
-            Some(other) => return Err(out_of_reach(other)),
-        }
-        let event = session.events.recv().await;
-        let event =
-            event.ok_or_else(|| Error::new(Kind::Internal, "the client ended by itself"))?;
-        around.hear(event.clone());
-        match event {
-            Event::Link(LinkName::Backend, LinkState::Up { .. }) => up = true,
-            Event::Link(LinkName::Backend, LinkState::Waiting { reason, .. }) => {
-                return Err(reason);
-            }
-            Event::Link(LinkName::Broker, LinkState::Waiting { reason, .. })
-                if around.results.is_none() =>
-            {
-                return Err(reason);
-            }
-            Event::ResultsTrouble(error) => {
-                return Err(match remembered {
-                    Some(address) => not_kept(address, error),
-                    None => error,
-                });
-            }
-            Event::Notice(notice) => session.output.warnings(&[notice]),
-            _ => {}
-        }
-    }
-}
-
-/// The one place of all results.
-///
-/// # Errors
-/// There are several: one client reads one.
-fn the_only(kept: &KeptAt) -> Result<&String> {
-    let mut addresses = kept.iter();
-    if let (Some((address, _)), None) = (addresses.next(), addresses.next()) {
-        return Ok(address);
-    }
-    let all = kept
-        .iter()
-        .map(|(address, id)| format!("{id} in {address}"));
-    let all = all.collect::<Vec<_>>().join(", ");
-    let what = format!("the results of these calls are kept in several places: {all}");
-    Err(Error::new(Kind::Config, what).hint("one after another, or --backend URL"))
-}
-
-/// A way that history knows, but for what is secret in it.
-fn not_kept(address: &str, error: Error) -> Error {
-    let what = format!(
-        "no worker tells where results are; history has {address}, without what is secret in it"
-    );
-    Error {
-        message: what,
-        ..error
-    }
-}
-
-fn out_of_reach(results: &Results) -> Error {
-    let (message, hint) = match results {
-        Results::Rpc => (
-            "results on rpc:// go to the caller alone: nobody else can read them",
-            "umbel call waits for its own; umbel history has those that it heard",
-        ),
-        Results::Disabled => (
-            "this application keeps no results",
-            "set result_backend in the application",
-        ),
-        Results::Unreadable(_) => (
-            "results are kept where umbel cannot read them",
-            "Celery itself reads them: AsyncResult(id)",
-        ),
-        _ => (
-            "nobody told where results are kept",
-            "--backend URL or CELERY_RESULT_BACKEND says it",
-        ),
-    };
-    let message = format!("{message} ({})", results.address());
-    Error::new(Kind::BackendUnreachable, message).hint(hint)
+    let known = records.iter().flatten();
+    let mut all: Vec<Followed> = known
+        .map(|it| Followed::new(it.id().clone(), Some(it.clone()), now))
+        .collect();
+    print(output, &mut all, Patience::Now, &Around::default(), now);
+    Some(highest(&all))
 }
 
 async fn listen(
@@ -445,10 +377,8 @@ impl Followed {
     fn print(&mut self, output: Output, patience: Patience, around: &Around, now: Now) {
         self.printed = true;
         output.progress("");
-        let around = self.around(around);
-        let diagnosis = diagnose(&self.call, &around.scene(), now);
         match output.form {
-            Form::Json => output.document(&self.document(patience, &diagnosis, now)),
+            Form::Json => output.document(&self.document(patience, around, now)),
             Form::Human | Form::Plain => {
                 if let Some(value) = self.call.value() {
                     let pretty = output.form == Form::Human && output.stdout_terminal;
@@ -456,7 +386,7 @@ impl Followed {
                     let text = shape::text(value, &Shape::default(), pretty);
                     output.data(&text.unwrap_or_default());
                 }
-                output.note(&self.words(patience, around, &diagnosis, now));
+                output.note(&self.words(patience, around, output.verbose > 0, now));
             }
         }
     }
@@ -469,16 +399,16 @@ impl Followed {
         }
     }
 
-    fn words(
-        &self,
-        patience: Patience,
-        around: &Around,
-        diagnosis: &Diagnosis,
-        now: Now,
-    ) -> String {
+    fn words(&self, patience: Patience, around: &Around, verbose: bool, now: Now) -> String {
+        let around = self.around(around);
+        let diagnosis = diagnose(&self.call, &around.scene(), now);
         let id = self.call.id();
         if self.ended() || (self.known && self.spent.is_some() && self.call.sent().is_some()) {
-            return progress::closing(&self.call, around, false, now);
+            let how = progress::Closing {
+                verbose,
+                ..progress::Closing::default()
+            };
+            return progress::closing(&self.call, around, how, now);
         }
         let waited = match patience {
             Patience::Until(timeout) => format!("TIMEOUT {}  ", human::duration(timeout)),
@@ -491,17 +421,18 @@ impl Followed {
         } else {
             format!("{waited}id {id}  nothing is known of this id")
         };
-        let reasons = around::words(&self.call, diagnosis, &cli::commands(), now);
+        let reasons = around::words(&self.call, &diagnosis, &cli::commands(), now);
         format!("{said}{reasons}")
     }
 
     /// `umbel.call/1`, with null for what a stranger to the call cannot know.
-    fn document(&self, patience: Patience, diagnosis: &Diagnosis, now: Now) -> Value {
+    fn document(&self, patience: Patience, around: &Around, now: Now) -> Value {
+        let diagnosis = diagnose(&self.call, &self.around(around).scene(), now);
         let document = CallDocument::new(&self.call, false, now);
         let document = if self.exit() == 0 {
             document
         } else {
-            document.diagnosed(diagnosis)
+            document.diagnosed(&diagnosis)
         };
         let mut value = serde_json::to_value(&document).unwrap_or_default();
         let mut put = |key: &str, new: Value| value[key] = new;
@@ -586,10 +517,9 @@ mod tests {
         // Asked once more, somebody answers.
         followed.hear(Fact::NotStored, at(3_661));
         assert_eq!(followed.call.waiting, Waiting::TimedOut(at(3_660)));
-        let diagnosis = diagnose(&followed.call, &around.scene(), at(3_661));
-        let words = followed.words(UNTIL, &around, &diagnosis, at(3_661));
+        let words = followed.words(UNTIL, &around, false, at(3_661));
         assert!(words.starts_with("TIMEOUT 1m"), "{words}");
-        let document = followed.document(UNTIL, &diagnosis, at(3_661));
+        let document = followed.document(UNTIL, &around, at(3_661));
         assert_eq!(document["state"], "timeout", "{document}");
         assert_eq!(document["timeout_ms"], 60_000, "{document}");
         assert_eq!(document["exit"], 3, "{document}");

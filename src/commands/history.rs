@@ -261,7 +261,11 @@ fn show(record: &Record, output: Output, now: Now) {
         // Without a field it always has a text.
         output.data(&shape::text(value, &Shape::default(), pretty).unwrap_or_default());
     }
-    output.note(&progress::closing(&call, &Around::default(), false, now));
+    let how = progress::Closing {
+        verbose: output.verbose > 0,
+        ..progress::Closing::default()
+    };
+    output.note(&progress::closing(&call, &Around::default(), how, now));
     output.note(&progress::timeline(&call));
 }
 

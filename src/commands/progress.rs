@@ -15,7 +15,7 @@ use crate::text::human;
 
 /// Frames of the spinner.
 const SPINNER: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
-/// Lines of a traceback's own frames that are shown.
+/// Frames of the task's own code that are shown unless all are wanted.
 const FRAMES: usize = 3;
 /// Characters of what a state of its own says.
 const META: usize = 200;
@@ -128,15 +128,27 @@ pub fn timeline(call: &Call) -> String {
     text
 }
 
+/// How a call is closed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Closing {
+    /// The user, or the system, stopped the waiting.
+    pub interrupted: bool,
+    /// All is told, library frames too.
+    pub verbose: bool,
+}
+
 /// The closing words of a call, for people.
-pub fn closing(call: &Call, around: &Around, interrupted: bool, now: Now) -> String {
+pub fn closing(call: &Call, around: &Around, how: Closing, now: Now) -> String {
+    let interrupted = how.interrupted;
     match call.final_word() {
-        CallState::Ok | CallState::LateOk => format!("{}{}", headline(call, now), returned(call)),
-        CallState::Fail | CallState::LateFail | CallState::NoTask => failure(call, now),
+        CallState::Ok | CallState::LateOk => {
+            format!("{}{}", headline(call, Named::No), returned(call))
+        }
+        CallState::Fail | CallState::LateFail | CallState::NoTask => failure(call, how.verbose),
         CallState::Expired | CallState::Revoked | CallState::Killed => {
             format!(
                 "{}\n{}",
-                headline(call, now),
+                headline(call, Named::Yes),
                 call.headline().unwrap_or_default()
             )
         }
@@ -206,13 +218,23 @@ fn returned(call: &Call) -> String {
     }
 }
 
-/// `OK 212ms  (queued 11ms, ran 196ms)  w2@stg-4  id c7c0ffee-…`.
-fn headline(call: &Call, _now: Now) -> String {
+/// Whether a line names its task: what went wrong is read without the command beside it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Named {
+    Yes,
+    No,
+}
+
+/// `OK 212ms  (queued 11ms, ran 196ms)  w2@stg-4  id c7c0ffee-…`, `FAIL 141ms  shop.orders.refund  …`.
+fn headline(call: &Call, named: Named) -> String {
     let total = call
         .timeline
         .total()
         .map_or_else(String::new, |total| format!(" {}", human::duration(total)));
     let mut text = format!("{}{total}", call.state().word());
+    if named == Named::Yes {
+        let _ = write!(text, "  {}", call.signature.task);
+    }
     if let (Some(queued), Some(ran)) = (call.timeline.queued(), call.timeline.ran()) {
         let _ = write!(
             text,
@@ -235,8 +257,8 @@ fn about(clock: Option<Clock>) -> &'static str {
     if clock == Some(Clock::Both) { "~" } else { "" }
 }
 
-fn failure(call: &Call, now: Now) -> String {
-    let mut text = headline(call, now);
+fn failure(call: &Call, verbose: bool) -> String {
+    let mut text = headline(call, Named::Yes);
     let _ = write!(text, "\n{}", call.headline().unwrap_or_default());
     if call.state() == CallState::NoTask {
         let _ = write!(
@@ -250,18 +272,37 @@ fn failure(call: &Call, now: Now) -> String {
         .as_ref()
         .and_then(|result| result.traceback.as_deref())
         .unwrap_or_default();
-    let frames: Vec<String> = traceback.lines().filter_map(frame).collect();
-    let (library, own): (Vec<String>, Vec<String>) =
-        frames.into_iter().partition(|frame| is_library(frame));
-    for frame in own.iter().rev().take(FRAMES).rev() {
+    text.push_str(&frames(traceback, verbose));
+    text
+}
+
+/// The last frames of the task's own code, and how many are not shown; or all of them.
+fn frames(traceback: &str, verbose: bool) -> String {
+    let mut text = String::new();
+    let all: Vec<String> = traceback.lines().filter_map(frame).collect();
+    let own = || all.iter().filter(|frame| !is_library(frame));
+    let shown = |frame: &String| {
         let _ = write!(text, "\n  {frame}");
+    };
+    if verbose {
+        all.iter().for_each(shown);
+        return text;
     }
-    if !library.is_empty() {
-        let _ = write!(
-            text,
-            "\n  ({} library frames; --json has the whole traceback)",
-            library.len()
-        );
+    let earlier = own().count().saturating_sub(FRAMES);
+    own().skip(earlier).for_each(shown);
+    let library = all.len() - own().count();
+    let folded = [(earlier, "earlier"), (library, "library")];
+    let folded = folded.iter().filter(|(count, _)| *count > 0);
+    let folded: Vec<String> = folded
+        .map(|(count, which)| {
+            format!(
+                "{count} {which} frame{}",
+                if *count == 1 { "" } else { "s" }
+            )
+        })
+        .collect();
+    if !folded.is_empty() {
+        let _ = write!(text, "\n  ({}; -v shows all)", folded.join(", "));
     }
     text
 }
@@ -313,4 +354,38 @@ fn timeout(call: &Call, around: &Around, now: Now) -> String {
     }
     text.push_str(&around::words(call, &diagnosis, &cli::commands(), now));
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TRACEBACK: &str = r#"Traceback (most recent call last):
+  File "/usr/lib/python3.12/site-packages/celery/app/trace.py", line 453, in trace_task
+    R = retval = fun(*args, **kwargs)
+  File "/srv/shop/tasks.py", line 42, in refund
+    reserve(order)
+  File "/srv/shop/a.py", line 1, in a
+  File "/srv/shop/b.py", line 2, in b
+  File "/srv/shop/service.py", line 88, in reserve
+shop.errors.OutOfStock: none"#;
+
+    #[test]
+    fn the_last_frames_of_the_task_are_shown_and_the_others_counted() {
+        assert_eq!(
+            frames(TRACEBACK, false),
+            "\n  /srv/shop/a.py:1 in a\n  /srv/shop/b.py:2 in b\n  /srv/shop/service.py:88 in reserve\n  (1 earlier frame, 1 library frame; -v shows all)"
+        );
+    }
+
+    #[test]
+    fn all_frames_are_shown_in_their_order_if_that_is_wanted() {
+        let all = frames(TRACEBACK, true);
+        assert_eq!(all.lines().count(), 6, "{all}");
+        assert!(
+            all.contains("trace.py:453 in trace_task\n  /srv/shop/tasks.py:42"),
+            "{all}"
+        );
+        assert!(!all.contains("-v"), "{all}");
+    }
 }

@@ -4,7 +4,7 @@ use crate::cli::Shape;
 use crate::error::{Error, Kind, Result};
 use crate::protocol::{Json, typed};
 
-/// The text of a result.
+/// The text of a result. For people (`pretty`) it has lines, and values with a type are shown plainly.
 ///
 /// # Errors
 /// It has no such field; the task has run nevertheless, which the kind (exit 1) does not hide.
@@ -13,7 +13,7 @@ pub fn text(value: &Json, shape: &Shape, pretty: bool) -> Result<String> {
         None => value.clone(),
         Some(path) => field(value, path).cloned().ok_or_else(|| missing(path))?,
     };
-    let part = if shape.flatten {
+    let part = if shape.flatten || pretty {
         typed::flatten(&part)
     } else {
         part
@@ -69,6 +69,17 @@ mod tests {
     ) {
         let value = Json::parse_strict(ORDER).unwrap();
         assert_eq!(text(&value, &shape, false).unwrap(), expected);
+    }
+
+    #[test]
+    fn people_see_typed_values_plainly_and_programs_exactly() {
+        let value = Json::parse_strict(ORDER).unwrap();
+        let sum = shape(false, false, Some("sum"));
+        assert_eq!(text(&value, &sum, true).unwrap(), "\"1.50\"");
+        assert_eq!(
+            text(&value, &sum, false).unwrap(),
+            r#"{"__type__":"decimal","__value__":"1.50"}"#
+        );
     }
 
     #[rstest]

@@ -83,7 +83,15 @@ fn a_task_that_raises_is_exit_1_with_its_traceback() {
 
     let words = demo(&["demo.fail.always"]).expect_code(1);
     assert_eq!(words.stdout, "");
-    assert!(words.stderr.starts_with("FAIL "), "{}", words.stderr);
+    let head = words.stderr.lines().next().unwrap_or_default();
+    assert!(
+        head.starts_with("FAIL ") && head.contains("  demo.fail.always  "),
+        "{head}"
+    );
+    assert!(words.stderr.contains("; -v shows all)"), "{}", words.stderr);
+    let all = demo(&["demo.fail.always", "-v"]).expect_code(1);
+    assert!(all.stderr.contains("site-packages/"), "{}", all.stderr);
+    assert!(!all.stderr.contains("-v shows"), "{}", all.stderr);
     assert!(
         words.stderr.contains("InvoiceError: 無法讀取發票"),
         "{}",
