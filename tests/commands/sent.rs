@@ -233,3 +233,122 @@ fn the_beginning_of_an_id_is_enough_where_history_knows_the_call() {
         assert!(outcome.stderr.contains("two-1"), "{}", outcome.stderr);
     }
 }
+
+#[test]
+fn several_calls_are_one_document_or_one_a_line() {
+    let home = Sandbox::new();
+    for (id, task) in [("one", "demo.math.add"), ("two", "demo.fail.always")] {
+        let words = ["2", "3", "--task-id", id, "--history"];
+        home.cli(&[&["--demo", "call", task][..], &words].concat());
+    }
+    let outcome = home.cli(&["wait", "one", "two", "--json"]).expect_code(1);
+    let document = outcome.json();
+    assert_eq!(
+        contract::keys(&document),
+        ["schema", "ok", "calls", "exit"],
+        "{document}"
+    );
+    assert_eq!(
+        (&document["schema"], &document["ok"], &document["exit"]),
+        (&json!("umbel.calls/1"), &json!(false), &json!(1))
+    );
+    let calls = document["calls"].as_array().unwrap();
+    assert_eq!(contract::keys(&calls[0]), contract::CALL);
+    assert_eq!(
+        (&calls[0]["id"], &calls[1]["id"]),
+        (&json!("one"), &json!("two"))
+    );
+    let lines = home.cli(&["wait", "one", "two", "--jsonl"]).expect_code(1);
+    assert_eq!(lines.json_lines().len(), 2);
+    let one = home.cli(&["wait", "one", "--json"]).expect_code(0);
+    assert_eq!(contract::call(&one)["id"], "one");
+}
+
+#[test]
+fn plain_progress_says_each_state_once_and_what_the_task_tells_of_itself() {
+    let words = [
+        "--demo",
+        "call",
+        "demo.progress.count",
+        "4",
+        "--progress",
+        "plain",
+    ];
+    let outcome = cli(&words).expect_code(0);
+    let said: Vec<&str> = outcome
+        .stderr
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .filter(|(time, _)| time.len() == 8 && time.contains(':'))
+        .map(|(_, rest)| rest)
+        .collect();
+    for (index, line) in said.iter().enumerate() {
+        assert!(
+            !said[..index].contains(line),
+            "{line:?} is said twice: {}",
+            outcome.stderr
+        );
+    }
+    let own = said.iter().filter(|line| line.contains("PROGRESS"));
+    assert!(own.clone().count() >= 2, "{}", outcome.stderr);
+    assert!(
+        own.clone().all(|line| line.starts_with("RUN alpha@demo")),
+        "{}",
+        outcome.stderr
+    );
+    let (first, last) = (said.first().unwrap(), said.last().unwrap());
+    assert!(
+        first.starts_with("SEND") || first.starts_with("SENT"),
+        "{}",
+        outcome.stderr
+    );
+    assert!(last.starts_with("OK"), "{}", outcome.stderr);
+}
+
+#[test]
+fn a_call_that_takes_longer_than_before_is_told_to() {
+    let home = Sandbox::new();
+    let call = |seconds: &str, code: i32| {
+        let words = ["demo.slow.sleep", seconds, "--timeout", "2", "--history"];
+        home.cli(&[&["--demo", "call"], &words[..]].concat())
+            .expect_code(code)
+    };
+    for _ in 0..3 {
+        call("0", 0);
+    }
+    let outcome = call("30", 3);
+    assert!(
+        outcome.stderr.contains("slower than all 3 earlier calls"),
+        "{}",
+        outcome.stderr
+    );
+    let unkept = ["--demo", "call", "demo.slow.sleep", "30", "--timeout", "1"];
+    let outcome = home.cli(&unkept).expect_code(3);
+    assert!(!outcome.stderr.contains("slower"), "{}", outcome.stderr);
+}
+
+/// A timeout, and the milliseconds it is.
+#[rstest]
+#[case("0.25", 250)]
+#[case("150ms", 150)]
+fn a_timeout_below_a_second_is_kept_exactly(#[case] timeout: &str, #[case] ms: u64) {
+    // On a machine under load a single measurement says little, so the best of several counts.
+    let mut best = u64::MAX;
+    for _ in 0..3 {
+        let home = Sandbox::new();
+        let words = ["demo.slow.sleep", "30", "--timeout", timeout, "--history"];
+        let words = [&["--demo", "call", "--json"], &words[..]].concat();
+        let document = contract::call(&home.cli(&words).expect_code(3));
+        assert_eq!(document["timeout_ms"], ms);
+        let listed = home.cli(&["history", "--plain"]).expect_code(0).stdout;
+        let took = listed
+            .lines()
+            .nth(1)
+            .and_then(|line| line.split('\t').nth(5));
+        best = best.min(
+            took.and_then(|ms| ms.parse().ok())
+                .expect("how long it was waited for"),
+        );
+    }
+    assert!((ms..ms + 60).contains(&best), "{best} ms");
+}

@@ -63,6 +63,60 @@ fn a_progress_line_cannot_be_broken_by_what_a_task_tells() {
 }
 
 #[test]
+fn progress_on_a_terminal_is_one_line_that_counts_and_goes() {
+    let words = ["--demo", "call", "demo.slow.sleep", "1.5", "--timeout", "9"];
+    let mut pty = Sandbox::new().pty(24, 100, &words);
+    pty.wait_for("RUN on alpha@demo");
+    // It stands alone: nothing was printed yet, and the cursor is behind it.
+    assert_eq!(pty.text().trim().lines().count(), 1, "{}", pty.text());
+    pty.wait_exit();
+    let said = text(&pty);
+    let frames: Vec<&str> = said.split("\r\u{1b}[K").collect();
+    let counting = frames.iter().filter(|frame| frame.contains(" of 9.0s"));
+    assert!(counting.clone().count() >= 10, "{said:?}");
+    assert!(
+        counting.clone().all(|frame| !frame.contains('\n')),
+        "{said:?}"
+    );
+    let twice = frames
+        .windows(2)
+        .find(|pair| !pair[0].is_empty() && pair[0] == pair[1]);
+    assert_eq!(twice, None, "{said:?}");
+    // The last one is taken away before the answer.
+    let last = frames.last().expect("the answer");
+    assert!(
+        !last.contains(" of 9.0s") && last.contains("OK 1."),
+        "{said:?}"
+    );
+}
+
+#[test]
+fn without_progress_a_terminal_shows_the_answer_alone() {
+    for how in [
+        &["--progress", "none"][..],
+        &["-q"],
+        &["--progress", "plain"],
+    ] {
+        let words = [&["--demo", "call", "demo.slow.sleep", "0.4"], how].concat();
+        let said = shown(&words);
+        assert!(!said.contains(" of 10s"), "{how:?}: {said:?}");
+    }
+}
+
+#[test]
+fn a_typed_value_is_shown_plainly_on_a_terminal() {
+    let words = ["--demo", "call", "demo.text.echo", ":decimal=12.50"];
+    let said = shown(&words);
+    assert!(said.contains("\"12.50\""), "{said:?}");
+    assert!(!said.contains("__type__"), "{said:?}");
+    let piped = Sandbox::new().cli(&words).expect_code(0);
+    assert_eq!(
+        piped.stdout,
+        "{\"__type__\":\"decimal\",\"__value__\":\"12.50\"}\n"
+    );
+}
+
+#[test]
 fn documents_are_indented_on_a_terminal_and_pure_json_all_the_same() {
     let said = shown(&["--demo", "call", "demo.text.echo", "客戶", "--json"]);
     let document: serde_json::Value =
