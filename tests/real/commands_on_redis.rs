@@ -302,3 +302,24 @@ fn results_in_several_places_are_read_one_after_another() {
     let message = outcome.json()["error"]["message"].to_string();
     assert!(message.contains("several places"), "{message}");
 }
+
+#[test]
+fn a_call_that_its_umbel_leaves_is_picked_up_by_a_screen_that_runs() {
+    let Some(rig) = rig() else { return };
+    let shop = shop(rig, true);
+    let mut screen = shop.home.pty(24, 80, &[]);
+    screen.wait_for("results redis up");
+    let id = new_id();
+    let words = ["call", "shop.tasks.sleep", "14", "--timeout", "none"];
+    let words = [&words[..], &["--history", "--task-id", &id]].concat();
+    let waiting = shop.home.start(&words);
+    shop.worker.wait_for_log(&format!("[{id}] received"));
+    waiting.signal("INT");
+    waiting.wait().expect_code(130);
+    // Its end is told as news, without anybody having opened it.
+    screen.wait_for("of an earlier run has ended");
+    screen.signal("TERM");
+    screen.wait_exit();
+    let kept = shop.cli(&["history", "--jsonl"]).expect_code(0);
+    assert_eq!(kept.json_lines()[0]["state"], "ok", "{}", kept.stdout);
+}
