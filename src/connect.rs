@@ -129,3 +129,40 @@ fn pick(
 fn told_by_workers(options: Arc<TransportOptions>, neighbour: Neighbour) -> Resolve {
     Box::new(move |told| backend::url::parse_told(told, &options, &neighbour))
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use rstest::rstest;
+
+    use super::*;
+    use crate::cli::Cli;
+    use crate::config;
+
+    #[rstest]
+    #[case(&["--demo"], &["memory://demo/"])]
+    #[case(&["--broker", "amqp://joe:pw@h/shop"], &["amqp://h:5672/shop"])]
+    #[case(&["--broker", "amqp://a//;amqp://b//"], &["amqp://a:5672/", "amqp://b:5672/"])]
+    #[case(&["--broker", "redis://:pw@h/3"], &["redis://h:6379/3"])]
+    #[case(&["--broker", "redis://h/3", "--broker-option", "virtual_host=4"], &["redis://h:6379/4"])]
+    fn the_addresses_are_those_that_a_call_is_kept_with(
+        #[case] words: &[&str],
+        #[case] expected: &[&str],
+    ) {
+        let words = ["umbel"].iter().chain(words);
+        let cli = Cli::try_parse_from(words).unwrap();
+        let target = config::target(&cli.global, &|_| None).unwrap().unwrap();
+        assert_eq!(addresses(&target), expected);
+        if let Target::Broker {
+            urls,
+            broker_options,
+            ..
+        } = target
+        {
+            assert_eq!(
+                pick(urls, broker_options, None).short_address(),
+                expected[0]
+            );
+        }
+    }
+}
