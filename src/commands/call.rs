@@ -352,23 +352,21 @@ async fn wait(session: &mut Session, call: &mut Call, around: &mut Around, progr
         } else {
             until_deadline.min(LOOK)
         };
+        let said = call.warnings.len();
         match tokio::time::timeout(wake, session.events.recv()).await {
             Ok(Some(Event::Call(id, fact, at))) if id == *call.id() => {
-                let said = call.warnings.len();
                 call.apply(fact, at);
-                if session.output.form != Form::Json {
-                    session.output.warnings(&call.warnings[said..]);
-                }
             }
-            Ok(Some(Event::Notice(notice))) => {
-                if session.output.form != Form::Json {
-                    session.output.warnings(std::slice::from_ref(&notice));
-                }
-                call.warnings.push(notice);
-            }
+            Ok(Some(Event::Notice(notice))) => call.warnings.push(notice),
             Ok(Some(event)) => around.hear(event),
             Err(_) => {}
             Ok(None) => return,
+        }
+        let new = call.warnings.get(said..).unwrap_or_default();
+        if !new.is_empty() && session.output.form != Form::Json {
+            // They get lines of their own.
+            session.output.progress("");
+            session.output.warnings(new);
         }
     }
 }
