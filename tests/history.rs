@@ -30,7 +30,7 @@ use umbel::clock::{Now, Timestamp};
 use umbel::error::Error;
 use umbel::history::actor::{Settings, open};
 use umbel::history::export::{CSV_HEAD, csv, jsonl};
-use umbel::history::store::{Cause, Store};
+use umbel::history::store::{Cause, Records, Store};
 use umbel::history::{
     Closed, Filter, Found, Handle, Keep, Known, Notice, Origin, Place, Record, Repaired, Scribe,
     TaskFilter, repair,

@@ -5,6 +5,7 @@ use crate::cli::options::{Expires, ResultWish};
 use crate::clock::Timestamp;
 use crate::error::{Error, Kind, Result};
 use crate::history::record::{Masked, NotRepeatable, Place};
+use crate::history::store::trouble::UNREADABLE;
 use crate::history::{Filter, Found, Handle, Record};
 use crate::protocol::{Json, Options, Signature, TaskId, python};
 
@@ -26,9 +27,13 @@ pub async fn find(history: Option<&Handle>, id: Option<&str>) -> Result<Box<Reco
         let newest = history.page(Filter::default(), None, 1).await?.pop();
         newest.ok_or_else(empty)?.id.to_string()
     };
-    match history.get(id.clone()).await? {
+    let found = history.get(id.clone()).await?;
+    if let Some(why) = found.unreadable() {
+        return Err(Error::new(Kind::Config, why).hint(UNREADABLE));
+    }
+    match found {
         Found::One(record) => Ok(record),
-        Found::None => Err(Error::new(
+        Found::None | Found::Unreadable(..) => Err(Error::new(
             Kind::Usage,
             format!("history has no call whose id is or begins with {id:?}"),
         )),

@@ -13,14 +13,17 @@ use crate::cli::{History, Shape};
 use crate::clock::Now;
 use crate::error::{Error, Kind, Result};
 use crate::history::compare::{self, SHOWN};
+use crate::history::store::trouble::UNREADABLE;
 use crate::history::{
-    Filter, Handle, Place, Record, Repaired, Row, TaskFilter, diff, export, repair,
+    Filter, Found, Handle, Place, Record, Repaired, Row, TaskFilter, diff, export, repair,
 };
 use crate::protocol::Json;
 use crate::text::human;
 
 /// Records that are read at once.
 const PAGE: usize = 100;
+/// Calls that cannot be read and are named.
+const NAMED: usize = 20;
 /// Rows that are read at once.
 const ROWS: usize = 1_000;
 
@@ -29,6 +32,14 @@ const ROWS: usize = 1_000;
 struct Document {
     schema: &'static str,
     calls: Vec<Value>,
+    /// Calls that are there and cannot be read.
+    unreadable: Vec<Missing>,
+}
+
+#[derive(Serialize)]
+struct Missing {
+    id: String,
+    why: String,
 }
 
 /// The document `umbel.diff/1`.
@@ -118,15 +129,16 @@ async fn list(history: Option<&Handle>, wanted: &History, output: Output, now: N
     }
     if output.form == Form::Json {
         let mut calls = Vec::new();
-        each(history, &wanted.which, Some(wanted.limit), now, |record| {
-            calls.extend(serde_json::from_str::<Value>(&record.to_line(now)));
-        })
-        .await?;
+        let take =
+            |record: &Record| calls.extend(serde_json::from_str::<Value>(&record.to_line(now)));
+        let unreadable = each(history, &wanted.which, Some(wanted.limit), now, take).await?;
+        let exit = missing(&unreadable, output);
         output.document(&Document {
             schema: "umbel.history/1",
             calls,
+            unreadable,
         });
-        return Ok(0);
+        return Ok(exit);
     }
     let rows = match history {
         Some(history) => {
@@ -191,30 +203,52 @@ fn line(row: &Row, output: Output) -> Vec<String> {
     ]
 }
 
-/// Hands over whole records, the newest first, page by page.
+/// Hands over whole records, the newest first, page by page. Returns those that cannot be read.
 async fn each(
     history: Option<&Handle>,
     which: &Which,
     limit: Option<usize>,
     now: Now,
     mut take: impl FnMut(&Record),
-) -> Result<()> {
+) -> Result<Vec<Missing>> {
+    let mut unreadable = Vec::new();
     let Some(history) = history else {
-        return Ok(());
+        return Ok(unreadable);
     };
     let mut left = limit.unwrap_or(usize::MAX);
     let mut cursor = None;
     while left > 0 {
         let page = history.records(filter(which, now), cursor, left.min(PAGE));
-        let (records, next) = page.await?;
-        records.iter().for_each(&mut take);
-        left = left.saturating_sub(records.len());
-        if next.is_none() {
+        let page = page.await?;
+        page.records.iter().for_each(&mut take);
+        left = left.saturating_sub(page.records.len() + page.unreadable.len());
+        unreadable.extend(page.unreadable.into_iter().map(|(id, why)| Missing {
+            id: id.0,
+            why: why.to_string(),
+        }));
+        if page.next.is_none() {
             break;
         }
-        cursor = next;
+        cursor = page.next;
     }
-    Ok(())
+    Ok(unreadable)
+}
+
+/// Says what was left out. Returns the exit code: that of a history that cannot be read if some of it could not be.
+fn missing(unreadable: &[Missing], output: Output) -> u8 {
+    if unreadable.is_empty() {
+        return 0;
+    }
+    for Missing { id, why } in unreadable.iter().take(NAMED) {
+        output.note(&format!(
+            "umbel: left out: call {id} is in the history, but {why}"
+        ));
+    }
+    output.note(&format!(
+        "umbel: left out: {} in all\n  hint: {UNREADABLE}",
+        unreadable.len()
+    ));
+    Kind::Config.exit_code()
 }
 
 async fn write(
@@ -228,7 +262,7 @@ async fn write(
     if csv {
         output.data(export::CSV_HEAD.trim_end_matches('\n'));
     }
-    each(history, which, limit, now, |record| {
+    let unreadable = each(history, which, limit, now, |record| {
         let line = if csv {
             export::csv(record)
         } else {
@@ -237,7 +271,7 @@ async fn write(
         output.data(line.trim_end_matches('\n'));
     })
     .await?;
-    Ok(0)
+    Ok(missing(&unreadable, output))
 }
 
 fn show(record: &Record, output: Output, now: Now) {
@@ -316,15 +350,23 @@ fn result(record: &Record) -> Result<&Json> {
 }
 
 async fn forget(history: Option<&Handle>, id: &str, output: Output, now: Now) -> Result<u8> {
-    let record = find(history, Some(id)).await?;
+    let unreadable = match history {
+        Some(history) => match history.get(id.to_owned()).await? {
+            Found::Unreadable(id, _) => Some(id),
+            _ => None,
+        },
+        None => None,
+    };
+    let (id, title) = if let Some(id) = unreadable {
+        (id, String::new())
+    } else {
+        let record = find(history, Some(id)).await?;
+        (record.id().clone(), record.title(SHOWN))
+    };
     if let Some(history) = history {
-        history.forget(record.id().clone(), now.wall).await?;
+        history.erase(id.clone(), now.wall).await?;
     }
-    output.note(&format!(
-        "forgotten: {}  {}",
-        record.id(),
-        record.title(SHOWN)
-    ));
+    output.note(format!("forgotten: {id}  {title}").trim_end());
     Ok(0)
 }
 
@@ -337,8 +379,12 @@ fn mend(place: &Place, output: Output, now: Now) -> Result<u8> {
     match repair(path, now.wall).map_err(Error::from)? {
         Repaired::Sound => output.note("history is sound: nothing was done"),
         Repaired::Nothing => output.note("there is no history yet"),
-        Repaired::Saved { moved, calls } => output.note(&format!(
-            "{calls} calls were saved; the broken history lies at {}",
+        Repaired::Saved {
+            moved,
+            calls,
+            unreadable,
+        } => output.note(&format!(
+            "{calls} calls were saved, {unreadable} could not be read; the history as it was lies at {}",
             moved.display()
         )),
     }

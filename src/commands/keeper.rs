@@ -168,18 +168,20 @@ pub fn whole(
     };
     for id in ids {
         match store.get(id.as_str()) {
-            Ok(Found::One(record)) => {
-                if record.id() != id {
-                    output.note(&format!("{id} is {}", record.id()));
-                    *id = record.id().clone();
+            Ok(found @ (Found::One(_) | Found::Unreadable(..))) => {
+                if let Some(whole) = found.id().filter(|whole| *whole != id) {
+                    output.note(&format!("{id} is {whole}"));
+                    *id = whole.clone();
                 }
-                known.push(*record);
+                if let Found::One(record) = found {
+                    known.push(*record);
+                }
             }
             Ok(Found::Several(one, other)) => {
                 let what = format!("several calls begin with {id}: {one}, {other}");
                 return Err(Error::new(Kind::Usage, what).hint("write more of the id"));
             }
-            _ => {}
+            Ok(Found::None) | Err(_) => {}
         }
     }
     Ok(known)
@@ -200,11 +202,16 @@ pub async fn records(
     let mut records = Vec::new();
     for id in ids {
         let found = match &history {
-            Some(history) => history.get(id.to_string()).await.ok(),
-            None => None,
+            Some(history) => history.get(id.to_string()).await.unwrap_or_else(|error| {
+                output.warnings(&[error.message]);
+                Found::None
+            }),
+            None => Found::None,
         };
+        // The cluster can be asked all the same.
+        output.warnings(&Vec::from_iter(found.unreadable()));
         records.push(match found {
-            Some(Found::One(record)) if record.id() == id => Some(record),
+            Found::One(record) if record.id() == id => Some(record),
             _ => None,
         });
     }

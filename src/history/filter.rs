@@ -5,6 +5,7 @@ use std::time::Duration;
 use unicode_normalization::UnicodeNormalization;
 
 use super::Record;
+use super::record::Unreadable;
 use crate::call::CallState;
 use crate::clock::Timestamp;
 use crate::protocol::{QueueName, TaskId, TaskName};
@@ -73,8 +74,29 @@ pub enum Found {
     One(Box<Record>),
     /// None.
     None,
+    /// This one is there, but its record cannot be read: why.
+    Unreadable(TaskId, Unreadable),
     /// Several begin so; these are two of them.
     Several(TaskId, TaskId),
+}
+
+impl Found {
+    /// In words, that it is there and cannot be read.
+    pub fn unreadable(&self) -> Option<String> {
+        match self {
+            Self::Unreadable(id, why) => Some(format!("call {id} is in the history, but {why}")),
+            _ => None,
+        }
+    }
+
+    /// The one that was found, whether it can be read or not.
+    pub fn id(&self) -> Option<&TaskId> {
+        match self {
+            Self::One(record) => Some(record.id()),
+            Self::Unreadable(id, _) => Some(id),
+            Self::None | Self::Several(..) => None,
+        }
+    }
 }
 
 /// A call in a list; what is unknown is `None`.

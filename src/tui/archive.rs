@@ -120,9 +120,14 @@ async fn answer(handle: &Handle, wish: Wish) -> Result<Told> {
 }
 
 async fn last(handle: &Handle, task: &TaskName) -> Result<Found> {
-    let (records, _) = handle.records(Filter::task(task), None, 1).await?;
-    let last = records.into_iter().next().map(Box::new);
-    Ok(last.map_or(Found::None, Found::One))
+    let page = handle.records(Filter::task(task), None, 1).await?;
+    let last = page.records.into_iter().next().map(Box::new);
+    let unreadable = page.unreadable.into_iter().next();
+    Ok(match (last, unreadable) {
+        (Some(last), _) => Found::One(last),
+        (None, Some((id, why))) => Found::Unreadable(id, why),
+        (None, None) => Found::None,
+    })
 }
 
 fn again(press: u64, found: Result<Found>) -> Told {
@@ -153,8 +158,9 @@ async fn compared(
     id: TaskId,
     other: Option<TaskId>,
 ) -> Result<std::result::Result<Box<Comparison>, String>> {
-    let Some(one) = exactly(handle, &id).await? else {
-        return Ok(Err(format!("history has no call {}", id.short())));
+    let one = match exactly(handle, &id).await? {
+        Ok(one) => one,
+        Err(why) => return Ok(Err(why)),
     };
     let other = match other {
         None => match handle.previous(id).await? {
@@ -166,8 +172,8 @@ async fn compared(
             }
         },
         Some(other) => match exactly(handle, &other).await? {
-            Some(record) => record,
-            None => return Ok(Err(format!("history has no call {}", other.short()))),
+            Ok(record) => record,
+            Err(why) => return Ok(Err(why)),
         },
     };
     let work = move || Box::new(compare::compare(&one, &other));
@@ -175,9 +181,13 @@ async fn compared(
     Ok(compared.map_err(|_| "the calls could not be compared".to_owned()))
 }
 
-async fn exactly(handle: &Handle, id: &TaskId) -> Result<Option<Record>> {
-    Ok(match handle.get(id.to_string()).await? {
-        Found::One(record) => Some(*record).filter(|record| record.id() == id),
-        Found::None | Found::Several(..) => None,
+async fn exactly(handle: &Handle, id: &TaskId) -> Result<std::result::Result<Record, String>> {
+    let found = handle.get(id.to_string()).await?;
+    Ok(match found.unreadable() {
+        Some(why) => Err(why),
+        None => match found {
+            Found::One(record) if record.id() == id => Ok(*record),
+            _ => Err(format!("history has no call {}", id.short())),
+        },
     })
 }

@@ -269,7 +269,10 @@ impl State {
         }
         self.chosen = match found {
             Found::One(record) => Chosen::Record(record),
-            _ => Chosen::Lost(id.clone(), "it is no longer in history".to_owned()),
+            found => {
+                let gone = || "it is no longer in history".to_owned();
+                Chosen::Lost(id.clone(), found.unreadable().unwrap_or_else(gone))
+            }
         };
         // The cursor may have gone on meanwhile.
         self.fetch();

@@ -156,6 +156,36 @@ fn a_history_that_cannot_be_read_is_no_empty_one() {
     home.cli(&["history"]).expect_code(0);
 }
 
+#[test]
+fn a_call_whose_record_cannot_be_read_is_said_wherever_it_is_wanted() {
+    let home = home(&[&ADD, &FAIL]);
+    let file = home.home().join(".local/share/umbel/history.db");
+    let garbled = rusqlite::Connection::open(&file).unwrap();
+    let sql = "UPDATE bodies SET record = 'no JSON' WHERE number = (SELECT number FROM calls WHERE id = 'aaa-1')";
+    assert_eq!(garbled.execute(sql, []).unwrap(), 1);
+    drop(garbled);
+    let shown = home.cli(&["history", "show", "aaa", "--json"]);
+    let document = contract::failure(&shown, 11, "config");
+    let message = document["error"]["message"].as_str().unwrap_or_default();
+    assert!(message.contains("aaa-1 is in the history"), "{message}");
+    let listed = home.cli(&["history"]).expect_code(0);
+    assert!(listed.stdout.contains("aaa-1"), "{}", listed.stdout);
+    for words in [&["history", "export"][..], &["history", "export", "--csv"]] {
+        let export = home.cli(words).expect_code(11);
+        assert!(export.stdout.contains("bbb-2"), "{}", export.stdout);
+        assert!(export.stderr.contains("aaa-1"), "{}", export.stderr);
+    }
+    let document = home.cli(&["history", "--json"]).expect_code(11).json();
+    assert_eq!(document["unreadable"][0]["id"], "aaa-1");
+    let repaired = home.cli(&["history", "repair"]).expect_code(0);
+    assert!(
+        repaired.stderr.contains("1 calls were saved, 1 could not"),
+        "{}",
+        repaired.stderr
+    );
+    home.cli(&["history", "export"]).expect_code(0);
+}
+
 /// What spreadsheets execute, what breaks lines and cells, and what is wide.
 const HOSTILE: [&str; 6] = [
     "=cmd|'/c calc'!A1",

@@ -25,7 +25,7 @@ async fn what_another_umbel_writes_is_listed_and_what_is_looked_at_is_renewed() 
     .await;
     let mut other = Store::open(&path).unwrap();
     let all = Filter::default();
-    let mut record = other.records(&all, None, 9).unwrap().0.remove(0);
+    let mut record = other.records(&all, None, 9).unwrap().records.remove(0);
     play_with(place(), SMALL, demo::start_alone(), async |player| {
         player.sees("▸ add").await;
         player.keys("4");
@@ -38,7 +38,7 @@ async fn what_another_umbel_writes_is_listed_and_what_is_looked_at_is_renewed() 
         player.sees("2 kept").await;
         player.keys("g Enter");
         player.sees("[3 Result]").await;
-        record = other.records(&all, None, 9).unwrap().0.remove(0);
+        record = other.records(&all, None, 9).unwrap().records.remove(0);
         record.worker = Some("elsewhere@host".into());
         record.times.recorded.after += Duration::from_secs(1);
         other.upsert(std::slice::from_ref(&record)).unwrap();

@@ -85,9 +85,9 @@ fn a_call_that_is_not_kept_is_in_every_list_of_the_run_and_in_no_file() {
     let count = found("");
     assert_eq!((count.calls, count.fleeting), (10, 5));
     assert_eq!(found("for-nobody").calls, 5);
-    let (records, next) = wait(history.records(Filter::default(), None, 3)).unwrap();
+    let Records { records, next, .. } = wait(history.records(Filter::default(), None, 3)).unwrap();
     assert_eq!(records[0], payment("pay-4", 9));
-    let (records, _) = wait(history.records(Filter::default(), next, 100)).unwrap();
+    let Records { records, .. } = wait(history.records(Filter::default(), next, 100)).unwrap();
     assert_eq!(records.len(), 7);
     let get = |id: &str| wait(history.get(id.to_owned())).unwrap();
     assert_eq!(get("pay-1"), Found::One(Box::new(payment("pay-1", 3))));

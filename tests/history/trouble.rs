@@ -73,7 +73,7 @@ fn a_broken_history_is_said_once_goes_on_in_memory_and_is_repaired(
     );
     assert!(notices.try_recv().is_err(), "it was said twice");
 
-    let Repaired::Saved { moved, calls } = repair(&path, wall(0)).unwrap() else {
+    let Repaired::Saved { moved, calls, .. } = repair(&path, wall(0)).unwrap() else {
         panic!("nothing was done")
     };
     assert!(
@@ -104,6 +104,69 @@ fn damage_in_the_middle_costs_only_what_lay_there() {
         panic!("nothing was done")
     };
     assert!((1_900..=2_000).contains(&calls), "{calls} calls");
+}
+
+/// Writes into a record what we never write.
+fn garble(path: &Path, id: &str) {
+    let file = rusqlite::Connection::open(path).unwrap();
+    let sql = "UPDATE bodies SET record = '{\"form\":\"umbel.record/1\"}'
+        WHERE number = (SELECT number FROM calls WHERE id = ?1)";
+    assert_eq!(file.execute(sql, [id]).unwrap(), 1);
+}
+
+#[test]
+fn a_record_that_cannot_be_read_is_told_and_costs_no_other() {
+    let (_folder, path) = place();
+    let mut store = Store::open(&path).unwrap();
+    some_calls(&mut store, 0, 5);
+    drop(store);
+    garble(&path, "id-000003");
+    let (history, notices) = start(&path);
+    let Ok(found @ Found::Unreadable(..)) = wait(history.get("id-000003".to_owned())) else {
+        panic!("it is there");
+    };
+    assert!(found.unreadable().unwrap().contains("id-000003"));
+    let page = wait(history.records(Filter::default(), None, 9)).unwrap();
+    assert_eq!((page.records.len(), page.unreadable.len()), (4, 1));
+    assert_eq!(page.unreadable[0].0.as_str(), "id-000003");
+    assert!(wait(history.previous("id-000004".into())).is_err());
+    assert!(wait(history.forget("id-000003".into(), wall(9))).is_err());
+    history.save(returned("new", "t", "{}", 9_000, 5, "1"));
+    assert_eq!(wait(history.count(Filter::default())).unwrap().calls, 6);
+    assert!(notices.try_recv().is_err(), "the disk was left");
+    assert_eq!(history.close(), Closed::Written);
+    assert_eq!(
+        ids(&Store::open(&path).unwrap(), &Filter::default()).len(),
+        6
+    );
+
+    let Repaired::Saved {
+        moved,
+        calls,
+        unreadable,
+    } = repair(&path, wall(0)).unwrap()
+    else {
+        panic!("nothing was done")
+    };
+    assert_eq!((calls, unreadable), (5, 1));
+    let kept = rusqlite::Connection::open(&moved).unwrap();
+    let count = kept.query_row("SELECT count(*) FROM bodies", [], |row| row.get(0));
+    assert_eq!(count, Ok(6));
+    assert_eq!(repair(&path, wall(0)).unwrap(), Repaired::Sound);
+}
+
+#[test]
+fn a_record_that_cannot_be_read_can_be_deleted() {
+    let (_folder, path) = place();
+    let mut store = Store::open(&path).unwrap();
+    some_calls(&mut store, 0, 2);
+    drop(store);
+    garble(&path, "id-000001");
+    let (history, _notices) = start(&path);
+    wait(history.erase("id-000001".into(), wall(9))).unwrap();
+    assert_eq!(wait(history.count(Filter::default())).unwrap().calls, 1);
+    assert_eq!(history.close(), Closed::Written);
+    assert_eq!(repair(&path, wall(0)).unwrap(), Repaired::Sound);
 }
 
 #[test]

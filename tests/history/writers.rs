@@ -50,7 +50,7 @@ fn two_umbels_write_a_thousand_calls_each_and_none_is_lost() {
     let mut names = BTreeMap::new();
     let mut cursor = None;
     loop {
-        let (records, next) = store.records(&Filter::default(), cursor, 500).unwrap();
+        let Records { records, next, .. } = store.records(&Filter::default(), cursor, 500).unwrap();
         for record in records {
             let name = record.id().as_str().split('-').next().unwrap().to_owned();
             *names.entry(name).or_insert(0) += 1;

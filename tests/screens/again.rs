@@ -40,10 +40,10 @@ fn told(stage: &mut Stage, store: &Store, wish: Wish) {
     let (found, press) = match wish {
         Wish::Get(id, Purpose::Again(press)) => (store.get(id.as_str()).expect("an answer"), press),
         Wish::Last(task, press) => {
-            let (records, _) = store
+            let page = store
                 .records(&Filter::task(&task), None, 1)
                 .expect("records");
-            let last = records.into_iter().next();
+            let last = page.records.into_iter().next();
             let found = last.map_or(Found::None, |record| Found::One(Box::new(record)));
             (found, press)
         }

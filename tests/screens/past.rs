@@ -105,7 +105,7 @@ pub fn answer(stage: &mut Stage, store: &Store) {
                     store
                         .records(&Filter::default(), None, 999)
                         .expect("records")
-                        .0
+                        .records
                         .into_iter()
                         .find(|record: &Record| record.id() == &id)
                 };

@@ -149,18 +149,23 @@ impl Desk {
         }
         let rows = self.page(filter, before, limit)?;
         let full = rows.len() == limit.min(LONGEST_PAGE);
-        let next = rows.last().map(|row| row.cursor).filter(|_| full);
-        let mut records = Vec::new();
+        let mut page = Records {
+            next: rows.last().map(|row| row.cursor).filter(|_| full),
+            ..Records::default()
+        };
         for row in rows {
-            let record = if row.fleeting {
-                self.fleeting.record(&row.id)
+            let found = if row.fleeting {
+                self.fleeting.get(Found::None, row.id.as_str())?
             } else {
-                self.read(&|store| store.record(&row.id))
+                self.read(&|store| store.get(row.id.as_str()))?
             };
-            // One that cannot be read is passed over.
-            records.extend(record.ok().flatten());
+            match found {
+                Found::One(record) => page.records.push(*record),
+                Found::Unreadable(id, why) => page.unreadable.push((id, why)),
+                Found::None | Found::Several(..) => {}
+            }
         }
-        Ok((records, next))
+        Ok(page)
     }
 
     /// See [`Store::count`]; with the calls that are not on disk.
@@ -227,11 +232,21 @@ impl Desk {
         if self.fleeting.knows(id) {
             return self.fleeting.forget(id, now);
         }
+        let record = self.store.record(id)?;
+        self.erase(id, now)?;
+        Ok(record)
+    }
+
+    /// As [`Desk::forget`], whether it can be read or not.
+    pub(super) fn erase(&mut self, id: &TaskId, now: Timestamp) -> Result<(), Trouble> {
+        if self.fleeting.knows(id) {
+            return self.fleeting.forget(id, now).map(drop);
+        }
         if let Some(debt) = &mut self.debt {
             debt.records.remove(id);
             debt.forgotten.push((id.clone(), now));
         }
-        self.store.forget(id, now)
+        self.store.erase(id, now)
     }
 
     pub(super) fn recollect(&mut self, record: &Record) -> Result<(), Trouble> {

@@ -95,17 +95,20 @@ impl Fleeting {
         let Some(store) = &self.store else {
             return Ok(disk);
         };
-        let is_it =
-            |found: &Found| matches!(found, Found::One(record) if record.id().as_str() == id);
-        Ok(match (disk, store.get(id)?) {
-            (disk, Found::None) => disk,
-            (Found::None, own) => own,
-            (disk, _) if is_it(&disk) => disk,
-            (_, own) if is_it(&own) => own,
-            (Found::One(one), Found::One(other)) => {
-                Found::Several(one.id().clone(), other.id().clone())
-            }
-            (several @ Found::Several(..), _) | (_, several) => several,
+        let own = store.get(id)?;
+        let is_it = |found: &Found| found.id().is_some_and(|found| found.as_str() == id);
+        if is_it(&disk) {
+            return Ok(disk);
+        }
+        if is_it(&own) {
+            return Ok(own);
+        }
+        Ok(match (disk.id(), own.id()) {
+            (Some(one), Some(other)) => Found::Several(one.clone(), other.clone()),
+            _ => match (disk, own) {
+                (several @ Found::Several(..), _) | (_, several @ Found::Several(..)) => several,
+                (Found::None, found) | (found, _) => found,
+            },
         })
     }
 

@@ -15,7 +15,7 @@ use crate::clock::Timestamp;
 use crate::error::{Error, Result};
 #[cfg(doc)]
 use crate::history::store::Store;
-use crate::history::store::Trouble;
+use crate::history::store::{Records, Trouble};
 use crate::history::{Count, Cursor, Filter, Found, Record, Row};
 use crate::protocol::{QueueName, TaskId, TaskName};
 
@@ -74,12 +74,7 @@ impl Handle {
     }
 
     /// Whole records, for an export: see [`Store::records`].
-    pub fn records(
-        &self,
-        filter: Filter,
-        before: Option<Cursor>,
-        limit: usize,
-    ) -> Reply<(Vec<Record>, Option<Cursor>)> {
+    pub fn records(&self, filter: Filter, before: Option<Cursor>, limit: usize) -> Reply<Records> {
         self.ask(move |desk| desk.records(&filter, before, limit))
     }
 
@@ -111,6 +106,11 @@ impl Handle {
     /// Deletes a call for good, whatever is heard of it later. Gives back what was there, for [`Handle::recollect`].
     pub fn forget(&self, id: TaskId, now: Timestamp) -> Reply<Option<Record>> {
         self.ask(move |desk| desk.forget(&id, now))
+    }
+
+    /// As [`Handle::forget`], also where the record cannot be read; it cannot be taken back.
+    pub fn erase(&self, id: TaskId, now: Timestamp) -> Reply<()> {
+        self.ask(move |desk| desk.erase(&id, now))
     }
 
     /// Takes back [`Handle::forget`].

@@ -15,7 +15,7 @@ const FORM: &str = "umbel.record/1";
 
 /// Why a record cannot be read: what it lacks.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a record in the history has no readable {0}")]
+#[error("its record has no readable {0}")]
 pub struct Unreadable(pub &'static str);
 
 /// A record holds arguments a few levels below its own; they came through a reader of the usual depth.

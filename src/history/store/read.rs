@@ -11,17 +11,27 @@ use super::{Record, Store, Trouble};
 use crate::call::diagnosis::Usual;
 use crate::clock::Timestamp;
 use crate::history::filter::{COUNTED, Count, Cursor, Filter, Found, LONGEST_PAGE, Row};
-use crate::history::record::codec;
+use crate::history::record::{Unreadable, codec};
 use crate::protocol::{QueueName, TaskId, TaskName};
 
 /// So many earlier calls are looked at for what is usual, the newest.
 const SAMPLE: usize = 1_000;
 
 const BODY: &str =
-    "SELECT c.number, b.record, b.result FROM calls AS c JOIN bodies AS b USING (number)";
+    "SELECT c.number, b.record, b.result, c.id FROM calls AS c JOIN bodies AS b USING (number)";
 
-/// Records, and where the next of them begin.
-pub type Records = (Vec<Record>, Option<Cursor>);
+const ROW: &str = "c.number, c.id, c.task, c.state, c.took, c.queued, c.queue, c.broker, c.profile, c.masked, c.open, b.title, b.brief";
+
+/// A page of whole records.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Records {
+    /// Those that can be read, the newest first.
+    pub records: Vec<Record>,
+    /// Those that are there and cannot be read, and why.
+    pub unreadable: Vec<(TaskId, Unreadable)>,
+    /// Where the next page begins; `None`: there is none.
+    pub next: Option<Cursor>,
+}
 
 impl Store {
     /// The newest calls before `before`, at most `limit` (and [`LONGEST_PAGE`]).
@@ -36,15 +46,13 @@ impl Store {
     ) -> Result<Vec<Row>, Trouble> {
         let Query { sql, values } = numbers(filter, before, limit.min(LONGEST_PAGE));
         let sql = format!(
-            "SELECT c.number, c.id, c.task, c.state, c.took, c.queued, c.queue, c.broker, c.profile, c.masked, c.open,
-                b.title, b.brief
-             FROM ({sql}) AS p CROSS JOIN calls AS c USING (number) CROSS JOIN bodies AS b USING (number)
+            "SELECT {ROW} FROM ({sql}) AS p CROSS JOIN calls AS c USING (number) CROSS JOIN bodies AS b USING (number)
              ORDER BY c.number DESC"
         );
         self.told(self.all(&sql, params_from_iter(values), row))
     }
 
-    /// Whole records, as [`Store::page`]; those that cannot be read are passed over.
+    /// Whole records, as [`Store::page`].
     ///
     /// # Errors
     /// The database cannot be read.
@@ -57,16 +65,19 @@ impl Store {
         let limit = limit.min(LONGEST_PAGE);
         let Query { sql, values } = numbers(filter, before, limit);
         let sql = format!("{BODY} WHERE c.number IN ({sql}) ORDER BY c.number DESC");
-        let found = self.told(self.all(&sql, params_from_iter(values), body))?;
-        let last = found.last().map(|body| Cursor(body.number));
-        let next = last.filter(|_| found.len() == limit);
-        Ok((
-            found
-                .into_iter()
-                .filter_map(|body| body.record().ok())
-                .collect(),
-            next,
-        ))
+        let found = self.told(self.all(&sql, params_from_iter(values), named))?;
+        let last = found.last().map(|(_, body)| Cursor(body.number));
+        let mut page = Records {
+            next: last.filter(|_| found.len() == limit),
+            ..Records::default()
+        };
+        for (id, body) in found {
+            match body.record() {
+                Ok(record) => page.records.push(record),
+                Err(why) => page.unreadable.push((id, why)),
+            }
+        }
+        Ok(page)
     }
 
     /// How many calls `filter` lets through.
@@ -91,10 +102,11 @@ impl Store {
     /// The call of this id, or the only one whose id begins so; blanks do not count, so that the short form `c7 a31f09` is found.
     ///
     /// # Errors
-    /// The database cannot be read, or the record in it cannot.
+    /// The database cannot be read.
     pub fn get(&self, id: &str) -> Result<Found, Trouble> {
-        if let Some(record) = self.record(&TaskId::from(id))? {
-            return Ok(Found::One(Box::new(record)));
+        match self.found(&id.into())? {
+            Found::None => {}
+            found => return Ok(found),
         }
         let prefix: String = id.chars().filter(|c| !c.is_whitespace()).collect();
         if prefix.is_empty() {
@@ -106,20 +118,31 @@ impl Store {
         let mut ids = self.told(self.all(sql, [&prefix], id))?.into_iter();
         match (ids.next(), ids.next()) {
             (Some(one), Some(other)) => Ok(Found::Several(one.into(), other.into())),
-            (Some(one), None) => {
-                let record = self.record(&one.into())?;
-                Ok(record.map_or(Found::None, |record| Found::One(Box::new(record))))
-            }
+            (Some(one), None) => self.found(&one.into()),
             _ => Ok(Found::None),
         }
     }
 
+    /// What there is of exactly this id.
+    fn found(&self, id: &TaskId) -> Result<Found, Trouble> {
+        let body = self.told(self.body(id))?;
+        Ok(match body.map(|body| body.record()) {
+            Some(Ok(record)) => Found::One(Box::new(record)),
+            Some(Err(why)) => Found::Unreadable(id.clone(), why),
+            None => Found::None,
+        })
+    }
+
     /// The call of exactly this id.
     pub(in crate::history) fn record(&self, id: &TaskId) -> Result<Option<Record>, Trouble> {
+        let read = |body: Body| body.record().map_err(Reason::from);
+        self.told(self.body(id).and_then(|body| body.map(read).transpose()))
+    }
+
+    fn body(&self, id: &TaskId) -> Result<Option<Body>, Reason> {
         let sql = format!("{BODY} WHERE c.id = ?1");
         let found = self.connection.query_row(&sql, [id.as_str()], body);
-        let found = found.optional().map_err(Reason::from);
-        self.told(found.and_then(|body| body.map(|body| body.record()).transpose()))
+        Ok(found.optional()?)
     }
 
     /// The call of the same task that was made before this one.
@@ -133,7 +156,8 @@ impl Store {
         );
         let found = self.connection.query_row(&sql, [id.as_str()], body);
         let found = found.optional().map_err(Reason::from);
-        self.told(found.and_then(|body| body.map(|body| body.record()).transpose()))
+        let read = |body: Body| body.record().map_err(Reason::from);
+        self.told(found.and_then(|body| body.map(read).transpose()))
     }
 
     /// The task of the call of this id, and its place by the time when it was made, which means the same in every store.
@@ -209,6 +233,7 @@ impl Store {
             params![broker, base(since), sql_count(LONGEST_PAGE)],
             body,
         );
+        // What cannot be read is passed over: it cannot be listened for.
         let found = self.told(found)?.into_iter();
         Ok(found.filter_map(|body| body.record().ok()).collect())
     }
@@ -241,8 +266,8 @@ impl Body {
         self.document.len() + self.result.as_ref().map_or(0, String::len)
     }
 
-    pub(super) fn record(&self) -> Result<Record, Reason> {
-        Ok(codec::read(&self.document, self.result.as_deref())?)
+    pub(super) fn record(&self) -> Result<Record, Unreadable> {
+        codec::read(&self.document, self.result.as_deref())
     }
 }
 
@@ -252,6 +277,11 @@ pub(super) fn body(row: &SqlRow<'_>) -> rusqlite::Result<Body> {
         document: row.get(1)?,
         result: row.get(2)?,
     })
+}
+
+fn named(row: &SqlRow<'_>) -> rusqlite::Result<(TaskId, Body)> {
+    let id: String = row.get(3)?;
+    Ok((id.into(), body(row)?))
 }
 
 fn row(row: &SqlRow<'_>) -> rusqlite::Result<Row> {
@@ -285,16 +315,36 @@ fn duration(row: &SqlRow<'_>, at: usize) -> rusqlite::Result<Option<Duration>> {
 }
 
 impl Store {
-    /// Whether SQLite finds no fault, and every record can be read that is looked at.
+    /// Whether SQLite finds no fault, and every call can be listed and read.
     pub(super) fn is_sound(&self) -> Result<bool, Trouble> {
+        match self.told(self.all_is_well()) {
+            Err(trouble) if matches!(trouble.cause, Cause::Broken | Cause::Unreadable) => Ok(false),
+            answer => answer,
+        }
+    }
+
+    fn all_is_well(&self) -> Result<bool, Reason> {
         let check = "PRAGMA quick_check(1)";
         let said = self
             .connection
-            .query_row(check, [], |row| row.get::<_, String>(0));
-        match self.told(said.map_err(Reason::from)) {
-            Ok(said) => Ok(said == "ok"),
-            Err(trouble) if trouble.cause == Cause::Broken => Ok(false),
-            Err(trouble) => Err(trouble),
+            .query_row(check, [], |row| row.get::<_, String>(0))?;
+        if said != "ok" {
+            return Ok(false);
         }
+        let sql = format!(
+            "SELECT {ROW}, b.record, b.result FROM bodies AS b CROSS JOIN calls AS c USING (number)"
+        );
+        let mut statement = self.connection.prepare(&sql)?;
+        let mut rows = statement.query([])?;
+        while let Some(next) = rows.next()? {
+            row(next)?;
+            let read = Body {
+                number: next.get(0)?,
+                document: next.get("record")?,
+                result: next.get("result")?,
+            };
+            read.record()?;
+        }
+        Ok(true)
     }
 }

@@ -31,6 +31,8 @@ pub enum Repaired {
         moved: PathBuf,
         /// How many calls could be read.
         calls: usize,
+        /// How many were found that could not; they are where the broken one is.
+        unreadable: usize,
     },
 }
 
@@ -46,13 +48,17 @@ pub fn repair(path: &Path, now: Timestamp) -> Result<Repaired, Trouble> {
     match sound {
         Ok(true) => return Ok(Repaired::Sound),
         Ok(false) => {}
-        Err(trouble) if trouble.cause == Cause::Broken => {}
+        Err(trouble) if matches!(trouble.cause, Cause::Broken | Cause::Unreadable) => {}
         Err(trouble) => return Err(trouble),
     }
     let moved = aside(path, now).map_err(|error| Reason::from(error).at(path))?;
     let mut store = Store::open(path)?;
-    let calls = salvage(&moved, &mut store)?;
-    Ok(Repaired::Saved { moved, calls })
+    let (calls, unreadable) = salvage(&moved, &mut store)?;
+    Ok(Repaired::Saved {
+        moved,
+        calls,
+        unreadable,
+    })
 }
 
 /// Moves the database with its side files: the newest calls may be in those only.
@@ -80,16 +86,18 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Copies what can be read; returns how many calls. A file of which nothing can be read gives none.
-fn salvage(from: &Path, into: &mut Store) -> Result<usize, Trouble> {
+/// Copies what can be read; returns how many calls, and of how many there is something that cannot be read. A file of which nothing
+/// can be read gives none.
+fn salvage(from: &Path, into: &mut Store) -> Result<(usize, usize), Trouble> {
     let Some(broken) = open_broken(from) else {
-        return Ok(0);
+        return Ok((0, 0));
     };
     let mut saved = Saved {
         into,
         seen: HashSet::new(),
         batch: Vec::new(),
         calls: 0,
+        unreadable: 0,
     };
     // From both ends as far as it goes, then between.
     let low = saved.run(&broken, i64::MIN, i64::MAX, true)?;
@@ -98,7 +106,7 @@ fn salvage(from: &Path, into: &mut Store) -> Result<usize, Trouble> {
         saved.between(&broken, low, high)?;
     }
     saved.flush()?;
-    Ok(saved.calls)
+    Ok((saved.calls, saved.unreadable))
 }
 
 /// The broken database, if it still can be asked; the journal in its log is read too.
@@ -146,6 +154,7 @@ struct Saved<'a> {
     seen: HashSet<i64>,
     batch: Vec<Record>,
     calls: usize,
+    unreadable: usize,
 }
 
 impl Saved<'_> {
@@ -174,10 +183,12 @@ impl Saved<'_> {
                 Ok(Some(row)) => {
                     let Ok(body) = body(row) else { continue };
                     last = body.number;
-                    if self.seen.insert(body.number)
-                        && let Ok(record) = body.record()
-                    {
-                        self.keep(record)?;
+                    if !self.seen.insert(body.number) {
+                        continue;
+                    }
+                    match body.record() {
+                        Ok(record) => self.keep(record)?,
+                        Err(_) => self.unreadable += 1,
                     }
                 }
                 Ok(None) => return Ok(None),

@@ -7,6 +7,9 @@ use rusqlite::ErrorCode;
 use crate::error::{Error, Kind};
 use crate::history::record::Unreadable;
 
+/// What to do about a record that cannot be read.
+pub const UNREADABLE: &str = "umbel history repair moves it aside and saves all others";
+
 /// What is wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
@@ -18,6 +21,8 @@ pub enum Cause {
     Unwritable,
     /// It is damaged, or no database.
     Broken,
+    /// It is sound, but something in it is nothing that we write.
+    Unreadable,
     /// A later umbel made it.
     Newer,
     /// Another program made it.
@@ -49,6 +54,7 @@ impl From<Trouble> for Error {
     fn from(trouble: Trouble) -> Self {
         let hint = match trouble.cause {
             Cause::Broken => "umbel history repair",
+            Cause::Unreadable => UNREADABLE,
             Cause::Newer => "use that umbel, or name another file in UMBEL_HISTORY",
             Cause::Foreign => "name another file in UMBEL_HISTORY",
             Cause::Full => "make room on the disk",
@@ -93,8 +99,9 @@ impl From<rusqlite::Error> for Reason {
             Some(ErrorCode::ReadOnly | ErrorCode::CannotOpen | ErrorCode::PermissionDenied) => {
                 Cause::Unwritable
             }
-            // Without a code: a column that holds what we never put there.
-            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) | None => Cause::Broken,
+            Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => Cause::Broken,
+            // A column that holds what we never put there.
+            None => Cause::Unreadable,
             Some(_) => Cause::Other,
         };
         Self::new(cause, error.to_string())
@@ -114,6 +121,6 @@ impl From<std::io::Error> for Reason {
 
 impl From<Unreadable> for Reason {
     fn from(error: Unreadable) -> Self {
-        Self::new(Cause::Broken, error.to_string())
+        Self::new(Cause::Unreadable, error.to_string())
     }
 }

@@ -41,9 +41,18 @@ impl Store {
     /// Deletes a call. What is heard of it later is not kept. Returns what was there, for [`Store::recollect`].
     ///
     /// # Errors
-    /// The database cannot be read or written.
+    /// The database cannot be read or written, or the record cannot be read: it could not be taken back ([`Store::erase`]).
     pub fn forget(&mut self, id: &TaskId, now: Timestamp) -> Result<Option<Record>, Trouble> {
         let record = self.record(id)?;
+        self.erase(id, now)?;
+        Ok(record)
+    }
+
+    /// As [`Store::forget`], whether it can be read or not.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub fn erase(&mut self, id: &TaskId, now: Timestamp) -> Result<(), Trouble> {
         let done = self.transaction(|transaction| {
             let found = "SELECT number FROM calls WHERE id = ?1";
             let number: Option<i64> = transaction
@@ -56,8 +65,7 @@ impl Store {
             transaction.execute(put, params![id.as_str(), now.as_second()])?;
             Ok(())
         });
-        self.told(done)?;
-        Ok(record)
+        self.told(done)
     }
 
     /// Takes back [`Store::forget`].

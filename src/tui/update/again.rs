@@ -47,7 +47,7 @@ pub fn found(state: &mut State, found: Found, press: u64, now: Now) -> Outcome {
         return Outcome::redraw();
     }
     let Found::One(record) = found else {
-        state.notices.done("history has no such call", now);
+        state.notices.done(super::history::why_not(&found), now);
         return Outcome::redraw();
     };
     let around = around(&state.shared, state.deaf_until, now);

@@ -217,8 +217,7 @@ pub fn recall(state: &mut State, id: TaskId, purpose: Purpose, now: Now) -> Outc
 
 fn got(state: &mut State, found: Found, purpose: Purpose, now: Now) -> Outcome {
     let Found::One(record) = found else {
-        state.notices.done("history has no such call", now);
-        return Outcome::redraw();
+        return lacking(state, &found, purpose, now);
     };
     let done = match purpose {
         Purpose::Show => {
@@ -242,6 +241,22 @@ fn got(state: &mut State, found: Found, purpose: Purpose, now: Now) -> Outcome {
             Outcome::redraw()
         }
     }
+}
+
+/// There is nothing to be had of a call: why.
+fn lacking(state: &mut State, found: &Found, purpose: Purpose, now: Now) -> Outcome {
+    // What is looked at stays as it was read.
+    if purpose == Purpose::Renew {
+        return Outcome::default();
+    }
+    state.notices.done(why_not(found), now);
+    Outcome::redraw()
+}
+
+/// Why there is no such call for the screen.
+pub fn why_not(found: &Found) -> String {
+    let unreadable = found.unreadable();
+    unreadable.unwrap_or_else(|| "history has no such call".to_owned())
 }
 
 /// Loads a call into the form and goes there.
