@@ -35,7 +35,7 @@ pub struct History {
 /// Which calls.
 #[derive(Clone, Debug, Args)]
 pub struct Which {
-    /// Words that stand somewhere in task, id, arguments, result or error
+    /// Words that stand somewhere in task, id, arguments (their first 16,000 characters), result (8,000), error or traceback (its last 8,000)
     #[arg(value_name = "PATTERN")]
     pub pattern: Option<String>,
     /// States: ok, fail, timeout, lost, revoked, … (several with commas)

@@ -72,6 +72,11 @@ pub async fn run(
     output: Output,
     now: Now,
 ) -> Result<u8> {
+    let csv = wanted.csv || matches!(wanted.action, Some(Action::Export { csv: true, .. }));
+    if csv && output.form == Form::Json {
+        let what = "--csv and --json or --jsonl are different forms of the answer: choose one";
+        return Err(Error::new(Kind::Usage, what));
+    }
     match &wanted.action {
         None if wanted.csv => {
             write(
@@ -140,15 +145,7 @@ async fn list(history: Option<&Handle>, wanted: &History, output: Output, now: N
         });
         return Ok(exit);
     }
-    let rows = match history {
-        Some(history) => {
-            let limit = wanted.limit.min(ROWS);
-            history
-                .page(filter(&wanted.which, now), None, limit)
-                .await?
-        }
-        None => Vec::new(),
-    };
+    let rows = rows(history, wanted, now).await?;
     let cells: Vec<Vec<String>> = rows.iter().map(|row| line(row, output)).collect();
     if output.form == Form::Plain {
         output.data(&output::tabbed(
@@ -167,6 +164,26 @@ async fn list(history: Option<&Handle>, wanted: &History, output: Output, now: N
         ));
     }
     Ok(0)
+}
+
+async fn rows(history: Option<&Handle>, wanted: &History, now: Now) -> Result<Vec<Row>> {
+    let mut rows: Vec<Row> = Vec::new();
+    let Some(history) = history else {
+        return Ok(rows);
+    };
+    while rows.len() < wanted.limit {
+        let wants = (wanted.limit - rows.len()).min(ROWS);
+        let before = rows.last().map(|row| row.cursor);
+        let page = history
+            .page(filter(&wanted.which, now), before, wants)
+            .await?;
+        let full = page.len() == wants;
+        rows.extend(page);
+        if !full {
+            break;
+        }
+    }
+    Ok(rows)
 }
 
 fn line(row: &Row, output: Output) -> Vec<String> {

@@ -22,13 +22,20 @@ pub(super) const LONGEST_TEXT: usize = 500;
 /// Words that are looked for.
 const MOST_WORDS: usize = 16;
 
+/// Characters of a call's arguments, from their beginning, in which words are looked for.
+pub const ARGUMENTS: usize = 16_000;
+
+/// Characters of how it ended, from the beginning of the result and from the end of a traceback, in which words are looked for.
+pub const END: usize = 8_000;
+
 /// Characters of a call and of its end in a list.
 pub const TITLE: usize = 300;
 
 /// Which calls; the default: all.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Filter {
-    /// Every word of it stands somewhere in task, id, arguments, result or error, without regard to case.
+    /// Every word of it stands somewhere in task, id, arguments ([`ARGUMENTS`]), result, error or traceback ([`END`]), without regard
+    /// to case.
     pub text: String,
     /// One of these states; empty: any.
     pub states: Vec<CallState>,
@@ -160,7 +167,24 @@ pub(super) fn searchable(text: &str) -> String {
 
 /// The text over which a call is found.
 pub(super) fn text_of(record: &Record) -> String {
-    let (title, brief) = (record.title(2 * TITLE), record.brief(TITLE));
+    let (title, brief) = (record.title(ARGUMENTS), record.brief(END));
     let (task, id) = (record.task(), record.id());
-    searchable(&format!("{task} {id} {title} {brief}"))
+    let traceback = record
+        .answer
+        .as_ref()
+        .and_then(|it| it.traceback.as_deref());
+    let traceback = traceback.map_or("", |text| {
+        &text[text.ceil_char_boundary(text.len().saturating_sub(END))..]
+    });
+    let repr = record.repr.as_ref().map_or("", |repr| &repr.text);
+    let headline = record.headline.as_deref().unwrap_or_default();
+    let trouble = record.trouble.as_ref().map_or("", |error| &error.message);
+    let mut text = format!("{task} {id} {title} {brief}");
+    for part in [headline, trouble, repr, traceback] {
+        if !brief.contains(part) {
+            text.push(' ');
+            text.push_str(part);
+        }
+    }
+    searchable(&text)
 }
