@@ -14,7 +14,8 @@ use crate::protocol::Json;
     args_conflicts_with_subcommands = true,
     after_help = "\
 The calls of the screen, and of the command line on a terminal (--history keeps any call, --no-history none). Secrets are kept as ***.
-UMBEL_HISTORY names the file, or is off. --jsonl gives one document umbel.call/1 a line, the newest first, and is exact. --csv is for
+UMBEL_HISTORY names the file, or is off. An id that was used again has several calls: lists and exports have all of them, a command
+that takes an ID means the last. --jsonl gives one document umbel.call/1 a line, the newest first, and is exact. --csv is for
 spreadsheets: a cell that they would take for a formula (= + - @) gets an apostrophe before it."
 )]
 pub struct History {

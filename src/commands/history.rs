@@ -17,7 +17,7 @@ use crate::history::store::trouble::UNREADABLE;
 use crate::history::{
     Filter, Found, Handle, Place, Record, Repaired, Row, TaskFilter, diff, export, repair,
 };
-use crate::protocol::Json;
+use crate::protocol::{Json, python};
 use crate::text::human;
 
 /// Records that are read at once.

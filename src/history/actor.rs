@@ -119,7 +119,7 @@ fn run(inbox: &Inbox, mut desk: Desk) {
             }
             Work::Idle => desk.chore(),
             Work::End => {
-                desk.end();
+                inbox.lost(desk.end());
                 return;
             }
         }

@@ -238,7 +238,15 @@ fn between(from: Option<Point>, to: Option<Point>) -> Option<Duration> {
     Some(to?.after.saturating_sub(from?.after))
 }
 
+/// What tells a call from every other: an id may be used again.
+pub type Key = (TaskId, Timestamp);
+
 impl Record {
+    /// What tells it from every other call.
+    pub fn key(&self) -> Key {
+        (self.id().clone(), self.times.created)
+    }
+
     /// The call's id.
     pub fn id(&self) -> &TaskId {
         &self.signature.id

@@ -32,6 +32,8 @@ pub struct Store {
     path: Option<PathBuf>,
     /// Which file it was when it was opened.
     identity: Option<Identity>,
+    /// Whether something that was deleted may still stand in the log.
+    leftovers: bool,
 }
 
 /// Tells one file from another that has taken its name.
@@ -69,6 +71,7 @@ impl Store {
             connection,
             path: Some(path.to_owned()),
             identity: Identity::of(path),
+            leftovers: false,
         })
     }
 
@@ -86,6 +89,7 @@ impl Store {
             connection: made.map_err(|reason| reason.at(Path::new(":memory:")))?,
             path: None,
             identity: None,
+            leftovers: false,
         })
     }
 

@@ -99,8 +99,8 @@ async fn answer(handle: &Handle, wish: Wish) -> Result<Told> {
         Wish::Get(id, Purpose::Again(press)) => again(press, handle.get(id.to_string()).await),
         Wish::Get(id, purpose) => Told::Got(handle.get(id.to_string()).await?, purpose),
         Wish::Last(task, press) => again(press, last(handle, &task).await),
-        Wish::Usual(task) => {
-            let usual = handle.usual(task.clone(), None).await?;
+        Wish::Usual(task, broker) => {
+            let usual = handle.usual(task.clone(), broker, None).await?;
             Told::Usual(task, usual)
         }
         Wish::Unresolved(broker, since) => {

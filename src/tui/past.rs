@@ -28,8 +28,8 @@ pub enum Wish {
     Get(TaskId, Purpose),
     /// The newest call of a task, to be called again, with the number of the press.
     Last(TaskName, u64),
-    /// How long a task usually takes.
-    Usual(TaskName),
+    /// How long a task usually takes on this broker.
+    Usual(TaskName, String),
     /// Calls of this broker without an answer, made since then.
     Unresolved(String, Timestamp),
     /// Delete a call.

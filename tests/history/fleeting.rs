@@ -97,7 +97,8 @@ fn a_call_that_is_not_kept_is_in_every_list_of_the_run_and_in_no_file() {
     assert_eq!(before("pay-1"), Some(payment("pay-0", 1)));
     assert_eq!(before("pay-0"), None);
     assert_eq!(before("order-1"), Some(order("order-0", 0)));
-    let usual = wait(history.usual("shop.payments.refund".into(), None)).unwrap();
+    let usual =
+        wait(history.usual("shop.payments.refund".into(), BROKER.to_owned(), None)).unwrap();
     assert_eq!(usual.unwrap().count, 5);
 
     nothing_of_payments(&path);

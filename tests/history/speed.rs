@@ -109,7 +109,7 @@ fn a_hundred_thousand_calls_are_listed_searched_and_counted_in_no_time() {
             .len()
             == 50
     }));
-    let usual = |queue: Option<&QueueName>| store.usual(&"shop.orders.task7".into(), queue);
+    let usual = |queue: Option<&QueueName>| store.usual(&"shop.orders.task7".into(), BROKER, queue);
     let none = QueueName::from("none");
     all.push(slow("usual", || {
         usual(None)

@@ -154,12 +154,14 @@ fn usual_is_what_calls_took_that_returned() {
     store.upsert(&[record(&failed, 9_000)]).unwrap();
     let unseen = returned("unseen", "t", "{}", 1, 9_000, "1");
     store.upsert(&[unseen]).unwrap();
-    let usual = store.usual(&"t".into(), None).unwrap().unwrap();
+    let usual = store.usual(&"t".into(), BROKER, None).unwrap().unwrap();
     assert_eq!(usual.count, 100, "whose start nobody saw is not counted");
     assert_eq!(usual.line(), "usual 50ms  p95 95ms");
     assert!(usual.slower(Duration::from_secs(1)).is_some());
-    let other = store.usual(&"t".into(), Some(&"other".into())).unwrap();
-    assert_eq!(other, None);
+    let usual = |broker: &str, queue: Option<&QueueName>| store.usual(&"t".into(), broker, queue);
+    assert_eq!(usual(BROKER, Some(&"other".into())).unwrap(), None);
+    let elsewhere = usual("redis://elsewhere/0", None).unwrap();
+    assert_eq!(elsewhere, None, "another broker has other workers");
 }
 
 #[test]
@@ -189,6 +191,139 @@ fn a_forgotten_call_is_gone_whatever_is_heard_of_it_and_can_be_taken_back() {
     store.recollect(&first).unwrap();
     assert_eq!(store.upsert(&[record(&call, 3)]).unwrap(), 1);
     assert_eq!(ids(&store, &Filter::default()), ["id"]);
+}
+
+#[test]
+fn an_id_that_is_used_again_has_two_calls_and_the_last_is_meant_by_it() {
+    let mut store = Store::memory().unwrap();
+    let first = returned("id", "t", "{}", 0, 5, "1");
+    let second = returned("id", "t", "{}", 1_000, 2, "2");
+    assert_eq!(store.upsert(&[second.clone(), first.clone()]).unwrap(), 2);
+    assert_eq!(ids(&store, &Filter::default()), ["id", "id"]);
+    assert_eq!(
+        store.get("id").unwrap(),
+        Found::One(Box::new(second.clone()))
+    );
+    assert_eq!(
+        store.get("i").unwrap(),
+        Found::One(Box::new(second.clone()))
+    );
+    assert_eq!(store.previous(&"id".into()).unwrap(), Some(first));
+    assert_eq!(store.namesakes(&"id".into()).unwrap(), 2);
+    // Both are forgotten; a third one is another call, and is kept.
+    assert_eq!(
+        store.forget(&"id".into(), wall(2_000)).unwrap(),
+        Some(second.clone())
+    );
+    assert_eq!(store.upsert(&[second.clone()]).unwrap(), 0);
+    assert_eq!(store.count(&Filter::default()).unwrap().calls, 0);
+    let third = returned("id", "t", "{}", 2_001, 2, "3");
+    assert_eq!(store.upsert(std::slice::from_ref(&third)).unwrap(), 1);
+    store.recollect(&second).unwrap();
+    assert_eq!(store.namesakes(&"id".into()).unwrap(), 2);
+}
+
+#[test]
+fn what_stands_far_behind_in_arguments_or_in_a_traceback_is_found() {
+    let mut store = Store::memory().unwrap();
+    let kwargs = format!(
+        r#"{{"a": "{}", "z": "needle in a stack"}}"#,
+        "hay ".repeat(3_000)
+    );
+    let mut call = sent("deep", "t", &kwargs, 0);
+    let mut failed = ended(State::Failure, Json::Null);
+    if let Fact::Result(result) = &mut failed {
+        result.traceback = Some(format!("{}KeyError: 'obscure'", "frame\n".repeat(9_000)));
+    }
+    call.apply(failed, at(5));
+    store.upsert(&[record(&call, 5)]).unwrap();
+    for text in ["needle", "obscure", "stack obscure"] {
+        let filter = Filter {
+            text: text.to_owned(),
+            ..Filter::default()
+        };
+        assert_eq!(ids(&store, &filter), ["deep"], "{text}");
+    }
+}
+
+#[test]
+fn of_a_forgotten_call_no_letter_stays_in_the_files() {
+    let (_folder, path) = place();
+    let mut store = Store::open(&path).unwrap();
+    some_calls(&mut store, 0, 300);
+    let secret = |n: u64| format!("sesame-{n}-{}", "opens-the-door ".repeat(900));
+    for n in 0..3 {
+        let note = format!(r#"{{"note": "{}"}}"#, secret(n));
+        let mut call = sent(&format!("secret-{n}"), "t", &note, 5_000 + n);
+        store.upsert(&[record(&call, 5_001 + n)]).unwrap();
+        let text = Json::from(secret(n).as_str());
+        call.apply(ended(State::Success, text), at(5_010 + n));
+        store.upsert(&[record(&call, 5_010 + n)]).unwrap();
+    }
+    some_calls(&mut store, 6_000, 300);
+    let (history, _notices) = start(&path);
+    let stands = || {
+        let files = fs::read_dir(path.parent().unwrap()).unwrap();
+        let texts = files.map(|file| fs::read(file.unwrap().path()).unwrap());
+        let word = b"opens-the-door";
+        texts
+            .map(|text| text.windows(word.len()).filter(|it| it == word).count())
+            .sum::<usize>()
+    };
+    assert!(stands() > 0);
+    for n in 0..3 {
+        wait(history.forget(format!("secret-{n}").as_str().into(), wall(9_000))).unwrap();
+    }
+    assert_eq!(stands(), 0);
+    assert_eq!(history.close(), Closed::Written);
+    assert_eq!(stands(), 0);
+}
+
+#[test]
+fn a_history_of_the_first_form_is_brought_to_the_present_one() {
+    let (_folder, path) = place();
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    let kept = returned("old", "t", "{}", 0, 5, "1");
+    // As the first umbels wrote it.
+    let mut present = Store::open(&path.with_file_name("present.db")).unwrap();
+    present.upsert(std::slice::from_ref(&kept)).unwrap();
+    drop(present);
+    let file = rusqlite::Connection::open(&path).unwrap();
+    file.execute_batch(include_str!("../../assets/migrations/001.sql"))
+        .unwrap();
+    let columns = "number, id, revision, state, task, queue, broker, profile, open, masked, took, queued, ran, total";
+    file.execute_batch(&format!(
+        "PRAGMA application_id = 1970102892; PRAGMA user_version = 1;
+        ATTACH '{}' AS present;
+        INSERT INTO calls ({columns}) SELECT {columns} FROM present.calls;
+        INSERT INTO bodies SELECT * FROM present.bodies;
+        INSERT INTO words SELECT * FROM present.words;
+        INSERT INTO forgotten VALUES ('gone', 1);",
+        path.with_file_name("present.db").display()
+    ))
+    .unwrap();
+    drop(file);
+    let mut store = Store::open(&path).unwrap();
+    assert_eq!(store.get("old").unwrap(), Found::One(Box::new(kept)));
+    let word = Filter {
+        text: "old".to_owned(),
+        ..Filter::default()
+    };
+    assert_eq!(ids(&store, &word), ["old"]);
+    assert_eq!(
+        store
+            .upsert(&[returned("gone", "t", "{}", 9, 5, "1")])
+            .unwrap(),
+        0
+    );
+    assert_eq!(
+        store
+            .upsert(&[returned("old", "t", "{}", 9, 5, "1")])
+            .unwrap(),
+        1
+    );
+    drop(store);
+    assert_eq!(repair(&path, wall(0)).unwrap(), Repaired::Sound);
 }
 
 #[test]

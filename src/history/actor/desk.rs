@@ -8,6 +8,7 @@ use super::fleeting::Fleeting;
 use super::{Notice, Settings, homeless, in_memory};
 use crate::clock::{Clock, Moment, Timestamp};
 use crate::history::filter::LONGEST_PAGE;
+use crate::history::record::Key;
 use crate::history::store::{Cause, Identity, Records, Store, Trouble};
 use crate::history::{Count, Cursor, Filter, Found, Place, Record, Row, Usual};
 use crate::protocol::{QueueName, TaskId, TaskName};
@@ -44,7 +45,7 @@ struct Watch {
 /// What a disk that failed has to get when it is back.
 struct Debt {
     path: PathBuf,
-    records: HashMap<TaskId, Record>,
+    records: HashMap<Key, Record>,
     forgotten: Vec<(TaskId, Timestamp)>,
     retry_at: Moment,
     /// The file that is broken: not to be tried again until another has its name.
@@ -107,9 +108,7 @@ impl Desk {
                 let _ = self.store.upsert(batch);
             }
             if let Some(debt) = &mut self.debt {
-                let owed = batch
-                    .iter()
-                    .map(|record| (record.id().clone(), record.clone()));
+                let owed = batch.iter().map(|record| (record.key(), record.clone()));
                 debt.records.extend(owed);
             }
         }
@@ -204,10 +203,11 @@ impl Desk {
     pub(super) fn usual(
         &mut self,
         task: &TaskName,
+        broker: &str,
         queue: Option<&QueueName>,
     ) -> Result<Option<Usual>, Trouble> {
-        let usual = self.read(&|store| store.usual(task, queue))?;
-        self.fleeting.usual(usual, task, queue)
+        let usual = self.read(&|store| store.usual(task, broker, queue))?;
+        self.fleeting.usual(usual, (task, broker, queue))
     }
 
     /// Asks the disk; one that turns out to be broken is left, and memory asked.
@@ -243,7 +243,7 @@ impl Desk {
             return self.fleeting.forget(id, now).map(drop);
         }
         if let Some(debt) = &mut self.debt {
-            debt.records.remove(id);
+            debt.records.retain(|(owed, _), _| owed != id);
             debt.forgotten.push((id.clone(), now));
         }
         self.store.erase(id, now)
@@ -255,7 +255,7 @@ impl Desk {
         }
         if let Some(debt) = &mut self.debt {
             debt.forgotten.retain(|(id, _)| id != record.id());
-            debt.records.insert(record.id().clone(), record.clone());
+            debt.records.insert(record.key(), record.clone());
         }
         self.store.recollect(record)
     }
@@ -306,9 +306,11 @@ impl Desk {
         }
     }
 
-    /// The last try to give the disk what it should have.
-    pub(super) fn end(mut self) {
+    /// The last try to give the disk what it should have. Returns how many calls it did not get.
+    pub(super) fn end(mut self) -> usize {
         self.pay();
+        self.store.wipe();
+        self.debt.map_or(0, |debt| debt.records.len())
     }
 
     fn prune(&mut self) {

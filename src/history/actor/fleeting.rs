@@ -43,7 +43,7 @@ impl Fleeting {
             return Cow::Borrowed(records);
         }
         let (rest, stays): (Vec<&Record>, Vec<&Record>) = records.iter().partition(goes);
-        let stays = stays.into_iter().filter(|record| !disk.has(record.id()));
+        let stays = stays.into_iter().filter(|record| !disk.has_call(record));
         let stays: Vec<Record> = stays.cloned().collect();
         // Memory has no reason to fail; and if it does, the disk is not the place to go on.
         if self.store.is_none() && !stays.is_empty() {
@@ -122,11 +122,10 @@ impl Fleeting {
     pub(super) fn usual(
         &self,
         disk: Option<Usual>,
-        task: &TaskName,
-        queue: Option<&QueueName>,
+        (task, broker, queue): (&TaskName, &str, Option<&QueueName>),
     ) -> Result<Option<Usual>, Trouble> {
         match &self.store {
-            Some(store) if disk.is_none() => store.usual(task, queue),
+            Some(store) if disk.is_none() => store.usual(task, broker, queue),
             _ => Ok(disk),
         }
     }

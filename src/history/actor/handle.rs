@@ -19,7 +19,7 @@ use crate::history::store::{Records, Trouble};
 use crate::history::{Count, Cursor, Filter, Found, Record, Row};
 use crate::protocol::{QueueName, TaskId, TaskName};
 
-/// How long the end of the program waits for the disk.
+/// How long the end of a screen waits for the disk.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// History, from any thread; a copy is cheap.
@@ -38,9 +38,9 @@ impl Drop for Last {
 /// What came of the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Closed {
-    /// All is written (in memory only, where that was said or wanted).
+    /// All is written (in memory only, where that was wanted).
     Written,
-    /// The disk took too long: so many calls are not written for sure.
+    /// The disk took too long, or failed: so many calls are not written for sure.
     Unwritten(usize),
 }
 
@@ -94,8 +94,18 @@ impl Handle {
     }
 
     /// How long a task usually takes: see [`Store::usual`].
-    pub fn usual(&self, task: TaskName, queue: Option<QueueName>) -> Reply<Option<Usual>> {
-        self.ask(move |desk| desk.usual(&task, queue.as_ref()))
+    pub fn usual(
+        &self,
+        task: TaskName,
+        broker: String,
+        queue: Option<QueueName>,
+    ) -> Reply<Option<Usual>> {
+        self.ask(move |desk| desk.usual(&task, &broker, queue.as_ref()))
+    }
+
+    /// How many calls have exactly this id: see [`Store::namesakes`].
+    pub fn namesakes(&self, id: TaskId) -> Reply<usize> {
+        self.ask(move |desk| desk.read(&|store| store.namesakes(&id)))
     }
 
     /// Calls without an answer: see [`Store::unresolved`].
@@ -120,11 +130,21 @@ impl Handle {
 
     /// Writes what is left and ends history, for all handles. Waits at most a second; not for the loop of a screen.
     pub fn close(&self) -> Closed {
+        self.close_within(LAST_WORDS)
+    }
+
+    /// As [`Handle::close`], waiting at most so long.
+    pub fn close_within(&self, limit: Duration) -> Closed {
         self.0.0.close();
-        match self.0.0.wait_for_end(LAST_WORDS) {
+        match self.0.0.wait_for_end(limit) {
             0 => Closed::Written,
             left => Closed::Unwritten(left),
         }
+    }
+
+    /// Whether history has ended: nothing more is written.
+    pub fn has_ended(&self) -> bool {
+        self.0.0.has_ended()
     }
 
     fn ask<T: Send + 'static>(

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::desk::Desk;
 use crate::history::Record;
-use crate::protocol::TaskId;
+use crate::history::record::Key;
 
 /// A question, or something else to do with the desk.
 pub(super) type Job = Box<dyn FnOnce(&mut Desk) + Send>;
@@ -35,10 +35,12 @@ pub(super) enum Work {
 
 #[derive(Default)]
 struct Heap {
-    saves: HashMap<TaskId, Record>,
-    order: Vec<TaskId>,
+    saves: HashMap<Key, Record>,
+    order: Vec<Key>,
     /// Records that were taken and are being written.
     writing: usize,
+    /// Records that the disk did not get.
+    lost: usize,
     jobs: VecDeque<Job>,
     closing: bool,
     ended: bool,
@@ -59,13 +61,13 @@ impl Inbox {
     /// Takes a record to be written.
     pub(super) fn save(&self, record: Record) {
         let mut heap = self.heap();
-        let id = record.id().clone();
-        match heap.saves.get_mut(&id) {
+        let key = record.key();
+        match heap.saves.get_mut(&key) {
             Some(earlier) if earlier.revision() > record.revision() => {}
             Some(earlier) => *earlier = record,
             None => {
-                heap.order.push(id.clone());
-                heap.saves.insert(id, record);
+                heap.order.push(key.clone());
+                heap.saves.insert(key, record);
                 self.news.notify_all();
             }
         }
@@ -100,6 +102,16 @@ impl Inbox {
         self.news.notify_all();
     }
 
+    /// Whether the thread has ended.
+    pub(super) fn has_ended(&self) -> bool {
+        self.heap().ended
+    }
+
+    /// So many records did not get to the disk, and nobody tries again.
+    pub(super) fn lost(&self, records: usize) {
+        self.heap().lost = records;
+    }
+
     /// What was taken is written.
     pub(super) fn written(&self) {
         self.heap().writing = 0;
@@ -112,7 +124,7 @@ impl Inbox {
             .news
             .wait_timeout_while(heap, limit, |heap| !heap.ended);
         let (heap, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        heap.saves.len() + heap.writing
+        heap.saves.len() + heap.writing + heap.lost
     }
 
     /// The next thing to do, `chore` being the time until something else is due.
@@ -144,7 +156,7 @@ impl Inbox {
     fn take(heap: &mut Heap) -> Work {
         let mut saves = std::mem::take(&mut heap.saves);
         let order = std::mem::take(&mut heap.order);
-        let saves: Vec<Record> = order.iter().filter_map(|id| saves.remove(id)).collect();
+        let saves: Vec<Record> = order.iter().filter_map(|key| saves.remove(key)).collect();
         let job = heap.jobs.pop_front();
         if saves.is_empty() && job.is_none() {
             return Work::End;

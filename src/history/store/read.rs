@@ -99,7 +99,7 @@ impl Store {
         })
     }
 
-    /// The call of this id, or the only one whose id begins so; blanks do not count, so that the short form `c7 a31f09` is found.
+    /// The last call of this id, or of the only one that begins so; blanks do not count, so that the short form `c7 a31f09` is found.
     ///
     /// # Errors
     /// The database cannot be read.
@@ -112,8 +112,7 @@ impl Store {
         if prefix.is_empty() {
             return Ok(Found::None);
         }
-        let sql =
-            "SELECT id FROM calls WHERE id >= ?1 AND id < ?1 || char(0x10ffff) ORDER BY id LIMIT 2";
+        let sql = "SELECT DISTINCT id FROM calls WHERE id >= ?1 AND id < ?1 || char(0x10ffff) ORDER BY id LIMIT 2";
         let id = |row: &SqlRow<'_>| row.get::<_, String>(0);
         let mut ids = self.told(self.all(sql, [&prefix], id))?.into_iter();
         match (ids.next(), ids.next()) {
@@ -123,7 +122,7 @@ impl Store {
         }
     }
 
-    /// What there is of exactly this id.
+    /// What there is of exactly this id, the last call of it.
     fn found(&self, id: &TaskId) -> Result<Found, Trouble> {
         let body = self.told(self.body(id))?;
         Ok(match body.map(|body| body.record()) {
@@ -133,14 +132,14 @@ impl Store {
         })
     }
 
-    /// The call of exactly this id.
+    /// The last call of exactly this id.
     pub(in crate::history) fn record(&self, id: &TaskId) -> Result<Option<Record>, Trouble> {
         let read = |body: Body| body.record().map_err(Reason::from);
         self.told(self.body(id).and_then(|body| body.map(read).transpose()))
     }
 
     fn body(&self, id: &TaskId) -> Result<Option<Body>, Reason> {
-        let sql = format!("{BODY} WHERE c.id = ?1");
+        let sql = format!("{BODY} WHERE c.id = ?1 ORDER BY c.number DESC LIMIT 1");
         let found = self.connection.query_row(&sql, [id.as_str()], body);
         Ok(found.optional()?)
     }
@@ -151,8 +150,8 @@ impl Store {
     /// The database cannot be read, or the record in it cannot.
     pub fn previous(&self, id: &TaskId) -> Result<Option<Record>, Trouble> {
         let sql = format!(
-            "{BODY} WHERE c.number = (SELECT max(p.number) FROM calls AS p JOIN calls AS it
-                ON p.task = it.task AND p.number < it.number WHERE it.id = ?1)"
+            "{BODY} WHERE c.number = (SELECT max(p.number) FROM calls AS p JOIN
+                (SELECT task, max(number) AS number FROM calls WHERE id = ?1) AS it ON p.task = it.task AND p.number < it.number)"
         );
         let found = self.connection.query_row(&sql, [id.as_str()], body);
         let found = found.optional().map_err(Reason::from);
@@ -165,7 +164,7 @@ impl Store {
         &self,
         id: &TaskId,
     ) -> Result<Option<(TaskName, Cursor)>, Trouble> {
-        let sql = "SELECT task, number FROM calls WHERE id = ?1";
+        let sql = "SELECT task, number FROM calls WHERE id = ?1 ORDER BY number DESC LIMIT 1";
         let place = |row: &SqlRow<'_>| {
             let task: String = row.get(0)?;
             Ok((TaskName::from(task), Cursor(row.get(1)?)))
@@ -192,6 +191,14 @@ impl Store {
         found.is_ok_and(|mut found| found.exists([id.as_str()]).unwrap_or(false))
     }
 
+    /// Whether there is this very call, as [`Store::has`].
+    pub(in crate::history) fn has_call(&self, record: &Record) -> bool {
+        let sql = "SELECT 1 FROM calls WHERE id = ?1 AND number >= ?2 AND number < ?2 + ?3";
+        let values = params![record.id().as_str(), base(record.times.created), PLACES];
+        let found = self.connection.prepare_cached(sql);
+        found.is_ok_and(|mut found| found.exists(values).unwrap_or(false))
+    }
+
     /// Whether the call of this id was forgotten a short time ago.
     pub(in crate::history) fn was_forgotten(&self, id: &TaskId) -> Result<bool, Trouble> {
         let sql = "SELECT 1 FROM forgotten WHERE id = ?1";
@@ -200,21 +207,36 @@ impl Store {
         self.told(found.map_err(Reason::from))
     }
 
-    /// How long calls of `task` (in `queue`) ran that returned, of those whose start was seen: the newest 1,000. `None` of none.
+    /// How many calls there are of exactly this id.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn namesakes(&self, id: &TaskId) -> Result<usize, Trouble> {
+        let sql = "SELECT count(*) FROM calls WHERE id = ?1";
+        let count = |row: &SqlRow<'_>| row.get::<_, i64>(0);
+        let counted = self.connection.query_row(sql, [id.as_str()], count);
+        let counted = self.told(counted.map_err(Reason::from))?;
+        Ok(usize::try_from(counted).unwrap_or_default())
+    }
+
+    /// How long calls of `task` on this broker (in `queue`) ran that returned, of those whose start was seen: the newest 1,000.
+    /// `None` of none.
     ///
     /// # Errors
     /// The database cannot be read.
     pub fn usual(
         &self,
         task: &TaskName,
+        broker: &str,
         queue: Option<&QueueName>,
     ) -> Result<Option<Usual>, Trouble> {
         let sql = "SELECT ran FROM calls INDEXED BY calls_usual
-            WHERE task = ?1 AND state IN ('ok', 'late_ok') AND (?2 IS NULL OR queue = ?2)
-            ORDER BY number DESC LIMIT ?3";
+            WHERE task = ?1 AND broker = ?2 AND state IN ('ok', 'late_ok') AND (?3 IS NULL OR queue = ?3)
+            ORDER BY number DESC LIMIT ?4";
         let queue = queue.map(QueueName::as_str);
         let ran = |row: &SqlRow<'_>| duration(row, 0);
-        let found = self.all(sql, params![task.as_str(), queue, sql_count(SAMPLE)], ran);
+        let values = params![task.as_str(), broker, queue, sql_count(SAMPLE)];
+        let found = self.all(sql, values, ran);
         let found = self.told(found)?;
         Ok(Usual::of(found.into_iter().flatten().collect()))
     }

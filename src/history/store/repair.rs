@@ -121,6 +121,7 @@ fn open_broken(path: &Path) -> Option<Store> {
         connection,
         path: Some(path.to_owned()),
         identity: None,
+        leftovers: false,
     })
 }
 

@@ -7,7 +7,10 @@ use rusqlite::{Connection, TransactionBehavior};
 use super::trouble::{Cause, Reason};
 
 /// What leads from each form to the next; the last one is ours.
-const MIGRATIONS: &[&str] = &[include_str!("../../../assets/migrations/001.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("../../../assets/migrations/001.sql"),
+    include_str!("../../../assets/migrations/002.sql"),
+];
 
 /// `umbl`: marks a database as ours.
 const APPLICATION: i32 = 0x756d_626c;
@@ -26,7 +29,7 @@ pub(super) fn bring_up(connection: &Connection) -> Result<(), Reason> {
     write_ahead(connection)?;
     connection.pragma_update(None, "synchronous", "NORMAL")?;
     // What is forgotten is overwritten.
-    connection.pragma_update(None, "secure_delete", "FAST")?;
+    connection.pragma_update(None, "secure_delete", true)?;
     connection.pragma_update(None, "journal_size_limit", 4 << 20)?;
     connection.pragma_update(None, "cache_size", -8_000)?;
     connection.pragma_update(None, "temp_store", "MEMORY")?;

@@ -38,7 +38,7 @@ impl Store {
         self.told(done)
     }
 
-    /// Deletes a call. What is heard of it later is not kept. Returns what was there, for [`Store::recollect`].
+    /// Deletes the calls of an id. What is heard of them later is not kept. Returns the last of them, for [`Store::recollect`].
     ///
     /// # Errors
     /// The database cannot be read or written, or the record cannot be read: it could not be taken back ([`Store::erase`]).
@@ -54,18 +54,32 @@ impl Store {
     /// The database cannot be written.
     pub fn erase(&mut self, id: &TaskId, now: Timestamp) -> Result<(), Trouble> {
         let done = self.transaction(|transaction| {
-            let found = "SELECT number FROM calls WHERE id = ?1";
-            let number: Option<i64> = transaction
-                .query_row(found, [id.as_str()], |row| row.get(0))
-                .optional()?;
-            if let Some(number) = number {
+            let mut found = transaction.prepare_cached("SELECT number FROM calls WHERE id = ?1")?;
+            let found = found.query_map([id.as_str()], |row| row.get(0))?;
+            let mut upto = base(now);
+            for number in found.collect::<rusqlite::Result<Vec<i64>>>()? {
                 delete(transaction, number)?;
+                upto = upto.max(number);
             }
-            let put = "INSERT OR REPLACE INTO forgotten (id, at) VALUES (?1, ?2)";
-            transaction.execute(put, params![id.as_str(), now.as_second()])?;
+            // The index forgets what was deleted when its parts are put together.
+            transaction.execute("INSERT INTO found (found) VALUES ('optimize')", [])?;
+            let put = "INSERT OR REPLACE INTO forgotten (id, at, upto) VALUES (?1, ?2, ?3)";
+            transaction.execute(put, params![id.as_str(), now.as_second(), upto])?;
             Ok(())
         });
-        self.told(done)
+        self.told(done)?;
+        self.leftovers = true;
+        self.wipe();
+        Ok(())
+    }
+
+    /// Empties the log, if something that was deleted still stands in it. While another program reads that cannot be done.
+    pub(in crate::history) fn wipe(&mut self) {
+        let busy = |row: &rusqlite::Row<'_>| row.get::<_, i64>(0);
+        let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+        if self.leftovers && self.connection.query_row(sql, [], busy) == Ok(0) {
+            self.leftovers = false;
+        }
     }
 
     /// Takes back [`Store::forget`].
@@ -75,7 +89,9 @@ impl Store {
     pub fn recollect(&mut self, record: &Record) -> Result<(), Trouble> {
         let done = self.transaction(|transaction| {
             let id = record.id().as_str();
-            transaction.execute("DELETE FROM forgotten WHERE id = ?1", [id])?;
+            // Those before it stay forgotten.
+            let sql = "UPDATE forgotten SET upto = min(upto, ?2) WHERE id = ?1";
+            transaction.execute(sql, params![id, base(record.times.created) - 1])?;
             upsert(transaction, record)?;
             Ok(())
         });
@@ -145,14 +161,22 @@ pub(super) fn base(at: Timestamp) -> i64 {
 fn upsert(transaction: &Transaction<'_>, record: &Record) -> Result<bool, Reason> {
     let id = record.id().as_str();
     let revision = record.revision();
-    let mut forgotten = transaction.prepare_cached("SELECT 1 FROM forgotten WHERE id = ?1")?;
-    if forgotten.exists([id])? {
+    let first = base(record.times.created);
+    let forgotten = "SELECT 1 FROM forgotten WHERE id = ?1 AND upto >= ?2";
+    if transaction
+        .prepare_cached(forgotten)?
+        .exists(params![id, first])?
+    {
         return Ok(false);
     }
-    let mut known =
-        transaction.prepare_cached("SELECT number, revision FROM calls WHERE id = ?1")?;
-    let known: Option<(i64, i64)> = known
-        .query_row([id], |row| Ok((row.get(0)?, row.get(1)?)))
+    // Another call of this id is another call.
+    let known =
+        "SELECT number, revision FROM calls WHERE id = ?1 AND number >= ?2 AND number < ?2 + ?3";
+    let known: Option<(i64, i64)> = transaction
+        .prepare_cached(known)?
+        .query_row(params![id, first, PLACES], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
         .optional()?;
     let number = match known {
         Some((_, later)) if later > revision => return Ok(false),

@@ -89,10 +89,14 @@ fn send(state: &mut State, ready: Ready, now: Now) -> Outcome {
     call.warnings = ready.warnings;
     state.shared.calls.push(call);
     state.deaf_until = now.mono.after(DEAF);
-    let usual = Wish::Usual(signature.task.clone());
+    let scribe = state.shared.scribe.as_ref();
+    let usual = scribe.map(|scribe| {
+        let broker = scribe.origin.broker.clone();
+        Wish::Usual(signature.task.clone(), broker)
+    });
     let order = Order::new(signature, &ready.seen);
-    let outcome = show(state, id);
-    let outcome = outcome.and(Effect::History(usual));
+    let mut outcome = show(state, id);
+    outcome.effects.extend(usual.map(Effect::History));
     outcome.and(Effect::Client(Command::Call(Box::new(order))))
 }
 

@@ -177,7 +177,7 @@ fn filter(
 /// A call of this run is shown as it is now, any other as it was written down.
 fn cells(state: &State, entry: Entry<'_>, scene: &Scene<'_>) -> [Cell; 6] {
     let marked = state.marked() == Some(entry.id);
-    let mut cells = match (scene.shared.calls.get(entry.id), entry.row) {
+    let mut cells = match (own(entry, scene), entry.row) {
         (Some(call), _) => of_call(call, scene),
         (None, Some(row)) => of_row(row, scene),
         (None, None) => std::array::from_fn(|_| Cell::from(String::new())),
@@ -192,9 +192,17 @@ fn cells(state: &State, entry: Entry<'_>, scene: &Scene<'_>) -> [Cell; 6] {
     cells
 }
 
+/// The call of this run, if it is that one and not another of its id.
+fn own<'a>(entry: Entry<'_>, scene: &Scene<'a>) -> Option<&'a Call> {
+    let made = |call: &Call| call.timeline.created.wall.as_microsecond();
+    let row = entry.row.map(|row| row.created.as_microsecond());
+    let call = scene.shared.calls.get(entry.id)?;
+    row.is_none_or(|row| row == made(call)).then_some(call)
+}
+
 /// The last part of the task's name.
 fn task_of(entry: Entry<'_>, scene: &Scene<'_>) -> String {
-    let call = scene.shared.calls.get(entry.id);
+    let call = own(entry, scene);
     let task = call.map(|call| &call.signature.task);
     let task = task.or_else(|| entry.row.map(|row| &row.task));
     task.map_or_else(String::new, |task| remote(last_part(task.as_str())))
@@ -313,7 +321,7 @@ fn about(entry: Entry<'_>, arguments_shown: bool, scene: &Scene<'_>) -> String {
 }
 
 fn python_of(entry: Entry<'_>, scene: &Scene<'_>) -> String {
-    match (scene.shared.calls.get(entry.id), entry.row) {
+    match (own(entry, scene), entry.row) {
         (Some(call), _) => {
             let task = remote(call.signature.task.as_str());
             format!("{task}({})", arguments(call, scene))
