@@ -279,7 +279,7 @@ async fn follow(
     };
     let exit = listing(target, Purpose::Call, output, run).await;
     if let Some(history) = &history {
-        commands::keeper::close(history, output);
+        commands::keeper::close(history, output).await;
     }
     exit
 }
@@ -371,7 +371,7 @@ async fn dispatch(
     let code = commands::call::run(&mut session, manner, signature, timeout, warnings, stop).await;
     session.close().await;
     if let Some(keeper) = &session.keeper {
-        keeper.close(output);
+        keeper.close(output).await;
     }
     Ok(code)
 }

@@ -1,6 +1,7 @@
 //! Calls of the command line in history. It never waits for the disk before the end, and its failures are warnings.
 
 use std::path::Path;
+use std::time::Duration;
 
 use super::output::Output;
 use crate::backend::Results;
@@ -18,6 +19,11 @@ use crate::history::{
     self, Closed, Found, Handle, Known, Origin, Place, Record, Rules, Scribe, Secrets, Usual,
 };
 use crate::protocol::{Json, TaskId, TaskName};
+
+/// So long nothing is said while the disk is waited for.
+const SOON: Duration = Duration::from_secs(1);
+/// How long it is waited for: SQLite waits 5 s for another program, and what failed is tried once more at the end.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Writes calls into history.
 pub struct Keeper {
@@ -71,14 +77,15 @@ impl Keeper {
         self.handle.save(record);
     }
 
-    /// How long the task usually takes. The answer comes when the disk has it; nothing waits for it.
+    /// How long the task usually takes on this broker. The answer comes when the disk has it; nothing waits for it.
     pub fn usual(&self, task: &TaskName) -> Reply<Option<Usual>> {
-        self.handle.usual(task.clone(), None)
+        let broker = self.scribe.origin.broker.clone();
+        self.handle.usual(task.clone(), broker, None)
     }
 
-    /// Waits, at most a second, until all is written.
-    pub fn close(&self, output: Output) {
-        close(&self.handle, output);
+    /// Waits until all is written; see [`close`].
+    pub async fn close(&self, output: Output) {
+        close(&self.handle, output).await;
     }
 }
 
@@ -218,10 +225,27 @@ pub async fn records(
     (history, records)
 }
 
-/// Waits, at most a second, until all is written.
-pub fn close(history: &Handle, output: Output) {
-    if let Closed::Unwritten(calls) = history.close() {
-        let warning = format!("history: {calls} calls may not be written, the disk is slow");
+/// Waits until all is written, longer than SQLite itself waits for another program; an interrupt ends it. What was not written is said.
+pub async fn close(history: &Handle, output: Output) {
+    let waits = |limit| {
+        let history = history.clone();
+        tokio::task::spawn_blocking(move || history.close_within(limit))
+    };
+    let mut closed = waits(SOON).await.unwrap_or(Closed::Unwritten(0));
+    if closed != Closed::Written && !history.has_ended() {
+        output
+            .progress("history: waiting for the disk, or for another program that holds the file");
+        let stop = super::stop::stopped();
+        closed = tokio::select! {
+            late = waits(PATIENCE) => late.unwrap_or(closed),
+            _ = stop => closed,
+        };
+        output.progress("");
+    }
+    if let Closed::Unwritten(calls) = closed {
+        let warning = format!(
+            "history: not kept for sure, the file could not be written: {calls} of the calls"
+        );
         output.warnings(&[warning]);
     }
 }
