@@ -273,11 +273,15 @@ async fn follow(
     if let Some(exit) = told {
         return Ok(exit);
     }
-    let ids = ids.into_iter().zip(records).collect();
+    let ids = ids.into_iter().zip(records.clone()).collect();
     let run = async |session: &mut Session| {
         commands::follow::run(session, ids, patience, history.as_ref(), here).await
     };
     let exit = listing(target, Purpose::Call, output, run).await;
+    let exit = exit.or_else(|trouble| {
+        let now = Clock::default().now();
+        commands::follow::in_spite_of(trouble, output, &records, now)
+    });
     if let Some(history) = &history {
         commands::keeper::close(history, output).await;
     }

@@ -1,5 +1,7 @@
 //! One call as the document `umbel.call/1` (ux.md 3.3, 3.4): always all its keys; unknown is `null`.
 
+pub mod options;
+
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -67,6 +69,16 @@ pub struct CallDocument<'a> {
     pub revoke: Option<Json>,
     /// Exit code of the command line.
     pub exit: u8,
+    /// The options that were asked for, as `apply_async` names them.
+    options: Json,
+    /// The broker it went to, without a password; null where it is not known.
+    broker: Option<String>,
+    /// Where its result was looked for, without a password; null where it is not known.
+    backend: Option<String>,
+    /// When the call was made, sent or not; null where it is not known.
+    created_at: Option<String>,
+    /// When `diagnosis` was made; null where there is none.
+    diagnosed_at: Option<String>,
     #[serde(skip)]
     at: Now,
 }
@@ -153,14 +165,20 @@ impl<'a> CallDocument<'a> {
             late: call.late(),
             warnings: warnings(call),
             diagnosis: None,
+            options: options::of(&call.signature.options),
+            broker: None,
+            backend: None,
+            created_at: (!call.is_strange()).then(|| rfc3339(timeline.created.wall)),
+            diagnosed_at: None,
             at: now,
         }
     }
 
-    /// The same with what a diagnosis found when the call was kept.
+    /// The same with what a diagnosis found when the call was kept, at `kept`.
     #[must_use]
-    pub fn kept(mut self, diagnosis: Option<&'a Json>) -> Self {
+    pub fn kept(mut self, diagnosis: Option<&'a Json>, kept: Timestamp) -> Self {
         self.diagnosis = diagnosis.map(Found::Kept);
+        self.diagnosed_at = diagnosis.map(|_| rfc3339(kept));
         self
     }
 
@@ -169,6 +187,22 @@ impl<'a> CallDocument<'a> {
     pub fn showing(mut self, signature: &'a Signature) -> Self {
         self.args = &signature.args;
         self.kwargs = Json::Object(signature.kwargs.clone());
+        self.options = options::of(&signature.options);
+        self
+    }
+
+    /// The same with where it went, and where its result is looked for.
+    #[must_use]
+    pub fn between(mut self, broker: &str, backend: Option<String>) -> Self {
+        self.broker = Some(broker.to_owned()).filter(|broker| !broker.is_empty());
+        self.backend = backend;
+        self
+    }
+
+    /// The same with the profile it was made with.
+    #[must_use]
+    pub fn profiled(mut self, profile: Option<&'a str>) -> Self {
+        self.profile = profile;
         self
     }
 
@@ -185,6 +219,7 @@ impl<'a> CallDocument<'a> {
             .is_some_and(|it| it.kind == Kind::Interrupted.to_string());
         if unresolved || interrupted || !diagnosis.why.is_empty() {
             self.diagnosis = Some(Found::Now(DiagnosisDocument::new(diagnosis, self.at)));
+            self.diagnosed_at = Some(rfc3339(self.at.wall));
         }
         self
     }

@@ -72,6 +72,14 @@ impl Around {
         }
     }
 
+    /// Where results are read, for people, if they can be.
+    pub fn stored(&self) -> Option<String> {
+        match &self.results {
+            Some(Results::Stored(backend)) => Some(backend.address()),
+            _ => None,
+        }
+    }
+
     /// Whether nothing can be asked just now.
     pub fn deaf(&self) -> bool {
         matches!(self.broker, Way::Down { .. } | Way::Blocked(_))
@@ -105,7 +113,7 @@ pub fn first_reason(diagnosis: &Diagnosis) -> Option<String> {
 }
 
 /// `RUN on w3@stg-7 pid 4120 since 9.2s, acknowledged`.
-fn place(place: &Place, now: Now) -> String {
+pub fn place(place: &Place, now: Now) -> String {
     let mut text = match place.state {
         None => "unknown".to_owned(),
         Some(CallState::Sent) => "SENT, no worker was seen to hold it".to_owned(),

@@ -425,7 +425,9 @@ fn report(
     if output.form == Form::Json {
         let diagnosis = diagnose(call, &around.scene(), now);
         let shown = session.secrets.shown(&call.signature);
-        let mut document = CallDocument::new(call, interrupted, now).showing(&shown);
+        let mut document = CallDocument::new(call, interrupted, now)
+            .showing(&shown)
+            .between(&session.broker, around.stored());
         if exit == 0 {
             document.ok = true;
             document.error = document.error.filter(|_| call.result_known());

@@ -2,11 +2,11 @@
 //! task, and says when nothing is known.
 
 mod reach;
+mod told;
 
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use serde::Serialize;
 use serde_json::Value;
 
 use super::around::{self, Around};
@@ -26,6 +26,8 @@ use crate::history::{Handle, Record, Scribe};
 use crate::protocol::{Options, Signature, TaskId};
 use crate::text::human;
 use reach::{kept_at, reach_backend};
+pub use told::{from_history, in_spite_of};
+use told::{highest, print};
 
 /// How long the workers are listened to once the backend has answered that it holds nothing final.
 const LOOK: Duration = Duration::from_millis(700);
@@ -97,7 +99,11 @@ pub async fn run(
         let records = unended.filter_map(|it| it.record.as_deref());
         let kept = kept_at(records);
         if let ([one], Some(history)) = (&*all, history) {
-            let usual = history.usual(one.call.signature.task.clone(), None);
+            let usual = history.usual(
+                one.call.signature.task.clone(),
+                session.broker.clone(),
+                None,
+            );
             around.usual = usual.await.ok().flatten();
         }
         reach_backend(session, &mut around, &kept).await?;
@@ -122,55 +128,6 @@ pub async fn run(
         }
     }
     Ok(highest(&all))
-}
-
-/// The document `umbel.calls/1`: several calls.
-#[derive(Serialize)]
-struct CallsDocument {
-    schema: &'static str,
-    ok: bool,
-    calls: Vec<Value>,
-    exit: u8,
-}
-
-fn highest(all: &[Followed]) -> u8 {
-    all.iter().map(Followed::exit).max().unwrap_or(0)
-}
-
-/// Prints what was not printed yet: one document, or one a line, or words for each.
-fn print(output: Output, all: &mut [Followed], patience: Patience, around: &Around, now: Now) {
-    if output.form == Form::Json && !output.lines && all.len() > 1 {
-        output.progress("");
-        let exit = highest(all);
-        let calls = all.iter().map(|it| it.document(patience, around, now));
-        return output.document(&CallsDocument {
-            schema: "umbel.calls/1",
-            ok: exit == 0,
-            calls: calls.collect(),
-            exit,
-        });
-    }
-    for followed in all.iter_mut().filter(|it| !it.printed) {
-        followed.print(output, patience, around, now);
-    }
-}
-
-/// What history alone can tell of these calls; `None` where a network is needed.
-pub fn from_history(output: Output, records: &[Option<Box<Record>>], now: Now) -> Option<u8> {
-    let ended = |record: &Option<Box<Record>>| {
-        record
-            .as_ref()
-            .is_some_and(|record| record.state.is_final())
-    };
-    if !records.iter().all(ended) {
-        return None;
-    }
-    let known = records.iter().flatten();
-    let mut all: Vec<Followed> = known
-        .map(|it| Followed::new(it.id().clone(), Some(it.clone()), now))
-        .collect();
-    print(output, &mut all, Patience::Now, &Around::default(), now);
-    Some(highest(&all))
 }
 
 async fn listen(
@@ -218,6 +175,7 @@ async fn listen(
 impl Followed {
     fn new(id: TaskId, record: Option<Box<Record>>, now: Now) -> Self {
         let call = match &record {
+            Some(record) if record.cut_result().is_some() => record.unanswered().pick_up(now),
             Some(record) if record.state.is_final() => record.to_call(now),
             Some(record) => record.pick_up(now),
             None => Call::stranger(nameless(id), LOOK, now),
@@ -266,6 +224,12 @@ impl Followed {
         }
     }
 
+    /// Whether it has ended, but history does not have all that it returned: that is asked for.
+    fn cut(&self) -> bool {
+        let record = self.record.as_deref();
+        record.is_some_and(|record| record.cut_result().is_some())
+    }
+
     fn ended(&self) -> bool {
         self.call.state().is_final()
     }
@@ -308,7 +272,7 @@ impl Followed {
     /// Whether everybody is to be asked where it is: soon, then less and less often, and once more when the time is over.
     fn wants_inquiry(&self, around: &Around, now: Now) -> bool {
         let due = !self.inquired || self.call.wants_inquiry(now);
-        due && !self.ended() && !self.printed && around.looked() && !around.deaf()
+        due && !self.cut() && !self.ended() && !self.printed && around.looked() && !around.deaf()
     }
 
     fn inquire(&mut self, now: Now) -> Command {
@@ -327,6 +291,10 @@ impl Followed {
             around.deaf() || told
         };
         let since = |moment: Now| now.mono.since(moment.mono);
+        if self.cut() && self.call.arriving.is_none() {
+            let answered = self.asked.is_some_and(|asked| since(asked) >= LOOK);
+            return self.ended() || answered || since(self.begun) >= LAST_ROUND + LOOK;
+        }
         self.ended()
             || match (patience, self.spent) {
                 (Patience::Until(_), None) => false,
@@ -360,7 +328,10 @@ impl Followed {
 
     /// What history is to know of it from now on: only the end of a call that it has.
     fn learned(&self, now: Now) -> Option<Record> {
-        let earlier = self.record.as_deref().filter(|_| self.ended())?;
+        let earlier = self
+            .record
+            .as_deref()
+            .filter(|_| self.ended() && !self.cut())?;
         let known = Known {
             diagnosis: earlier.diagnosis.as_ref(),
             ..Known::default()
@@ -374,8 +345,21 @@ impl Followed {
         })
     }
 
+    /// A call that had ended is as it was kept, with its whole result if the backend still had it.
+    fn settle(&mut self, now: Now) {
+        let Some(record) = self.record.as_deref().filter(|_| self.cut()) else {
+            return;
+        };
+        let heard = self.call.value().cloned();
+        self.call = match heard {
+            Some(result) => record.completed(result, now),
+            None => record.to_call(now),
+        };
+    }
+
     fn print(&mut self, output: Output, patience: Patience, around: &Around, now: Now) {
         self.printed = true;
+        self.settle(now);
         output.progress("");
         match output.form {
             Form::Json => output.document(&self.document(patience, around, now)),
@@ -429,6 +413,10 @@ impl Followed {
     fn document(&self, patience: Patience, around: &Around, now: Now) -> Value {
         let diagnosis = diagnose(&self.call, &self.around(around).scene(), now);
         let document = CallDocument::new(&self.call, false, now);
+        let document = match &self.record {
+            Some(record) => document.between(&record.origin.broker, record.origin.backend.clone()),
+            None => document,
+        };
         let document = if self.exit() == 0 {
             document
         } else {
@@ -437,11 +425,13 @@ impl Followed {
         let mut value = serde_json::to_value(&document).unwrap_or_default();
         let mut put = |key: &str, new: Value| value[key] = new;
         put("exit", self.exit().into());
-        let said = self.call.warnings.iter();
-        let warnings = said.chain(&self.elsewhere).chain(&self.misread).cloned();
-        put("warnings", warnings.collect::<Vec<_>>().into());
+        let more = self.elsewhere.iter().chain(&self.misread).cloned();
+        if let Some(warnings) = value["warnings"].as_array_mut() {
+            warnings.extend(more.map(Value::from));
+        }
+        let mut put = |key: &str, new: Value| value[key] = new;
         if self.record.is_none() {
-            for key in ["args", "kwargs", "timeout_ms"] {
+            for key in ["args", "kwargs", "timeout_ms", "options"] {
                 put(key, Value::Null);
             }
             if self.call.signature.task.as_str() == NAMELESS {

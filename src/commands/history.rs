@@ -4,10 +4,12 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::again::find;
-use super::around::Around;
+use super::around::{self, Around};
 use super::output::{self, Form, Output};
 use super::{progress, shape};
-use crate::call::document::rfc3339;
+use crate::call::Call;
+use crate::call::diagnosis::diagnose;
+use crate::call::document::{options, rfc3339};
 use crate::cli::history::{Action, Which};
 use crate::cli::{History, Shape};
 use crate::clock::Now;
@@ -22,6 +24,8 @@ use crate::text::human;
 
 /// Records that are read at once.
 const PAGE: usize = 100;
+/// Reasons of a kept diagnosis that are told; `--json` has all.
+const REASONS: usize = 6;
 /// Calls that cannot be read and are named.
 const NAMED: usize = 20;
 /// Rows that are read at once.
@@ -93,7 +97,15 @@ pub async fn run(
         Some(Action::Export { which, csv }) => write(history, which, None, *csv, output, now).await,
         Some(Action::Show { id }) => {
             let record = find(history, Some(id)).await?;
+            let namesakes = match history {
+                Some(history) => history.namesakes(record.id().clone()).await?,
+                None => 1,
+            };
             show(&record, output, now);
+            if namesakes > 1 {
+                let others = namesakes - 1;
+                output.note(&format!("  this is the last call of its id; {others} before it: umbel history {} --jsonl", record.id()));
+            }
             Ok(0)
         }
         Some(Action::Diff { before, after }) => {
@@ -312,12 +324,66 @@ fn show(record: &Record, output: Output, now: Now) {
         // Without a field it always has a text.
         output.data(&shape::text(value, &Shape::default(), pretty).unwrap_or_default());
     }
+    if let Some(options) = options::line(&record.signature.options) {
+        output.note(&format!("  options: {options}"));
+    }
+    let backend = record.origin.backend.as_ref();
+    let backend = backend.map_or_else(String::new, |backend| format!("  results: {backend}"));
+    output.note(&format!("  broker: {}{backend}", record.origin.broker));
     let how = progress::Closing {
         verbose: output.verbose > 0,
         ..progress::Closing::default()
     };
-    output.note(&progress::closing(&call, &Around::default(), how, now));
+    output.note(&if progress::ended(&call) {
+        progress::closing(&call, &Around::default(), how, now)
+    } else {
+        as_kept(record, &call, now)
+    });
+    if let Some((_, beginning)) = record.cut_result() {
+        output.note(&format!(
+            "  it begins: {}",
+            python::shorten(beginning, SHOWN)
+        ));
+        let hint = call
+            .trouble
+            .as_ref()
+            .and_then(|trouble| trouble.hint.as_deref());
+        output.note(&format!("  hint: {}", hint.unwrap_or_default()));
+    }
+    output.warnings(&call.warnings);
     output.note(&progress::timeline(&call));
+}
+
+/// Where a call without an end was when its record was made; nobody has been asked since.
+fn as_kept(record: &Record, call: &Call, now: Now) -> String {
+    let then = record.recorded(now);
+    let kept = record.diagnosis.as_ref();
+    let told = |key: &str| kept.and_then(|kept| kept.get(key));
+    let asked = told("asked").filter(|asked| !matches!(asked, Json::Null));
+    let asked = if asked.is_some() { "asked" } else { "heard of" };
+    let zoned = then.wall.to_zoned(jiff::tz::TimeZone::system());
+    let place = diagnose(call, &Around::default().scene(), then).now;
+    let mut text = format!(
+        "{} {}  {}  id {}   outcome unknown\n  when last {asked}, {}: {}",
+        call.final_word().word(),
+        human::duration(call.timeout),
+        record.task(),
+        record.id(),
+        zoned.strftime("%Y-%m-%d %H:%M:%S"),
+        around::place(&place, then)
+    );
+    let why = told("why").and_then(Json::as_list).unwrap_or_default();
+    for why in why
+        .iter()
+        .filter_map(|why| why.get("text")?.as_str())
+        .take(REASONS)
+    {
+        text.push_str("\n  why then: ");
+        text.push_str(why);
+    }
+    text.push_str("\n  next: umbel result ");
+    text.push_str(record.id().as_str());
+    text
 }
 
 fn differ(before: &Record, after: &Record, output: Output) -> Result<u8> {

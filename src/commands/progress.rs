@@ -128,6 +128,12 @@ pub fn timeline(call: &Call) -> String {
     text
 }
 
+/// Whether the closing words of a call hold whenever they are said: they do not tell where it is now.
+pub fn ended(call: &Call) -> bool {
+    let state = call.final_word();
+    state.is_final() || matches!(state, CallState::Draft | CallState::UnknownDelivery)
+}
+
 /// How a call is closed.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Closing {

@@ -2,7 +2,7 @@
 //!
 //! JSONL has one document `umbel.call/1` a line. CSV is RFC 4180 (CRLF, quotes doubled). A spreadsheet takes a cell that begins
 //! with `= + - @`, their full-width forms (in Japanese and Chinese spreadsheets), tab or line end for a formula, and what workers send
-//! is not ours; so arguments and results stand as JSON, which never begins so but for a negative number, and any other text that does
+//! is not ours; so arguments, results and tracebacks stand as JSON, which never begins so but for a negative number, and any other text that does
 //! gets an apostrophe before it. Cells with a `;` or a tab are quoted too: many spreadsheets part cells there. JSONL is the exact form.
 
 use std::time::Duration;
@@ -10,13 +10,12 @@ use std::time::Duration;
 use super::Record;
 use super::record::Kept;
 use crate::call::CallState;
-use crate::call::document::rfc3339;
+use crate::call::document::{options, rfc3339};
 use crate::clock::Now;
 use crate::protocol::Json;
 
 /// The first line of the CSV form.
-pub const CSV_HEAD: &str =
-    "created,id,task,state,queue,worker,queued_ms,ran_ms,total_ms,args,kwargs,result,error\r\n";
+pub const CSV_HEAD: &str = "created,id,task,state,queue,worker,queued_ms,ran_ms,total_ms,args,kwargs,result,error,options,broker,traceback\r\n";
 
 /// One call as a line of JSONL.
 pub fn jsonl(record: &Record, now: Now) -> String {
@@ -31,6 +30,10 @@ pub fn csv(record: &Record) -> String {
     let returned = matches!(record.state, CallState::Ok | CallState::LateOk);
     let answer = record.answer.as_ref().filter(|_| returned);
     let result = answer.map(|answer| &answer.value);
+    let traceback = record
+        .answer
+        .as_ref()
+        .and_then(|it| it.traceback.as_deref());
     let cells = [
         rfc3339(record.times.created),
         text(record.id().as_str()),
@@ -45,10 +48,13 @@ pub fn csv(record: &Record) -> String {
         json(Json::Object(record.signature.kwargs.clone())),
         match result {
             Some(Kept::Whole(value)) => quoted(&value.to_wire()),
-            Some(Kept::Cut { beginning, .. }) => json(Json::from(beginning.as_str())),
-            None => String::new(),
+            // Its beginning is no value.
+            Some(Kept::Cut { .. }) | None => String::new(),
         },
         text(error(record)),
+        json(options::of(&record.signature.options)),
+        text(&record.origin.broker),
+        traceback.map_or_else(String::new, |traceback| json(Json::from(traceback))),
     ];
     cells.join(",") + "\r\n"
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::support::Outcome;
 
 /// The keys of `umbel.call/1`, in every state.
-pub const CALL: [&str; 39] = [
+pub const CALL: [&str; 44] = [
     "schema",
     "ok",
     "profile",
@@ -45,6 +45,11 @@ pub const CALL: [&str; 39] = [
     "diagnosis",
     "revoke",
     "exit",
+    "options",
+    "broker",
+    "backend",
+    "created_at",
+    "diagnosed_at",
 ];
 
 /// The keys of `error` in `umbel.call/1`.

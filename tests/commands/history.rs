@@ -1,6 +1,12 @@
 //! Calls that were kept: listed, shown, compared, exported, forgotten, and called again.
 
 use serde_json::{Value, json};
+use umbel::call::{Call, Fact};
+use umbel::clock::Clock;
+use umbel::history::store::Store;
+use umbel::history::{Known, Record, Scribe};
+use umbel::protocol::payload::Form;
+use umbel::protocol::{Json, Options, Signature, State, TaskResult};
 
 use crate::contract;
 use crate::support::{Outcome, Sandbox};
@@ -128,11 +134,196 @@ fn a_history_that_cannot_be_written_changes_no_exit_code() {
     let home = Sandbox::new().env("UMBEL_HISTORY", "/proc/nowhere/history.db");
     let outcome = call(&home, &ADD).expect_code(0);
     assert_eq!(outcome.stdout, "5\n");
-    assert!(
-        outcome.stderr.contains("warning: history /proc/nowhere"),
-        "{}",
-        outcome.stderr
+    for said in ["warning: history /proc/nowhere", "not kept for sure"] {
+        assert!(outcome.stderr.contains(said), "{}", outcome.stderr);
+    }
+}
+
+#[test]
+fn a_call_is_kept_also_where_another_program_holds_the_file_for_a_while() {
+    let home = home(&[&ADD]);
+    let other = rusqlite::Connection::open(file(&home)).unwrap();
+    other.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let holds = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_secs(3));
+        other.execute_batch("ROLLBACK").unwrap();
+    });
+    let outcome = call(&home, &FAIL).expect_code(1);
+    holds.join().unwrap();
+    assert!(!outcome.stderr.contains("warning"), "{}", outcome.stderr);
+    home.cli(&["history", "show", "bbb-2"]).expect_code(0);
+}
+
+#[test]
+fn an_id_that_is_used_again_has_both_calls_in_the_lists() {
+    let home = home(&[&ADD, &["demo.math.add", "3", "4", "--task-id", "aaa-1"]]);
+    let lines = home
+        .cli(&["history", "--jsonl"])
+        .expect_code(0)
+        .json_lines();
+    assert_eq!(
+        (&lines[0]["result"], &lines[1]["result"]),
+        (&json!(7), &json!(5))
     );
+    let shown = home.cli(&["history", "show", "aaa-1"]).expect_code(0);
+    assert_eq!(shown.stdout, "7\n");
+    assert!(
+        shown.stderr.contains("last call of its id"),
+        "{}",
+        shown.stderr
+    );
+}
+
+#[test]
+fn what_was_asked_for_and_where_it_went_is_told_of_every_call() {
+    let words = [
+        "demo.math.add",
+        "2",
+        "3",
+        "--task-id",
+        "opt-1",
+        "--countdown",
+        "10ms",
+        "--priority",
+        "3",
+        "--header",
+        "token=abc",
+    ];
+    let home = home(&[&words]);
+    let document = home
+        .cli(&["history", "show", "opt", "--json"])
+        .expect_code(0)
+        .json();
+    assert_eq!(
+        document["options"],
+        json!({"countdown": 0.01, "priority": 3, "headers": {"token": "***"}})
+    );
+    assert!(
+        document["broker"].is_string() && document["created_at"].is_string(),
+        "{document}"
+    );
+    let shown = home.cli(&["history", "show", "opt"]).expect_code(0);
+    assert!(shown.stderr.contains("countdown=0.01"), "{}", shown.stderr);
+    assert!(!shown.stderr.contains("abc"), "{}", shown.stderr);
+    let csv = home.cli(&["history", "--csv"]).expect_code(0).stdout;
+    assert!(csv.contains("\"\"countdown\"\":0.01"), "{csv}");
+}
+
+#[test]
+fn two_forms_of_one_answer_are_refused() {
+    let home = home(&[]);
+    for words in [
+        &["history", "--csv", "--json"][..],
+        &["history", "export", "--csv", "--jsonl"],
+    ] {
+        home.cli(words).expect_code(2);
+    }
+}
+
+#[test]
+fn a_list_is_as_long_as_was_asked_for() {
+    let home = home(&[&ADD]);
+    let mut store = Store::open(&file(&home)).unwrap();
+    let records: Vec<Record> = (0..1_100)
+        .map(|n| record(&format!("many-{n}"), Json::Null))
+        .collect();
+    store.upsert(&records).unwrap();
+    drop(store);
+    let plain = home
+        .cli(&["history", "--plain", "--limit", "5000"])
+        .expect_code(0);
+    assert_eq!(plain.stdout.lines().count(), 1 + 1_101);
+    let plain = home
+        .cli(&["history", "--plain", "--limit", "1050"])
+        .expect_code(0);
+    assert_eq!(plain.stdout.lines().count(), 1 + 1_050);
+}
+
+#[test]
+fn a_result_that_was_too_large_to_keep_is_not_shown_as_if_it_were_whole() {
+    let home = home(&[&ADD]);
+    let mut store = Store::open(&file(&home)).unwrap();
+    store
+        .upsert(&[record("large", Json::from("x".repeat(5 << 20)))])
+        .unwrap();
+    drop(store);
+    let words = "larger than history keeps";
+    for command in [
+        &["history", "show", "large"][..],
+        &["result", "large"],
+        &["--demo", "result", "large"],
+    ] {
+        let outcome = home.cli(command).expect_code(0);
+        assert_eq!(outcome.stdout, "", "{command:?}");
+        assert!(outcome.stderr.contains(words), "{}", outcome.stderr);
+        let document = home
+            .cli(&[command, &["--json"]].concat())
+            .expect_code(0)
+            .json();
+        assert_eq!(
+            (&document["result"], &document["result_known"]),
+            (&Value::Null, &json!(false))
+        );
+        assert!(
+            document["warnings"].to_string().contains(words),
+            "{document}"
+        );
+    }
+}
+
+#[test]
+fn where_a_call_was_when_it_was_kept_is_not_told_as_now() {
+    let home = home(&[&[
+        "demo.slow.sleep",
+        "5",
+        "--timeout",
+        "300ms",
+        "--task-id",
+        "slow-1",
+    ]]);
+    let shown = home.cli(&["history", "show", "slow-1"]).expect_code(0);
+    assert!(shown.stderr.contains("when last "), "{}", shown.stderr);
+    assert!(!shown.stderr.contains("now:"), "{}", shown.stderr);
+    let document = home
+        .cli(&["history", "show", "slow-1", "--json"])
+        .expect_code(0)
+        .json();
+    assert!(document["diagnosed_at"].is_string(), "{document}");
+}
+
+fn file(home: &Sandbox) -> std::path::PathBuf {
+    home.home().join(".local/share/umbel/history.db")
+}
+
+/// A call that returned this just now.
+fn record(id: &str, value: Json) -> Record {
+    let now = Clock::default().now();
+    let signature = Signature {
+        task: "t".into(),
+        id: id.into(),
+        args: Vec::new(),
+        kwargs: Vec::new(),
+        options: Options::default(),
+    };
+    let mut call = Call::new(signature, std::time::Duration::from_secs(9), now);
+    call.apply(Fact::Publishing, now);
+    call.apply(Fact::Confirmed, now);
+    let result = TaskResult {
+        id: id.into(),
+        state: State::Success,
+        value,
+        exception: None,
+        traceback: None,
+        done_at: None,
+        worker: None,
+        pid: None,
+        retries: None,
+        size: 1,
+        form: Form::Json,
+        opaque: None,
+    };
+    call.apply(Fact::Result(Box::new(result)), now);
+    Record::of(&call, &Scribe::default(), Known::default(), now)
 }
 
 #[test]
@@ -159,8 +350,7 @@ fn a_history_that_cannot_be_read_is_no_empty_one() {
 #[test]
 fn a_call_whose_record_cannot_be_read_is_said_wherever_it_is_wanted() {
     let home = home(&[&ADD, &FAIL]);
-    let file = home.home().join(".local/share/umbel/history.db");
-    let garbled = rusqlite::Connection::open(&file).unwrap();
+    let garbled = rusqlite::Connection::open(file(&home)).unwrap();
     let sql = "UPDATE bodies SET record = 'no JSON' WHERE number = (SELECT number FROM calls WHERE id = 'aaa-1')";
     assert_eq!(garbled.execute(sql, []).unwrap(), 1);
     drop(garbled);

@@ -391,9 +391,9 @@ fn an_export_is_one_document_a_line_or_a_table_without_formulas() {
         Some("-1.50")
     );
     assert_eq!(document.get("total_ms"), Some(&Json::from(5)));
-    assert_eq!(CSV_HEAD.matches(',').count(), 12);
+    assert_eq!(CSV_HEAD.matches(',').count(), 15);
     assert_eq!(
         csv(&kept),
-        "2023-11-14T22:13:20.000Z,id,'=cmd|'/c calc'!A1,ok,default,w1@h,,,5,[],\"{\"\"a\"\":\"\"x,\\\"\"y\\\"\"\\nz\"\"}\",-1.50,\r\n"
+        "2023-11-14T22:13:20.000Z,id,'=cmd|'/c calc'!A1,ok,default,w1@h,,,5,[],\"{\"\"a\"\":\"\"x,\\\"\"y\\\"\"\\nz\"\"}\",-1.50,,{},amqp://localhost:5672/,\r\n"
     );
 }

@@ -4,10 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Answer, Kept, Masked, Place, Point, Record, Waited};
+use super::{Answer, Kept, Masked, Place, Point, Record, Times, Waited};
 use crate::call::document::CallDocument;
 use crate::call::restore::Standing;
-use crate::call::{Call, Timeline, Waiting};
+use crate::call::{Call, CallState, Timeline, Waiting};
 use crate::clock::{Moment, Now};
 use crate::error::{Error, Kind};
 use crate::protocol::{Json, Signature, TaskId, TaskResult};
@@ -96,13 +96,11 @@ impl Record {
         call.acknowledged = self.acknowledged;
         call.retries = self.retries;
         call.custom.clone_from(&self.custom);
-        call.result = self
-            .answer
-            .as_ref()
-            .map(|answer| Arc::new(self.result(answer)));
+        let whole = self.answer.as_ref().filter(|_| self.cut_result().is_none());
+        call.result = whole.map(|answer| Arc::new(self.result(answer)));
         call.source = self.source;
         call.repr.clone_from(&self.repr);
-        call.trouble.clone_from(&self.trouble);
+        call.trouble = self.trouble.clone().or_else(|| self.not_whole());
         call.backend_lost.clone_from(&self.backend_lost);
         call.warnings = self.all_warnings();
         call.resume(Standing {
@@ -119,19 +117,71 @@ impl Record {
         call
     }
 
+    /// The moment when this was known, on this run's clocks.
+    pub fn recorded(&self, now: Now) -> Now {
+        Frame::new(self, now).at(self.times.recorded)
+    }
+
+    /// The same call before anything came of it: its result is asked for anew.
+    #[must_use]
+    pub fn unanswered(&self) -> Self {
+        Self {
+            answer: None,
+            source: None,
+            repr: None,
+            headline: None,
+            trouble: None,
+            late: false,
+            state: CallState::Sent,
+            whereabouts: Some(CallState::Sent),
+            times: Times {
+                done: None,
+                ..self.times
+            },
+            ..self.clone()
+        }
+    }
+
+    /// The call with its whole result, which was too large to be kept.
+    pub fn completed(&self, result: Json, now: Now) -> Call {
+        let mut whole = self.clone();
+        if let Some(answer) = &mut whole.answer {
+            answer.value = Kept::Whole(result);
+        }
+        whole.to_call(now)
+    }
+
     /// The document `umbel.call/1` as one line of strict JSON. A result that is too large to keep is `null`, which a warning says.
     pub fn to_line(&self, now: Now) -> String {
-        let mut call = self.to_call(now);
-        if let (Some(result), Some(true)) = (&mut call.result, self.answer.as_ref().map(is_cut)) {
-            Arc::make_mut(result).value = Json::Null;
-        }
-        // Texts, numbers and lists always have a way to be written.
-        let mut document = CallDocument::new(&call, false, now).kept(self.diagnosis.as_ref());
+        let call = self.to_call(now);
+        let mut document = CallDocument::new(&call, false, now)
+            .kept(self.diagnosis.as_ref(), self.times.recorded.wall)
+            .between(&self.origin.broker, self.origin.backend.clone())
+            .profiled(self.origin.profile.as_deref());
         // While it was under way no time was over yet.
         if call.state().is_waiting() && call.trouble.is_none() && call.backend_lost.is_none() {
             document.error = None;
         }
+        // Texts, numbers and lists always have a way to be written.
         serde_json::to_string(&document).unwrap_or_default()
+    }
+
+    /// The size of what it returned and the beginning as Python writes it, if it was too large to be kept whole.
+    pub fn cut_result(&self) -> Option<(usize, &str)> {
+        let returned = matches!(self.state, CallState::Ok | CallState::LateOk);
+        match &self.answer.as_ref().filter(|_| returned)?.value {
+            Kept::Cut { bytes, beginning } => Some((*bytes, beginning)),
+            Kept::Whole(_) => None,
+        }
+    }
+
+    /// It returned, but what it returned cannot be read here.
+    fn not_whole(&self) -> Option<Error> {
+        let (bytes, _) = self.cut_result()?;
+        let size = human::bytes(bytes);
+        let what = format!("its result is {size}, larger than history keeps");
+        let hint = format!("umbel result {} asks the result backend for it", self.id());
+        Some(Error::new(Kind::BackendUnreachable, what).hint(hint))
     }
 
     fn result(&self, answer: &Answer) -> TaskResult {
@@ -140,7 +190,8 @@ impl Record {
             state: answer.state.clone(),
             value: match &answer.value {
                 Kept::Whole(value) => value.clone(),
-                Kept::Cut { beginning, .. } => Json::Text(beginning.clone()),
+                // What is left of it is no value.
+                Kept::Cut { .. } => Json::Null,
             },
             exception: answer.exception.clone(),
             traceback: answer.traceback.clone(),
@@ -156,31 +207,19 @@ impl Record {
 
     /// What was warned of, and what history itself does not have.
     fn all_warnings(&self) -> Vec<String> {
-        let result = self.answer.as_ref().and_then(|answer| match &answer.value {
-            Kept::Cut { bytes, .. } => Some(format!(
-                "the result is {}, larger than history keeps: only its beginning is here, as text",
-                human::bytes(*bytes)
-            )),
-            Kept::Whole(_) => None,
-        });
         let arguments = self.arguments_cut.map(|bytes| {
             format!(
                 "the arguments are {}, larger than history keeps",
                 human::bytes(bytes)
             )
         });
-        let own = result.into_iter().chain(arguments);
         let said = |warning: &String| !self.warnings.contains(warning);
         self.warnings
             .iter()
             .cloned()
-            .chain(own.filter(said))
+            .chain(arguments.filter(said))
             .collect()
     }
-}
-
-fn is_cut(answer: &Answer) -> bool {
-    matches!(answer.value, Kept::Cut { .. })
 }
 
 /// Where a call of the past lies on this run's monotonic clock.

@@ -388,9 +388,21 @@ fn a_result_that_is_too_large_is_kept_as_its_size_and_its_beginning() {
     };
     assert!(*bytes > LARGEST_VALUE && beginning.starts_with("'xxx") && beginning.len() < 3_000);
     let again = record.to_call(now(9));
-    assert!(again.warnings[0].contains("4.2 MB"), "{:?}", again.warnings);
+    assert_eq!((again.state(), again.value()), (CallState::Ok, None));
+    let why = again.unreadable().unwrap();
+    assert!(why.message.contains("4.2 MB"), "{why}");
     let line = record.to_line(now(9));
-    assert!(line.contains("\"result\":null") && line.contains("larger than history keeps"));
+    for said in [
+        "\"result\":null",
+        "\"result_known\":false",
+        "larger than history keeps",
+    ] {
+        assert!(line.contains(said), "{line}");
+    }
+    let whole = record.completed(Json::from(5), now(9));
+    assert_eq!(whole.value(), Some(&Json::from(5)));
+    assert_eq!(whole.warnings, [""; 0]);
+    assert!(!record.unanswered().pick_up(now(9)).state().is_final());
 }
 
 #[test]
