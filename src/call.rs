@@ -27,6 +27,7 @@ pub mod document;
 mod ending;
 mod evidence;
 pub mod fact;
+pub mod heft;
 mod merge;
 mod patience;
 pub mod preflight;

@@ -4,6 +4,8 @@
 
 #[path = "history/fleeting.rs"]
 mod fleeting;
+#[path = "history/memory.rs"]
+mod memory;
 #[path = "history/secrecy.rs"]
 mod secrecy;
 #[path = "history/speed.rs"]

@@ -473,6 +473,8 @@ fn nameless(id: TaskId) -> Signature {
 mod tests {
     use super::*;
     use crate::call::Waiting;
+    use crate::protocol::payload::Form;
+    use crate::protocol::{Json, State, TaskResult};
 
     const UNTIL: Patience = Patience::Until(Duration::from_mins(1));
 
@@ -527,5 +529,52 @@ mod tests {
         );
         followed.tick(UNTIL, at(60));
         assert_eq!(followed.spent, Some(at(60)));
+    }
+
+    #[test]
+    fn a_result_that_was_too_large_to_keep_is_asked_for_and_else_not_known() {
+        let mut call = Call::new(nameless("a".into()), Duration::from_secs(10), at(0));
+        call.apply(Fact::Publishing, at(0));
+        call.apply(Fact::Confirmed, at(0));
+        let large = || {
+            Fact::Result(Box::new(TaskResult {
+                id: "a".into(),
+                state: State::Success,
+                value: Json::from("x".repeat(5 << 20)),
+                exception: None,
+                traceback: None,
+                done_at: None,
+                worker: None,
+                pid: None,
+                retries: None,
+                size: 5 << 20,
+                form: Form::Json,
+                opaque: None,
+            }))
+        };
+        call.apply(large(), at(2));
+        let record = Record::of(&call, &Scribe::default(), Known::default(), at(2));
+        let told = [Some(Box::new(record.clone()))];
+        let output = Output::detect(crate::commands::output::Form::Json);
+        assert_eq!(from_history(output, &told, at(9)), None, "it is asked for");
+        let asked = || {
+            let record = Some(Box::new(record.clone()));
+            let mut followed = Followed::new("a".into(), record, at(9));
+            followed.begin(Patience::Now, at(9));
+            assert!(!followed.over(Patience::Now, &Around::default(), at(9)));
+            followed
+        };
+        let mut had = asked();
+        had.hear(large(), at(10));
+        had.settle(at(10));
+        assert!(had.call.value().is_some());
+        let total = had.call.timeline.total();
+        assert_eq!(total, Some(Duration::from_secs(2)), "it ended when it did");
+        let mut gone = asked();
+        gone.hear(Fact::NotStored, at(10));
+        assert!(gone.over(Patience::Now, &Around::default(), at(11)));
+        gone.settle(at(11));
+        assert_eq!((gone.call.value(), gone.exit()), (None, 0));
+        assert!(had.learned(at(12)).is_none() && gone.learned(at(12)).is_none());
     }
 }

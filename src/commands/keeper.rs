@@ -91,11 +91,15 @@ impl Keeper {
 
 /// History, its troubles told as warnings.
 pub fn open(place: Place, rules: &Rules, output: Output) -> Handle {
-    history::open(Settings::new(place).by(rules), move |notice| {
-        if let Notice::InMemory(error) = notice {
-            output.warnings(&[error.message]);
-        }
+    history::open(Settings::new(place).by(rules), move |notice| match notice {
+        Notice::InMemory(error) => output.warnings(&[error.message]),
+        Notice::Slimmed(calls) => output.warnings(&[calls_slimmed(calls)]),
+        Notice::OnDisk(_) | Notice::Changed => {}
     })
+}
+
+fn calls_slimmed(calls: usize) -> String {
+    format!("history: memory is full, {calls} calls are kept there without their large values")
 }
 
 /// Where a call of `task` is kept: in history where a person called, not where a script did; never where that was not wanted. The calls

@@ -26,6 +26,8 @@ pub enum Notice {
     InMemory(Error),
     /// The disk is back, and holds all of them.
     OnDisk(PathBuf),
+    /// There was too much in memory: the values of so many calls that had ended are gone, the oldest.
+    Slimmed(usize),
     /// Another program wrote into the file, or another file has its name. Only said by [`open_watching`].
     Changed,
 }

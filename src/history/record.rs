@@ -5,6 +5,7 @@
 pub(super) mod codec;
 mod fields;
 mod give;
+mod lighten;
 mod take;
 #[cfg(test)]
 pub(super) mod tests;

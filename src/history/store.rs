@@ -7,6 +7,7 @@ mod query;
 mod read;
 pub mod repair;
 mod schema;
+mod slim;
 pub mod trouble;
 mod write;
 

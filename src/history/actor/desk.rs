@@ -1,6 +1,6 @@
 //! The database, or memory in its place: history goes on whatever the disk does, and what the disk still has to get is remembered.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -19,6 +19,15 @@ const BATCH: usize = 200;
 /// Calls, and bytes of them, that are taken into memory when the disk fails.
 const TAKEN_ALONG: (usize, usize) = (1_000, 16 << 20);
 
+/// Bytes that calls in memory may take up, on either side.
+const MEMORY: usize = 32 << 20;
+
+/// Bytes after which it is looked whether that is too much.
+const WEIGHED: usize = MEMORY / 8;
+
+/// Records of a debt that are paid in one go.
+const PAID: usize = 20;
+
 /// After so many writes too old calls are looked for.
 const PRUNE_EVERY: usize = 500;
 
@@ -32,6 +41,8 @@ pub(super) struct Desk {
     /// Writes since too old calls were looked for.
     written: usize,
     watch: Option<Watch>,
+    /// Bytes that went into memory since it was looked how much is there.
+    unweighed: usize,
 }
 
 /// How other programs' writes are noticed.
@@ -45,7 +56,8 @@ struct Watch {
 /// What a disk that failed has to get when it is back.
 struct Debt {
     path: PathBuf,
-    records: HashMap<Key, Record>,
+    /// Calls that lie in memory meanwhile.
+    owed: HashSet<Key>,
     forgotten: Vec<(TaskId, Timestamp)>,
     retry_at: Moment,
     /// The file that is broken: not to be tried again until another has its name.
@@ -78,6 +90,7 @@ impl Desk {
             debt: None,
             written: PRUNE_EVERY,
             watch: None,
+            unweighed: 0,
         };
         if let Some(trouble) = trouble {
             desk.owe(&trouble);
@@ -99,6 +112,7 @@ impl Desk {
     /// Writes records; where the disk fails, into memory. What must not go to disk goes no further than here.
     pub(super) fn write(&mut self, records: &[Record]) {
         self.follow();
+        self.unweighed += records.iter().map(Record::heft).sum::<usize>();
         let records = &*self.fleeting.sift(records, &self.store);
         for batch in records.chunks(BATCH) {
             self.written += batch.len();
@@ -108,9 +122,26 @@ impl Desk {
                 let _ = self.store.upsert(batch);
             }
             if let Some(debt) = &mut self.debt {
-                let owed = batch.iter().map(|record| (record.key(), record.clone()));
-                debt.records.extend(owed);
+                debt.owed.extend(batch.iter().map(Record::key));
             }
+        }
+        self.slim();
+    }
+
+    /// Memory is not the disk: when there is too much in it, the oldest calls lose their values, which is said.
+    fn slim(&mut self) {
+        if self.unweighed < WEIGHED {
+            return;
+        }
+        self.unweighed = 0;
+        let own = match self.store.path() {
+            Some(_) => Ok(0),
+            None => self.store.slim(MEMORY),
+        };
+        // Memory has no reason to fail.
+        let slimmed = own.unwrap_or(0) + self.fleeting.slim(MEMORY).unwrap_or(0);
+        if slimmed > 0 {
+            (self.tell)(Notice::Slimmed(slimmed));
         }
     }
 
@@ -243,7 +274,7 @@ impl Desk {
             return self.fleeting.forget(id, now).map(drop);
         }
         if let Some(debt) = &mut self.debt {
-            debt.records.retain(|(owed, _), _| owed != id);
+            debt.owed.retain(|(owed, _)| owed != id);
             debt.forgotten.push((id.clone(), now));
         }
         self.store.erase(id, now)
@@ -255,7 +286,7 @@ impl Desk {
         }
         if let Some(debt) = &mut self.debt {
             debt.forgotten.retain(|(id, _)| id != record.id());
-            debt.records.insert(record.key(), record.clone());
+            debt.owed.insert(record.key());
         }
         self.store.recollect(record)
     }
@@ -310,7 +341,7 @@ impl Desk {
     pub(super) fn end(mut self) -> usize {
         self.pay();
         self.store.wipe();
-        self.debt.map_or(0, |debt| debt.records.len())
+        self.debt.map_or(0, |debt| debt.owed.len())
     }
 
     fn prune(&mut self) {
@@ -345,7 +376,7 @@ impl Desk {
         if trouble.cause.passes() {
             self.debt = Some(Debt {
                 path: trouble.path.clone(),
-                records: HashMap::new(),
+                owed: HashSet::new(),
                 forgotten: Vec::new(),
                 retry_at: self.retry_at(),
                 broken: Identity::of(&trouble.path).filter(|_| trouble.cause == Cause::Broken),
@@ -368,7 +399,7 @@ impl Desk {
         if debt.broken.is_some() && debt.broken == Identity::of(&debt.path) {
             return;
         }
-        if let Ok(store) = debt.pay() {
+        if let Ok(store) = debt.pay(&self.store) {
             (self.tell)(Notice::OnDisk(debt.path.clone()));
             self.store = store;
             self.debt = None;
@@ -377,11 +408,14 @@ impl Desk {
 }
 
 impl Debt {
-    fn pay(&self) -> Result<Store, Trouble> {
+    fn pay(&self, memory: &Store) -> Result<Store, Trouble> {
         let mut store = Store::open(&self.path)?;
-        let records: Vec<Record> = self.records.values().cloned().collect();
-        for batch in records.chunks(BATCH) {
-            store.upsert(batch)?;
+        let owed: Vec<&Key> = self.owed.iter().collect();
+        for batch in owed.chunks(PAID) {
+            let records = batch.iter().map(|key| memory.call(key));
+            let records: Vec<Option<Record>> = records.collect::<Result<_, _>>()?;
+            let records: Vec<Record> = records.into_iter().flatten().collect();
+            store.upsert(&records)?;
         }
         for (id, at) in &self.forgotten {
             store.forget(id, *at)?;

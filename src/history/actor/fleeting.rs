@@ -154,6 +154,12 @@ impl Fleeting {
         }
     }
 
+    /// As [`Store::slim`].
+    pub(super) fn slim(&mut self, bytes: usize) -> Result<usize, Trouble> {
+        let store = self.store.as_mut();
+        store.map_or(Ok(0), |store| store.slim(bytes))
+    }
+
     /// As [`Store::prune`].
     pub(super) fn prune(&mut self, keep: Keep, now: Timestamp) -> Result<usize, Trouble> {
         let store = self.store.as_mut();

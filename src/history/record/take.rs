@@ -72,7 +72,7 @@ impl Record {
             custom: call
                 .custom
                 .as_ref()
-                .map(|(word, meta)| (word.clone(), small(meta))),
+                .map(|(word, meta)| (word.clone(), small(meta, META))),
             answer: call.result.as_deref().map(answer),
             source: call.source,
             repr: call
@@ -86,7 +86,7 @@ impl Record {
             }),
             backend_lost: call.backend_lost.clone(),
             warnings: call.warnings.iter().take(WARNINGS).cloned().collect(),
-            diagnosis: known.diagnosis.map(small),
+            diagnosis: known.diagnosis.map(|found| small(found, META)),
         };
         let (masked, needles) = scribe.secrets.mask(&mut record.signature, known.parameters);
         if arguments_cut.is_some() {
@@ -196,7 +196,10 @@ fn answer(result: &TaskResult) -> Answer {
         state: result.state.clone(),
         value,
         exception,
-        traceback: result.traceback.as_deref().map(without_middle),
+        traceback: result
+            .traceback
+            .as_deref()
+            .map(|text| without_middle(text, TRACEBACK)),
         done_at: result.done_at,
         worker: result.worker.clone(),
         pid: result.pid,
@@ -217,8 +220,8 @@ fn kept(value: &Json) -> Kept {
     }
 }
 
-fn small(value: &Json) -> Json {
-    if weight(value) <= META {
+pub(super) fn small(value: &Json, most: usize) -> Json {
+    if weight(value) <= most {
         value.clone()
     } else {
         Json::Text(python::repr_within(value, BEGINNING))
@@ -226,7 +229,7 @@ fn small(value: &Json) -> Json {
 }
 
 /// About the bytes of a value as JSON, without writing it.
-fn weight(value: &Json) -> usize {
+pub(super) fn weight(value: &Json) -> usize {
     match value {
         Json::Null | Json::Bool(_) => 5,
         Json::Number(text) => text.len(),
@@ -240,8 +243,7 @@ fn weight(value: &Json) -> usize {
 }
 
 /// A traceback tells most at its end and where it began.
-fn without_middle(text: &str) -> String {
-    let (head, tail) = TRACEBACK;
+pub(super) fn without_middle(text: &str, (head, tail): (usize, usize)) -> String {
     if text.len() <= head + tail {
         return text.to_owned();
     }

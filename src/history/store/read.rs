@@ -11,7 +11,7 @@ use super::{Record, Store, Trouble};
 use crate::call::diagnosis::Usual;
 use crate::clock::Timestamp;
 use crate::history::filter::{COUNTED, Count, Cursor, Filter, Found, LONGEST_PAGE, Row};
-use crate::history::record::{Unreadable, codec};
+use crate::history::record::{Key, Unreadable, codec};
 use crate::protocol::{QueueName, TaskId, TaskName};
 
 /// So many earlier calls are looked at for what is usual, the newest.
@@ -197,6 +197,16 @@ impl Store {
         let values = params![record.id().as_str(), base(record.times.created), PLACES];
         let found = self.connection.prepare_cached(sql);
         found.is_ok_and(|mut found| found.exists(values).unwrap_or(false))
+    }
+
+    /// This very call.
+    pub(in crate::history) fn call(&self, (id, created): &Key) -> Result<Option<Record>, Trouble> {
+        let sql = format!("{BODY} WHERE c.id = ?1 AND c.number >= ?2 AND c.number < ?2 + ?3");
+        let values = params![id.as_str(), base(*created), PLACES];
+        let found = self.connection.query_row(&sql, values, body);
+        let found = found.optional().map_err(Reason::from);
+        let read = |body: Body| body.record().map_err(Reason::from);
+        self.told(found.and_then(|body| body.map(read).transpose()))
     }
 
     /// Whether the call of this id was forgotten a short time ago.

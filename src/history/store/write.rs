@@ -233,7 +233,11 @@ fn put_call(
     Ok(())
 }
 
-fn put_body(transaction: &Transaction<'_>, number: i64, record: &Record) -> Result<(), Reason> {
+pub(super) fn put_body(
+    transaction: &Transaction<'_>,
+    number: i64,
+    record: &Record,
+) -> Result<(), Reason> {
     let put = "INSERT OR REPLACE INTO bodies (number, title, brief, record, result)
         VALUES (?1, ?2, ?3, ?4, ?5)";
     let (document, result) = codec::write(record);
@@ -245,7 +249,11 @@ fn put_body(transaction: &Transaction<'_>, number: i64, record: &Record) -> Resu
 }
 
 /// The index is the dearest part of a write: it is left alone where nothing changed.
-fn put_words(transaction: &Transaction<'_>, number: i64, text: &str) -> Result<(), Reason> {
+pub(super) fn put_words(
+    transaction: &Transaction<'_>,
+    number: i64,
+    text: &str,
+) -> Result<(), Reason> {
     let put = "INSERT INTO words (number, text) VALUES (?1, ?2)
         ON CONFLICT (number) DO UPDATE SET text = excluded.text WHERE text <> excluded.text";
     transaction

@@ -1,12 +1,19 @@
-//! The calls of this run, in the order in which they were made, found by id. Forgets none; knows no focus and no look.
+//! The calls of this run, in the order in which they were made, found by id. Forgets none that has not ended, and ended ones only when
+//! they are too many or too large to be held: those are in history. Knows no focus and no look.
 
 use std::collections::HashMap;
 
-use crate::call::Call;
+use crate::call::{Call, CallState};
 use crate::history::Record;
 use crate::protocol::{NodeName, TaskId};
 
-/// All calls made since the program started.
+/// Bytes that ended calls may take up.
+const ROOM: usize = 24 << 20;
+
+/// Ended calls that are held at most.
+const MOST: usize = 2_000;
+
+/// The calls made since the program started, without the oldest of those that ended where they were too much.
 #[derive(Debug, Default)]
 pub struct Calls {
     list: Vec<Call>,
@@ -17,6 +24,9 @@ pub struct Calls {
     visitor: Option<(Call, Record)>,
     /// What was written of calls that an earlier run made and this one listens for.
     adopted: HashMap<TaskId, Record>,
+    /// About the bytes of each call that has ended, and of all of them.
+    hefts: HashMap<TaskId, usize>,
+    heft: usize,
 }
 
 impl Calls {
@@ -96,6 +106,43 @@ impl Calls {
         std::mem::take(&mut self.changed)
     }
 
+    /// Lets the oldest ended calls go when there are too many or too large ones, but none that `stays`. `changed` are the calls that may
+    /// have ended since this was asked last; all of them are in history.
+    pub fn shed(&mut self, changed: &[TaskId], stays: impl Fn(&TaskId) -> bool) {
+        for id in changed {
+            // A revoked task may run after all.
+            let over = |call: &&Call| call.state().is_final() && call.state() != CallState::Revoked;
+            let own = self.places.get(id).and_then(|place| self.list.get(*place));
+            let new = own.filter(over).map_or(0, Call::heft);
+            let old = self.hefts.insert(id.clone(), new).unwrap_or(0);
+            self.heft = self.heft + new - old;
+            if new == 0 {
+                self.hefts.remove(id);
+            }
+        }
+        if self.heft <= ROOM && self.hefts.len() <= MOST {
+            return;
+        }
+        // Not one by one: the places of all others change.
+        let (room, most) = (ROOM / 4 * 3, MOST / 4 * 3);
+        let (hefts, heft) = (&mut self.hefts, &mut self.heft);
+        self.list.retain(|call| {
+            if (*heft <= room && hefts.len() <= most) || stays(call.id()) {
+                return true;
+            }
+            let Some(freed) = hefts.remove(call.id()) else {
+                return true;
+            };
+            *heft -= freed;
+            self.adopted.remove(call.id());
+            false
+        });
+        let places = self.list.iter().enumerate();
+        self.places = places
+            .map(|(place, call)| (call.id().clone(), place))
+            .collect();
+    }
+
     /// All, newest first: as History shows them.
     pub fn newest_first(&self) -> impl DoubleEndedIterator<Item = &Call> + ExactSizeIterator {
         self.list.iter().rev()
@@ -106,7 +153,7 @@ impl Calls {
         self.list.iter_mut()
     }
 
-    /// How many were made.
+    /// How many are held.
     pub fn len(&self) -> usize {
         self.list.len()
     }
@@ -146,5 +193,85 @@ impl Calls {
     /// The call in a row of [`Calls::newest_first`].
     pub fn at_row(&self, row: usize) -> Option<&Call> {
         self.newest_first().nth(row)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::call::Fact;
+    use crate::clock::Now;
+    use crate::protocol::payload::Form;
+    use crate::protocol::{Json, Options, Signature, State, TaskResult};
+    use std::time::Duration;
+
+    fn call(number: usize, result: Option<usize>) -> Call {
+        let now = Now::fixed(Duration::from_secs(1_000));
+        let id = TaskId(format!("id-{number}"));
+        let signature = Signature {
+            task: "t".into(),
+            id: id.clone(),
+            args: Vec::new(),
+            kwargs: Vec::new(),
+            options: Options::default(),
+        };
+        let mut call = Call::new(signature, Duration::from_secs(10), now);
+        call.apply(Fact::Publishing, now);
+        call.apply(Fact::Confirmed, now);
+        if let Some(bytes) = result {
+            let result = TaskResult {
+                id,
+                state: State::Success,
+                value: Json::from("x".repeat(bytes)),
+                exception: None,
+                traceback: None,
+                done_at: None,
+                worker: None,
+                pid: None,
+                retries: None,
+                size: bytes,
+                form: Form::Json,
+                opaque: None,
+            };
+            call.apply(Fact::Result(Box::new(result)), now);
+        }
+        call
+    }
+
+    fn held(calls: &Calls) -> usize {
+        calls.list.iter().map(Call::heft).sum()
+    }
+
+    #[test]
+    fn the_oldest_calls_that_ended_go_when_their_results_are_too_much_and_no_open_one_does() {
+        let mut calls = Calls::default();
+        calls.push(call(0, None));
+        for number in 1..=60 {
+            calls.push(call(number, Some(1 << 20)));
+            let changed = calls.take_changed();
+            calls.shed(&changed, |id| id.as_str() == "id-1");
+            assert!(held(&calls) <= ROOM + (2 << 20), "{}", held(&calls));
+            for place in 0..calls.len() {
+                let id = calls.list[place].id();
+                assert_eq!(calls.get(id).map(Call::id), Some(id));
+            }
+        }
+        let there = |number: usize| calls.get(&TaskId(format!("id-{number}"))).is_some();
+        assert!(there(0), "it has not ended");
+        assert!(there(1), "it is looked at");
+        assert!(there(60) && !there(2));
+    }
+
+    #[test]
+    fn no_more_than_so_many_small_ones_stay() {
+        let mut calls = Calls::default();
+        for number in 0..MOST + 10 {
+            calls.push(call(number, Some(1)));
+        }
+        let changed = calls.take_changed();
+        calls.shed(&changed, |_| false);
+        assert_eq!(calls.len(), MOST / 4 * 3);
+        calls.shed(&changed, |_| false);
+        assert_eq!(calls.len(), MOST / 4 * 3);
     }
 }

@@ -116,6 +116,11 @@ fn said(state: &mut State, notice: Notice, now: Now) -> Outcome {
             state.shared.keeping = Keeping::Disk;
             state.history.stale();
         }
+        Notice::Slimmed(calls) => {
+            let text =
+                format!("history in memory is full: the oldest calls lost their values ({calls})");
+            state.notices.done(text, now);
+        }
         Notice::Changed => return others_wrote(state),
     }
     refresh(state);
@@ -311,6 +316,10 @@ pub fn keep(state: &mut State, now: Now) -> Vec<Effect> {
         .map(|record| Effect::History(Wish::Save(Box::new(record))));
     let saves: Vec<Effect> = saves.collect();
     let effects: Vec<Effect> = saves.into_iter().chain(wishes).collect();
+    // What was handed to history is read back from there.
+    let shown = state.result.shown_id().cloned();
+    let looked_at = |id: &TaskId| shown.as_ref() == Some(id);
+    state.shared.calls.shed(&changed, looked_at);
     if !changed.is_empty() {
         state.history.stale();
     }
