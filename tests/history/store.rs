@@ -215,7 +215,7 @@ fn an_id_that_is_used_again_has_two_calls_and_the_last_is_meant_by_it() {
         store.forget(&"id".into(), wall(2_000)).unwrap(),
         Some(second.clone())
     );
-    assert_eq!(store.upsert(&[second.clone()]).unwrap(), 0);
+    assert_eq!(store.upsert(std::slice::from_ref(&second)).unwrap(), 0);
     assert_eq!(store.count(&Filter::default()).unwrap().calls, 0);
     let third = returned("id", "t", "{}", 2_001, 2, "3");
     assert_eq!(store.upsert(std::slice::from_ref(&third)).unwrap(), 1);

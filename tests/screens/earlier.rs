@@ -7,7 +7,7 @@ use umbel::backend::Results;
 use umbel::call::{Call, CallState};
 use umbel::client::{Command, Event};
 use umbel::error::{Error, Kind};
-use umbel::history::record::Waited;
+use umbel::history::record::{Unreadable, Waited};
 use umbel::history::store::Store;
 use umbel::history::{Filter, Found, Notice, Record};
 use umbel::protocol::result::State as TaskState;
@@ -431,4 +431,16 @@ fn what_is_fetched_of_an_earlier_run_did_not_happen_just_now() {
     });
     let times = &saved.expect("it was not written down").times;
     assert_eq!((times.started, times.done), (None, None));
+}
+
+#[test]
+fn a_record_that_cannot_be_read_is_said_when_it_is_opened() {
+    let (mut stage, _store) = listed(80, 24);
+    let found = Found::Unreadable("c7a31f09".into(), Unreadable("state"));
+    tell(&mut stage, Told::Got(found, Purpose::Show));
+    let screen = stage.screen();
+    assert!(
+        screen.contains("its record has no readable state"),
+        "{screen}"
+    );
 }

@@ -310,3 +310,34 @@ fn a_screen_that_is_ended_from_outside_leaves_its_calls_to_the_next_one() {
         CallState::Detached
     );
 }
+
+#[test]
+fn results_of_many_calls_are_held_by_history_and_read_back_when_one_is_opened() {
+    let mut stage = stage(80, 24);
+    let mut store = Store::memory().expect("a store in memory");
+    let large = format!("\"{}\"", "x".repeat(1 << 20));
+    for number in 0..40 {
+        let (call, _) = call(number, &[], stage.now, Duration::ZERO);
+        let id = call.id().clone();
+        stage.state.shared.calls.push(call);
+        stage.fact_of(&id, result(&id, TaskState::Success, &large));
+        stage.pass(Duration::from_millis(10));
+        answer(&mut stage, &store);
+        for effect in std::mem::take(&mut stage.effects) {
+            if let Effect::History(Wish::Save(record)) = effect {
+                store.upsert(&[*record]).expect("it is kept");
+            }
+        }
+    }
+    let held = stage.state.shared.calls.newest_first().map(Call::heft);
+    assert!(held.sum::<usize>() <= 26 << 20);
+    assert_eq!(store.count(&Filter::default()).unwrap().calls, 40);
+    stage.keys("4");
+    stage.pass(Duration::from_secs(2));
+    answer(&mut stage, &store);
+    stage.keys("G Enter");
+    let first = TaskId("00000000-0000-4000-8000-00000000000a".to_owned());
+    let opens =
+        |effect: &Effect| matches!(effect, Effect::History(Wish::Get(id, _)) if *id == first);
+    assert!(stage.effects.iter().any(opens), "{:?}", stage.effects);
+}
