@@ -67,7 +67,7 @@ fn obey(words: impl IntoIterator<Item = OsString>) -> u8 {
     }
     let cli = match Cli::try_parse_from(&words) {
         Ok(cli) => cli,
-        Err(error) => return usage::usage(&error, &words),
+        Err(error) => return usage::usage(error, &words),
     };
     let output = Output {
         lines: cli.global.jsonl,

@@ -1,6 +1,7 @@
 //! The ITEM grammar (ux.md 3.2): how one word of the command line, or one row of the form, becomes an argument.
 //!
-//! The meaning depends on the text alone, never on a signature. Reads no file: `=@file` is returned as a [`Source`].
+//! The meaning depends on the text alone, never on a signature. Reads no file: `=@file` is returned as a [`Source`]. What is wrong is
+//! told by its place and never repeats a value, which may be a secret.
 
 use std::str::FromStr;
 
@@ -83,50 +84,70 @@ pub fn parse_named(text: &str, is_name: fn(&str) -> bool) -> Result<Parsed> {
         name: None,
         source: Source::Auto(text.to_owned()),
     };
-    let Some((head, tail)) = text.split_once('=') else {
+    let Some(Head { name, kind, tail }) = Head::of(text, is_name) else {
         return Ok(auto());
     };
-    let (name, kind) = match head.split_once(':') {
-        Some((name, kind)) => (name, Some(kind)),
-        None => (head, None),
-    };
-    let named = is_name(name);
-    let positional = name.is_empty() && kind.is_some();
-    if !(named || positional) {
-        return Ok(auto());
-    }
-    let name = named.then(|| name.to_owned());
     let source = match kind {
         None => file(tail, Source::TextFile).unwrap_or_else(|| Source::Auto(tail.to_owned())),
         Some("") => file(tail, Source::JsonFile).unwrap_or_else(|| Source::Json(tail.to_owned())),
-        Some(kind) if kind.chars().all(|letter| letter.is_ascii_alphabetic()) => {
-            Source::Typed(type_of(kind, text)?, tail.to_owned())
-        }
-        Some(_) => return Ok(auto()),
+        Some(kind) => Source::Typed(type_of(name, kind)?, tail.to_owned()),
     };
+    let name = name.map(str::to_owned);
     Ok(Parsed { name, source })
+}
+
+/// What stands before an ITEM's value, and the value's text. It is the same whether the ITEM means something or not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Head<'a> {
+    /// Keyword; `None` = positional.
+    pub name: Option<&'a str>,
+    /// What follows the colon, known or not; empty: JSON.
+    pub kind: Option<&'a str>,
+    /// The text of the value.
+    pub tail: &'a str,
+}
+
+impl<'a> Head<'a> {
+    /// Splits an ITEM; `None`: all of it is the text of a positional value. `is_name` tells what a name is.
+    pub fn of(text: &'a str, is_name: fn(&str) -> bool) -> Option<Self> {
+        let (head, tail) = text.split_once('=')?;
+        let (name, kind) = match head.split_once(':') {
+            Some((name, kind)) => (name, Some(kind)),
+            None => (head, None),
+        };
+        let named = is_name(name);
+        let positional = name.is_empty() && kind.is_some();
+        let word = kind.is_none_or(|kind| kind.chars().all(|it| it.is_ascii_alphabetic()));
+        let name = named.then_some(name);
+        ((named || positional) && word).then_some(Self { name, kind, tail })
+    }
+
+    /// What stands before the value in the ITEM that this is of: `name:type=`.
+    pub fn before(self, item: &'a str) -> &'a str {
+        &item[..item.len() - self.tail.len()]
+    }
 }
 
 fn file(tail: &str, source: fn(String) -> Source) -> Option<Source> {
     tail.strip_prefix('@').map(|path| source(path.to_owned()))
 }
 
-fn type_of(word: &str, item: &str) -> Result<Type> {
+fn type_of(name: Option<&str>, word: &str) -> Result<Type> {
     Type::from_str(word).map_err(|_| {
         let known = "int float bool str json null decimal datetime date time uuid bytes";
-        Error::new(Kind::Usage, format!("{item:?}: there is no type {word:?}")).hint(format!(
-            "types are: {known}; to pass the text itself: :str={item}"
-        ))
+        let head = format!("{}:{word}=", name.unwrap_or_default());
+        let hint = format!("types are: {known}; to pass the text itself: :str={head}...");
+        Error::new(Kind::Usage, format!("{head}: there is no type {word:?}")).hint(hint)
     })
 }
 
 /// One row of the form: as [`parse`] and [`Source::value`], without files.
 pub fn parse_item(text: &str) -> Result<Item> {
     let Parsed { name, source } = parse(text)?;
-    if let Source::TextFile(path) | Source::JsonFile(path) = &source {
+    if let Source::TextFile(_) | Source::JsonFile(_) = &source {
         let error = Error::new(
             Kind::InvalidArguments,
-            format!("the form reads no files (@{path})"),
+            format!("{}the form reads no files (=@)", label(name.as_deref())),
         );
         return Err(error.hint("paste the text, or use `umbel call` on the command line"));
     }
@@ -141,17 +162,21 @@ pub fn parse_item(text: &str) -> Result<Item> {
 impl Source {
     /// The value, and a doubt about it. A file is an error here: read it first and make it [`Source::Typed`] or [`Source::Json`].
     pub fn value(&self, name: Option<&str>) -> Result<(Json, Option<String>)> {
-        let label = name.map_or_else(String::new, |name| format!("{name}: "));
+        let label = label(name);
         match self {
             Self::Auto(text) => Ok(auto(text, &label)),
             Self::Json(text) => Ok((json(text, &label)?, None)),
             Self::Typed(kind, text) => Ok((kind.value(text, &label)?, None)),
-            Self::TextFile(path) | Self::JsonFile(path) => Err(Error::new(
+            Self::TextFile(_) | Self::JsonFile(_) => Err(Error::new(
                 Kind::Internal,
-                format!("{label}{path} was not read"),
+                format!("{label}its file was not read"),
             )),
         }
     }
+}
+
+fn label(name: Option<&str>) -> String {
+    name.map_or_else(String::new, |name| format!("{name}: "))
 }
 
 fn auto(text: &str, label: &str) -> (Json, Option<String>) {
@@ -180,7 +205,7 @@ fn json(text: &str, label: &str) -> Result<Json> {
         };
         Error::new(
             Kind::InvalidArguments,
-            format!("{label}not valid JSON: {error}"),
+            format!("{label}not valid JSON: {}", error.discreet()),
         )
         .hint(hint)
     })
@@ -189,10 +214,8 @@ fn json(text: &str, label: &str) -> Result<Json> {
 impl Type {
     fn value(self, text: &str, label: &str) -> Result<Json> {
         let wrong = |expected: &str| {
-            Error::new(
-                Kind::InvalidArguments,
-                format!("{label}{text:?} is not {expected}"),
-            )
+            let message = format!("{label}its text is not {expected}");
+            Error::new(Kind::InvalidArguments, message)
         };
         match self {
             Self::Int => {
@@ -223,10 +246,8 @@ impl Type {
 
     fn typed(self, kind: typed::Kind, text: &str, label: &str) -> Result<Json> {
         typed::build(kind, text).map_err(|reason| {
-            Error::new(
-                Kind::InvalidArguments,
-                format!("{label}{text:?} is not a {self}: {reason}"),
-            )
+            let message = format!("{label}its text is not a {self}");
+            Error::new(Kind::InvalidArguments, message).hint(reason)
         })
     }
 }
@@ -298,6 +319,12 @@ pub fn echo(value: &Json) -> String {
         Json::List(items) => format!("list [{}]", items.len()),
         Json::Object(entries) => format!("dict {{{}}}", entries.len()),
     }
+}
+
+/// The type that the echo begins with.
+pub fn type_name(value: &Json) -> String {
+    let echo = echo(value);
+    echo.split(' ').next().unwrap_or_default().to_owned()
 }
 
 /// The Python class a typed value stands for.
@@ -393,6 +420,27 @@ mod tests {
         let parsed = parse_item(item).unwrap();
         assert!(matches!(parsed.value, Json::Text(_)));
         assert!(parsed.warning.is_some());
+    }
+
+    #[rstest]
+    #[case("password:money=hunter2xyz")]
+    #[case("password:int=hunter2xyz")]
+    #[case("password:float=hunter2xyz")]
+    #[case("password:bool=hunter2xyz")]
+    #[case("password:null=hunter2xyz")]
+    #[case("password:decimal=hunter2xyz")]
+    #[case("password:datetime=hunter2xyz")]
+    #[case("password:date=hunter2xyz")]
+    #[case("password:time=hunter2xyz")]
+    #[case("password:uuid=hunter2xyz")]
+    #[case("password:bytes=hex:hunter2xyz")]
+    #[case("password:=hunter2xyz")]
+    #[case("password=@hunter2xyz")]
+    fn what_is_wrong_is_told_by_its_place_and_without_the_value(#[case] item: &str) {
+        let error = parse_item(item).unwrap_err();
+        let told = format!("{} {}", error.message, error.hint.unwrap_or_default());
+        assert!(told.contains("password"), "{told}");
+        assert!(!told.contains("'h'") && !told.contains("hunter2"), "{told}");
     }
 
     #[test]

@@ -383,12 +383,12 @@ pub fn choices<T: IntoEnumIterator + Display>() -> Vec<String> {
 /// One header: `NAME=text` is JSON where it is valid JSON, `NAME:=json`, `NAME:TYPE=text`: the ITEM rules, for any name.
 pub fn header(text: &str) -> Result<(String, Json), String> {
     const SHAPE: &str = "write NAME=value, NAME:=json or NAME:TYPE=text, such as tenant=7";
-    let wrong = || format!("{text:?} is not a header; {SHAPE}");
+    let wrong = || format!("that is not a header; {SHAPE}");
     let parsed = items::parse_named(text, |name| !name.is_empty()).map_err(|error| told(&error))?;
     let name = parsed.name.ok_or_else(wrong)?;
-    if let Source::TextFile(path) | Source::JsonFile(path) = &parsed.source {
+    if let Source::TextFile(_) | Source::JsonFile(_) = &parsed.source {
         return Err(format!(
-            "{name:?}: a header is not read from a file (@{path}); {name}:str=@… passes the text"
+            "{name:?}: a header is not read from a file (=@); {name}:str=@… passes the text"
         ));
     }
     if name.len() > LONGEST {

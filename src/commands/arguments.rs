@@ -9,6 +9,7 @@ use crate::cli::items::{self, Parsed, Source, Type};
 use crate::cli::options::Wishes;
 use crate::clock::Timestamp;
 use crate::error::{Error, Kind, Result};
+use crate::history::Secrets;
 use crate::protocol::{Json, Signature, TaskId, json};
 
 /// The largest file that is read as an argument.
@@ -60,16 +61,18 @@ pub fn check(call: &Call, now: Timestamp) -> Result<Words> {
     })
 }
 
-/// The signature, and warnings about it. `now` is asked once everything is read.
+/// The signature, and warnings about it. `now` is asked once everything is read. No error repeats a text that `secrets` names.
 pub fn signature(
     call: &Call,
     words: Words,
+    secrets: &Secrets,
     now: impl FnOnce() -> Timestamp,
 ) -> Result<(Signature, Vec<String>)> {
-    let (mut args, mut kwargs) = given(&call.given)?;
+    let (mut args, mut kwargs) = given(&call.given, secrets)?;
     let mut warnings = Vec::new();
     for Parsed { name, source } in words.parsed {
-        let (value, warning) = read(source)?.value(name.as_deref())?;
+        let secret = name.as_deref().filter(|name| secrets.is_secret(name));
+        let (value, warning) = read(source, secret)?.value(name.as_deref())?;
         warnings.extend(warning);
         match name {
             None => args.push(value),
@@ -131,21 +134,21 @@ fn twice(value: &Json) -> Option<&str> {
 type Arguments = (Vec<Json>, Vec<(String, Json)>);
 
 /// `--args` and `--kwargs`, or `--input`.
-fn given(given: &Given) -> Result<Arguments> {
+fn given(given: &Given, secrets: &Secrets) -> Result<Arguments> {
     if let Some(path) = &given.input {
-        let text = read_file(path)?;
-        return input(&parse(&text, &format!("--input {path}"))?);
+        let text = read_file(path, file_name(path))?;
+        return input(&parse(&text, &format!("--input {path}"), secrets)?);
     }
     let args = match &given.args {
         None => Vec::new(),
-        Some(text) => match parse(text, "--args")? {
+        Some(text) => match parse(text, "--args", secrets)? {
             Json::List(items) => items,
             _ => return Err(invalid("--args is not a JSON array").hint("--args '[1, 2]'")),
         },
     };
     let kwargs = match &given.kwargs {
         None => Vec::new(),
-        Some(text) => match parse(text, "--kwargs")? {
+        Some(text) => match parse(text, "--kwargs", secrets)? {
             Json::Object(entries) => unique(entries, "--kwargs")?,
             _ => return Err(invalid("--kwargs is not a JSON object").hint("--kwargs '{\"x\": 1}'")),
         },
@@ -191,9 +194,16 @@ fn unique(entries: Vec<(String, Json)>, place: &str) -> Result<Vec<(String, Json
     }
 }
 
-fn parse(text: &str, place: &str) -> Result<Json> {
+/// The text around a mistake is shown where no secret can stand in it.
+fn parse(text: &str, place: &str, secrets: &Secrets) -> Result<Json> {
     Json::parse_strict(text).map_err(|error| {
-        invalid(format!("{place} is not valid JSON: {error}")).hint(caret(text, &error))
+        let wrong =
+            |error: &json::JsonError| invalid(format!("{place} is not valid JSON: {error}"));
+        if secrets.are_named_in(text) {
+            wrong(&error.discreet())
+        } else {
+            wrong(&error).hint(caret(text, &error))
+        }
     })
 }
 
@@ -220,16 +230,24 @@ fn invalid(message: impl Into<String>) -> Error {
     Error::new(Kind::InvalidArguments, message)
 }
 
-/// Replaces a file by its content.
-fn read(source: Source) -> Result<Source> {
+/// Replaces a file by its content. What was meant as a secret and taken for a file's name is not repeated: its parameter is named.
+fn read(source: Source, secret: Option<&str>) -> Result<Source> {
+    let text = |path: &str| match secret {
+        Some(name) if path != "-" => read_file(path, &format!("the file for {name}")),
+        _ => read_file(path, file_name(path)),
+    };
     Ok(match source {
-        Source::TextFile(path) => Source::Typed(Type::Str, read_file(&path)?),
-        Source::JsonFile(path) => Source::Json(read_file(&path)?),
+        Source::TextFile(path) => Source::Typed(Type::Str, text(&path)?),
+        Source::JsonFile(path) => Source::Json(text(&path)?),
         other => other,
     })
 }
 
-fn read_file(path: &str) -> Result<String> {
+fn file_name(path: &str) -> &str {
+    if path == "-" { "stdin" } else { path }
+}
+
+fn read_file(path: &str, name: &str) -> Result<String> {
     let mut bytes = Vec::new();
     let outcome = if path == "-" {
         std::io::stdin()
@@ -240,7 +258,6 @@ fn read_file(path: &str) -> Result<String> {
         std::fs::File::open(path)
             .and_then(|file| file.take(LARGEST_FILE + 1).read_to_end(&mut bytes))
     };
-    let name = if path == "-" { "stdin" } else { path };
     outcome.map_err(|error| invalid(format!("{name} cannot be read: {error}")))?;
     if bytes.len() as u64 > LARGEST_FILE {
         return Err(invalid(format!("{name} is larger than 64 MiB")));
@@ -275,7 +292,8 @@ mod tests {
     fn made(words: &[&str]) -> Result<Signature> {
         let call = call(words);
         let now = Timestamp::UNIX_EPOCH;
-        signature(&call, check(&call, now)?, || now).map(|(signature, _)| signature)
+        let secrets = Secrets::default();
+        signature(&call, check(&call, now)?, &secrets, || now).map(|(signature, _)| signature)
     }
 
     fn shown(signature: &Signature) -> String {
@@ -323,6 +341,18 @@ mod tests {
             error.message
         );
         assert!(error.hint.unwrap().contains('^'));
+    }
+
+    #[rstest]
+    #[case(&["--args", "[{\"token\": hunter2}]"])]
+    #[case(&["--kwargs", "{'password': 'hunter2'}"])]
+    #[case(&["--kwargs", "{password: \"hunter2\"}"])]
+    #[case(&["password=@hunter2"])]
+    #[case(&["password:=@hunter2"])]
+    fn a_mistake_beside_a_secret_is_told_without_the_text_around_it(#[case] words: &[&str]) {
+        let error = made(words).unwrap_err();
+        let told = format!("{error:?}");
+        assert!(!told.contains("hunter2"), "{told}");
     }
 
     #[test]

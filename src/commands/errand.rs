@@ -56,7 +56,8 @@ impl Desk<'_> {
         manner: &Manner,
     ) -> Result<Errand> {
         let now = || Clock::default().now().wall;
-        let (mut signature, mut warnings) = arguments::signature(wanted, words, now)?;
+        let (mut signature, mut warnings) =
+            arguments::signature(wanted, words, &self.config.history.secrets, now)?;
         let mut origin = None;
         if wanted.repeats {
             let history = keeper::existing(self.config, self.env, self.output)?;

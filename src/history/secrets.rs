@@ -1,5 +1,7 @@
 //! Which parameters are secret, and how their values are kept out of everything that is written down. Pure.
 
+mod typing;
+
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
@@ -9,6 +11,8 @@ use super::record::{Masked, Place};
 use super::{Path, Step};
 use crate::error::{Error, Kind, Result};
 use crate::protocol::{Json, Signature, python};
+
+pub use typing::Parts;
 
 /// What stands in the place of a secret.
 pub const MASK: &str = "***";

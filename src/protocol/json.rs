@@ -48,16 +48,37 @@ impl Default for Limits {
 
 /// Why a text is not JSON, and where.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{reason} at line {line}, column {column}")]
+#[error("{reason}{} at line {line}, column {column}", said(*found))]
 pub struct JsonError {
-    /// What was expected or found, for people.
+    /// What was expected or is wrong, for people.
     pub reason: String,
+    /// The character that stood where something else was expected.
+    pub found: Option<char>,
     /// Byte offset of the place.
     pub offset: usize,
     /// Line, from 1.
     pub line: usize,
     /// Column in characters, from 1.
     pub column: usize,
+}
+
+impl JsonError {
+    /// The same without a character that may be a part of a secret: a sign of JSON is none.
+    #[must_use]
+    pub fn discreet(self) -> Self {
+        let is_sign = |found: &char| matches!(found, '{' | '}' | '[' | ']' | ',' | ':' | '"');
+        let found = self.found.filter(is_sign);
+        Self { found, ..self }
+    }
+
+    /// What is wrong, without its place.
+    pub fn what(&self) -> String {
+        format!("{}{}", self.reason, said(self.found))
+    }
+}
+
+fn said(found: Option<char>) -> String {
+    found.map_or_else(String::new, |found| format!(", found {found:?}"))
 }
 
 impl Json {

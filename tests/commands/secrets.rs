@@ -261,3 +261,31 @@ fn what_was_masked_once_is_masked_again_whatever_the_names_are_now() {
     assert_eq!(listed.len(), 2, "both are kept");
     assert_clean(&files(home.home()), PASSWORD);
 }
+
+#[rstest]
+#[case::unknown_type(&["password:money=hunter2xyz"])]
+#[case::number(&["password:int=hunter2xyz"])]
+#[case::json(&["password:=hunter2xyz"])]
+#[case::no_file(&["password=@hunter2xyz"])]
+#[case::header(&["--header", "Authorization:=hunter2xyz"])]
+#[case::header_of_no_type(&["--header", "Authorization:money=hunter2xyz"])]
+#[case::header_without_a_name(&["--header", "=hunter2xyz"])]
+#[case::header_of_a_file(&["--header", "Authorization=@hunter2xyz"])]
+#[case::kwargs(&["--kwargs", "{\"password\": \"hunter2xyz\",}"])]
+#[case::kwargs_of_python(&["--kwargs", "{'password': 'hunter2xyz'}"])]
+#[case::args(&["--args", "[{\"token\": hunter2xyz}]"])]
+#[case::no_option(&["--password=hunter2xyz"])]
+fn a_secret_on_a_wrong_command_line_is_not_repeated(#[case] words: &[&str]) {
+    let sandbox = Sandbox::new();
+    for verb in ["call", "send"] {
+        for form in [&[][..], &["--json"]] {
+            let line = [&["--demo", verb, "t"][..], words, form].concat();
+            let outcome = sandbox.cli(&line);
+            assert_ne!(outcome.code(), Some(0), "{line:?}");
+            assert_clean(&outcome.stdout, "hunter2");
+            assert_clean(&outcome.stderr, "hunter2");
+        }
+    }
+    let outcome = sandbox.cli(&["tasks", "password=hunter2xyz", "--nothing"]);
+    assert_clean(&outcome.stderr, "hunter2");
+}

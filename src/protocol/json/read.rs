@@ -43,12 +43,16 @@ enum Rules {
 struct Fail {
     at: usize,
     reason: Cow<'static, str>,
+    found: Option<char>,
 }
 
 impl Fail {
     fn new(at: usize, reason: impl Into<Cow<'static, str>>) -> Self {
-        let reason = reason.into();
-        Self { at, reason }
+        Self {
+            at,
+            reason: reason.into(),
+            found: None,
+        }
     }
 }
 
@@ -57,6 +61,7 @@ fn place(text: &str, fail: Fail) -> JsonError {
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
     JsonError {
         reason: fail.reason.into_owned(),
+        found: fail.found,
         offset: fail.at,
         line: 1 + before.bytes().filter(|&byte| byte == b'\n').count(),
         column: 1 + before[line_start..].chars().count(),
@@ -354,11 +359,16 @@ impl<'a> Reader<'a> {
 
     fn expected(&self, wanted: &str) -> Fail {
         let rest = self.text.get(self.at..).unwrap_or_default();
-        let reason = match rest.chars().next() {
-            Some(found) => format!("expected {wanted}, found {found:?}"),
-            None => format!("expected {wanted}, found the end"),
+        let found = rest.chars().next();
+        let end = if found.is_none() {
+            ", found the end"
+        } else {
+            ""
         };
-        Fail::new(self.at, reason)
+        Fail {
+            found,
+            ..Fail::new(self.at, format!("expected {wanted}{end}"))
+        }
     }
 }
 

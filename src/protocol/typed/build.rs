@@ -15,7 +15,7 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// Builds a typed value from what a person typed (`12.50`, `2026-11-22T10:00`, a UUID, text or `base64:...`/`hex:...` for bytes).
 /// The error says what the text should look like.
 pub fn build(kind: Kind, text: &str) -> Result<Json, String> {
-    let wanted = |like: &str| format!("{text:?} is not a {kind}; it should look like {like}");
+    let wanted = |like: &str| format!("a {kind} should look like {like}");
     let value = match kind {
         Kind::Datetime => datetime(text).ok_or_else(|| wanted("2026-11-22T10:00:00+01:00")),
         Kind::Date => date(text).ok_or_else(|| wanted("2026-11-22")),
