@@ -10,6 +10,7 @@ pub mod revokes;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
@@ -26,7 +27,7 @@ use crate::call::diagnosis::{Scene, Usual, Way};
 use crate::clock::{Moment, Now};
 use crate::cluster::Cluster;
 use crate::error::Error;
-use crate::history::Scribe;
+use crate::history::{Scribe, Secrets};
 use crate::protocol::{Signature, TaskId, TaskName};
 
 pub use again::Again;
@@ -129,6 +130,9 @@ pub enum Keeping {
 
 /// The way to a backend that has no link of its own.
 static NO_WAY: Way = Way::Unknown;
+
+/// What is secret where nobody says more.
+static BY_NAME: LazyLock<Secrets> = LazyLock::new(Secrets::default);
 
 /// What lies over the panes.
 #[derive(Debug)]
@@ -256,11 +260,17 @@ impl Shared {
         }
     }
 
+    /// What is never shown, whether calls are written down or not.
+    pub fn secrets(&self) -> &Secrets {
+        let scribe = self.scribe.as_ref();
+        scribe.map_or(&*BY_NAME, |scribe| &scribe.secrets)
+    }
+
     /// What was called, as it may be shown: secrets masked.
     pub fn shown<'a>(&self, call: &'a Call) -> Cow<'a, Signature> {
-        match &self.scribe {
-            Some(scribe) => scribe.secrets.shown(&call.signature),
-            None => Cow::Borrowed(&call.signature),
+        match self.calls.masked(call.id()) {
+            [] => self.secrets().shown(&call.signature),
+            masked => self.secrets().of_places(masked).shown(&call.signature),
         }
     }
 

@@ -16,6 +16,7 @@ pub mod pane;
 pub mod scroll;
 pub mod spark;
 pub mod text_view;
+pub mod veil;
 
 pub use bar::{bar, filled};
 pub use columns::{Align, Cell, Column, Columns, Width};
@@ -29,6 +30,7 @@ pub use pane::Pane;
 pub use scroll::{Followed, Picked, Scroll, Step};
 pub use spark::{spark, spinner};
 pub use text_view::{TextLine, TextView};
+pub use veil::Veil;
 
 #[cfg(test)]
 pub(crate) mod testing {

@@ -1,6 +1,8 @@
 //! Records of calls: secrets masked, sizes bounded. Pure.
 
-use super::{Answer, Kept, LARGEST_VALUE, Origin, Point, Record, Times, Waited};
+use std::borrow::Cow;
+
+use super::{Answer, Kept, LARGEST_VALUE, Masked, Origin, Point, Record, Times, Waited};
 use crate::call::{Call, Repr, Waiting};
 use crate::clock::Now;
 use crate::error::Error;
@@ -29,6 +31,19 @@ pub struct Scribe {
     pub origin: Origin,
     /// What is never written down.
     pub secrets: Secrets,
+}
+
+impl Scribe {
+    /// As it writes a call that repeats one of which these places were masked.
+    pub fn of_places(&self, masked: &[Masked]) -> Cow<'_, Self> {
+        if masked.is_empty() {
+            return Cow::Borrowed(self);
+        }
+        Cow::Owned(Self {
+            origin: self.origin.clone(),
+            secrets: self.secrets.of_places(masked),
+        })
+    }
 }
 
 /// What is known of a call besides the call.

@@ -10,6 +10,7 @@ mod load;
 pub mod options;
 mod replaced;
 pub mod row;
+pub mod secret;
 mod shown_options;
 pub mod view;
 
@@ -340,7 +341,7 @@ fn moving(draft: &mut Draft, action: Action, around: Around<'_>) -> Vec<Ask> {
         }
         Action::Remove => return remove(draft),
         Action::Back => return vec![Ask::Focus(Pane::Tasks)],
-        Action::Copy => return vec![copy(draft, around.now)],
+        Action::Copy => return vec![copy(draft, around)],
         _ => return vec![Ask::NotHere],
     }
     Vec::new()
@@ -365,13 +366,11 @@ fn remove(draft: &mut Draft) -> Vec<Ask> {
     Vec::new()
 }
 
-fn copy(draft: &Draft, now: Now) -> Ask {
-    let signature = check::signature(draft, now);
-    let text = options::python(
-        signature.task.as_str(),
-        (signature.args, signature.kwargs),
-        &draft.options,
-    );
+fn copy(draft: &Draft, around: Around<'_>) -> Ask {
+    let signature = check::signature(draft, around.now);
+    let signature = secret::shown(&signature, &draft.secrets(around.shared.secrets()));
+    let name = signature.task.as_str();
+    let text = options::python(name, &signature, &draft.options, usize::MAX);
     Ask::Copy(text, "the call as Python")
 }
 

@@ -1,9 +1,9 @@
 //! What a call of the past would change in the form, in words. Changes nothing.
 
-use crate::history::Record;
 use crate::history::record::Place;
+use crate::history::{Record, Secrets};
 use crate::protocol::{Json, python};
-use crate::tui::panes::call::Draft;
+use crate::tui::panes::call::{Draft, secret};
 use crate::tui::panes::remote;
 
 /// Characters of a value.
@@ -16,13 +16,15 @@ const OMITTED: &str = "(omitted)";
 ///
 /// # Errors
 /// It cannot be compared: why.
-pub fn differs(form: &Draft, record: &Record) -> Result<Vec<String>, String> {
+pub fn differs(form: &Draft, record: &Record, secrets: &Secrets) -> Result<Vec<String>, String> {
     let mut loaded = form.fresh();
     loaded.load(record).map_err(|reason| reason.to_string())?;
     if form.json_problem().is_some() {
         return Err("the form holds JSON that means nothing yet".to_owned());
     }
-    let (now, then) = (named(form.outline()), named(record_arguments(record)));
+    let secrets = form.secrets(secrets);
+    let shown = secret::shown_arguments(form.outline(), &secrets);
+    let (now, then) = (named(shown), named(record_arguments(record)));
     let mut changes = Vec::new();
     for (name, value) in &then {
         let before = now.iter().find(|(known, _)| known == name);
@@ -37,7 +39,7 @@ pub fn differs(form: &Draft, record: &Record) -> Result<Vec<String>, String> {
         .iter()
         .filter(|(name, _)| then.iter().all(|(known, _)| known != name));
     changes.extend(gone.map(|(name, value)| change(name, Some(value), None)));
-    changes.extend(options(form, &loaded));
+    changes.extend(options(form, &loaded, &secrets));
     Ok(changes)
 }
 
@@ -70,7 +72,7 @@ fn change(name: &str, before: Option<&Json>, after: Option<&Json>) -> String {
     format!("{} {} -> {}", remote(name), text(before), text(after))
 }
 
-fn options(form: &Draft, loaded: &Draft) -> Vec<String> {
+fn options(form: &Draft, loaded: &Draft, secrets: &Secrets) -> Vec<String> {
     let (now, then) = (form.options_now(), &loaded.options);
     let mut places = now.all_places();
     places.extend(then.all_places());
@@ -82,7 +84,10 @@ fn options(form: &Draft, loaded: &Draft) -> Vec<String> {
     changed
         .map(|entry| {
             let (now, then) = (now.shown(entry), then.shown(entry));
-            let text = |text: &str| remote(&python::shorten(text, VALUE));
+            let text = |text: &str| {
+                let text = secret::shown_option(entry, text, secrets);
+                remote(&python::shorten(&text, VALUE))
+            };
             format!("{} {} -> {}", entry.name, text(&now), text(&then))
         })
         .collect()

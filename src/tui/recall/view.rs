@@ -271,7 +271,7 @@ fn of_record(record: &Record, state: &State, scene: &Scene<'_>) -> (Role, Vec<St
         );
         return (Role::Fg, parts);
     };
-    match differs(form, record) {
+    match differs(form, record, scene.shared.secrets()) {
         Ok(mut changes) => {
             match changes.first_mut() {
                 Some(first) => *first = format!("differs from the form now:  {first}"),

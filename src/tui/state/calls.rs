@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use crate::call::{Call, CallState};
-use crate::history::Record;
+use crate::history::{Masked, Record};
 use crate::protocol::{NodeName, TaskId};
 
 /// Bytes that ended calls may take up.
@@ -18,6 +18,8 @@ const MOST: usize = 2_000;
 pub struct Calls {
     list: Vec<Call>,
     places: HashMap<TaskId, usize>,
+    /// Where secrets are in calls that repeat one of the past, besides those that names tell.
+    masked: HashMap<TaskId, Vec<Masked>>,
     /// Calls that changed since they were written down.
     changed: Vec<TaskId>,
     /// A call of the past that is looked at, as history has it; nothing is awaited of it here.
@@ -35,6 +37,19 @@ impl Calls {
         self.changed.push(call.id().clone());
         self.places.insert(call.id().clone(), self.list.len());
         self.list.push(call);
+    }
+
+    /// Adds a call that repeats one of the past, of which these places were secret.
+    pub fn push_masked(&mut self, call: Call, masked: Vec<Masked>) {
+        if !masked.is_empty() {
+            self.masked.insert(call.id().clone(), masked);
+        }
+        self.push(call);
+    }
+
+    /// Where secrets are in a call, besides those that names tell.
+    pub fn masked(&self, id: &TaskId) -> &[Masked] {
+        self.masked.get(id).map_or(&[], Vec::as_slice)
     }
 
     /// The call with this id.

@@ -33,6 +33,8 @@ pub struct GlyphSet {
     pub dot: &'static str,
     /// Between tabs.
     pub bar: &'static str,
+    /// Stands for a character that is not to be seen.
+    pub veil: &'static str,
     /// Horizontal rule inside a pane.
     pub rule: &'static str,
     /// Marks the selected row, and steps of a timeline.
@@ -75,6 +77,7 @@ static UNICODE: GlyphSet = GlyphSet {
     ellipsis: "…",
     dot: "·",
     bar: "│",
+    veil: "•",
     rule: "-",
     marker: "▸",
     open: "▾",
@@ -103,6 +106,7 @@ static ASCII: GlyphSet = GlyphSet {
     ellipsis: "~",
     dot: "-",
     bar: "|",
+    veil: "*",
     rule: "-",
     marker: ">",
     open: "v",
@@ -123,7 +127,7 @@ mod tests {
             all.extend([frame.top_right, frame.bottom_left, frame.bottom_right]);
         }
         all.extend([set.ellipsis, set.dot, set.bar, set.rule, set.marker]);
-        all.extend([set.open, set.folded]);
+        all.extend([set.open, set.folded, set.veil]);
         all.extend(set.spark.iter().chain(set.spinner));
         all
     }

@@ -87,7 +87,7 @@ fn send(state: &mut State, ready: Ready, now: Now) -> Outcome {
     call.queue = ready.seen.only_queue().cloned();
     call.route = Some(ready.seen.route.clone());
     call.warnings = ready.warnings;
-    state.shared.calls.push(call);
+    state.shared.calls.push_masked(call, ready.masked);
     state.deaf_until = now.mono.after(DEAF);
     let scribe = state.shared.scribe.as_ref();
     let usual = scribe.map(|scribe| {

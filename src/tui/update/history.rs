@@ -312,7 +312,11 @@ pub fn keep(state: &mut State, now: Now) -> Vec<Effect> {
     let calls = changed.iter().filter_map(|id| shared.calls.get(id));
     let calls = calls.filter(|call| call.state() != CallState::Draft || call.refused());
     let saves = calls
-        .map(|call| of(call, &scribe, shared.calls.adopted(call.id()), now))
+        .map(|call| {
+            let masked = shared.calls.masked(call.id());
+            let scribe = scribe.of_places(masked);
+            of(call, &scribe, shared.calls.adopted(call.id()), now)
+        })
         .map(|record| Effect::History(Wish::Save(Box::new(record))));
     let saves: Vec<Effect> = saves.collect();
     let effects: Vec<Effect> = saves.into_iter().chain(wishes).collect();

@@ -8,6 +8,7 @@ use unicode_segmentation::UnicodeSegmentation;
 
 use super::edit::{Edit, Edited};
 use super::field::{drop_cells, end_of_word, skipped, start_of_word};
+use super::veil::Veil;
 use crate::text::sanitise::show;
 use crate::text::width::{cells, cut, pad_left};
 use crate::tui::theme::{Role, Theme};
@@ -234,8 +235,31 @@ impl Editor {
         self.area.lines().get(row).map_or("", String::as_str)
     }
 
+    /// Where the caret is in [`Editor::text`], in bytes.
+    pub fn caret_byte(&self) -> usize {
+        let (row, chars) = self.caret();
+        self.start_of(row) + head(self.line(row), chars).len()
+    }
+
+    /// Where a line begins in [`Editor::text`].
+    fn start_of(&self, row: usize) -> usize {
+        let before = self.area.lines().iter().take(row);
+        before.map(|line| line.len() + 1).sum()
+    }
+
     /// Draws the lines with their numbers, scrolled so that the caret is seen, and returns where the caret is; `None` if there is no room.
     pub fn render(&self, area: Rect, buf: &mut Buffer, theme: Theme) -> Option<Position> {
+        self.render_veiled(area, buf, theme, Veil::default())
+    }
+
+    /// As [`Editor::render`], with parts of the text covered.
+    pub fn render_veiled(
+        &self,
+        area: Rect,
+        buf: &mut Buffer,
+        theme: Theme,
+        veil: Veil<'_>,
+    ) -> Option<Position> {
         let area = area.intersection(buf.area);
         let gutter = self.line_count().to_string().len().max(2);
         let room = usize::from(area.width).saturating_sub(gutter + 1);
@@ -244,12 +268,15 @@ impl Editor {
         }
         let (row, chars) = self.caret();
         let top = first_row(row, self.line_count(), usize::from(area.height));
-        let before = cells(&show(head(self.line(row), chars)));
+        let before = veil.over(head(self.line(row), chars), self.start_of(row));
+        let before = cells(&show(&before));
         let skip = skipped(before, room);
+        let mut start = self.start_of(top);
         for (y, index) in (area.y..area.bottom()).zip(top..self.line_count()) {
             let number = pad_left(&(index + 1).to_string(), gutter, "");
             buf.set_stringn(area.x, y, &number, gutter, theme.style(Role::Dim));
-            let text = slice(self.line(index), skip, room);
+            let text = slice(&veil.over(self.line(index), start), skip, room);
+            start += self.line(index).len() + 1;
             let x = area.right() - u16::try_from(room).unwrap_or(area.width);
             buf.set_stringn(x, y, &text, room, theme.style(Role::Fg));
         }

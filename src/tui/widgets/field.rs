@@ -6,6 +6,7 @@ use ratatui::style::Style;
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::edit::{Edit, Edited};
+use super::veil::Veil;
 use crate::text::sanitise::show;
 use crate::text::width::{cells, cut};
 
@@ -92,11 +93,22 @@ impl Field {
 
     /// Draws the text into the first row of `area`, scrolled so that the caret is seen, and returns where the caret is; `None` if there is no room.
     pub fn render(&self, area: Rect, buf: &mut Buffer, style: Style) -> Option<Position> {
+        self.render_veiled(area, buf, style, Veil::default())
+    }
+
+    /// As [`Field::render`], with parts of the text covered.
+    pub fn render_veiled(
+        &self,
+        area: Rect,
+        buf: &mut Buffer,
+        style: Style,
+        veil: Veil<'_>,
+    ) -> Option<Position> {
         let area = area.intersection(buf.area);
         if area.is_empty() {
             return None;
         }
-        let view = self.view(usize::from(area.width));
+        let view = self.view_veiled(usize::from(area.width), veil);
         buf.set_stringn(area.x, area.y, &view.text, usize::from(area.width), style);
         let caret = u16::try_from(view.caret).unwrap_or(u16::MAX);
         Some(Position::new(area.x + caret.min(area.width - 1), area.y))
@@ -104,15 +116,20 @@ impl Field {
 
     /// The part of the text that is seen in `width` cells, and the caret's cell in it. The caret always has a cell of its own.
     pub fn view(&self, width: usize) -> FieldView {
+        self.view_veiled(width, Veil::default())
+    }
+
+    fn view_veiled(&self, width: usize, veil: Veil<'_>) -> FieldView {
         if width == 0 {
             return FieldView {
                 text: String::new(),
                 caret: 0,
             };
         }
-        let before = cells(&show(&self.text[..self.caret]));
+        let seen = veil.over(&self.text, 0);
+        let before = cells(&show(&veil.over(&self.text[..self.caret], 0)));
         let skip = skipped(before, width);
-        let shown = show(&self.text);
+        let shown = show(&seen);
         let (rest, dropped) = drop_cells(&shown, skip);
         let mut text = " ".repeat(dropped - skip);
         text.push_str(&cut(rest, width.saturating_sub(dropped - skip), ""));
@@ -335,6 +352,21 @@ mod tests {
     fn the_caret_counts_cells_and_not_characters() {
         let view = typed("客戶a").view(20);
         assert_eq!((view.text.as_str(), view.caret), ("客戶a", 5));
+    }
+
+    #[test]
+    fn what_is_covered_is_not_drawn_and_the_caret_stands_where_it_is_seen() {
+        let mut field = typed("pw=客戶a");
+        let veil = Veil {
+            parts: &[3..10],
+            glyph: "*",
+        };
+        let view = field.view_veiled(20, veil);
+        assert_eq!((view.text.as_str(), view.caret), ("pw=***", 6));
+        field.apply(Edit::Left);
+        assert_eq!(field.view_veiled(20, veil).caret, 5);
+        let view = field.view_veiled(4, veil);
+        assert!(view.caret < 4 && !view.text.contains('a'), "{view:?}");
     }
 
     #[test]

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use super::draft::{Draft, Spot};
+use super::secret;
 use crate::call::preflight::{self, Preflight};
 use crate::cli::options::Name;
 use crate::clock::Now;
 use crate::error::{Error, Kind};
+use crate::history::{Masked, Secrets};
 use crate::protocol::message::Sender;
 use crate::protocol::{QueueName, Signature};
 use crate::tui::state::Shared;
@@ -25,6 +27,8 @@ pub struct Ready {
     pub timeout: Duration,
     /// Doubts that were told.
     pub warnings: Vec<String>,
+    /// Places that hold secrets because a call of the past says so.
+    pub masked: Vec<Masked>,
 }
 
 /// What a press leads to.
@@ -89,6 +93,7 @@ pub fn press(draft: &mut Draft, shared: &Shared, now: Now) -> Press {
         timeout: draft.options.timeout(),
         warnings,
         seen: preflight,
+        masked: draft.masked(),
     }))
 }
 
@@ -115,7 +120,20 @@ pub fn signature(draft: &Draft, now: Now) -> Signature {
     }
 }
 
-/// The same without arguments.
+/// The call as it may be shown: secrets masked, and what means nothing yet as `?`.
+pub fn outline(draft: &Draft, secrets: &Secrets, now: Now) -> Signature {
+    let (args, kwargs) = draft.outline();
+    let mut signature = Signature {
+        args,
+        kwargs,
+        ..bare(draft, now)
+    };
+    let (read, _) = draft.options_now().read();
+    signature.options.headers = read.wishes.options.headers;
+    secret::shown(&signature, secrets)
+}
+
+/// The call without arguments.
 fn bare(draft: &Draft, now: Now) -> Signature {
     let texts = draft.options_now();
     Signature {

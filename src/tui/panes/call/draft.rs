@@ -7,6 +7,7 @@ use super::guard::Guard;
 use super::json::{self, Arguments, Document, Problem};
 use super::options::{ALWAYS, Entry, TABLE, Texts};
 use super::row::{Row, RowKey};
+use super::secret::Lacking;
 use crate::call::preflight::no_keyword;
 use crate::cli::items;
 use crate::clock::{Moment, Timestamp};
@@ -53,6 +54,8 @@ pub struct Draft {
     pub from: Option<String>,
     /// What stands between a key and a call that was not meant.
     pub guard: Guard,
+    /// What is secret because a call of the past says so.
+    pub(super) lacking: Lacking,
     next_key: u64,
     /// The timeout that counts where none is typed.
     wait: Duration,
@@ -88,6 +91,7 @@ impl Draft {
             json: None,
             from: None,
             guard: Guard::default(),
+            lacking: Lacking::default(),
             next_key: 0,
             wait: timeout,
         }
@@ -425,6 +429,7 @@ impl Draft {
             return Err(format!("{problem}; JSON cannot hold it"));
         }
         let text = json::write(&self.arguments());
+        self.unbind();
         self.spot = Spot::Empty;
         self.json = Some(Raw {
             editor: Editor::new(&text),
@@ -437,11 +442,13 @@ impl Draft {
     fn become_rows(&mut self, raw: Raw) -> Result<(), String> {
         let text = raw.editor.text();
         if !raw.is_changed() {
+            self.bind();
             return Ok(());
         }
         match json::read(&text) {
             Ok(document) => {
                 self.fill(&document.arguments);
+                self.bind();
                 Ok(())
             }
             Err(problem) => {

@@ -45,7 +45,7 @@ impl From<JsonError> for Problem {
     fn from(error: JsonError) -> Self {
         Self {
             place: Some((error.line, error.column)),
-            reason: error.reason,
+            reason: error.discreet().what(),
         }
     }
 }

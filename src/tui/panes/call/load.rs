@@ -60,6 +60,7 @@ impl Draft {
             }
             self.spot = spot.unwrap_or(self.spot);
         }
+        self.lacks(record.masked.iter().map(|masked| masked.place.clone()));
         Ok(())
     }
 }

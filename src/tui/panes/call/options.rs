@@ -5,10 +5,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::json::Arguments;
 use crate::cli::options::{self, Name, ResultWish, Wishes};
 use crate::clock::Timestamp;
-use crate::protocol::{Compression, Json, Options, Serializer, python, typed};
+use crate::protocol::{Compression, Json, Options, Serializer, Signature, python, typed};
 
 /// Everything an option's text is read into.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -368,20 +367,26 @@ fn keywords(wishes: Wishes) -> Vec<(String, Json)> {
     all.into_iter().filter_map(given).collect()
 }
 
-/// The call as Python: `refund(42)`, or with options `refund.apply_async([42], priority=5)`.
-pub fn python(name: &str, (args, kwargs): Arguments, texts: &Texts) -> String {
-    let options = texts.keywords();
+/// The call as Python: `refund(42)`, or with options `refund.apply_async([42], priority=5)`. Arguments and headers are those of `shown`.
+pub fn python(name: &str, shown: &Signature, texts: &Texts, limit: usize) -> String {
+    let Signature { args, kwargs, .. } = shown;
+    let mut options = texts.keywords();
     if options.is_empty() {
-        return python::call(name, &args, &kwargs);
+        return python::call_within(name, args, kwargs, limit);
+    }
+    for (name, value) in &mut options {
+        if name == "headers" && matches!(value, Json::Object(_)) {
+            *value = Json::Object(shown.options.headers.clone());
+        }
     }
     let mut given = Vec::new();
     if !(args.is_empty() && kwargs.is_empty()) {
-        given.push(Json::List(args));
+        given.push(Json::List(args.clone()));
     }
     if !kwargs.is_empty() {
-        given.push(Json::Object(kwargs));
+        given.push(Json::Object(kwargs.clone()));
     }
-    python::call(&format!("{name}.apply_async"), &given, &options)
+    python::call_within(&format!("{name}.apply_async"), &given, &options, limit)
 }
 
 /// Seconds as Python writes them.

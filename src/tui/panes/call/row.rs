@@ -87,10 +87,9 @@ impl Row {
         let item = self.item.as_ref().ok()?;
         item.warning.clone().or_else(|| {
             item.value.has_non_finite().then(|| {
-                format!(
-                    "{}: NaN and Infinity are not JSON; Python reads them",
-                    self.text
-                )
+                let label = item.name.as_ref().map(|name| format!("{name}: "));
+                let label = label.unwrap_or_default();
+                format!("{label}NaN and Infinity are not JSON; Python reads them")
             })
         })
     }

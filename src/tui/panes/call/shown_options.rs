@@ -1,9 +1,12 @@
 //! How the options of the call form look: three that are always seen on one line, what shows the others, the others one a line.
 
+use std::borrow::Cow;
+
 use ratatui::text::{Line, Span};
 
 use super::draft::Spot;
 use super::options::{ALWAYS, Entry, Row, TABLE};
+use super::secret;
 use super::view::{Mark, Page, Shown};
 use crate::cli::options::Name;
 use crate::text::width::{cells, cut, pad};
@@ -96,7 +99,8 @@ impl Page<'_> {
         let mut room = self.width.saturating_sub(select);
         for (entry, text) in set.iter().filter(|_| !self.draft.open) {
             let role = self.role(*entry);
-            let text = format!("   {} {}", entry.name, remote(text));
+            let text = self.veiled(*entry, text);
+            let text = format!("   {} {}", entry.name, remote(&text));
             let text = cut(&text, room, self.ellipsis());
             room -= cells(&text).min(room);
             spans.push(self.theme.span(role, text));
@@ -116,7 +120,8 @@ impl Page<'_> {
             name
         };
         let room = self.width.saturating_sub(2 + NAME);
-        let value = cells(&remote(&self.options.shown(entry)));
+        let shown = self.options.shown(entry);
+        let value = cells(&remote(&self.veiled(entry, &shown)));
         let fits = |about: &String| value.max(VALUE) + cells(about) + 3 <= room;
         let about = [row.words().join(" "), row.about.to_owned()];
         let about = about
@@ -143,8 +148,15 @@ impl Page<'_> {
         if entry.name == Name::Queue && !self.options.is_set(entry) {
             text = format!("{text}: {}", self.preflight.queue);
         }
+        let text = self.veiled(entry, &text);
         let text = pad(&remote(&text), room, self.ellipsis());
         self.theme.span(self.role(entry), text)
+    }
+
+    /// The text of an option, the secret of a header covered.
+    fn veiled<'t>(&self, entry: Entry, text: &'t str) -> Cow<'t, str> {
+        let parts = secret::in_option(entry, text, &self.secrets);
+        self.veil(&parts).over(text, 0)
     }
 
     fn role(&self, entry: Entry) -> Role {

@@ -1,6 +1,7 @@
 //! How the call form looks: what it is, its rows, its options, the Python call, what stands against it, the button.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -11,12 +12,14 @@ use super::check;
 use super::draft::{Draft, Spot};
 use super::options::Texts;
 use super::row::Row;
+use super::secret;
 use crate::call::preflight::Preflight;
+use crate::history::Secrets;
 use crate::text::width::{cells, cut, pad, pad_left, wrap};
 use crate::tui::keymap::{Action, Context};
 use crate::tui::panes::{Scene, key, paragraph, remote};
 use crate::tui::theme::{Role, Theme};
-use crate::tui::widgets::Scroll;
+use crate::tui::widgets::{Scroll, Veil};
 
 /// Lines that are said about a row or an option at most.
 const SAID: usize = 4;
@@ -72,6 +75,7 @@ pub fn view(state: &State, area: Rect, buf: &mut Buffer, scene: &Scene<'_>) -> O
     };
     let page = Page {
         draft,
+        secrets: draft.secrets(scene.shared.secrets()),
         options: draft.options_now(),
         problems: check::problems(draft, scene.shared, scene.now),
         unwritable: check::unwritable(draft, scene.now),
@@ -86,6 +90,8 @@ pub fn view(state: &State, area: Rect, buf: &mut Buffer, scene: &Scene<'_>) -> O
 /// What the form is drawn with.
 pub(super) struct Page<'a> {
     pub(super) draft: &'a Draft,
+    /// What is secret in it.
+    pub(super) secrets: Cow<'a, Secrets>,
     /// The options with what is being typed.
     pub(super) options: Cow<'a, Texts>,
     pub(super) problems: Vec<(Spot, String)>,
@@ -131,7 +137,9 @@ impl Page<'_> {
         let mut list = self.listed();
         let caret = if let Some(raw) = &self.draft.json {
             let (editor, options) = split(middle, list.len());
-            let typed = raw.editor.render(editor, buf, self.theme);
+            let parts = self.draft.secret_document(&self.secrets);
+            let veil = self.veil(&parts);
+            let typed = raw.editor.render_veiled(editor, buf, self.theme, veil);
             self.list(&list, options, buf).or(typed)
         } else {
             list.splice(0..0, self.rows());
@@ -160,6 +168,12 @@ impl Page<'_> {
             strip(top + middle, pinned),
             strip(area.height - foot, foot),
         ]
+    }
+
+    /// Covers these parts of a text.
+    pub(super) fn veil<'p>(&self, parts: &'p [Range<usize>]) -> Veil<'p> {
+        let glyph = self.theme.glyphs().veil;
+        Veil { parts, glyph }
     }
 
     fn typing(&self) -> bool {
@@ -243,7 +257,8 @@ impl Page<'_> {
                 if !(field.is_empty() && self.draft.spot == Spot::Empty) {
                     buf.set_stringn(place.x, place.y, " ".repeat(width), width, style);
                 }
-                field.render(place, buf, style)
+                let parts = self.draft.secret_typed(&self.secrets);
+                field.render_veiled(place, buf, style, self.veil(&parts))
             }
             None if self.scene.focused => {
                 buf.set_style(cells(mark.at, mark.select), self.theme.style(Role::Select));
@@ -263,14 +278,15 @@ impl Page<'_> {
             width: width.saturating_sub(2 + self.echo_width()),
             select: width,
         };
+        let secret = secret::in_rows(&rows, &self.secrets);
         let mut shown = Vec::new();
-        for (place, row) in rows.iter().enumerate() {
+        for (place, (row, secret)) in rows.iter().zip(secret).enumerate() {
             let new = place >= self.draft.rows.len();
             // A new row is one that is being typed.
             let cursor = self.draft.spot == Spot::Row(place) || new;
             let typed = cursor && self.draft.field.is_some();
             shown.push(Shown {
-                line: self.row(row, typed),
+                line: self.row(row, &secret, typed),
                 cursor: cursor.then_some(mark),
             });
             shown.extend(self.said(Role::Fail, self.problem(Spot::Row(place))));
@@ -310,17 +326,22 @@ impl Page<'_> {
         u16::try_from((self.width * 2 / 5).clamp(8, 40)).unwrap_or(8)
     }
 
-    /// `  x=2 ............ int 2`.
-    fn row(&self, row: &Row, typed: bool) -> Line<'static> {
+    /// `  x=2 ............ int 2`; of a secret only its type is told.
+    fn row(&self, row: &Row, secret: &[Range<usize>], typed: bool) -> Line<'static> {
         let echo_width = usize::from(self.echo_width());
         let room = echo_width.saturating_sub(2);
-        let echo = pad_left(&remote(&row.echo()), room, self.ellipsis());
+        let echo = if secret.is_empty() {
+            row.echo()
+        } else {
+            secret::echo(row)
+        };
+        let echo = pad_left(&remote(&echo), room, self.ellipsis());
         let echo = format!("{echo} ");
         let room = self.width.saturating_sub(2 + echo_width);
         let text = if typed {
             String::new()
         } else {
-            remote(&row.text)
+            remote(&self.veil(secret).over(&row.text, 0))
         };
         let text = pad(&text, room, self.ellipsis());
         let role = if row.item.is_ok() {
