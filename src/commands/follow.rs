@@ -21,7 +21,6 @@ use crate::cli::{self, Shape};
 use crate::client::{Command, Event};
 use crate::clock::Now;
 use crate::error::{Kind, Result};
-use crate::history::record::Known;
 use crate::history::{Handle, Record, Scribe};
 use crate::protocol::{Options, Signature, TaskId};
 use crate::text::human;
@@ -332,16 +331,9 @@ impl Followed {
             .record
             .as_deref()
             .filter(|_| self.ended() && !self.cut())?;
-        let known = Known {
-            diagnosis: earlier.diagnosis.as_ref(),
-            ..Known::default()
-        };
         Some(Record {
-            origin: earlier.origin.clone(),
-            masked: earlier.masked.clone(),
-            arguments_cut: earlier.arguments_cut,
             timeout: earlier.timeout,
-            ..Record::of(&self.call, &Scribe::default(), known, now)
+            ..Record::after(earlier, &self.call, &Scribe::default(), now)
         })
     }
 
@@ -473,6 +465,7 @@ fn nameless(id: TaskId) -> Signature {
 mod tests {
     use super::*;
     use crate::call::Waiting;
+    use crate::history::Known;
     use crate::protocol::payload::Form;
     use crate::protocol::{Json, State, TaskResult};
 
@@ -515,6 +508,35 @@ mod tests {
         assert_eq!(document["state"], "timeout", "{document}");
         assert_eq!(document["timeout_ms"], 60_000, "{document}");
         assert_eq!(document["exit"], 3, "{document}");
+    }
+
+    #[test]
+    fn a_late_end_is_not_kept_where_it_may_quote_a_secret_that_is_not_known_here() {
+        let mut signature = nameless("a".into());
+        signature.kwargs = vec![("password".to_owned(), Json::from("hunter2xyz"))];
+        let mut call = Call::new(signature, Duration::from_secs(10), at(0));
+        call.apply(Fact::Publishing, at(0));
+        call.apply(Fact::Confirmed, at(0));
+        call.detach(at(1));
+        let record = Record::of(&call, &Scribe::default(), Known::default(), at(1));
+        let mut followed = Followed::new("a".into(), Some(Box::new(record)), at(100));
+        let document = br#"{"task_id": "a", "status": "FAILURE", "traceback": "wrong: hunter2xyz", "children": [],
+            "result": {"exc_type": "ValueError", "exc_module": "builtins", "exc_message": ["wrong: hunter2xyz"]}}"#;
+        let read = TaskResult::parse(document, None, &"a".into());
+        followed.hear(Fact::Result(Box::new(read.unwrap())), at(101));
+        let told = followed.call.headline().unwrap();
+        assert!(told.contains("hunter2xyz"), "it was asked for: {told}");
+        let learned = followed.learned(at(101)).unwrap();
+        assert!(
+            !format!("{learned:?}").contains("hunter2xyz"),
+            "{learned:?}"
+        );
+        assert_eq!(learned.state, crate::call::CallState::Fail);
+        assert_eq!(
+            learned.headline.as_deref(),
+            Some("ValueError: not kept: it may quote a secret")
+        );
+        assert!(learned.times.done.is_some() && learned.masked.len() == 1);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! One call as history keeps it: all that is needed to show it, to repeat it exactly and to pick it up again. Pure.
 //!
-//! `record/take.rs` makes records of calls, `record/give.rs` calls and signatures of records, `record/codec.rs` writes and reads them.
+//! `record/take.rs` makes records of calls, `record/withhold.rs` those of calls whose secrets are not known, `record/give.rs` calls and signatures of records, `record/codec.rs` writes and reads them.
 
 pub(super) mod codec;
 mod fields;
@@ -9,6 +9,7 @@ mod lighten;
 mod take;
 #[cfg(test)]
 pub(super) mod tests;
+mod withhold;
 
 use std::fmt;
 use std::time::Duration;
@@ -24,6 +25,7 @@ use crate::protocol::{Json, NodeName, QueueName, Signature, State, TaskId, TaskN
 pub use codec::Unreadable;
 pub use give::NotRepeatable;
 pub use take::{Known, Scribe};
+pub use withhold::WITHHELD;
 
 /// Bytes of a value that are kept whole; of a larger one the size and the beginning are kept.
 pub const LARGEST_VALUE: usize = 4 << 20;
@@ -276,11 +278,14 @@ impl Record {
     }
 
     /// Which of two records of one call knows more: grows with every stage of the call, and within one stage with time.
+    /// Something that is withheld takes the place of nothing that is told whole.
     /// All that is told of one call goes this way, whichever process hears it.
     pub fn revision(&self) -> i64 {
         let moment = self.times.created.checked_add(self.times.recorded.after);
         let moment = moment.unwrap_or(Timestamp::MAX).as_microsecond();
-        (self.stage() << STAGE_BITS) | moment.clamp(0, (1 << STAGE_BITS) - 1)
+        // Of one stage he knows more who was told the secrets.
+        let stage = 2 * self.stage() - i64::from(self.is_withheld());
+        (stage << STAGE_BITS) | moment.clamp(0, (1 << STAGE_BITS) - 1)
     }
 
     fn stage(&self) -> i64 {

@@ -21,6 +21,42 @@ fn nobody_else_may_read_the_history() {
     assert_eq!(mode(&path), 0o600);
 }
 
+/// A failure that quotes the password.
+fn quoting() -> Fact {
+    let Fact::Result(mut result) = ended(State::Failure, Json::from("hunter2xyz")) else {
+        panic!("a result")
+    };
+    result.traceback = Some("ValueError: hunter2xyz".to_owned());
+    Fact::Result(result)
+}
+
+#[rstest]
+#[case::who_knows_it_writes_first(true)]
+#[case::who_knows_it_writes_last(false)]
+fn what_a_process_writes_that_was_not_told_the_password_takes_the_place_of_nothing_better(
+    #[case] first: bool,
+) {
+    let mut store = Store::memory().unwrap();
+    let call = sent("id", "t", r#"{"password": "hunter2xyz"}"#, 0);
+    let earlier = record(&call, 1);
+    store.upsert(std::slice::from_ref(&earlier)).unwrap();
+    let (mut own, mut other) = (call, earlier.pick_up(at(100)));
+    own.apply(quoting(), at(200));
+    other.apply(quoting(), at(300));
+    let own = record(&own, if first { 200 } else { 400 });
+    let other = Record::after(&earlier, &other, &Scribe::default(), at(300));
+    assert!(!format!("{other:?}").contains("hunter2xyz"), "{other:?}");
+    assert_eq!(other.state, CallState::Fail);
+    let both = if first { [own, other] } else { [other, own] };
+    store.upsert(&both[..1]).unwrap();
+    store.upsert(&both[1..]).unwrap();
+    let Found::One(kept) = store.get("id").unwrap() else {
+        panic!("one record")
+    };
+    let traceback = kept.answer.unwrap().traceback;
+    assert_eq!(traceback.as_deref(), Some("ValueError: ***"));
+}
+
 #[test]
 fn a_password_is_in_no_file_of_the_history() {
     let (_folder, path) = place();

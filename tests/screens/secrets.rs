@@ -17,7 +17,7 @@ use umbel::tui::theme::{Depth, Glyphs, Look, Tone};
 use crate::looks::look;
 use crate::past::{call, record, scribe, stage};
 use crate::rules::shop;
-use crate::stage::Stage;
+use crate::stage::{Stage, failure};
 
 fn masked(now: Now) -> Record {
     let (mut call, at) = call(7, &[], now, Duration::from_hours(1));
@@ -221,6 +221,29 @@ fn of_others(now: Now) -> Record {
         ..Known::default()
     };
     Record::of(&call, &theirs, known, at)
+}
+
+#[test]
+fn an_end_that_is_heard_for_another_umbel_is_shown_and_kept_without_what_may_quote_a_secret() {
+    let mut stage = stage(80, 24);
+    let secret = [("password", Json::from("hunter2xyz"))];
+    let (mut call, at) = call(9, &secret, stage.now, Duration::from_hours(1));
+    call.tick(at.plus(Duration::from_secs(10)));
+    let open = record(&call, at.plus(Duration::from_secs(10)));
+    let id = open.id().clone();
+    stage.tell(Message::History(vec![Told::Unresolved(vec![open])]));
+    let fact = failure(&id, "ValueError", "[\"hunter2xyz\"]", Some("hunter2xyz"));
+    stage.fact_of(&id, fact);
+    stage.keys("!");
+    assert!(stage.screen().contains("ValueError"), "{}", stage.screen());
+    let saved = stage.effects.iter().filter_map(|effect| match effect {
+        Effect::History(Wish::Save(record)) => Some(record),
+        _ => None,
+    });
+    let saved = saved.last().expect("it was not written down");
+    assert!(saved.state.is_final());
+    assert!(!format!("{saved:?}").contains("hunter2"), "{saved:?}");
+    assert_eq!(saved.masked.len(), 1);
 }
 
 #[test]

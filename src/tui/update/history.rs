@@ -332,16 +332,9 @@ pub fn keep(state: &mut State, now: Now) -> Vec<Effect> {
 
 /// What is kept of a call. Of one that an earlier run made, that run knew some things better.
 fn of(call: &Call, scribe: &Scribe, earlier: Option<&Record>, now: Now) -> Record {
-    let record = Record::of(call, scribe, Known::default(), now);
     match earlier {
-        None => record,
-        Some(earlier) => Record {
-            origin: earlier.origin.clone(),
-            masked: earlier.masked.clone(),
-            arguments_cut: earlier.arguments_cut,
-            diagnosis: earlier.diagnosis.clone(),
-            ..record
-        },
+        None => Record::of(call, scribe, Known::default(), now),
+        Some(earlier) => Record::after(earlier, call, scribe, now),
     }
 }
 
