@@ -536,7 +536,7 @@ mod tests {
             learned.headline.as_deref(),
             Some("ValueError: not kept: it may quote a secret")
         );
-        assert!(learned.times.done.is_some() && learned.masked.len() == 1);
+        assert_eq!(learned.masked.len(), 1);
     }
 
     #[test]

@@ -144,6 +144,9 @@ impl Secrets {
         for (name, value) in &mut signature.options.headers {
             mask.argument(name, &Place::Header(name.clone()), value);
         }
+        if let Some(shadow) = &mut signature.options.shadow {
+            *shadow = mask.needles.hide(shadow);
+        }
         // A secret that stands a second time under a harmless name is one all the same.
         let Masking {
             mut found, needles, ..
@@ -258,11 +261,14 @@ impl Needles {
         })
     }
 
-    /// As [`Needles::hide`], where there may be no text.
-    pub fn hide_in(&self, text: &mut Option<String>) {
-        if let Some(text) = text.as_mut().filter(|_| !self.0.is_empty()) {
-            *text = self.hide(text);
+    /// As [`Needles::hide_value`], of a value that is looked at only; a large one is copied only if there is something to hide.
+    pub fn hidden<'a>(&self, value: &'a Json) -> Cow<'a, Json> {
+        if self.0.is_empty() {
+            return Cow::Borrowed(value);
         }
+        let mut value = value.clone();
+        self.hide_value(&mut value);
+        Cow::Owned(value)
     }
 
     /// A value without the secrets, in keys and texts.

@@ -56,16 +56,22 @@ pub struct Known<'a> {
 }
 
 impl Record {
-    /// What is kept of `call` as it is at `now`.
+    /// What is kept of `call` as it is at `now`. Secrets are hidden before anything is shortened: of one that lies on a cut nothing stays.
     pub fn of(call: &Call, scribe: &Scribe, known: Known<'_>, now: Now) -> Self {
-        let (signature, arguments_cut) = arguments(&call.signature);
+        let Taken {
+            signature,
+            masked,
+            arguments_cut,
+            needles,
+        } = Taken::of(&call.signature, &scribe.secrets, known.parameters);
         let point = |at: Now| Point {
             wall: at.wall,
             after: at.mono.since(call.timeline.created.mono),
         };
-        let mut record = Self {
+        let short = |text: &str| python::shorten(&needles.hide(text), HEADLINE);
+        Self {
             signature,
-            masked: Vec::new(),
+            masked,
             arguments_cut,
             origin: scribe.origin.clone(),
             queue: call.queue.clone(),
@@ -87,79 +93,51 @@ impl Record {
             custom: call
                 .custom
                 .as_ref()
-                .map(|(word, meta)| (word.clone(), small(meta, META))),
-            answer: call.result.as_deref().map(answer),
+                .map(|(word, meta)| (word.clone(), small(&needles.hidden(meta), META))),
+            answer: call.result.as_deref().map(|it| answer(it, &needles)),
             source: call.source,
-            repr: call
-                .repr
-                .as_ref()
-                .map(|repr| Repr::new(python::shorten(&repr.text, HEADLINE))),
-            headline: call.headline().map(|line| python::shorten(&line, HEADLINE)),
+            repr: call.repr.as_ref().map(|it| Repr::new(short(&it.text))),
+            headline: call.headline().map(|line| short(&line)),
             trouble: call.trouble.as_ref().map(|error| Error {
-                message: python::shorten(&error.message, HEADLINE),
-                ..error.clone()
+                message: short(&error.message),
+                hint: error.hint.as_ref().map(|hint| needles.hide(hint)),
+                kind: error.kind,
             }),
-            backend_lost: call.backend_lost.clone(),
-            warnings: call.warnings.iter().take(WARNINGS).cloned().collect(),
-            diagnosis: known.diagnosis.map(|found| small(found, META)),
-        };
-        let (masked, needles) = scribe.secrets.mask(&mut record.signature, known.parameters);
-        if arguments_cut.is_some() {
-            record.hide(&secrets_of(call, &scribe.secrets, known.parameters));
-        }
-        record.masked = masked;
-        record.hide(&needles);
-        record
-    }
-
-    /// No secret among the arguments may be told by what came of them.
-    fn hide(&mut self, needles: &Needles) {
-        if let Some((_, meta)) = &mut self.custom {
-            needles.hide_value(meta);
-        }
-        if let Some(answer) = &mut self.answer {
-            match &mut answer.value {
-                Kept::Whole(value) => needles.hide_value(value),
-                Kept::Cut { beginning, .. } => *beginning = needles.hide(beginning),
-            }
-            needles.hide_in(&mut answer.traceback);
-            for line in answer
-                .opaque
-                .iter_mut()
-                .flat_map(|opaque| &mut opaque.lines)
-            {
-                *line = needles.hide(line);
-            }
-            for value in answer
-                .exception
-                .iter_mut()
-                .flat_map(|error| &mut error.args)
-            {
-                needles.hide_value(value);
-            }
-        }
-        if let Some(repr) = &mut self.repr {
-            *repr = Repr::new(needles.hide(&repr.text));
-        }
-        if let Some(trouble) = &mut self.trouble {
-            trouble.message = needles.hide(&trouble.message);
-            needles.hide_in(&mut trouble.hint);
-        }
-        if let Some(diagnosis) = &mut self.diagnosis {
-            needles.hide_value(diagnosis);
-        }
-        needles.hide_in(&mut self.headline);
-        needles.hide_in(&mut self.backend_lost);
-        for warning in &mut self.warnings {
-            *warning = needles.hide(warning);
+            backend_lost: call.backend_lost.as_ref().map(|why| needles.hide(why)),
+            warnings: call
+                .warnings
+                .iter()
+                .take(WARNINGS)
+                .map(|warning| needles.hide(warning))
+                .collect(),
+            diagnosis: known.diagnosis.map(|it| small(&needles.hidden(it), META)),
         }
     }
 }
 
-/// The secrets among arguments that are not kept.
-fn secrets_of(call: &Call, secrets: &Secrets, parameters: &[String]) -> Needles {
-    let mut whole = call.signature.clone();
-    secrets.mask(&mut whole, parameters).1
+/// What was called, without its secrets, and what to look for in what came of it.
+struct Taken {
+    signature: Signature,
+    masked: Vec<Masked>,
+    arguments_cut: Option<usize>,
+    needles: Needles,
+}
+
+impl Taken {
+    fn of(whole: &Signature, secrets: &Secrets, parameters: &[String]) -> Self {
+        let (mut signature, arguments_cut) = arguments(whole);
+        let (masked, mut needles) = secrets.mask(&mut signature, parameters);
+        if arguments_cut.is_some() {
+            // Those among arguments that are not kept.
+            needles = secrets.mask(&mut whole.clone(), parameters).1;
+        }
+        Self {
+            signature,
+            masked,
+            arguments_cut,
+            needles,
+        }
+    }
 }
 
 /// The signature, and the size of its arguments if they are left out.
@@ -201,27 +179,34 @@ fn times(call: &Call, now: Now, point: impl Fn(Now) -> Point + Copy) -> Times {
     }
 }
 
-fn answer(result: &TaskResult) -> Answer {
-    let value = kept(&result.value);
+fn answer(result: &TaskResult, needles: &Needles) -> Answer {
+    let value = kept(&needles.hidden(&result.value));
     let mut exception = result.exception.clone();
-    if let (Some(exception), Kept::Cut { .. }) = (&mut exception, &value) {
-        exception.args = Vec::new();
+    if let Some(exception) = &mut exception {
+        if matches!(value, Kept::Cut { .. }) {
+            exception.args = Vec::new();
+        }
+        for argument in &mut exception.args {
+            needles.hide_value(argument);
+        }
+    }
+    let traceback = result.traceback.as_deref();
+    let mut opaque = result.opaque.clone();
+    for line in opaque.iter_mut().flat_map(|opaque| &mut opaque.lines) {
+        *line = needles.hide(line);
     }
     Answer {
         state: result.state.clone(),
         value,
         exception,
-        traceback: result
-            .traceback
-            .as_deref()
-            .map(|text| without_middle(text, TRACEBACK)),
+        traceback: traceback.map(|text| without_middle(&needles.hide(text), TRACEBACK)),
         done_at: result.done_at,
         worker: result.worker.clone(),
         pid: result.pid,
         retries: result.retries,
         size: result.size,
         form: result.form,
-        opaque: result.opaque.clone(),
+        opaque,
     }
 }
 

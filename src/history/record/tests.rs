@@ -375,6 +375,30 @@ fn a_secret_is_in_nothing_that_is_written_and_has_to_be_typed_again() {
 }
 
 #[test]
+fn of_a_secret_that_lies_on_a_cut_nothing_stays() {
+    let secret = "hunter2xyz".repeat(8);
+    let with = vec![("password".to_owned(), Json::from(secret.as_str()))];
+    for before in [0, 1_900, 3_930, 3_990, 65_500, 4 << 20] {
+        for behind in [1, 100, 300_000, 4 << 20] {
+            let text = format!("{}{secret}{}", "x".repeat(before), "y".repeat(behind));
+            let mut call = plain(with.clone());
+            call.signature.options.shadow = Some(secret.clone());
+            call.trouble = Some(Error::new(Kind::Internal, text.clone()).hint(secret.clone()));
+            call.backend_lost = Some(secret.clone());
+            call.apply(failed(&text, &text), now(5));
+            let diagnosis = Json::from(text.as_str());
+            let known = Known {
+                diagnosis: Some(&diagnosis),
+                ..Known::default()
+            };
+            let record = Record::of(&call, &Scribe::default(), known, now(5));
+            let told = format!("{record:?}");
+            assert!(!told.contains("hunt"), "{before} before, {behind} behind");
+        }
+    }
+}
+
+#[test]
 fn a_result_that_is_too_large_is_kept_as_its_size_and_its_beginning() {
     let mut call = plain(Vec::new());
     call.apply(returned(Json::Text("x".repeat(LARGEST_VALUE + 1))), now(5));
