@@ -32,3 +32,5 @@ mod sizes;
 mod stage;
 #[path = "screens/waiting.rs"]
 mod waiting;
+#[path = "screens/weight.rs"]
+mod weight;

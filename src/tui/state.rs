@@ -28,7 +28,7 @@ use crate::clock::{Moment, Now};
 use crate::cluster::Cluster;
 use crate::error::Error;
 use crate::history::{Scribe, Secrets};
-use crate::protocol::{Signature, TaskId, TaskName};
+use crate::protocol::{Signature, TaskId, TaskName, python};
 
 pub use again::Again;
 pub use calls::Calls;
@@ -130,6 +130,9 @@ pub enum Keeping {
 
 /// The way to a backend that has no link of its own.
 static NO_WAY: Way = Way::Unknown;
+
+/// Characters of a call's arguments that are ever shown on one line.
+pub const PYTHON: usize = 600;
 
 /// What is secret where nobody says more.
 static BY_NAME: LazyLock<Secrets> = LazyLock::new(Secrets::default);
@@ -272,6 +275,19 @@ impl Shared {
             [] => self.secrets().shown(&call.signature),
             masked => self.secrets().of_places(masked).shown(&call.signature),
         }
+    }
+
+    /// A call as Python would write it, secrets masked, in at most `limit` characters; no more than [`PYTHON`] are there.
+    pub fn python(&self, name: &str, call: &Call, limit: usize) -> String {
+        let make = || {
+            let signature = self.shown(call);
+            python::call_within("", &signature.args, &signature.kwargs, PYTHON)
+        };
+        let text = match self.calls.shown(call.id(), make) {
+            Some(arguments) => format!("{name}{arguments}"),
+            None => format!("{name}{}", make()),
+        };
+        python::shorten(&text, limit)
     }
 
     /// What is known beside a call, as its diagnosis wants it.

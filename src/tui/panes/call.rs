@@ -11,6 +11,7 @@ pub mod options;
 mod replaced;
 pub mod row;
 pub mod secret;
+mod seen;
 mod shown_options;
 pub mod view;
 
@@ -396,7 +397,7 @@ fn press(draft: &mut Draft, around: Around<'_>) -> Vec<Ask> {
             vec![Ask::Send(ready)]
         }
         Press::Wrong(spot, problem) => {
-            if let Some(problem) = draft.json_problem() {
+            if let Some(problem) = draft.json_problem().cloned() {
                 draft.jump_to(&problem);
             }
             if let Some(spot) = spot.filter(|_| draft.json.is_none()) {

@@ -23,8 +23,11 @@ pub fn differs(form: &Draft, record: &Record, secrets: &Secrets) -> Result<Vec<S
         return Err("the form holds JSON that means nothing yet".to_owned());
     }
     let secrets = form.secrets(secrets);
-    let shown = secret::shown_arguments(form.outline(), &secrets);
-    let (now, then) = (named(shown), named(record_arguments(record)));
+    let shown = secret::shown_call(form.outline(), Vec::new(), &secrets);
+    let (now, then) = (
+        named((shown.args, shown.kwargs)),
+        named(record_arguments(record)),
+    );
     let mut changes = Vec::new();
     for (name, value) in &then {
         let before = now.iter().find(|(known, _)| known == name);

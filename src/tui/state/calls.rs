@@ -2,6 +2,7 @@
 //! they are too many or too large to be held: those are in history. Knows no focus and no look.
 
 use std::collections::HashMap;
+use std::sync::OnceLock;
 
 use crate::call::{Call, CallState};
 use crate::history::{Masked, Record};
@@ -22,6 +23,8 @@ pub struct Calls {
     masked: HashMap<TaskId, Vec<Masked>>,
     /// Calls that changed since they were written down.
     changed: Vec<TaskId>,
+    /// The arguments of each as they are shown, once they were: of large ones they are made once and not for every frame.
+    shown: HashMap<TaskId, OnceLock<String>>,
     /// A call of the past that is looked at, as history has it; nothing is awaited of it here.
     visitor: Option<(Call, Record)>,
     /// What was written of calls that an earlier run made and this one listens for.
@@ -35,6 +38,7 @@ impl Calls {
     /// Adds a call that was just made.
     pub fn push(&mut self, call: Call) {
         self.changed.push(call.id().clone());
+        self.shown.insert(call.id().clone(), OnceLock::new());
         self.places.insert(call.id().clone(), self.list.len());
         self.list.push(call);
     }
@@ -50,6 +54,11 @@ impl Calls {
     /// Where secrets are in a call, besides those that names tell.
     pub fn masked(&self, id: &TaskId) -> &[Masked] {
         self.masked.get(id).map_or(&[], Vec::as_slice)
+    }
+
+    /// The arguments of a call as they are shown; `make` makes them where they were not shown yet. `None`: there is no such call.
+    pub fn shown(&self, id: &TaskId, make: impl FnOnce() -> String) -> Option<&str> {
+        Some(self.shown.get(id)?.get_or_init(make))
     }
 
     /// The call with this id.
@@ -74,6 +83,11 @@ impl Calls {
         let known = self.visitor.as_ref().map(|(_, record)| record);
         let news = known != Some(&record);
         if news {
+            let seen = self.visitor.as_ref().map(|(call, _)| call.id());
+            if let Some(seen) = seen.filter(|seen| !self.places.contains_key(seen)) {
+                self.shown.remove(seen);
+            }
+            self.shown.entry(call.id().clone()).or_default();
             self.visitor = Some((call, record));
         }
         news
@@ -98,6 +112,7 @@ impl Calls {
 
     /// Another program heard more of a call than we did.
     pub fn replace(&mut self, call: Call) {
+        self.shown.insert(call.id().clone(), OnceLock::new());
         if let Some(own) = self.get_mut(&call.id().clone()) {
             *own = call;
         }

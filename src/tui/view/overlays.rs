@@ -5,7 +5,7 @@ use ratatui::layout::Rect;
 
 use crate::backend::Results;
 use crate::call::{Call, CallState};
-use crate::protocol::{TaskName, python};
+use crate::protocol::TaskName;
 use crate::text::width::wrap;
 use crate::tui::keymap::{Action, Context};
 use crate::tui::panes::{key, last_part, remote};
@@ -35,9 +35,8 @@ pub fn view(state: &State, area: Rect, buf: &mut Buffer) {
 
 /// What a revoke does depends on whether the task has started.
 fn revoke(call: &Call, shared: &Shared) -> Confirm {
-    let signature = shared.shown(call);
-    let task = remote(signature.task.as_str());
-    let python = python::call(&task, &signature.args, &signature.kwargs);
+    let task = remote(call.signature.task.as_str());
+    let python = shared.python(&task, call, 300);
     let state = call.whereabouts().map_or("?", CallState::word);
     let worker = call.worker.as_ref();
     let at = worker.map(|worker| format!(" on {}", remote(worker.as_str())));
@@ -54,7 +53,7 @@ fn revoke(call: &Call, shared: &Shared) -> Confirm {
     Confirm {
         title: format!("Revoke {task} ?"),
         facts: vec![
-            ("call", remote(&python::shorten(&python, 300))),
+            ("call", remote(&python)),
             ("id", remote(call.id().as_str())),
             ("state", format!("{state}{}", at.unwrap_or_default())),
             (

@@ -4,20 +4,17 @@ use std::borrow::Cow;
 
 use ratatui::text::{Line, Span};
 
-use super::check::{self, on_screen, refusal_text};
+use super::check::{on_screen, refusal_text};
 use super::draft::Spot;
 use super::guard::AGAIN_WITHIN;
-use super::options;
 use super::view::Page;
 use crate::text::width::{cells, cut, wrap};
 use crate::tui::keymap::{Action, Context};
-use crate::tui::panes::{key, last_part, remote};
+use crate::tui::panes::{key, remote};
 use crate::tui::theme::Role;
 
 /// Lines of the Python call.
 const PREVIEW: usize = 2;
-/// Characters of it.
-const PYTHON: usize = 600;
 /// Lines that say what stands against sending.
 const MESSAGES: usize = 5;
 impl Page<'_> {
@@ -41,9 +38,7 @@ impl Page<'_> {
     }
 
     fn preview(&self) -> Vec<Line<'static>> {
-        let name = last_part(self.draft.task.as_str());
-        let shown = check::outline(self.draft, &self.secrets, self.scene.now);
-        let text = remote(&options::python(name, &shown, &self.options, PYTHON));
+        let text = remote(self.draft.python(&self.options, &self.secrets));
         let mut lines = hanging(&text, self.width);
         if lines.len() > PREVIEW {
             lines.truncate(PREVIEW);

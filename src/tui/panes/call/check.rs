@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use super::draft::{Draft, Spot};
-use super::secret;
 use crate::call::preflight::{self, Preflight};
 use crate::cli::options::Name;
 use crate::clock::Now;
 use crate::error::{Error, Kind};
-use crate::history::{Masked, Secrets};
+use crate::history::Masked;
 use crate::protocol::message::Sender;
 use crate::protocol::{QueueName, Signature};
 use crate::tui::state::Shared;
@@ -112,25 +111,12 @@ pub fn problems(draft: &Draft, shared: &Shared, now: Now) -> Vec<(Spot, String)>
 
 /// The call that the form means; its id is empty unless it was typed.
 pub fn signature(draft: &Draft, now: Now) -> Signature {
-    let (args, kwargs) = draft.arguments();
+    let (args, kwargs) = draft.arguments().clone();
     Signature {
         args,
         kwargs,
         ..bare(draft, now)
     }
-}
-
-/// The call as it may be shown: secrets masked, and what means nothing yet as `?`.
-pub fn outline(draft: &Draft, secrets: &Secrets, now: Now) -> Signature {
-    let (args, kwargs) = draft.outline();
-    let mut signature = Signature {
-        args,
-        kwargs,
-        ..bare(draft, now)
-    };
-    let (read, _) = draft.options_now().read();
-    signature.options.headers = read.wishes.options.headers;
-    secret::shown(&signature, secrets)
 }
 
 /// The call without arguments.

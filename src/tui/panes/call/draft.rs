@@ -4,14 +4,14 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use super::guard::Guard;
-use super::json::{self, Arguments, Document, Problem};
+use super::json::{self, Arguments, Problem};
 use super::options::{ALWAYS, Entry, TABLE, Texts};
 use super::row::{Row, RowKey};
 use super::secret::Lacking;
+use super::seen::Seen;
 use crate::call::preflight::no_keyword;
-use crate::cli::items;
 use crate::clock::{Moment, Timestamp};
-use crate::protocol::{Json, TaskName};
+use crate::protocol::TaskName;
 use crate::tui::keymap::Context;
 use crate::tui::panes::Typed;
 use crate::tui::widgets::{Editor, Field};
@@ -56,6 +56,8 @@ pub struct Draft {
     pub guard: Guard,
     /// What is secret because a call of the past says so.
     pub(super) lacking: Lacking,
+    /// What it means, read once after each change.
+    pub(super) seen: Seen,
     next_key: u64,
     /// The timeout that counts where none is typed.
     wait: Duration,
@@ -92,6 +94,7 @@ impl Draft {
             from: None,
             guard: Guard::default(),
             lacking: Lacking::default(),
+            seen: Seen::default(),
             next_key: 0,
             wait: timeout,
         }
@@ -163,6 +166,7 @@ impl Draft {
         };
         self.guard.disarm();
         self.changed = true;
+        self.look_anew();
         self.options.choose(entry, forward)
     }
 
@@ -200,6 +204,7 @@ impl Draft {
             Spot::More | Spot::Button => return false,
         };
         self.field = Some(Field::new(text));
+        self.look_anew();
         true
     }
 
@@ -215,6 +220,7 @@ impl Draft {
         let Some(mut field) = self.field.take() else {
             return false;
         };
+        self.look_anew();
         let text = field.take();
         let blank = text.trim().is_empty();
         match self.spot {
@@ -236,6 +242,7 @@ impl Draft {
     }
 
     fn remove(&mut self, row: usize) {
+        self.look_anew();
         if row < self.rows.len() {
             self.rows.remove(row);
         }
@@ -252,6 +259,7 @@ impl Draft {
             Spot::Option(entry) => self.options.set(entry, ""),
             Spot::Empty | Spot::More | Spot::Button => return false,
         }
+        self.look_anew();
         self.changed = true;
         true
     }
@@ -260,6 +268,7 @@ impl Draft {
     pub fn text(&mut self, typed: Typed<'_>) -> bool {
         self.guard.disarm();
         self.changed = true;
+        self.look_anew();
         match (&mut self.field, &mut self.json) {
             (Some(field), _) => typed.into_field(field),
             (None, Some(raw)) if raw.typing => typed.into_editor(&mut raw.editor),
@@ -285,27 +294,6 @@ impl Draft {
         RowKey(self.next_key)
     }
 
-    /// The rows with what is being typed just now.
-    pub fn rows_now(&self) -> Cow<'_, [Row]> {
-        let Some(field) = &self.field else {
-            return Cow::Borrowed(&self.rows);
-        };
-        let text = field.text();
-        let mut rows = self.rows.clone();
-        match self.spot {
-            Spot::Row(row) => {
-                if let Some(row) = rows.get_mut(row).filter(|row| row.text != text) {
-                    *row = Row::typed(row.key, text.to_owned());
-                }
-            }
-            Spot::Empty if !text.trim().is_empty() => {
-                rows.push(Row::typed(RowKey(0), text.to_owned()));
-            }
-            _ => {}
-        }
-        Cow::Owned(rows)
-    }
-
     /// The options with what is being typed just now.
     pub fn options_now(&self) -> Cow<'_, Texts> {
         let (Some(field), Spot::Option(entry)) = (&self.field, self.spot) else {
@@ -319,10 +307,10 @@ impl Draft {
     /// What is wrong with a call sent at `now`, and where, in the order of the form.
     pub fn problems(&self, now: Timestamp) -> Vec<(Spot, String)> {
         let mut problems = Vec::new();
-        if let Some(problem) = self.document().and_then(Result::err) {
+        if let Some(problem) = self.json_problem() {
             problems.push((Spot::Empty, problem.text()));
         } else if self.json.is_none() {
-            problems.extend(row_problems(&self.rows_now()));
+            problems.extend(row_problems(self.rows_now()));
         }
         let options = self.options_now().problems(now);
         problems.extend(
@@ -337,13 +325,13 @@ impl Draft {
     pub fn doubts(&self, now: Timestamp) -> Vec<String> {
         let rows = self.rows_now();
         let rows = rows.iter().filter(|_| self.json.is_none());
-        let about_rows = rows.filter_map(Row::warning);
+        let about_rows = rows.filter_map(|row| row.warning().map(str::to_owned));
         about_rows.chain(self.doubts_of_all(now)).collect()
     }
 
     /// Those of them that are about no single row.
     pub fn doubts_of_all(&self, now: Timestamp) -> Vec<String> {
-        let document = self.document().and_then(Result::ok);
+        let document = self.document().and_then(|read| read.as_ref().ok());
         let odd = document.is_some_and(|document| document.non_finite);
         let odd = odd.then(|| "NaN and Infinity are not JSON; Python reads them".to_owned());
         let keyword = no_keyword(&self.arguments().1);
@@ -351,69 +339,9 @@ impl Draft {
         odd.into_iter().chain(keyword).chain(options).collect()
     }
 
-    /// The arguments as far as they mean something: rows that mean nothing are left out.
-    pub fn arguments(&self) -> Arguments {
-        match self.document() {
-            Some(Ok(document)) => document.arguments,
-            Some(Err(_)) => Arguments::default(),
-            None => {
-                let items = |row: &Row| row.item.clone().ok();
-                let items = self.rows_now().iter().filter_map(items).collect::<Vec<_>>();
-                let (mut args, mut kwargs) = Arguments::default();
-                for item in items {
-                    match item.name {
-                        Some(name) => kwargs.push((name, item.value)),
-                        None => args.push(item.value),
-                    }
-                }
-                (args, kwargs)
-            }
-        }
-    }
-
-    /// The arguments to look at: what means nothing yet stands as `?`.
-    pub fn outline(&self) -> Arguments {
-        if self.json.is_some() {
-            return self.arguments();
-        }
-        let (mut args, mut kwargs) = Arguments::default();
-        for row in self.rows_now().iter() {
-            let (name, value) = match &row.item {
-                Ok(item) => (item.name.clone(), item.value.clone()),
-                // Python shows a number as its digits are.
-                Err(_) => (
-                    items::parse(&row.text).ok().and_then(|parsed| parsed.name),
-                    Json::Number("?".to_owned()),
-                ),
-            };
-            match name {
-                Some(name) => kwargs.push((name, value)),
-                None => args.push(value),
-            }
-        }
-        (args, kwargs)
-    }
-
-    fn document(&self) -> Option<Result<Document, Problem>> {
-        let raw = self.json.as_ref()?;
-        Some(json::read(&raw.editor.text()))
-    }
-
-    /// Bytes of what was typed as arguments.
-    pub fn size(&self) -> usize {
-        match &self.json {
-            Some(raw) => raw.editor.text().len(),
-            None => self.rows_now().iter().map(|row| row.text.len()).sum(),
-        }
-    }
-
-    /// What is wrong with the document, while the form is one.
-    pub fn json_problem(&self) -> Option<Problem> {
-        self.document()?.err()
-    }
-
     /// The form becomes a document, or rows again. The rows keep their text if the document was not changed. The error says why it stays as it is.
     pub fn toggle_json(&mut self) -> Result<(), String> {
+        self.look_anew();
         self.guard.disarm();
         match self.json.take() {
             None => self.become_json(),
@@ -428,8 +356,9 @@ impl Draft {
             self.start_typing();
             return Err(format!("{problem}; JSON cannot hold it"));
         }
-        let text = json::write(&self.arguments());
+        let text = json::write(self.arguments());
         self.unbind();
+        self.look_anew();
         self.spot = Spot::Empty;
         self.json = Some(Raw {
             editor: Editor::new(&text),
@@ -483,6 +412,7 @@ impl Draft {
             rows.push(Row::of(self.key(), name, value));
         }
         self.rows = rows;
+        self.look_anew();
         self.spot = Spot::Empty;
     }
 }

@@ -4,6 +4,9 @@ use crate::cli::items::{self, Item};
 use crate::error::Error;
 use crate::protocol::Json;
 
+/// Bytes of a text that are echoed.
+const ECHO: usize = 1_000;
+
 /// What a row is, whatever its place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RowKey(pub u64);
@@ -19,6 +22,8 @@ pub struct Row {
     pub item: Result<Item, Error>,
     /// Whether no ITEM can say it (a keyword that is no Python name): it is edited as JSON only.
     pub json_only: bool,
+    /// A doubt about it.
+    warning: Option<String>,
 }
 
 impl Row {
@@ -28,6 +33,7 @@ impl Row {
         Self {
             key,
             text,
+            warning: item.as_ref().ok().and_then(doubt),
             item,
             json_only: false,
         }
@@ -57,16 +63,20 @@ impl Row {
             .find(same)
         {
             Some(text) => Self::typed(key, text),
-            None => Self {
-                key,
-                text: exact,
-                item: Ok(Item {
+            None => {
+                let item = Item {
                     name: name.map(str::to_owned),
                     value: value.clone(),
                     warning: None,
-                }),
-                json_only: true,
-            },
+                };
+                Self {
+                    key,
+                    text: exact,
+                    warning: doubt(&item),
+                    item: Ok(item),
+                    json_only: true,
+                }
+            }
         }
     }
 
@@ -77,22 +87,31 @@ impl Row {
 
     /// What will really go on the wire, in short; `?` while it means nothing.
     pub fn echo(&self) -> String {
-        self.item
-            .as_ref()
-            .map_or_else(|_| "?".to_owned(), |item| items::echo(&item.value))
+        match self.item.as_ref().map(|item| &item.value) {
+            Err(_) => "?".to_owned(),
+            // Nobody sees the end of a long one.
+            Ok(Json::Text(text)) if text.len() > ECHO => {
+                let end = text.floor_char_boundary(ECHO);
+                items::echo(&Json::from(&text[..end]))
+            }
+            Ok(value) => items::echo(value),
+        }
     }
 
     /// A doubt about it.
-    pub fn warning(&self) -> Option<String> {
-        let item = self.item.as_ref().ok()?;
-        item.warning.clone().or_else(|| {
-            item.value.has_non_finite().then(|| {
-                let label = item.name.as_ref().map(|name| format!("{name}: "));
-                let label = label.unwrap_or_default();
-                format!("{label}NaN and Infinity are not JSON; Python reads them")
-            })
-        })
+    pub fn warning(&self) -> Option<&str> {
+        self.warning.as_deref().filter(|_| self.item.is_ok())
     }
+}
+
+fn doubt(item: &Item) -> Option<String> {
+    item.warning.clone().or_else(|| {
+        item.value.has_non_finite().then(|| {
+            let label = item.name.as_ref().map(|name| format!("{name}: "));
+            let label = label.unwrap_or_default();
+            format!("{label}NaN and Infinity are not JSON; Python reads them")
+        })
+    })
 }
 
 fn non_finite(value: &Json) -> Option<&'static str> {

@@ -26,6 +26,7 @@ pub struct Lacking {
 impl Draft {
     /// These places of the form hold secrets, whatever their names.
     pub(super) fn lacks(&mut self, places: impl IntoIterator<Item = Place>) {
+        self.look_anew();
         let rows = placed(&self.rows);
         for place in places {
             match rows.iter().position(|(known, _)| *known == place) {
@@ -56,7 +57,7 @@ impl Draft {
             return Vec::new();
         }
         let rows = self.rows_now();
-        let known = placed(&rows).into_iter().zip(rows.iter());
+        let known = placed(rows).into_iter().zip(rows.iter());
         let known = known.filter(|(_, row)| self.lacking.rows.contains(&row.key));
         let rows = known.map(|((place, _), _)| place);
         let places = rows.chain(self.lacking.places.iter().cloned());
@@ -83,14 +84,14 @@ impl Draft {
             return Parts::new();
         };
         match self.spot {
-            Spot::Row(_) | Spot::Empty => {
-                let rows = self.rows_now();
-                let at = match self.spot {
-                    Spot::Row(row) => row,
-                    _ => self.rows.len(),
-                };
-                let place = placed(&rows).into_iter().nth(at);
-                place.map_or_else(Parts::new, |place| in_text(&place, field.text(), secrets))
+            Spot::Row(row) => self
+                .secret_rows(secrets)
+                .get(row)
+                .cloned()
+                .unwrap_or_default(),
+            Spot::Empty => {
+                let typed = self.secret_rows(secrets).get(self.rows.len());
+                typed.cloned().unwrap_or_default()
             }
             Spot::Option(entry) => in_option(entry, field.text(), secrets),
             Spot::More | Spot::Button => Parts::new(),
@@ -106,9 +107,8 @@ impl Draft {
         let edited = |part: &Range<usize>| {
             caret.is_some_and(|caret| (part.start..=part.end).contains(&caret))
         };
-        let mut parts = secrets.in_document(&raw.editor.text());
-        parts.retain(|part| !edited(part));
-        parts
+        let parts = self.all_secret_in_document(secrets).iter();
+        parts.filter(|part| !edited(part)).cloned().collect()
     }
 }
 
@@ -150,17 +150,23 @@ pub fn shown(signature: &Signature, secrets: &Secrets) -> Signature {
     secrets.shown(signature).into_owned()
 }
 
-/// Arguments as they may be shown.
-pub fn shown_arguments((args, kwargs): Arguments, secrets: &Secrets) -> Arguments {
+/// Arguments and headers as they may be shown.
+pub fn shown_call(
+    (args, kwargs): Arguments,
+    headers: Vec<(String, Json)>,
+    secrets: &Secrets,
+) -> Signature {
     let signature = Signature {
         task: "".into(),
         id: "".into(),
         args,
         kwargs,
-        options: Options::default(),
+        options: Options {
+            headers,
+            ..Options::default()
+        },
     };
-    let Signature { args, kwargs, .. } = shown(&signature, secrets);
-    (args, kwargs)
+    shown(&signature, secrets)
 }
 
 /// The text of an option as it may be shown.

@@ -21,6 +21,9 @@ use crate::tui::panes::{Scene, key, paragraph, remote};
 use crate::tui::theme::{Role, Theme};
 use crate::tui::widgets::{Scroll, Veil};
 
+/// Bytes at most of what takes one cell, marks and all.
+const WIDEST: usize = 32;
+
 /// Lines that are said about a row or an option at most.
 const SAID: usize = 4;
 
@@ -278,7 +281,7 @@ impl Page<'_> {
             width: width.saturating_sub(2 + self.echo_width()),
             select: width,
         };
-        let secret = secret::in_rows(&rows, &self.secrets);
+        let secret = self.draft.secret_rows(&self.secrets);
         let mut shown = Vec::new();
         for (place, (row, secret)) in rows.iter().zip(secret).enumerate() {
             let new = place >= self.draft.rows.len();
@@ -286,11 +289,11 @@ impl Page<'_> {
             let cursor = self.draft.spot == Spot::Row(place) || new;
             let typed = cursor && self.draft.field.is_some();
             shown.push(Shown {
-                line: self.row(row, &secret, typed),
+                line: self.row(row, secret, typed),
                 cursor: cursor.then_some(mark),
             });
             shown.extend(self.said(Role::Fail, self.problem(Spot::Row(place))));
-            shown.extend(self.said(Role::Warn, row.warning().as_deref()));
+            shown.extend(self.said(Role::Warn, row.warning()));
         }
         if rows.len() == self.draft.rows.len() {
             shown.push(Shown {
@@ -341,7 +344,9 @@ impl Page<'_> {
         let text = if typed {
             String::new()
         } else {
-            remote(&self.veil(secret).over(&row.text, 0))
+            // Of a long text no more is looked at than has room, whatever its characters are.
+            let end = row.text.floor_char_boundary(room * WIDEST);
+            remote(&self.veil(secret).over(&row.text[..end], 0))
         };
         let text = pad(&text, room, self.ellipsis());
         let role = if row.item.is_ok() {

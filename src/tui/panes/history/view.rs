@@ -10,7 +10,6 @@ use crate::call::{Call, CallState};
 use crate::clock::{Now, Timestamp};
 use crate::error::Error;
 use crate::history::{Count, Row};
-use crate::protocol::python;
 use crate::text::human::count;
 use crate::text::width::{cells as cells_of, cut, wrap};
 use crate::tui::keymap::{Action, Context};
@@ -282,11 +281,7 @@ fn queued(call: &Call) -> String {
 
 /// What is between the brackets of the Python call.
 fn arguments(call: &Call, scene: &Scene<'_>) -> String {
-    let signature = scene.shared.shown(call);
-    inside(&python::shorten(
-        &python::call("", &signature.args, &signature.kwargs),
-        300,
-    ))
+    inside(&scene.shared.python("", call, 300))
 }
 
 fn inside(title: &str) -> String {

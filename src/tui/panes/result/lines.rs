@@ -9,12 +9,11 @@ use super::timeline::{self, Step};
 use crate::call::diagnosis::{Diagnosis, diagnose};
 use crate::call::{Call, CallState, LONGEST_WAIT};
 use crate::clock::Now;
-use crate::protocol::python;
 use crate::text::human::{self, countdown, duration};
 use crate::text::width::{cells, cut, pad, wrap};
 use crate::tui::keymap::{Action, Context};
 use crate::tui::panes::{self, key, last_part, remote, role};
-use crate::tui::state::Shared;
+use crate::tui::state::{PYTHON, Shared};
 use crate::tui::theme::{Role, Theme};
 use crate::tui::widgets::bar;
 
@@ -442,13 +441,8 @@ impl Pen<'_> {
     }
 
     fn python_text(&self) -> String {
-        let signature = self.shared.shown(self.call);
-        let text = python::call(
-            last_part(signature.task.as_str()),
-            &signature.args,
-            &signature.kwargs,
-        );
-        remote(&python::shorten(&text, 600))
+        let name = last_part(self.call.signature.task.as_str());
+        remote(&self.shared.python(name, self.call, PYTHON))
     }
 
     pub(super) fn cut(&self, role: Role, text: &str) -> Line<'static> {

@@ -38,7 +38,7 @@ impl Pen<'_> {
             return Vec::new();
         };
         let Some(progress) = share::of(meta) else {
-            let meta = python::shorten(&python::repr(meta), 400);
+            let meta = python::repr_within(meta, 400);
             return self.wrapped(Role::Run, 3, &format!("{word}  {meta}"), 2);
         };
         let text = self.wrapped(Role::Run, 3, &format!("{word}  {}", progress.text), 1);
