@@ -98,6 +98,8 @@ pub struct Shared {
     pub started: Now,
     /// What has been heard of the cluster.
     pub cluster: Cluster,
+    /// Grows with every change of what is known of the cluster and of results: what was found of them before may be old then.
+    pub news: u64,
     /// The two links.
     pub links: Links,
     /// Where results of this application are.
@@ -252,6 +254,7 @@ impl Shared {
             timeout: setup.timeout,
             started: now,
             cluster: Cluster::default(),
+            news: 0,
             links: Links::default(),
             results: Results::Unknown,
             results_trouble: None,

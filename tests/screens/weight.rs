@@ -1,8 +1,11 @@
 //! What a frame costs does not grow with the arguments of a call.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use umbel::call::Fact;
+use umbel::tui::message::Message;
+use umbel::tui::panes::call::check;
 
 use crate::stage::Stage;
 
@@ -46,4 +49,24 @@ fn a_call_with_20_mb_of_arguments_is_drawn_about_as_fast_as_a_small_one() {
     }
     let (small, large) = (frame(&small), frame(&large));
     assert!(large < small * 10, "{large:?} against {small:?}");
+}
+
+#[test]
+fn what_is_found_before_sending_is_looked_for_once_until_the_form_or_the_cluster_changes() {
+    let mut stage = Stage::new(80, 24).shop();
+    stage.keys("Enter 1");
+    let found = |stage: &Stage| {
+        let draft = stage.state.call.draft().expect("a form");
+        check::preflight_of(draft, &stage.state.shared, stage.now)
+    };
+    let first = found(&stage);
+    stage.screen();
+    stage.tell(Message::Tick);
+    assert!(Arc::ptr_eq(&first, &found(&stage)), "nothing changed");
+    stage.depth("default", 99, 3);
+    let second = found(&stage);
+    assert!(!Arc::ptr_eq(&first, &second), "more is waiting");
+    assert_ne!(first.lines, second.lines);
+    stage.keys("Enter Esc");
+    assert!(!Arc::ptr_eq(&second, &found(&stage)), "the form changed");
 }

@@ -250,12 +250,12 @@ impl State {
             return Vec::new();
         };
         let seen = check::preflight_of(draft, shared, now);
-        let refusal = seen.refusal.map(|refusal| refusal.message);
+        let refusal = seen.refusal.as_ref().map(|it| it.message.clone());
         let blocked = shared.cannot_send();
         refusal
             .into_iter()
             .chain(blocked)
-            .chain(seen.warnings)
+            .chain(seen.warnings.iter().cloned())
             .collect()
     }
 }

@@ -36,6 +36,7 @@ pub fn tick(state: &mut State, now: Now) -> bool {
     let mut changed = shared.cluster.tick(now);
     changed |= shared.cluster.forget_gone(now, |node| calls.mention(node));
     if changed {
+        shared.news += 1;
         refresh(state, now);
     }
     changed
@@ -60,7 +61,11 @@ fn heard(state: &mut State, event: Event, now: Now) -> bool {
             state.notices.problem(notice, now);
             true
         }
-        Event::Heard(heard, at) => state.shared.cluster.apply(heard, at),
+        Event::Heard(heard, at) => {
+            let changed = state.shared.cluster.apply(heard, at);
+            state.shared.news += u64::from(changed);
+            changed
+        }
         Event::Call(id, fact, at) => call_heard(state, &id, fact, at, now),
         Event::Revoked { id, node, answer } => {
             revoked(state, id, &node, answer, now);
@@ -115,6 +120,7 @@ fn results_known(state: &mut State, results: Results, now: Now) -> bool {
     }
     state.shared.results_trouble = None;
     state.shared.results = results;
+    state.shared.news += 1;
     super::history::results_known(state, now);
     true
 }

@@ -1,5 +1,6 @@
 //! What happens when the button is pressed: the form is read, looked at, and either ready to be sent or told why not. Sends nothing itself.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::draft::{Draft, Spot};
@@ -131,9 +132,11 @@ fn bare(draft: &Draft, now: Now) -> Signature {
     }
 }
 
-/// What the pre-flight says about a form, whatever its arguments.
-pub fn preflight_of(draft: &Draft, shared: &Shared, now: Now) -> Preflight {
-    look(shared, &bare(draft, now))
+/// What the pre-flight says about a form, whatever its arguments. It is asked many times for every frame and message, and looked at anew
+/// when the form or the cluster has changed, or the second of a start or an expiry.
+pub fn preflight_of(draft: &Draft, shared: &Shared, now: Now) -> Arc<Preflight> {
+    let of = (shared.news, now.wall.as_second());
+    draft.preflight(of, || look(shared, &bare(draft, now)))
 }
 
 fn look(shared: &Shared, signature: &Signature) -> Preflight {

@@ -56,27 +56,21 @@ impl Row {
                 item.warning.is_none() && item.name.as_deref() == name && item.value == *value
             })
         };
-        match auto
-            .into_iter()
-            .chain([exact.clone()])
-            .chain(float)
-            .find(same)
-        {
-            Some(text) => Self::typed(key, text),
-            None => {
-                let item = Item {
-                    name: name.map(str::to_owned),
-                    value: value.clone(),
-                    warning: None,
-                };
-                Self {
-                    key,
-                    text: exact,
-                    warning: doubt(&item),
-                    item: Ok(item),
-                    json_only: true,
-                }
-            }
+        let mut ways = auto.into_iter().chain([exact.clone()]).chain(float);
+        if let Some(text) = ways.find(same) {
+            return Self::typed(key, text);
+        }
+        let item = Item {
+            name: name.map(str::to_owned),
+            value: value.clone(),
+            warning: None,
+        };
+        Self {
+            key,
+            text: exact,
+            warning: doubt(&item),
+            item: Ok(item),
+            json_only: true,
         }
     }
 

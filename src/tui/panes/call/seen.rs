@@ -1,13 +1,15 @@
 //! What a form means: its rows, its document, its arguments, the Python call. Read once after each change and not for every frame, since
 //! arguments may be megabytes. Changes nothing.
 
-use std::sync::OnceLock;
+use std::cell::RefCell;
+use std::sync::{Arc, OnceLock};
 
 use super::draft::{Draft, Spot};
 use super::json::{self, Arguments, Document, Problem};
 use super::options::{self, Texts};
 use super::row::{Row, RowKey};
 use super::secret;
+use crate::call::preflight::Preflight;
 use crate::cli::items;
 use crate::history::Secrets;
 use crate::history::secrets::Parts;
@@ -25,7 +27,11 @@ pub struct Seen {
     secret_rows: OnceLock<Vec<Parts>>,
     secret_document: OnceLock<Parts>,
     size: OnceLock<usize>,
+    preflight: RefCell<Option<(Moment, Arc<Preflight>)>>,
 }
+
+/// The news and the second that something was found at.
+type Moment = (u64, i64);
 
 impl Draft {
     /// Something was changed, or is about to be.
@@ -119,6 +125,19 @@ impl Draft {
             let text = self.json.as_ref().map(|raw| raw.editor.text());
             secrets.in_document(&text.unwrap_or_default())
         })
+    }
+
+    /// What looking before sending finds at this moment; `look` looks where that is not known yet.
+    pub(super) fn preflight(&self, at: Moment, look: impl FnOnce() -> Preflight) -> Arc<Preflight> {
+        let mut known = self.seen.preflight.borrow_mut();
+        match &*known {
+            Some((then, found)) if *then == at => Arc::clone(found),
+            _ => {
+                let found = Arc::new(look());
+                *known = Some((at, Arc::clone(&found)));
+                found
+            }
+        }
     }
 
     pub(super) fn document(&self) -> Option<&Result<Document, Problem>> {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
 use ratatui::buffer::Buffer;
 use ratatui::layout::{Position, Rect};
@@ -100,7 +101,7 @@ pub(super) struct Page<'a> {
     pub(super) problems: Vec<(Spot, String)>,
     /// Why it cannot be written as a message.
     pub(super) unwritable: Option<String>,
-    pub(super) preflight: Preflight,
+    pub(super) preflight: Arc<Preflight>,
     pub(super) scene: &'a Scene<'a>,
     pub(super) theme: Theme,
     pub(super) width: usize,
