@@ -16,6 +16,7 @@ use umbel::client;
 use umbel::clock::Timestamp;
 use umbel::commands::arguments;
 use umbel::error::Kind;
+use umbel::history::Secrets;
 use umbel::protocol::message::Sender;
 use umbel::protocol::{Json, Message, Signature};
 use umbel::tui::effect::Effect;
@@ -154,7 +155,8 @@ fn signature(words: &[String]) -> Result<Signature, u8> {
     };
     let code = |error: umbel::error::Error| error.kind.exit_code();
     let words = arguments::check(&call.call, now()).map_err(code)?;
-    let (signature, _) = arguments::signature(&call.call, words, now).map_err(code)?;
+    let (signature, _) =
+        arguments::signature(&call.call, words, &Secrets::default(), now).map_err(code)?;
     Ok(signature)
 }
 

@@ -236,11 +236,11 @@ fn an_end_that_is_heard_for_another_umbel_is_shown_and_kept_without_what_may_quo
     stage.fact_of(&id, fact);
     stage.keys("!");
     assert!(stage.screen().contains("ValueError"), "{}", stage.screen());
-    let saved = stage.effects.iter().filter_map(|effect| match effect {
+    let mut saved = stage.effects.iter().filter_map(|effect| match effect {
         Effect::History(Wish::Save(record)) => Some(record),
         _ => None,
     });
-    let saved = saved.last().expect("it was not written down");
+    let saved = saved.next_back().expect("it was not written down");
     assert!(saved.state.is_final());
     assert!(!format!("{saved:?}").contains("hunter2"), "{saved:?}");
     assert_eq!(saved.masked.len(), 1);

@@ -357,8 +357,9 @@ mod tests {
     #[test]
     fn what_is_covered_is_not_drawn_and_the_caret_stands_where_it_is_seen() {
         let mut field = typed("pw=客戶a");
+        let part = 3..10;
         let veil = Veil {
-            parts: &[3..10],
+            parts: std::slice::from_ref(&part),
             glyph: "*",
         };
         let view = field.view_veiled(20, veil);
