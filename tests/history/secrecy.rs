@@ -47,6 +47,8 @@ fn what_a_process_writes_that_was_not_told_the_password_takes_the_place_of_nothi
     let other = Record::after(&earlier, &other, &Scribe::default(), at(300));
     assert!(!format!("{other:?}").contains("hunter2xyz"), "{other:?}");
     assert_eq!(other.state, CallState::Fail);
+    let line = other.to_line(at(500));
+    assert!(line.contains("not kept: it may quote"), "{line}");
     let both = if first { [own, other] } else { [other, own] };
     store.upsert(&both[..1]).unwrap();
     store.upsert(&both[1..]).unwrap();

@@ -228,6 +228,18 @@ fn looks_of_recall() {
 }
 
 #[test]
+fn a_secret_of_the_form_is_not_told_beside_what_a_call_would_change() {
+    let mut stage = stage(160, 48);
+    let store = disk(&MOCK_UP, stage.now);
+    stage.keys("j Enter api_token=hunter2xyz Enter ^R");
+    answer(&mut stage, &store);
+    keys(&mut stage, &store, "customer Space error");
+    let screen = stage.screen();
+    assert!(screen.contains("api_token '***' -> (omitted)"), "{screen}");
+    assert!(!screen.contains("hunter2xyz"), "{screen}");
+}
+
+#[test]
 fn looks_of_recall_without_calls() {
     let mut stage = stage(80, 24);
     let store = disk(&[], stage.now);

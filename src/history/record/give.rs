@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::withhold::WITHHELD;
 use super::{Answer, Kept, Masked, Place, Point, Record, Times, Waited};
 use crate::call::document::CallDocument;
 use crate::call::restore::Standing;
@@ -166,7 +167,7 @@ impl Record {
         serde_json::to_string(&document).unwrap_or_default()
     }
 
-    /// The size of what it returned and the beginning as Python writes it, if it was too large to be kept whole.
+    /// The size of what it returned and the beginning as Python writes it, if it was not kept whole.
     pub fn cut_result(&self) -> Option<(usize, &str)> {
         let returned = matches!(self.state, CallState::Ok | CallState::LateOk);
         match &self.answer.as_ref().filter(|_| returned)?.value {
@@ -177,9 +178,13 @@ impl Record {
 
     /// It returned, but what it returned cannot be read here.
     fn not_whole(&self) -> Option<Error> {
-        let (bytes, _) = self.cut_result()?;
-        let size = human::bytes(bytes);
-        let what = format!("its result is {size}, larger than history keeps");
+        let what = match self.cut_result()? {
+            (_, WITHHELD) => format!("its result is {WITHHELD}"),
+            (bytes, _) => {
+                let size = human::bytes(bytes);
+                format!("its result is {size}, larger than history keeps")
+            }
+        };
         let hint = format!("umbel result {} asks the result backend for it", self.id());
         Some(Error::new(Kind::BackendUnreachable, what).hint(hint))
     }
