@@ -165,6 +165,8 @@ impl Calls {
             };
             *heft -= freed;
             self.adopted.remove(call.id());
+            self.masked.remove(call.id());
+            self.shown.remove(call.id());
             false
         });
         let places = self.list.iter().enumerate();
