@@ -15,6 +15,7 @@ use crate::cli::{History, Shape};
 use crate::clock::Now;
 use crate::error::{Error, Kind, Result};
 use crate::history::compare::{self, SHOWN};
+use crate::history::record::WITHHELD;
 use crate::history::store::trouble::UNREADABLE;
 use crate::history::{
     Filter, Found, Handle, Place, Record, Repaired, Row, TaskFilter, diff, export, repair,
@@ -340,10 +341,10 @@ fn show(record: &Record, output: Output, now: Now) {
         as_kept(record, &call, now)
     });
     if let Some((_, beginning)) = record.cut_result() {
-        output.note(&format!(
-            "  it begins: {}",
-            python::shorten(beginning, SHOWN)
-        ));
+        if beginning != WITHHELD {
+            let beginning = python::shorten(beginning, SHOWN);
+            output.note(&format!("  it begins: {beginning}"));
+        }
         let hint = call
             .trouble
             .as_ref()

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use umbel::call::{Call, Fact};
-use umbel::clock::Clock;
+use umbel::clock::{Clock, Now};
 use umbel::history::store::Store;
 use umbel::history::{Known, Record, Scribe};
 use umbel::protocol::payload::Form;
@@ -298,18 +298,27 @@ fn file(home: &Sandbox) -> std::path::PathBuf {
 /// A call that returned this just now.
 fn record(id: &str, value: Json) -> Record {
     let now = Clock::default().now();
+    let call = returned(sent(id, Vec::new(), now), value, now);
+    Record::of(&call, &Scribe::default(), Known::default(), now)
+}
+
+fn sent(id: &str, kwargs: Vec<(String, Json)>, now: Now) -> Call {
     let signature = Signature {
         task: "t".into(),
         id: id.into(),
         args: Vec::new(),
-        kwargs: Vec::new(),
+        kwargs,
         options: Options::default(),
     };
     let mut call = Call::new(signature, std::time::Duration::from_secs(9), now);
     call.apply(Fact::Publishing, now);
     call.apply(Fact::Confirmed, now);
+    call
+}
+
+fn returned(mut call: Call, value: Json, now: Now) -> Call {
     let result = TaskResult {
-        id: id.into(),
+        id: call.signature.id.clone(),
         state: State::Success,
         value,
         exception: None,
@@ -323,7 +332,24 @@ fn record(id: &str, value: Json) -> Record {
         opaque: None,
     };
     call.apply(Fact::Result(Box::new(result)), now);
-    Record::of(&call, &Scribe::default(), Known::default(), now)
+    call
+}
+
+#[test]
+fn a_result_that_is_not_kept_for_a_secret_s_sake_has_no_beginning() {
+    let home = home(&[&ADD]);
+    let now = Clock::default().now();
+    let kwargs = vec![("password".to_owned(), Json::from("hunter2xyz"))];
+    let earlier = sent("secret", kwargs, now);
+    let earlier = Record::of(&earlier, &Scribe::default(), Known::default(), now);
+    let call = returned(earlier.pick_up(now), Json::from("hunter2xyz"), now);
+    let record = Record::after(&earlier, &call, &Scribe::default(), now);
+    let mut store = Store::open(&file(&home)).unwrap();
+    store.upsert(&[record]).unwrap();
+    drop(store);
+    let shown = home.cli(&["history", "show", "secret"]).expect_code(0);
+    assert!(shown.stderr.contains("not kept: it may quote"), "{shown:?}");
+    assert!(!shown.stderr.contains("begins"), "{shown:?}");
 }
 
 #[test]
