@@ -75,7 +75,7 @@ impl Call {
 
     /// Whether a state that is heard at `at` may be an old one: after an outage they come all at once, and tell nothing of when they
     /// were.
-    fn heard_late(&self, at: Moment) -> bool {
+    pub(super) fn heard_late(&self, at: Moment) -> bool {
         let before = self.links.partition_point(|(link, _)| link.mono <= at);
         let lost = |link: Option<&(Now, Option<String>)>| link.is_some_and(|it| it.1.is_some());
         let known = &self.links[..before];

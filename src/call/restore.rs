@@ -157,8 +157,9 @@ impl Call {
         self.anew.since = Some(now.mono);
     }
 
-    /// When it ended: when that was heard, unless it was fetched, which may be long after. Then it ended when the worker says so, if that
-    /// is possible on our clock, and else that is unknown.
+    /// When it ended: when that was heard, unless it was fetched, after an outage or by an umbel that came later, which may be long after.
+    /// Then it ended when the worker says so, if that is possible on our clock. Else that is unknown to who came later, and to who was
+    /// there it came back when it was heard.
     pub(super) fn ended_at(&self, end: &End) -> Option<Now> {
         let heard = end.at;
         if self.anew.undated && heard.mono == self.timeline.created.mono {
@@ -166,11 +167,17 @@ impl Call {
         }
         let arrived = self.large.map(|(at, _)| at.mono);
         let before = arrived.filter(|arrived| *arrived < heard.mono);
-        let fetched =
-            self.anew.fetched(heard.mono) || before.is_some_and(|at| self.anew.fetched(at));
-        if end.source == Some(Source::Event) || !fetched {
+        let either =
+            |fetched: &dyn Fn(Moment) -> bool| fetched(heard.mono) || before.is_some_and(fetched);
+        if end.source == Some(Source::Event) || !either(&|at| self.heard_late(at)) {
             return Some(heard);
         }
+        let was_there = !either(&|at| self.anew.fetched(at));
+        self.dated(heard).or_else(|| was_there.then_some(heard))
+    }
+
+    /// When the worker says that it ended, if that is possible on our clock.
+    fn dated(&self, heard: Now) -> Option<Now> {
         let sent = self.timeline.published.unwrap_or(self.timeline.created);
         let result = self.ends.value()?;
         let told = result.done_at?;

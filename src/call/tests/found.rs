@@ -30,6 +30,24 @@ fn a_start_that_is_heard_with_the_end_after_an_outage_tells_no_time_it_ran() {
 }
 
 #[test]
+fn an_end_that_is_fetched_after_an_outage_was_when_its_worker_says() {
+    let mut call = sent();
+    call.apply(started(), at(10));
+    call.apply(Fact::BackendLost("refused".into()), at(2_000));
+    call.apply(Fact::BackendBack, at(28_000));
+    let done = Timestamp::from_millisecond(1_000_000 + 20_010).unwrap();
+    call.apply(
+        result(&format!(
+            r#"{{"status": "SUCCESS", "result": 5, "date_done": "{done}", "task_id": "x"}}"#
+        )),
+        at(28_003),
+    );
+    assert_eq!(call.timeline.done.map(|done| done.wall), Some(done));
+    assert_eq!(call.timeline.ran(), Some(Duration::from_secs(20)));
+    assert_eq!(call.state(), CallState::LateOk, "it came after the timeout");
+}
+
+#[test]
 fn an_end_in_time_that_is_merged_after_the_deadline_was_looked_at_is_not_late() {
     let mut call = sent();
     assert!(call.tick(at(10_500)));
