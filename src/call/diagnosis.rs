@@ -19,7 +19,7 @@ use std::time::Duration;
 use super::{Call, CallState};
 use crate::backend::Results;
 use crate::broker::Reach;
-use crate::clock::Now;
+use crate::clock::{Moment, Now};
 use crate::cluster::{Cluster, Queue, Worker, WorkerState};
 use crate::protocol::{NodeName, TaskName};
 
@@ -73,7 +73,7 @@ pub struct Asked {
     pub replied: usize,
     /// Workers that could have.
     pub of: usize,
-    /// How long ago.
+    /// How long ago at most those who answered were asked; if nobody did, how long ago the question was.
     pub ago: Duration,
 }
 
@@ -241,7 +241,10 @@ impl<'a> Case<'a> {
 
     fn asked(&self) -> Option<Asked> {
         let asked = self.call.inquiry.asked?;
-        let replied = self.call.inquiry.replied().count();
+        let replied = self.call.inquiry.replied();
+        let (replied, oldest) = replied.fold((0, None::<Moment>), |(count, oldest), (_, at)| {
+            (count + 1, Some(oldest.map_or(at, |oldest| oldest.min(at))))
+        });
         let known = self.cluster().workers.values();
         let there = known
             .filter(|worker| !self.cluster().proved_gone(worker))
@@ -250,7 +253,7 @@ impl<'a> Case<'a> {
         Some(Asked {
             replied,
             of: there.saturating_add(unheard).max(replied),
-            ago: self.now.mono.since(asked.mono),
+            ago: self.now.mono.since(oldest.unwrap_or(asked.mono)),
         })
     }
 }
@@ -265,7 +268,7 @@ impl Call {
         };
         let over = match self.waiting {
             super::Waiting::TimedOut(over) => over.mono.before(inquiry::FRESH),
-            _ => crate::clock::Moment::default(),
+            _ => Moment::default(),
         };
         let Some(asked) = self.inquiry.asked.filter(|asked| asked.mono >= over) else {
             return false;

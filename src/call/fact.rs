@@ -1,7 +1,7 @@
 //! What can become known about a call, from any source. Plain data.
 
 use super::diagnosis::Looked;
-use crate::clock::Timestamp;
+use crate::clock::{Moment, Timestamp};
 use crate::error::Error;
 use crate::protocol::control::{HeldTask, Place};
 use crate::protocol::event::TaskEvent;
@@ -56,6 +56,8 @@ pub enum Fact {
         looked: Looked,
         /// Whether the task was among its tasks.
         held: bool,
+        /// When it was asked: an answer may be late, and tells of no moment before its question.
+        asked: Moment,
     },
     /// The worker that keeps it says when it may start: its ETA, or its next try.
     Eta(Timestamp),

@@ -31,7 +31,9 @@ pub enum Meaning {
         /// What was asked.
         looked: Looked,
         /// The tasks that were asked for; empty: all.
-        asked: Vec<TaskId>,
+        about: Vec<TaskId>,
+        /// When they were asked for.
+        asked: Moment,
         /// Those that are there.
         places: Vec<Found>,
     },
@@ -102,12 +104,13 @@ impl Replies {
             Ok(value) => value,
             Err(reason) => return unreadable(node, reason),
         };
-        if let Method::QueryTask(asked) = method {
+        if let Method::QueryTask(about) = method {
             let places = control::places(&value).into_iter();
             return Meaning::Places {
                 node,
                 looked: Looked::Tasks,
-                asked,
+                about,
+                asked: at,
                 places: places
                     .map(|(id, place, task)| (id, place, task, None))
                     .collect(),
@@ -118,7 +121,8 @@ impl Replies {
             return Meaning::Places {
                 node,
                 looked: Looked::Scheduled,
-                asked: Vec::new(),
+                about: Vec::new(),
+                asked: at,
                 places: control::scheduled(&value).into_iter().map(found).collect(),
             };
         }

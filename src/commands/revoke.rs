@@ -200,7 +200,13 @@ async fn look(
                 expected.remove(&(id.clone(), node.clone()));
                 found.push((id, state, node));
             }
-            Ok(Some(Event::Call(id, Fact::Answered { node, looked, held }, _))) => {
+            Ok(Some(Event::Call(
+                id,
+                Fact::Answered {
+                    node, looked, held, ..
+                },
+                _,
+            ))) => {
                 // What it has is said right after that.
                 if looked == Looked::Tasks && !held {
                     expected.remove(&(id, node));

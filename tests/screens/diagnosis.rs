@@ -27,6 +27,7 @@ fn answered(stage: &mut Stage, holder: Option<(&str, Place)>) {
                 node: NodeName::from(cast.name),
                 looked,
                 held,
+                asked: stage.now.mono,
             });
         }
     }

@@ -29,26 +29,27 @@ pub enum Looked {
     Scheduled,
 }
 
-/// What one worker answered last: when, and whether it has the task.
+/// What one worker answered to the question that was asked last: when it was asked, and whether it has the task.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Answered {
     /// To [`Looked::Tasks`].
-    pub tasks: Option<(Now, bool)>,
+    pub tasks: Option<(Moment, bool)>,
     /// To [`Looked::Scheduled`].
-    pub scheduled: Option<(Now, bool)>,
+    pub scheduled: Option<(Moment, bool)>,
 }
 
 impl Answered {
-    /// Whether it answered both questions at or after `since`.
+    /// Whether it answered both questions as they were asked at or after `since`.
     pub fn both_since(&self, since: Moment) -> bool {
-        let at = |answer: Option<(Now, bool)>| answer.is_some_and(|(at, _)| at.mono >= since);
+        let at = |answer: Option<(Moment, bool)>| answer.is_some_and(|(asked, _)| asked >= since);
         at(self.tasks) && at(self.scheduled)
     }
 
-    /// Whether it answered both after `since`, and has the task in neither list.
+    /// Whether it answered both as they were asked after `since`, and has the task in neither list.
     pub fn denied_since(&self, since: Moment) -> bool {
-        let no =
-            |answer: Option<(Now, bool)>| answer.is_some_and(|(at, held)| at.mono > since && !held);
+        let no = |answer: Option<(Moment, bool)>| {
+            answer.is_some_and(|(asked, held)| asked > since && !held)
+        };
         no(self.tasks) && no(self.scheduled)
     }
 }
@@ -81,12 +82,13 @@ impl Inquiry {
         self.answers.get(node).copied().unwrap_or_default()
     }
 
-    /// Workers that answered where it is, in the last round.
-    pub fn replied(&self) -> impl Iterator<Item = &NodeName> {
-        let asked = self.asked.map(|asked| asked.mono);
+    /// Workers that answered where it is as they were asked since the last round began, each with when that was: one that was started
+    /// since answers a later question only.
+    pub fn replied(&self) -> impl Iterator<Item = (&NodeName, Moment)> {
+        let began = self.asked.map(|asked| asked.mono);
         self.answers.iter().filter_map(move |(node, answer)| {
-            let (at, _) = answer.tasks?;
-            (at.mono >= asked?).then_some(node)
+            let (asked, _) = answer.tasks?;
+            (asked >= began?).then_some((node, asked))
         })
     }
 
@@ -94,7 +96,12 @@ impl Inquiry {
     pub fn note(&mut self, fact: &Fact, now: Now) {
         match fact {
             Fact::Asked => latest(&mut self.asked, now),
-            Fact::Answered { node, looked, held } => self.answered(node, *looked, *held, now),
+            Fact::Answered {
+                node,
+                looked,
+                held,
+                asked,
+            } => self.answered(node, *looked, (*asked, *held)),
             Fact::NotStored => latest(&mut self.not_stored, now),
             Fact::Eta(eta) => self.starts(*eta, now),
             Fact::Result(_) => latest(&mut self.told, now),
@@ -130,7 +137,7 @@ impl Inquiry {
         }
     }
 
-    fn answered(&mut self, node: &NodeName, looked: Looked, held: bool, now: Now) {
+    fn answered(&mut self, node: &NodeName, looked: Looked, answered: (Moment, bool)) {
         if self.answers.len() >= NODES && !self.answers.contains_key(node) {
             return;
         }
@@ -139,10 +146,8 @@ impl Inquiry {
             Looked::Tasks => &mut answer.tasks,
             Looked::Scheduled => &mut answer.scheduled,
         };
-        // Of two answers at the same moment the one that has it says more.
-        if place.is_none_or(|(at, before)| (now.mono, held) >= (at.mono, before)) {
-            *place = Some((now, held));
-        }
+        // Of two answers to one question the one that has it says more.
+        *place = (*place).max(Some(answered));
     }
 
     /// Whether the time of a call that is waited for so is over, and nobody was asked since.
@@ -164,7 +169,7 @@ impl Inquiry {
     /// What a redraw depends on.
     pub fn summary(&self) -> impl PartialEq + use<> {
         let counts = self.answers.values().fold((0, 0), |(all, held), answer| {
-            let has = |it: Option<(Now, bool)>| it.is_some_and(|(_, held)| held);
+            let has = |it: Option<(Moment, bool)>| it.is_some_and(|(_, held)| held);
             let here = has(answer.tasks) || has(answer.scheduled);
             (all + 1, held + usize::from(here))
         });

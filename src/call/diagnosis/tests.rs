@@ -128,6 +128,7 @@ impl World {
                     node: NODE.into(),
                     looked,
                     held: false,
+                    asked: at(ms).mono,
                 },
                 ms,
             );
@@ -625,6 +626,26 @@ fn an_answer_from_before_the_last_round_does_not_make_a_call_lost() {
     assert_eq!(world.diagnosis(4_200).asked.unwrap().replied, 0);
 }
 
+/// A worker that was started again answers the question for the call that is asked every second, not that of the round.
+#[test]
+fn who_answers_a_later_question_did_not_answer_the_one_that_went_to_everybody() {
+    let mut world = World::new();
+    world.fact(Fact::Asked, 2_000);
+    let answered = |asked| Fact::Answered {
+        node: NODE.into(),
+        looked: Looked::Tasks,
+        held: false,
+        asked: at(asked).mono,
+    };
+    world.fact(answered(1_900), 2_050);
+    let asked = world.diagnosis(2_100).asked.unwrap();
+    assert_eq!((asked.replied, asked.of), (0, 1), "to an earlier question");
+    assert_eq!(asked.ago, Duration::from_millis(100));
+    world.fact(answered(20_000), 20_010);
+    let asked = world.diagnosis(21_000).asked.unwrap();
+    assert_eq!((asked.replied, asked.ago), (1, Duration::from_secs(1)));
+}
+
 #[test]
 fn everybody_is_asked_when_it_looks_stuck_then_less_and_less_often_and_at_once_when_its_time_is_over()
  {
@@ -668,17 +689,19 @@ fn result(state: State) -> Fact {
 
 /// What may become known of one call, each with its time.
 fn story() -> impl Strategy<Value = Vec<(u64, Fact)>> {
-    let answered = |looked, held| Fact::Answered {
+    let answered = |looked, held, asked| Fact::Answered {
         node: NODE.into(),
         looked,
         held,
+        asked: at(asked).mono,
     };
+    let answers = (any::<bool>(), 1_000..9_000_u64);
     let fact = prop_oneof![
         Just(Fact::Asked),
         Just(Fact::NotStored),
         Just(Fact::Eta(at(90_000).wall)),
-        any::<bool>().prop_map(move |held| answered(Looked::Tasks, held)),
-        any::<bool>().prop_map(move |held| answered(Looked::Scheduled, held)),
+        (answers.clone()).prop_map(move |(held, asked)| answered(Looked::Tasks, held, asked)),
+        answers.prop_map(move |(held, asked)| answered(Looked::Scheduled, held, asked)),
     ];
     prop::collection::vec((1_000..9_000_u64, fact), 0..12)
 }

@@ -351,9 +351,10 @@ impl Actor {
             Meaning::Places {
                 node,
                 looked,
+                about,
                 asked,
                 places,
-            } => self.places(node, looked, &asked, places).await,
+            } => self.places(node, (looked, asked), &about, places).await,
             Meaning::Revoked(id, node, answer) => {
                 self.tell(Event::Revoked { id, node, answer }).await;
             }

@@ -137,22 +137,23 @@ impl Actor {
         }
     }
 
-    /// A worker said which tasks it has: `asked` were asked for, none means all.
+    /// A worker said, asked so and then, which tasks it has: `about` were asked for, none means all.
     pub(super) async fn places(
         &mut self,
         node: NodeName,
-        looked: Looked,
-        asked: &[TaskId],
+        (looked, asked): (Looked, Moment),
+        about: &[TaskId],
         places: Vec<Found>,
     ) {
         let all: Vec<TaskId> = self.investigation.about.keys().cloned().collect();
-        let asked = if asked.is_empty() { &all } else { asked };
-        let about = asked.iter().filter(|id| self.investigation.is_about(id));
+        let about = if about.is_empty() { &all } else { about };
+        let about = about.iter().filter(|id| self.investigation.is_about(id));
         for id in about {
             let fact = Fact::Answered {
                 node: node.clone(),
                 looked,
                 held: places.iter().any(|(found, ..)| found == id),
+                asked,
             };
             self.fact(id.clone(), fact).await;
         }

@@ -123,9 +123,13 @@ mod tests {
             self.cluster.apply(heard, at(1_120));
             for looked in [Looked::Tasks, Looked::Scheduled] {
                 let node = node.clone();
-                let held = false;
-                self.call
-                    .apply(Fact::Answered { node, looked, held }, at(1_120));
+                let answered = Fact::Answered {
+                    node,
+                    looked,
+                    held: false,
+                    asked: at(1_110).mono,
+                };
+                self.call.apply(answered, at(1_120));
             }
             self
         }
