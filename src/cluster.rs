@@ -63,6 +63,8 @@ pub enum Heard {
         queue: QueueName,
         /// How full.
         depth: Result<Depth, String>,
+        /// How long the look took: what it found is of some moment within.
+        took: Duration,
     },
     /// The first survey after connecting is over: everybody accounted for has answered, or the time for it is up.
     Surveyed,
@@ -152,13 +154,13 @@ impl Cluster {
                 let who = node.map_or_else(String::new, |node| format!("{node}: "));
                 replace(&mut self.unreadable, Some(format!("{who}{reason}")))
             }
-            Heard::Depth { queue, depth } => {
+            Heard::Depth { queue, depth, took } => {
                 let new = !self.queues.contains_key(&queue);
                 let known = self
                     .queues
                     .entry(queue.clone())
                     .or_insert_with(|| Queue::new(queue));
-                known.depth(depth, now) | new
+                known.depth(depth, took, now) | new
             }
             Heard::Surveyed => replace(&mut self.surveyed, true),
             Heard::Lost => {

@@ -218,19 +218,33 @@ impl<'a> Case<'a> {
         queue.is_some_and(|it| it.looked_at().is_some() && it.consumers.is_none())
     }
 
-    /// Whether everybody who could have it said, since the last round began, that it is not there.
+    /// When its queue was found empty after it was published, and always since: whoever took it had it by then.
+    fn emptied(&self) -> Option<Moment> {
+        self.queue()?
+            .empty_since(self.call.timeline.published?.mono)
+    }
+
+    /// Since when a question must have been asked so that a denial tells something: since the last round began; of what is not in
+    /// its queue only after that was found empty. Who denied it before may have taken it then.
+    fn telling(&self) -> Option<Moment> {
+        let asked = self.call.inquiry.asked?.mono;
+        let emptied = self.emptied().filter(|_| self.only_sent());
+        Some(emptied.map_or(asked, |emptied| emptied.max(asked)))
+    }
+
+    /// Whether everybody who could have it said that it is not there.
     fn everybody_denies(&self) -> bool {
-        let Some(asked) = self.call.inquiry.asked else {
+        let Some(since) = self.telling() else {
             return false;
         };
         let published = self.call.timeline.published.map(|at| at.mono);
         let mut workers = self.cluster().workers.values().peekable();
         self.unheard_readers() == 0
-            && published.is_some_and(|published| asked.mono > published)
+            && published.is_some_and(|published| since > published)
             && workers.peek().is_some()
             && workers.all(|worker| {
                 let answer = self.call.inquiry.answer(&worker.name);
-                let denies = answer.both_since(asked.mono)
+                let denies = answer.both_since(since)
                     && [answer.tasks, answer.scheduled]
                         .into_iter()
                         .flatten()
@@ -274,10 +288,11 @@ impl Call {
             return false;
         };
         let cluster = case.cluster();
+        let since = case.telling().unwrap_or(asked.mono);
         let told = |worker: &Worker| {
             worker.state() == WorkerState::Silent
                 || cluster.proved_gone(worker)
-                || self.inquiry.answer(&worker.name).both_since(asked.mono)
+                || self.inquiry.answer(&worker.name).both_since(since)
         };
         let queue = match (&self.queue, case.queue()) {
             (Some(_), Some(queue)) => {

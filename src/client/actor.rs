@@ -29,7 +29,7 @@ use super::{Client, Command};
 use crate::backend::{self, Results, Told};
 use crate::broker::{self, Broker, Delivery, Depth, Reach};
 use crate::call::Fact;
-use crate::clock::{Clock, Now};
+use crate::clock::{Clock, Moment, Now};
 use crate::cluster::{Cluster, Heard, Question};
 use crate::error::{Error, Kind};
 use crate::protocol::control::Signal;
@@ -90,7 +90,8 @@ enum Done {
     /// A question leaves now.
     Asking(String, Question),
     Reached(Question, Result<Reach, Error>),
-    Depth(QueueName, Result<Depth, Error>),
+    /// A look at a queue that began then.
+    Depth(QueueName, Moment, Result<Depth, Error>),
     Latency(LinkName, Result<Duration, Error>),
     RevokeSent(TaskId, Result<Reach, Error>),
 }
@@ -245,7 +246,7 @@ impl Actor {
             Done::Quiet => self.tidy(),
             Done::Asking(ticket, question) => self.asking(&ticket, question).await,
             Done::Reached(question, reach) => self.reached(question, reach).await,
-            Done::Depth(queue, depth) => self.depth(queue, depth).await,
+            Done::Depth(queue, began, depth) => self.depth(queue, began, depth).await,
             Done::Latency(link, latency) => self.latency(link, latency).await,
             Done::RevokeSent(id, reach) => self.revoke_sent(id, reach).await,
         }

@@ -188,6 +188,7 @@ mod tests {
             Heard::Depth {
                 queue: "celery".into(),
                 depth,
+                took: Duration::ZERO,
             },
             now(12),
         );

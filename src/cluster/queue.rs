@@ -53,7 +53,17 @@ pub struct Queue {
     /// Why nothing is known, for people.
     pub unknown_because: Option<String>,
     /// Ready messages over time, oldest first, one sample a look.
-    samples: VecDeque<(Moment, u64)>,
+    samples: VecDeque<Sample>,
+}
+
+/// What one look found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Sample {
+    /// When the look began.
+    began: Moment,
+    /// When it was over: what it found is of some moment between.
+    at: Moment,
+    ready: u64,
 }
 
 impl Queue {
@@ -73,13 +83,13 @@ impl Queue {
     }
 
     /// Returns whether anything that can be seen changed.
-    pub(super) fn depth(&mut self, depth: Result<Depth, String>, now: Now) -> bool {
+    pub(super) fn depth(&mut self, depth: Result<Depth, String>, took: Duration, now: Now) -> bool {
         let before = self.visible();
-        self.take(depth, now);
+        self.take(depth, took, now);
         self.visible() != before
     }
 
-    fn take(&mut self, depth: Result<Depth, String>, now: Now) {
+    fn take(&mut self, depth: Result<Depth, String>, took: Duration, now: Now) {
         self.unknown_because = None;
         self.missing = matches!(depth, Ok(Depth::Missing));
         match depth {
@@ -93,7 +103,11 @@ impl Queue {
                 self.held = held;
                 self.rates = rates;
                 self.consumers = consumers;
-                self.samples.push_back((now.mono, ready));
+                self.samples.push_back(Sample {
+                    began: now.mono.before(took),
+                    at: now.mono,
+                    ready,
+                });
                 if self.samples.len() > KEPT {
                     self.samples.pop_front();
                 }
@@ -125,10 +139,19 @@ impl Queue {
         self.unknown_because = Some(reason.to_owned());
     }
 
-    /// When its depth was told last, if it is known now.
+    /// When the last look at it began, if its depth is known now: what was found is not older.
     pub fn looked_at(&self) -> Option<Moment> {
         self.ready?;
-        self.samples.back().map(|(at, _)| *at)
+        self.samples.back().map(|look| look.began)
+    }
+
+    /// When it was known to be empty first, if every look since that began after `since` found it so: what was sent to it by then is
+    /// not in it.
+    pub fn empty_since(&self, since: Moment) -> Option<Moment> {
+        self.ready?;
+        let looks = self.samples.iter().rev();
+        let empty = looks.take_while(|look| look.ready == 0 && look.began > since);
+        empty.last().map(|look| look.at)
     }
 
     /// Messages a second that leave it: as the broker tells it, else at least what it shrank by over the last 10 s; `None` if that
@@ -145,7 +168,7 @@ impl Queue {
     /// Ready messages of the last looks, oldest first, at most `count`.
     pub fn recent(&self, count: usize) -> impl Iterator<Item = u64> {
         let skip = self.samples.len().saturating_sub(count);
-        self.samples.iter().skip(skip).map(|(_, ready)| *ready)
+        self.samples.iter().skip(skip).map(|look| look.ready)
     }
 
     /// Whether it needs a look.
@@ -175,13 +198,13 @@ impl Queue {
 
     /// The samples of the last `span`; `None` if we have not looked for that long.
     fn window(&self, span: Duration) -> Option<Vec<(Moment, u64)>> {
-        let last = self.samples.back()?.0;
-        let oldest = self.samples.front()?.0;
+        let last = self.samples.back()?.at;
+        let oldest = self.samples.front()?.at;
         (last.since(oldest) >= span).then(|| {
             self.samples
                 .iter()
-                .filter(|(at, _)| last.since(*at) <= span)
-                .copied()
+                .filter(|look| last.since(look.at) <= span)
+                .map(|look| (look.at, look.ready))
                 .collect()
         })
     }

@@ -32,6 +32,7 @@ fn reads(queue: &str) -> Answer {
 fn depth(queue: &str, ready: u64, consumers: u64) -> Heard {
     Heard::Depth {
         queue: queue.into(),
+        took: Duration::ZERO,
         depth: Ok(Depth::Known {
             ready,
             held: Held::Unknown,
@@ -133,6 +134,7 @@ fn what_is_not_known_of_a_queue_is_none_and_says_why() {
         Heard::Depth {
             queue: "mail".into(),
             depth: Err("broken".into()),
+            took: Duration::ZERO,
         },
         at(1),
     );
@@ -267,6 +269,7 @@ fn a_queue_without_a_count_of_consumers_is_unread_when_all_who_heard_say_so() {
     let mut cluster = Cluster::default();
     let depth = |ready| Heard::Depth {
         queue: "lonely".into(),
+        took: Duration::ZERO,
         depth: Ok(Depth::Known {
             ready,
             held: crate::broker::Held::AllQueues(12_345),
@@ -356,6 +359,7 @@ fn missing(queue: &str) -> Heard {
     Heard::Depth {
         queue: queue.into(),
         depth: Ok(Depth::Missing),
+        took: Duration::ZERO,
     }
 }
 

@@ -31,6 +31,7 @@ fn unknown(stage: &mut Stage, queue: &str, why: &str) {
     stage.heard(Heard::Depth {
         queue: QueueName::from(queue),
         depth: Err(why.to_owned()),
+        took: Duration::ZERO,
     });
 }
 

@@ -201,6 +201,7 @@ fn messages_that_workers_hold_are_shown_by_queue_or_all_together() {
     let mut held = |held| {
         stage.heard(Heard::Depth {
             queue: QueueName::from("default"),
+            took: Duration::ZERO,
             depth: Ok(Depth::Known {
                 ready: 1,
                 held,

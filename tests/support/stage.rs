@@ -254,6 +254,7 @@ impl Stage {
     pub fn depth(&mut self, queue: &str, ready: u64, consumers: u64) {
         self.heard(Heard::Depth {
             queue: QueueName::from(queue),
+            took: Duration::ZERO,
             depth: Ok(Depth::Known {
                 ready,
                 held: Held::Unknown,

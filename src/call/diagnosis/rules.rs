@@ -351,6 +351,7 @@ fn lost(case: &Case<'_>, found: &[Verdict]) -> Option<Verdict> {
         .iter()
         .any(|it| !matches!(it, Verdict::Expired { .. }));
     let asked = call.inquiry.asked?;
+    case.emptied()?;
     let queue = case
         .fresh_queue()
         .filter(|it| it.looked_at() >= Some(asked.mono))?;

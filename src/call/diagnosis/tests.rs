@@ -50,6 +50,7 @@ fn depth(ready: u64, consumers: u64) -> Heard {
     Heard::Depth {
         queue: "celery".into(),
         depth: Ok(depth),
+        took: Duration::ZERO,
     }
 }
 
@@ -249,6 +250,7 @@ fn on_redis_nobody_reads_it_when_all_who_hear_answered_and_read_others() {
         Heard::Depth {
             queue: "mail".into(),
             depth: Ok(depth),
+            took: Duration::ZERO,
         },
         20,
     );
@@ -599,7 +601,7 @@ fn a_second_delivery_is_told() {
 #[test]
 fn lost_only_when_everybody_answered_and_the_queue_is_empty() {
     let mut world = World::new();
-    world.hear(depth(0, 1), 2_100);
+    world.hear(depth(0, 1), 2_000);
     assert!(!world.diagnosis(3_000).lost(), "nobody was asked");
     world.denies(2_000);
     let diagnosis = world.diagnosis(3_000);
@@ -614,6 +616,34 @@ fn lost_only_when_everybody_answered_and_the_queue_is_empty() {
     assert!(!world.diagnosis(3_000).lost(), "a reader is unheard");
     world.hear(depth(1, 1), 2_300);
     assert!(!world.diagnosis(3_000).lost(), "a message waits");
+}
+
+/// Before the queue was found empty it may have waited there, and may have been taken after that by who had just denied it.
+#[test]
+fn who_denied_it_while_it_waited_may_have_taken_it_when_its_queue_was_found_empty() {
+    let mut world = World::new();
+    world.hear(answer(NODE, limit("10/m")), 5);
+    world.hear(depth(1, 1), 1_500);
+    world.denies(2_000);
+    world.hear(depth(0, 1), 2_100);
+    assert_eq!(world.kinds(3_000), ["not_known"]);
+    world.hear(depth(0, 1), 4_000);
+    world.denies(3_900);
+    assert_eq!(world.kinds(4_100), ["rate_limited"]);
+    world.hear(answer(NODE, limit("None")), 4_100);
+    assert!(world.diagnosis(4_200).lost());
+}
+
+#[test]
+fn a_look_that_began_before_it_was_published_does_not_find_its_queue_empty() {
+    let mut world = World::new();
+    let Heard::Depth { queue, depth, .. } = depth(0, 1) else {
+        unreachable!()
+    };
+    let took = Duration::from_millis(1_996);
+    world.hear(Heard::Depth { queue, depth, took }, 2_000);
+    world.denies(2_000);
+    assert_eq!(world.kinds(3_000), ["not_known"]);
 }
 
 #[test]

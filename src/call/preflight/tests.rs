@@ -84,6 +84,7 @@ fn depth(cluster: &mut Cluster, queue: &str, depth: Depth) {
         Heard::Depth {
             queue: queue.into(),
             depth: Ok(depth),
+            took: Duration::ZERO,
         },
         now(),
     );

@@ -32,8 +32,21 @@ const ITEMS: [&str; 3] = ["rate_limit", "acks_late", "max_retries"];
 pub(super) struct Investigation {
     waiting: Vec<(TaskId, Option<QueueName>)>,
     about: HashMap<TaskId, Moment>,
+    /// Calls of the last round by their queue, at which nobody has looked since.
+    unlooked: HashMap<QueueName, Vec<TaskId>>,
     last: Option<Moment>,
     items: Option<Moment>,
+}
+
+/// What a look at a queue is to the round of questions.
+#[derive(Debug, PartialEq)]
+enum Look {
+    /// Nobody waits for it.
+    Idle,
+    /// It began before the round: it tells nothing of its calls.
+    TooEarly,
+    /// The one that was waited for, for these calls.
+    At(Vec<TaskId>),
 }
 
 impl Investigation {
@@ -65,7 +78,25 @@ impl Investigation {
         let round: Vec<_> = self.waiting.drain(..most.min(self.waiting.len())).collect();
         self.about
             .extend(round.iter().map(|(id, _)| (id.clone(), now)));
+        self.unlooked.clear();
+        for (id, queue) in &round {
+            if let Some(queue) = queue {
+                let calls = self.unlooked.entry(queue.clone()).or_default();
+                calls.push(id.clone());
+            }
+        }
         round
+    }
+
+    /// A look at a queue that began then is over.
+    fn looked(&mut self, queue: &QueueName, began: Moment) -> Look {
+        if self.last.is_some_and(|last| began >= last) {
+            self.unlooked.remove(queue).map_or(Look::Idle, Look::At)
+        } else if self.unlooked.contains_key(queue) {
+            Look::TooEarly
+        } else {
+            Look::Idle
+        }
     }
 
     fn items_due(&mut self, now: Moment) -> bool {
@@ -119,8 +150,22 @@ impl Actor {
             }
         }
         // Last: who has answered these has answered all.
-        self.ask(Method::QueryTask(ids.to_vec()));
+        self.ask_where(ids.to_vec());
+    }
+
+    fn ask_where(&mut self, ids: Vec<TaskId>) {
+        self.ask(Method::QueryTask(ids));
         self.ask(Method::Scheduled);
+    }
+
+    /// A look at a queue is over that began then. Whoever took a call from a queue that is found empty can be asked for it only now:
+    /// who denied it before may have taken it since.
+    pub(super) fn look_closer(&mut self, queue: QueueName, began: Moment, empty: bool) {
+        match self.investigation.looked(&queue, began) {
+            Look::At(calls) if empty => self.ask_where(calls),
+            Look::TooEarly => self.ask_depth(queue),
+            Look::At(_) | Look::Idle => {}
+        }
     }
 
     fn ask_backend(&self, ids: Vec<TaskId>) {
@@ -205,6 +250,21 @@ mod tests {
         }
         assert_eq!(investigation.take(1, at(0)).len(), 1);
         assert_eq!(investigation.due(), None);
+    }
+
+    #[test]
+    fn the_first_look_at_its_queue_that_began_with_the_round_is_the_one_that_counts_for_a_call() {
+        let mut investigation = Investigation::default();
+        let celery = QueueName::from("celery");
+        investigation.push("a".into(), Some(celery.clone()));
+        investigation.push("b".into(), None);
+        assert_eq!(investigation.looked(&celery, at(900)), Look::Idle);
+        investigation.take(1, at(1_000));
+        assert_eq!(investigation.looked(&celery, at(900)), Look::TooEarly);
+        assert_eq!(investigation.looked(&"mail".into(), at(1_000)), Look::Idle);
+        let calls = Look::At(vec!["a".into()]);
+        assert_eq!(investigation.looked(&celery, at(1_000)), calls);
+        assert_eq!(investigation.looked(&celery, at(1_100)), Look::Idle);
     }
 
     #[test]

@@ -331,20 +331,29 @@ impl Actor {
             return;
         }
         let done = self.done.clone();
+        let began = self.now().mono;
         tokio::spawn(async move {
             let depth = link.depth(&queue).await;
-            let _ = done.send(Done::Depth(queue, depth)).await;
+            let _ = done.send(Done::Depth(queue, began, depth)).await;
         });
     }
 
-    pub(super) async fn depth(&mut self, queue: QueueName, depth: Result<Depth, Error>) {
+    pub(super) async fn depth(
+        &mut self,
+        queue: QueueName,
+        began: Moment,
+        depth: Result<Depth, Error>,
+    ) {
         self.schedule.asking.remove(&queue);
+        let now = self.now().mono;
+        let empty = matches!(depth, Ok(Depth::Known { ready: 0, .. }));
         self.heard(Heard::Depth {
-            queue,
+            queue: queue.clone(),
             depth: depth.map_err(|error| error.message),
+            took: now.since(began),
         })
         .await;
-        let now = self.now().mono;
+        self.look_closer(queue, began, empty);
         if let Some(survey) = &mut self.survey {
             survey.heard(now);
         }

@@ -104,7 +104,8 @@ mod tests {
             };
             let queue = "celery".into();
             let depth = Ok(depth);
-            cluster.apply(Heard::Depth { queue, depth }, at(1_110));
+            let took = Duration::ZERO;
+            cluster.apply(Heard::Depth { queue, depth, took }, at(1_110));
             Self { call, cluster }
         }
 
