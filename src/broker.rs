@@ -9,6 +9,7 @@ mod several;
 pub mod url;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use tokio::sync::mpsc;
@@ -170,6 +171,8 @@ pub enum Depth {
         ready: u64,
         /// Messages delivered and not acknowledged.
         held: Held,
+        /// How long ago at most those were counted.
+        held_ago: Duration,
         /// Consumers, where the broker tells (AMQP; not Redis).
         consumers: Option<u64>,
         /// Messages a second, where RabbitMQ's management API tells.

@@ -18,7 +18,7 @@ use crate::protocol::{NodeName, QueueName, TaskName};
 pub use index::{Registered, TaskIndex};
 pub use queue::{Queue, QueueTrouble};
 pub use tasks::{Kept, TaskRow};
-pub use worker::{Worker, WorkerState};
+pub use worker::{RATE_LIMIT, Worker, WorkerState};
 
 /// How long a worker may take to answer before it is SILENT.
 pub const SILENT_AFTER: Duration = Duration::from_secs(2);

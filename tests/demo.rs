@@ -652,6 +652,7 @@ async fn gamma_falls_silent_and_its_mail_waits() {
     let known = Depth::Known {
         ready: 3,
         held: Held::Unknown,
+        held_ago: Duration::ZERO,
         rates: None,
         consumers: Some(1),
     };

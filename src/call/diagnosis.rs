@@ -253,6 +253,27 @@ impl<'a> Case<'a> {
             })
     }
 
+    /// Readers that took more than they list, perhaps this one too.
+    fn hiding(&self) -> impl Iterator<Item = &'a Worker> + use<'a> {
+        let since = self.telling().unwrap_or(self.now.mono);
+        self.answering_readers()
+            .filter(move |worker| worker.may_hide(since))
+    }
+
+    /// Whether everybody who reads its queue told the rate limits as they are: such a one hides a task from all lists.
+    fn limits_are_told(&self) -> bool {
+        let since = self.telling().unwrap_or(self.now.mono);
+        self.answering_readers()
+            .all(|worker| worker.told_limits(since))
+    }
+
+    /// Whether what is not acknowledged of its queue was counted after that was found empty: what was taken from it is among them.
+    fn held_is_fresh(&self) -> bool {
+        self.telling()
+            .zip(self.queue().and_then(|queue| queue.held_at))
+            .is_some_and(|(since, at)| at >= since)
+    }
+
     fn asked(&self) -> Option<Asked> {
         let asked = self.call.inquiry.asked?;
         let replied = self.call.inquiry.replied();

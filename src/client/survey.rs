@@ -181,6 +181,7 @@ mod tests {
         let depth = Ok(Depth::Known {
             ready: 0,
             held: Held::Unknown,
+            held_ago: Duration::ZERO,
             rates: None,
             consumers: Some(consumers),
         });

@@ -41,6 +41,8 @@ pub struct Queue {
     pub ready: Option<u64>,
     /// Messages delivered and not acknowledged.
     pub held: Held,
+    /// When those were counted, at the earliest.
+    pub held_at: Option<Moment>,
     /// Consumers; `None` where the broker does not tell.
     pub consumers: Option<u64>,
     /// Messages a second; `None` where the broker does not tell.
@@ -73,6 +75,7 @@ impl Queue {
             name,
             ready: None,
             held: Held::Unknown,
+            held_at: None,
             consumers: None,
             rates: None,
             missing: false,
@@ -96,11 +99,13 @@ impl Queue {
             Ok(Depth::Known {
                 ready,
                 held,
+                held_ago,
                 consumers,
                 rates,
             }) => {
                 self.ready = Some(ready);
                 self.held = held;
+                self.held_at = Some(now.mono.before(held_ago));
                 self.rates = rates;
                 self.consumers = consumers;
                 self.samples.push_back(Sample {
@@ -134,6 +139,7 @@ impl Queue {
         self.gap();
         self.ready = None;
         self.held = Held::Unknown;
+        self.held_at = None;
         self.consumers = None;
         self.rates = None;
         self.unknown_because = Some(reason.to_owned());

@@ -36,6 +36,7 @@ fn depth(queue: &str, ready: u64, consumers: u64) -> Heard {
         depth: Ok(Depth::Known {
             ready,
             held: Held::Unknown,
+            held_ago: Duration::ZERO,
             rates: None,
             consumers: Some(consumers),
         }),
@@ -273,6 +274,7 @@ fn a_queue_without_a_count_of_consumers_is_unread_when_all_who_heard_say_so() {
         depth: Ok(Depth::Known {
             ready,
             held: crate::broker::Held::AllQueues(12_345),
+            held_ago: Duration::ZERO,
             rates: None,
             consumers: None,
         }),

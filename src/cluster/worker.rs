@@ -8,6 +8,8 @@ use crate::clock::{Moment, Now};
 use crate::protocol::control::{Conf, ConsumedQueue, HeldTask, Report, Stats};
 use crate::protocol::{NodeName, QueueName, TaskName};
 
+/// The attribute of a task that tells its rate limit.
+pub const RATE_LIMIT: &str = "rate_limit";
 /// Pings that the shown band rests on.
 const PINGS: usize = 5;
 
@@ -44,6 +46,10 @@ pub struct Worker {
     process_of_before: Option<Moment>,
     /// Running tasks.
     pub active: Option<Vec<HeldTask>>,
+    /// When they were asked for, at the latest.
+    active_at: Option<Moment>,
+    /// When the rate limits of its tasks were.
+    limits_at: Option<Moment>,
     /// Prefetched tasks.
     pub reserved: Option<Vec<HeldTask>>,
     /// Settings.
@@ -75,6 +81,8 @@ impl Worker {
             stats_at: None,
             process_of_before: None,
             active: None,
+            active_at: None,
+            limits_at: None,
             reserved: None,
             conf: None,
             report: None,
@@ -92,10 +100,14 @@ impl Worker {
         self.heard_at = now;
         self.asked_at = None;
         let was_silent = std::mem::take(&mut self.silent);
+        let asked = now.mono.before(took);
         let changed = match answer {
             Answer::Pong => self.pong(took),
             Answer::Tasks(names) => replace(&mut self.tasks, Some(names.into_iter().collect())),
             Answer::Item { item, values } => {
+                if item == RATE_LIMIT {
+                    self.limits_at = Some(asked);
+                }
                 let values = values.into_iter().collect();
                 let before = self.items.insert(item.clone(), values);
                 before.as_ref() != self.items.get(&item)
@@ -109,7 +121,10 @@ impl Worker {
                 self.stats_at = Some(now.mono);
                 self.counted(stats)
             }
-            Answer::Active(tasks) => replace(&mut self.active, Some(tasks)),
+            Answer::Active(tasks) => {
+                self.active_at = Some(asked);
+                replace(&mut self.active, Some(tasks))
+            }
             Answer::Reserved(tasks) => {
                 let held = Some(tasks.len());
                 let before = self.reserved.replace(tasks);
@@ -204,6 +219,23 @@ impl Worker {
     /// Slots of its pool.
     pub fn slots(&self) -> Option<u64> {
         self.stats.as_ref().and_then(|stats| stats.slots)
+    }
+
+    /// Whether a task that it took before `since` may be in none of its lists, although it was asked for them after that: a pool of
+    /// greenlets takes more than it runs, and lists only what it runs (protocol.md 11.6). What its pool is not known to be may do so too.
+    pub fn may_hide(&self, since: Moment) -> bool {
+        let pool = self.stats.as_ref().and_then(|it| it.pool.as_deref());
+        if matches!(pool, Some("prefork" | "threads" | "solo")) {
+            return false;
+        }
+        let free = self.running() < Some(self.slots().unwrap_or(1).max(1));
+        let known = self.running().is_some() && self.active_at >= Some(since);
+        !(known && free)
+    }
+
+    /// Whether it told the rate limits of its tasks as it was asked at `since` or later.
+    pub fn told_limits(&self, since: Moment) -> bool {
+        self.limits_at >= Some(since)
     }
 
     /// Tasks it runs.

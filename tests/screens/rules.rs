@@ -205,6 +205,7 @@ fn messages_that_workers_hold_are_shown_by_queue_or_all_together() {
             depth: Ok(Depth::Known {
                 ready: 1,
                 held,
+                held_ago: Duration::ZERO,
                 rates: None,
                 consumers: None,
             }),

@@ -258,6 +258,7 @@ impl Stage {
             depth: Ok(Depth::Known {
                 ready,
                 held: Held::Unknown,
+                held_ago: Duration::ZERO,
                 rates: None,
                 consumers: Some(consumers),
             }),

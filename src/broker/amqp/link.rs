@@ -317,14 +317,15 @@ impl Link for AmqpLink {
         let statistics = async {
             match &self.management {
                 Some(management) => management.of(queue.as_str()).await,
-                None => Statistics::default(),
+                None => <(Statistics, Duration)>::default(),
             }
         };
-        let (answer, statistics) = join(answer, statistics).await;
+        let (answer, (statistics, held_ago)) = join(answer, statistics).await;
         match answer {
             Ok(found) => Ok(Depth::Known {
                 ready: found.message_count().into(),
                 held: statistics.held,
+                held_ago,
                 rates: statistics.rates,
                 consumers: Some(found.consumer_count().into()),
             }),

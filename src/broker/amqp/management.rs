@@ -29,6 +29,9 @@ const FRESH: Duration = Duration::from_secs(5);
 /// How old numbers may be to be told at all.
 const STALE: Duration = Duration::from_secs(15);
 
+/// How old the numbers are that RabbitMQ tells: it takes them every 5 s unless it is configured otherwise.
+const SAMPLED: Duration = Duration::from_secs(5);
+
 /// How long one question may take.
 const LIMIT: Duration = Duration::from_secs(2);
 
@@ -98,7 +101,8 @@ impl Management {
     }
 
     /// What is known of a queue now. Fresh numbers are fetched beside; only the very first are waited for, and not for long.
-    pub(super) async fn of(self: &Arc<Self>, queue: &str) -> Statistics {
+    /// With how long ago at most they were taken.
+    pub(super) async fn of(self: &Arc<Self>, queue: &str) -> (Statistics, Duration) {
         let (known, ask) = self.look(queue);
         if ask {
             let (this, name) = (Arc::clone(self), queue.to_owned());
@@ -115,7 +119,7 @@ impl Management {
     }
 
     /// What is known, and whether to ask; who is told to ask is the only one.
-    fn look(&self, queue: &str) -> (Option<Statistics>, bool) {
+    fn look(&self, queue: &str) -> (Option<(Statistics, Duration)>, bool) {
         let mut all = self.lock();
         if all.len() >= MOST && !all.contains_key(queue) {
             all.retain(|_, known| known.asking);
@@ -127,16 +131,18 @@ impl Management {
         let usable = known
             .statistics
             .filter(|(at, _)| at.elapsed() < STALE)
-            .map(|(_, statistics)| statistics);
+            .map(|(at, statistics)| (statistics, at.elapsed() + SAMPLED));
         (usable, ask)
     }
 
     async fn ask(self: Arc<Self>, queue: &str) {
-        let answer = match self.permits.acquire().await {
+        let (began, answer) = match self.permits.acquire().await {
             Ok(_permit) => {
+                let began = Instant::now();
                 let (this, name) = (Arc::clone(&self), queue.to_owned());
                 let asked = tokio::task::spawn_blocking(move || this.fetch(&name)).await;
-                asked.unwrap_or_else(|_| Err("the question was not asked".to_owned()))
+                let failed = |_| Err("the question was not asked".to_owned());
+                (began, asked.unwrap_or_else(failed))
             }
             Err(_) => return,
         };
@@ -150,7 +156,7 @@ impl Management {
         let mut all = self.lock();
         let known = all.entry(queue.to_owned()).or_default();
         known.asking = false;
-        known.statistics = Some((Instant::now(), statistics));
+        known.statistics = Some((began, statistics));
     }
 
     /// One question; blocks for [`LIMIT`] at most.

@@ -194,6 +194,7 @@ impl Link for MemoryLink {
             Some(queue) => Depth::Known {
                 ready: queue.ready.len() as u64,
                 held: Held::Unknown,
+                held_ago: Duration::ZERO,
                 rates: None,
                 consumers: Some(queue.readers.len() as u64),
             },

@@ -1,6 +1,7 @@
 //! The broker in memory behaves as RabbitMQ does, on good days and on bad ones.
 
 use std::future::Future;
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -86,6 +87,7 @@ async fn a_published_task_is_confirmed_and_waits_in_its_queue() {
     let known = Depth::Known {
         ready: 1,
         held: Held::Unknown,
+        held_ago: Duration::ZERO,
         rates: None,
         consumers: Some(0),
     };

@@ -37,7 +37,20 @@ const FRESH: Duration = Duration::from_secs(1);
 
 /// The last answer, for all queues.
 #[derive(Default)]
-pub(super) struct HeldMessages(Mutex<Option<(Instant, Snapshot)>>);
+pub(super) struct HeldMessages(Mutex<Option<Last>>);
+
+struct Last {
+    /// When the scan began: what it found is not older.
+    began: Instant,
+    holds_until: Instant,
+    snapshot: Snapshot,
+}
+
+impl Last {
+    fn of(&self, queue: &str) -> (Held, Duration) {
+        (self.snapshot.of(queue), self.began.elapsed())
+    }
+}
 
 /// What one look found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,27 +72,33 @@ impl Snapshot {
 }
 
 impl HeldMessages {
-    /// Of this queue. Those who ask while a scan runs wait for it.
+    /// Of this queue, and how long ago at most they were counted. Those who ask while a scan runs wait for it.
     pub(super) async fn of(
         &self,
         connection: &mut MultiplexedConnection,
         names: &Names,
         queue: &str,
-    ) -> RedisResult<Held> {
+    ) -> RedisResult<(Held, Duration)> {
         let mut last = self.0.lock().await;
-        if let Some((until, snapshot)) = &*last
-            && Instant::now() < *until
+        if let Some(last) = &*last
+            && Instant::now() < last.holds_until
         {
-            return Ok(snapshot.of(queue));
+            return Ok(last.of(queue));
         }
+        let began = Instant::now();
         let mut scan = Scan::default();
         let snapshot = match scan.run(connection, names).await {
             Err(error) if is_denied(&error) => Snapshot::Unknown,
             outcome => outcome?,
         };
         let rest = Duration::from_secs((scan.bytes / BYTES_PER_SECOND) as u64);
-        let held = snapshot.of(queue);
-        *last = Some((Instant::now() + FRESH + rest, snapshot));
+        let new = Last {
+            began,
+            holds_until: Instant::now() + FRESH + rest,
+            snapshot,
+        };
+        let held = new.of(queue);
+        *last = Some(new);
         Ok(held)
     }
 }

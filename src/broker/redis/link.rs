@@ -239,12 +239,13 @@ impl Link for RedisLink {
         let ready = self.ready(queue.as_str()).await?;
         let mut commands = self.commands.clone();
         let held = self.held.of(&mut commands, &self.names, queue.as_str());
-        let held: Held = self
+        let (held, held_ago): (Held, Duration) = self
             .bounded(|| format!("HSCAN {}", self.names.unacked()), held)
             .await?;
         Ok(Depth::Known {
             ready,
             held,
+            held_ago,
             consumers: None,
             rates: None,
         })

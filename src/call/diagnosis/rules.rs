@@ -1,17 +1,17 @@
 //! The rules, in the order in which their verdicts are told. Each looks at what was told and says what that proves or makes likely.
 
 mod backend;
+mod holder;
 mod holding;
 mod unseen;
 
 use std::time::Duration;
 
-use super::verdict::at;
+use self::holder::loss;
 use super::{Advice, Case, Loss, Span, Verdict, Way};
-use crate::backend::Results;
-use crate::broker::{Held, Reach};
+use crate::broker::Reach;
 use crate::call::CallState;
-use crate::cluster::{Kept, Worker, WorkerState};
+use crate::cluster::{Kept, Worker};
 use crate::protocol::{NodeName, QueueName};
 
 /// How long after it was sent nothing at all may be concluded from silence.
@@ -22,7 +22,7 @@ pub(super) fn verdicts(case: &Case<'_>) -> Vec<Verdict> {
     if case.call.whereabouts().is_none() {
         return of_the_end(case);
     }
-    let rules: [fn(&Case<'_>) -> Vec<Verdict>; 16] = [
+    let rules: [fn(&Case<'_>) -> Vec<Verdict>; 17] = [
         broker,
         no_consumer,
         not_registered,
@@ -35,13 +35,14 @@ pub(super) fn verdicts(case: &Case<'_>) -> Vec<Verdict> {
         holding::rate_limited,
         holding::waiting,
         running,
-        worker_lost,
-        silent,
+        holder::worker_lost,
+        holder::silent,
+        unseen::in_a_pool,
         unseen::taken,
-        redelivered,
+        holder::redelivered,
     ];
     let mut found: Vec<Verdict> = rules.iter().flat_map(|rule| rule(case)).collect();
-    if let Some(lost) = lost(case, &found) {
+    if let Some(lost) = unseen::lost(case, &found) {
         found.push(lost);
     }
     if found.is_empty() {
@@ -252,132 +253,11 @@ fn running(case: &Case<'_>) -> Vec<Verdict> {
     }]
 }
 
-/// How the worker that had it was lost, if it was.
-pub(super) fn loss(case: &Case<'_>) -> Option<Loss> {
-    if !case.broker_up() {
-        return None;
-    }
-    let (worker, told) = (case.worker()?, case.call.inquiry.told?);
-    if worker.state() == WorkerState::Silent {
-        return case.cluster().proved_gone(worker).then_some(Loss::Gone);
-    }
-    if !case.denied(&worker.name) {
-        return None;
-    }
-    Some(if worker.begun().is_some_and(|begun| begun > told.mono) {
-        Loss::Restarted
-    } else {
-        Loss::Denied
-    })
-}
-
-fn worker_lost(case: &Case<'_>) -> Vec<Verdict> {
-    let call = case.call;
-    let (Some(state), Some(worker)) = (call.whereabouts(), call.worker.clone()) else {
-        return Vec::new();
-    };
-    let (true, Some(how)) = (
-        matches!(state, CallState::Run | CallState::Recv | CallState::Retry),
-        loss(case),
-    ) else {
-        return Vec::new();
-    };
-    let started = state == CallState::Run;
-    // A worker lists neither what it keeps for a rate limit, nor (to `query_task`) what waits for a retry.
-    if how == Loss::Denied && (!started || holding::denial_is_usual(case)) {
-        return Vec::new();
-    }
-    let late = item(case, "acks_late").map(|value| value == "True");
-    let runs_again = if started {
-        call.inquiry.acknowledged.map(|done| !done).or(late)
-    } else {
-        Some(true)
-    };
-    vec![Verdict::WorkerLost {
-        worker,
-        how,
-        started,
-        runs_again,
-        after_visibility_timeout: runs_again == Some(true) && case.counts_no_consumers(),
-    }]
-}
-
 /// An attribute of the task, as any worker told it.
 pub(super) fn item<'a>(case: &Case<'a>, name: &str) -> Option<&'a str> {
     let workers = case.cluster().workers.values();
     let mut values = workers.filter_map(|worker| worker.items.get(name)?.get(case.task()));
     values.next().map(String::as_str)
-}
-
-/// Workers that could have it and do not answer.
-fn silent(case: &Case<'_>) -> Vec<Verdict> {
-    if !case.broker_up() {
-        return Vec::new();
-    }
-    let has_it = case.worker().map(|worker| &worker.name);
-    let suspects: Vec<&Worker> = match case.worker() {
-        Some(worker) if !case.only_sent() => vec![worker],
-        _ => case.readers().take(3).collect(),
-    };
-    let mut found: Vec<Verdict> = suspects
-        .into_iter()
-        .filter(|worker| worker.state() == WorkerState::Silent)
-        .filter(|worker| !case.cluster().proved_gone(worker))
-        .map(|worker| Verdict::WorkerSilent {
-            worker: worker.name.clone(),
-            heard_ms: Span(case.now.mono.since(worker.heard_at.mono)),
-            solo: worker.stats.as_ref().and_then(|it| it.pool.as_deref()) == Some("solo"),
-            has_it: has_it == Some(&worker.name),
-        })
-        .collect();
-    found.extend(unseen::unheard(case));
-    found
-}
-
-fn redelivered(case: &Case<'_>) -> Vec<Verdict> {
-    let told = case.call.started_again();
-    told.map(|(worker, when)| Verdict::Redelivered {
-        worker: worker.clone(),
-        at: at(when.wall),
-    })
-    .into_iter()
-    .collect()
-}
-
-/// Nothing knows it: everybody answered, its queue is empty, the broker holds nothing back, and nothing is stored.
-fn lost(case: &Case<'_>, found: &[Verdict]) -> Option<Verdict> {
-    let call = case.call;
-    let explained = found
-        .iter()
-        .any(|it| !matches!(it, Verdict::Expired { .. }));
-    let asked = call.inquiry.asked?;
-    case.emptied()?;
-    let queue = case
-        .fresh_queue()
-        .filter(|it| it.looked_at() >= Some(asked.mono))?;
-    let held = matches!(
-        queue.held,
-        Held::Unknown | Held::Queue(0) | Held::AllQueues(0)
-    );
-    let stored = match case.scene.results {
-        Results::Stored(_) => call
-            .inquiry
-            .not_stored
-            .is_some_and(|at| at.mono >= asked.mono),
-        _ => true,
-    };
-    let old = call
-        .timeline
-        .confirmed
-        .is_some_and(|at| case.now.mono.since(at.mono) >= SETTLE);
-    let gone = call.whereabouts() == Some(CallState::Sent)
-        && queue.ready == Some(0)
-        && case.broker_up()
-        && case.everybody_denies();
-    (!explained && gone && held && stored && old).then(|| Verdict::Lost {
-        queue: queue.name.clone(),
-        replied: call.inquiry.replied().count(),
-    })
 }
 
 /// At a worker already: its queue is not the reason.

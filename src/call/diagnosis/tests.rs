@@ -44,6 +44,7 @@ fn depth(ready: u64, consumers: u64) -> Heard {
     let depth = Depth::Known {
         ready,
         held: Held::Unknown,
+        held_ago: Duration::ZERO,
         rates: None,
         consumers: Some(consumers),
     };
@@ -120,9 +121,23 @@ impl World {
         self.call.apply(fact, at(ms));
     }
 
-    /// A whole round at this time: the worker answers that it does not have it.
+    /// A whole round at this time: the worker answers that it does not have it, and what else it is asked as before.
     fn denies(&mut self, ms: u64) {
         self.fact(Fact::Asked, ms);
+        let worker = &self.cluster.workers[&NodeName::from(NODE)];
+        let active = worker.active.clone().unwrap_or_default();
+        let limits = worker.items.get("rate_limit").cloned().unwrap_or_default();
+        let limits = Answer::Item {
+            item: "rate_limit".to_owned(),
+            values: limits.into_iter().collect(),
+        };
+        for told in [Answer::Active(active), limits] {
+            let mut heard = answer(NODE, told);
+            if let Heard::Answer { took, .. } = &mut heard {
+                *took = Duration::ZERO;
+            }
+            self.hear(heard, ms);
+        }
         for looked in [Looked::Tasks, Looked::Scheduled] {
             self.fact(
                 Fact::Answered {
@@ -243,6 +258,7 @@ fn on_redis_nobody_reads_it_when_all_who_hear_answered_and_read_others() {
     let depth = Depth::Known {
         ready: 2,
         held: Held::AllQueues(0),
+        held_ago: Duration::ZERO,
         rates: None,
         consumers: None,
     };
@@ -616,6 +632,148 @@ fn lost_only_when_everybody_answered_and_the_queue_is_empty() {
     assert!(!world.diagnosis(3_000).lost(), "a reader is unheard");
     world.hear(depth(1, 1), 2_300);
     assert!(!world.diagnosis(3_000).lost(), "a message waits");
+}
+
+/// A pool of greenlets takes more than it runs, and what waits in it is in no list.
+#[rstest]
+#[case::full("gevent", 2, "pool_unseen")]
+#[case::free("gevent", 3, "lost")]
+#[case::another("odd", 2, "pool_unseen")]
+#[case::prefork("prefork", 2, "lost")]
+fn in_a_full_pool_that_lists_only_what_it_runs_nothing_is_lost(
+    #[case] pool: &str,
+    #[case] slots: u64,
+    #[case] kind: &str,
+) {
+    let mut world = World::new();
+    let stats = Stats {
+        pool: Some(pool.to_owned()),
+        slots: Some(slots),
+        ..Stats::default()
+    };
+    world.hear(answer(NODE, Answer::Stats(stats)), 5);
+    let others = ["y", "z"].map(|id| task(id, "reports.daily", Some(1.0)));
+    world.hear(answer(NODE, Answer::Active(others.to_vec())), 5);
+    world.hear(depth(0, 1), 2_000);
+    world.denies(2_000);
+    assert_eq!(world.kinds(3_000), [kind]);
+    if kind == "pool_unseen" && pool == "gevent" {
+        let told = "perhaps it waits in the pool of w1@h, which runs 2/2 and does not list what waits there";
+        assert_eq!(world.line(kind, 3_000), told);
+    }
+}
+
+fn held(held: Held, ago: Duration) -> Heard {
+    Heard::Depth {
+        queue: "celery".into(),
+        depth: Ok(Depth::Known {
+            ready: 0,
+            held,
+            held_ago: ago,
+            rates: None,
+            consumers: Some(1),
+        }),
+        took: Duration::ZERO,
+    }
+}
+
+/// RabbitMQ's management API tells numbers that are seconds old.
+#[test]
+fn that_nothing_was_held_before_it_was_taken_is_no_trace_of_it() {
+    let mut world = World::new();
+    world.hear(held(Held::Queue(0), Duration::from_secs(7)), 2_000);
+    world.denies(2_000);
+    assert_eq!(world.kinds(3_000), ["not_known"]);
+    world.hear(held(Held::Queue(0), Duration::ZERO), 3_100);
+    assert!(world.diagnosis(3_200).lost());
+    world.hear(held(Held::Queue(1), Duration::ZERO), 3_300);
+    assert!(!world.diagnosis(3_400).lost());
+}
+
+/// The same old number does not acquit a rate limit either.
+#[test]
+fn a_rate_limit_is_perhaps_the_reason_though_nothing_was_held_before() {
+    let mut world = World::new();
+    world.hear(answer(NODE, limit("10/m")), 5);
+    world.hear(held(Held::Queue(0), Duration::from_secs(7)), 2_000);
+    world.denies(2_000);
+    assert_eq!(world.kinds(3_000), ["rate_limited"]);
+    world.hear(held(Held::Queue(0), Duration::ZERO), 3_100);
+    assert!(!world.kinds(3_200).contains(&"rate_limited"));
+}
+
+#[test]
+fn nothing_is_lost_while_a_reader_has_not_told_its_limits_as_they_are_now() {
+    let mut world = World::new();
+    world.hear(depth(0, 1), 2_000);
+    world.denies(2_000);
+    let reach = Reach::Somebody;
+    world.joins("w2@h", "celery", &["shop.refund"]);
+    let asked = Heard::Asked {
+        question: Question::Registered,
+        reach,
+    };
+    world.hear(asked, 1_000);
+    for looked in [Looked::Tasks, Looked::Scheduled] {
+        let node = "w2@h".into();
+        let asked = at(2_000).mono;
+        world.fact(
+            Fact::Answered {
+                node,
+                looked,
+                held: false,
+                asked,
+            },
+            2_010,
+        );
+    }
+    let mut active = answer("w2@h", Answer::Active(vec![]));
+    if let Heard::Answer { took, .. } = &mut active {
+        *took = Duration::ZERO;
+    }
+    world.hear(active, 2_010);
+    assert_eq!(world.kinds(3_000), ["not_known"]);
+    world.hear(answer("w2@h", limit("None")), 2_020);
+    assert!(world.diagnosis(3_000).lost());
+}
+
+#[test]
+fn a_rate_limit_is_not_blamed_where_its_worker_tells_none() {
+    let mut world = World::new();
+    let stats = Stats {
+        pool: Some("prefork".to_owned()),
+        ..Stats::default()
+    };
+    world.hear(answer(NODE, Answer::Stats(stats)), 5);
+    world.seen(At::Reserved, 1_000);
+    world.fact(Fact::Asked, 2_000);
+    for looked in [Looked::Tasks, Looked::Scheduled] {
+        let node = NODE.into();
+        let asked = at(2_000).mono;
+        world.fact(
+            Fact::Answered {
+                node,
+                looked,
+                held: false,
+                asked,
+            },
+            2_000,
+        );
+    }
+    assert_eq!(
+        world.kinds(3_000),
+        ["rate_limited"],
+        "its limit is not told"
+    );
+    world.hear(answer(NODE, limit("None")), 2_000);
+    assert_eq!(world.kinds(3_000), ["worker_lost"]);
+    assert!(
+        world
+            .line("worker_lost", 3_000)
+            .contains("has it no longer")
+    );
+    world.hear(answer(NODE, limit("10/m")), 2_100);
+    assert_eq!(world.kinds(3_000), ["rate_limited"]);
 }
 
 /// Before the queue was found empty it may have waited there, and may have been taken after that by who had just denied it.

@@ -232,6 +232,15 @@ pub enum Verdict {
         /// How many.
         workers: u64,
     },
+    /// It is not in its queue and in no list of a worker, but the pool of one is full, or may be, and lists only what it runs.
+    PoolUnseen {
+        /// Which worker.
+        worker: NodeName,
+        /// Tasks it runs.
+        running: Option<u64>,
+        /// Its slots.
+        slots: Option<u64>,
+    },
     /// It is not in its queue and in no list of a worker, but some messages were taken and not acknowledged (Redis).
     TakenUnseen {
         /// Its queue.
@@ -293,6 +302,7 @@ impl Verdict {
             | Self::ReaderUnheard { .. }
             | Self::WorkerUnheard { .. }
             | Self::TakenUnseen { .. }
+            | Self::PoolUnseen { .. }
             | Self::Queued { .. }
             | Self::NoRecord { .. }
             | Self::NotKnown { .. } => true,

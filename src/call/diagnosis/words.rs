@@ -244,6 +244,19 @@ impl Verdict {
                 taken,
                 of_all_queues,
             } => taken_unseen(queue, *taken, *of_all_queues),
+            Self::PoolUnseen {
+                worker,
+                running,
+                slots,
+            } => {
+                let full = running.zip(*slots);
+                let full = full.map_or_else(String::new, |(running, slots)| {
+                    format!(", which runs {running}/{slots} and")
+                });
+                format!(
+                    "perhaps it waits in the pool of {worker}{full} does not list what waits there"
+                )
+            }
             Self::Redelivered { worker, at } => {
                 format!("started again on {worker} at {at}: it may have run twice")
             }

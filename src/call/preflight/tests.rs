@@ -94,6 +94,7 @@ fn consumers(consumers: u64) -> Depth {
     Depth::Known {
         ready: 3,
         held: Held::Unknown,
+        held_ago: Duration::ZERO,
         rates: None,
         consumers: Some(consumers),
     }
@@ -564,6 +565,7 @@ fn heard_by(cluster: &mut Cluster, listeners: u64, queue: &str) {
     let known = Depth::Known {
         ready: 0,
         held: Held::Queue(0),
+        held_ago: Duration::ZERO,
         rates: None,
         consumers: None,
     };

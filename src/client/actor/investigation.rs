@@ -10,6 +10,7 @@ use crate::call::Fact;
 use crate::call::diagnosis::Looked;
 use crate::client::replies::Found;
 use crate::clock::{Moment, Now};
+use crate::cluster::RATE_LIMIT;
 use crate::protocol::control::Method;
 use crate::protocol::{NodeName, QueueName, TaskId};
 
@@ -25,7 +26,7 @@ const ITEMS_EVERY: Duration = Duration::from_mins(1);
 /// How long after its last round answers about a call are still told one by one.
 const REMEMBERED: Duration = Duration::from_mins(1);
 /// What of the tasks a diagnosis rests on.
-const ITEMS: [&str; 3] = ["rate_limit", "acks_late", "max_retries"];
+const ITEMS: [&str; 3] = [RATE_LIMIT, "acks_late", "max_retries"];
 
 /// Calls that are asked about.
 #[derive(Debug, Default)]
@@ -143,14 +144,18 @@ impl Actor {
         if self.investigation.items_due(now.mono) {
             self.ask_tasks();
             for item in ITEMS {
-                self.ask(Method::Registered {
-                    item: Some(item.to_owned()),
-                    builtins: true,
-                });
+                self.ask_item(item);
             }
         }
         // Last: who has answered these has answered all.
         self.ask_where(ids.to_vec());
+    }
+
+    fn ask_item(&mut self, item: &str) {
+        self.ask(Method::Registered {
+            item: Some(item.to_owned()),
+            builtins: true,
+        });
     }
 
     fn ask_where(&mut self, ids: Vec<TaskId>) {
@@ -162,7 +167,12 @@ impl Actor {
     /// who denied it before may have taken it since.
     pub(super) fn look_closer(&mut self, queue: QueueName, began: Moment, empty: bool) {
         match self.investigation.looked(&queue, began) {
-            Look::At(calls) if empty => self.ask_where(calls),
+            Look::At(calls) if empty => {
+                // What hides a task from all lists: a limit that was set a moment ago, and a full pool of greenlets.
+                self.ask_item(RATE_LIMIT);
+                self.ask(Method::Active);
+                self.ask_where(calls);
+            }
             Look::TooEarly => self.ask_depth(queue),
             Look::At(_) | Look::Idle => {}
         }

@@ -20,6 +20,7 @@ async fn depth_knows_what_waits_and_what_is_held() {
         Ok(Depth::Known {
             ready,
             held,
+            held_ago: _,
             consumers: None,
             rates: None,
         }) => (ready, held),

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::stage::Way::{self, Rabbit, RabbitRpc, Redis, RedisRpc};
 use super::stage::{ONE_AT_A_TIME, assert_fields, assert_span, kinds, now, one_slot, w1, why};
-use crate::support::{PATIENCE, WorkerOptions, eventually};
+use crate::support::{PATIENCE, Version, WorkerOptions, eventually};
 use crate::world::new_id;
 
 #[rstest]
@@ -92,6 +92,35 @@ fn a_rate_limit_hides_it_from_all_lists(#[values(Rabbit, Redis, RedisRpc)] way: 
     assert_fields(reason, &expected);
     assert!(reason["limit"].is_string(), "{reason}");
     assert!(!kinds(&document).contains(&"lost"), "{document:#}");
+}
+
+/// Such a pool takes more than it runs, and what waits in it is in none of its lists: of four tasks two run, one is reserved.
+#[rstest]
+fn in_a_full_pool_of_greenlets_nothing_is_lost(#[values(Rabbit, Redis)] way: Way) {
+    let options = WorkerOptions {
+        pool: "gevent".to_owned(),
+        concurrency: 2,
+        // Only its environment has gevent.
+        version: Some(Version::newest()),
+        ..WorkerOptions::default()
+    };
+    let Some(stage) = way.start(options) else {
+        return;
+    };
+    let _busy = [stage.occupy("60"), stage.occupy("60")];
+    let calls = [(); 3].map(|()| stage.call("add", &["1", "2", "--timeout", "12"]));
+    let documents = calls.map(|call| call.wait().expect_code(3).json());
+    for document in &documents {
+        let kinds = kinds(document);
+        assert!(!kinds.contains(&"lost"), "{document:#}");
+        assert!(!kinds.contains(&"taken_unseen"), "{document:#}");
+    }
+    let mut hidden = documents
+        .iter()
+        .filter(|it| kinds(it).contains(&"pool_unseen"));
+    let hidden = hidden.next().unwrap_or_else(|| panic!("{documents:#?}"));
+    let expected = json!({"worker": w1(), "running": 2, "slots": 2, "inferred": true});
+    assert_fields(why(hidden, "pool_unseen"), &expected);
 }
 
 #[rstest]

@@ -7,7 +7,7 @@ use crate::call::CallState;
 use crate::call::diagnosis::verdict::at;
 use crate::call::diagnosis::{Case, Loss, Span, Verdict};
 use crate::clock::Timestamp;
-use crate::cluster::{Queue, Worker, WorkerState};
+use crate::cluster::{Queue, RATE_LIMIT, Worker, WorkerState};
 use crate::protocol::message::Start;
 use crate::protocol::{NodeName, TaskName};
 
@@ -119,16 +119,12 @@ pub(super) fn rate_limited(case: &Case<'_>) -> Vec<Verdict> {
         let read = queue.is_some_and(|queue| {
             queue.consumers.unwrap_or(1) > 0
                 && queue.ready == Some(0)
-                && queue.held.of_queue() != Some(0)
+                && !(queue.held.of_queue() == Some(0) && case.held_is_fresh())
         });
         (read && limit.is_some() && case.everybody_denies()).then_some(None)
     } else {
-        let state = case.call.whereabouts();
         let worker = case.call.worker.clone();
-        (state == Some(CallState::Recv)
-            && loss(case) == Some(Loss::Denied)
-            && start(case).is_none())
-        .then_some(worker)
+        (out_of_lists(case) && (limit.is_some() || !limits_told(case))).then_some(worker)
     };
     if let Some(worker) = hidden {
         return vec![Verdict::RateLimited {
@@ -138,6 +134,26 @@ pub(super) fn rate_limited(case: &Case<'_>) -> Vec<Verdict> {
         }];
     }
     not_taken(case).into_iter().collect()
+}
+
+/// Whether a worker received it, and has it in no list although it did not start it nor waits for its time.
+pub(super) fn out_of_lists(case: &Case<'_>) -> bool {
+    case.call.whereabouts() == Some(CallState::Recv)
+        && loss(case) == Some(Loss::Denied)
+        && start(case).is_none()
+}
+
+/// Whether the worker that has it told which of its tasks have a limit.
+fn limits_told(case: &Case<'_>) -> bool {
+    case.worker()
+        .is_some_and(|worker| worker.items.contains_key(RATE_LIMIT))
+}
+
+/// Whether what a worker received went out of its lists, and no limit hides it there nor its pool.
+pub(super) fn vanished_unstarted(case: &Case<'_>) -> bool {
+    let asked = case.call.inquiry.asked.unwrap_or(case.now).mono;
+    let hides = case.worker().is_none_or(|worker| worker.may_hide(asked));
+    out_of_lists(case) && limits_told(case) && limit_of(case, case.task()).is_none() && !hides
 }
 
 /// It waits in its queue, and its readers have nothing to do and do not take it.
@@ -153,7 +169,7 @@ fn not_taken(case: &Case<'_>) -> Option<Verdict> {
         return None;
     }
     let limited = readers.iter().find_map(|worker| {
-        let limits = worker.items.get("rate_limit")?;
+        let limits = worker.items.get(RATE_LIMIT)?;
         let (task, limit) = limits.iter().find(|(_, limit)| is_limit(limit))?;
         Some((worker.name.clone(), task.clone(), limit.clone()))
     });
@@ -177,7 +193,7 @@ fn names(workers: &[&Worker]) -> Vec<NodeName> {
 
 fn limit_of<'a>(case: &Case<'a>, task: &TaskName) -> Option<&'a str> {
     let workers = case.cluster().workers.values();
-    let mut limits = workers.filter_map(|worker| worker.items.get("rate_limit")?.get(task));
+    let mut limits = workers.filter_map(|worker| worker.items.get(RATE_LIMIT)?.get(task));
     limits.find(|limit| is_limit(limit)).map(String::as_str)
 }
 

@@ -1,7 +1,9 @@
 //! What may have it without a word: who heard the question and did not answer, and what was taken and never acknowledged.
 
-use super::SETTLE;
+use super::{SETTLE, holding};
+use crate::backend::Results;
 use crate::broker::Held;
+use crate::call::CallState;
 use crate::call::diagnosis::{Case, Verdict};
 
 /// Somebody who could have it was asked and has never answered.
@@ -23,6 +25,61 @@ pub(super) fn unheard(case: &Case<'_>) -> Option<Verdict> {
     })
 }
 
+/// Not in its queue, in no list, and the pool of a reader that is full lists only what it runs.
+pub(super) fn in_a_pool(case: &Case<'_>) -> Vec<Verdict> {
+    let hiding = if vanished(case) {
+        case.hiding().next()
+    } else {
+        let asked = case.call.inquiry.asked.unwrap_or(case.now).mono;
+        let holder = case.worker().filter(|_| holding::out_of_lists(case));
+        holder.filter(|worker| worker.may_hide(asked))
+    };
+    let told = hiding.into_iter().map(|worker| Verdict::PoolUnseen {
+        worker: worker.name.clone(),
+        running: worker.running(),
+        slots: worker.slots(),
+    });
+    told.collect()
+}
+
+/// Whether it is not in its queue and in no list of anybody who could have it.
+fn vanished(case: &Case<'_>) -> bool {
+    case.only_sent() && case.broker_up() && case.emptied().is_some() && case.everybody_denies()
+}
+
+/// Nothing knows it: everybody answered, its queue is empty, the broker holds nothing back, and nothing is stored.
+pub(super) fn lost(case: &Case<'_>, found: &[Verdict]) -> Option<Verdict> {
+    let call = case.call;
+    let explained = found
+        .iter()
+        .any(|it| !matches!(it, Verdict::Expired { .. }));
+    let asked = call.inquiry.asked?;
+    let queue = case
+        .fresh_queue()
+        .filter(|it| it.looked_at() >= Some(asked.mono))?;
+    let held = match queue.held {
+        Held::Unknown => true,
+        Held::Queue(held) | Held::AllQueues(held) => held == 0 && case.held_is_fresh(),
+    };
+    let stored = match case.scene.results {
+        Results::Stored(_) => call
+            .inquiry
+            .not_stored
+            .is_some_and(|at| at.mono >= asked.mono),
+        _ => true,
+    };
+    let old = call
+        .timeline
+        .confirmed
+        .is_some_and(|at| case.now.mono.since(at.mono) >= SETTLE);
+    let gone =
+        call.whereabouts() == Some(CallState::Sent) && vanished(case) && case.limits_are_told();
+    (!explained && gone && held && stored && old).then(|| Verdict::Lost {
+        queue: queue.name.clone(),
+        replied: call.inquiry.replied().count(),
+    })
+}
+
 /// Not in its queue, in no list, and a Redis keeps messages that nobody acknowledged: a worker that died may have had it. A broker
 /// that notices the death of a consumer gives them out again at once.
 pub(super) fn taken(case: &Case<'_>) -> Vec<Verdict> {
@@ -38,11 +95,10 @@ pub(super) fn taken(case: &Case<'_>) -> Vec<Verdict> {
         Held::AllQueues(taken) => (taken, true),
         Held::Unknown => (0, false),
     };
-    let unseen = case.only_sent()
-        && case.broker_up()
-        && case.counts_no_consumers()
-        && queue.ready == Some(0)
-        && case.everybody_denies();
+    let unseen = case.counts_no_consumers()
+        && vanished(case)
+        && case.held_is_fresh()
+        && case.hiding().next().is_none();
     (unseen && taken > 0)
         .then(|| Verdict::TakenUnseen {
             queue: queue.name.clone(),
@@ -99,6 +155,7 @@ mod tests {
             let depth = Depth::Known {
                 ready,
                 held,
+                held_ago: Duration::ZERO,
                 rates: None,
                 consumers: None,
             };
@@ -122,6 +179,18 @@ mod tests {
                 took: Duration::from_millis(1),
             };
             self.cluster.apply(heard, at(1_120));
+            let limits = Answer::Item {
+                item: "rate_limit".to_owned(),
+                values: vec![],
+            };
+            for answer in [Answer::Active(vec![]), limits] {
+                let heard = Heard::Answer {
+                    node: node.clone(),
+                    answer,
+                    took: Duration::from_millis(1),
+                };
+                self.cluster.apply(heard, at(1_120));
+            }
             for looked in [Looked::Tasks, Looked::Scheduled] {
                 let node = node.clone();
                 let answered = Fact::Answered {
