@@ -368,11 +368,16 @@ impl Call {
         news || before != self.summary()
     }
 
-    /// Where an attempt was started that had been started before, and when that was heard: it may have run twice.
+    /// Where an attempt was seen to start that had been seen to start before, and when that was heard: it may have run twice.
     pub fn started_again(&self) -> Option<(&NodeName, Now)> {
-        let told = self.twice.iter().chain(&self.inquiry.redelivered);
-        let first = told.min_by_key(|(node, at)| (at.mono, node));
-        first.map(|(node, at)| (node, *at))
+        self.twice.as_ref().map(|(node, at)| (node, *at))
+    }
+
+    /// The worker that has it after the broker delivered it once before, and when that was told. Whether it had been started before
+    /// that says nothing of.
+    pub fn delivered_again(&self) -> Option<(&NodeName, Now)> {
+        let told = self.inquiry.redelivered.as_ref();
+        told.map(|(node, at)| (node, *at))
     }
 
     /// What can be seen of it, but for its result.

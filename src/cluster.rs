@@ -22,6 +22,8 @@ pub use worker::{RATE_LIMIT, Worker, WorkerState};
 
 /// How long a worker may take to answer before it is SILENT.
 pub const SILENT_AFTER: Duration = Duration::from_secs(2);
+/// How long after the broker came back workers may still be on their way to it.
+const RETURNING: Duration = Duration::from_secs(30);
 /// How long a SILENT worker is remembered where it is proved that it is gone.
 const REMEMBERED: Duration = Duration::from_mins(15);
 /// How long where it may still be there: it may be one that cannot answer while it works.
@@ -124,6 +126,8 @@ pub struct Cluster {
     pub surveyed: bool,
     /// When the broker was lost, while it is.
     pub lost_at: Option<Now>,
+    /// When it came back last.
+    back_at: Option<Now>,
     /// When anything was heard last.
     pub heard_at: Option<Now>,
     /// The last answer that could not be read.
@@ -168,7 +172,7 @@ impl Cluster {
                 self.lost_at = self.lost_at.or(Some(now));
                 new
             }
-            Heard::Back => self.back(),
+            Heard::Back => self.back(now),
         }
     }
 
@@ -226,14 +230,18 @@ impl Cluster {
         }
     }
 
-    fn back(&mut self) -> bool {
+    fn back(&mut self, now: Now) -> bool {
         for worker in self.workers.values_mut() {
             worker.not_asked();
         }
         for queue in self.queues.values_mut() {
             queue.gap();
         }
-        self.lost_at.take().is_some()
+        let was_lost = self.lost_at.take().is_some();
+        if was_lost {
+            self.back_at = Some(now);
+        }
+        was_lost
     }
 
     /// Time passes: workers that did not answer in time become SILENT (only while the broker is up). Returns whether anything changed.
@@ -289,7 +297,8 @@ impl Cluster {
             .filter(|worker| worker.state() == WorkerState::Silent && !mentioned(&worker.name))
             .filter(|worker| {
                 let silent = now.mono.since(worker.heard_at.mono);
-                silent >= REMEMBERED_IN_DOUBT || (silent >= REMEMBERED && self.proved_gone(worker))
+                silent >= REMEMBERED_IN_DOUBT
+                    || (silent >= REMEMBERED && self.proved_gone(worker, now))
             })
             .map(|worker| worker.name.clone())
             .collect();
@@ -299,10 +308,12 @@ impl Cluster {
         !gone.is_empty()
     }
 
-    /// Whether a SILENT worker is gone: nobody but the answering workers hears requests (Redis), or none of its queues has a consumer
-    /// more than those who answer (AMQP).
-    pub fn proved_gone(&self, worker: &Worker) -> bool {
-        if worker.state() != WorkerState::Silent {
+    /// Whether a SILENT worker is no longer connected: nobody but the answering workers hears requests (Redis), or none of its queues
+    /// has a consumer more than those who answer (AMQP). It may be dead, cut off, or stopping: such a one still finishes what it runs.
+    /// While workers may be on their way back to a broker that was gone, that proves nothing.
+    pub fn proved_gone(&self, worker: &Worker, now: Now) -> bool {
+        let returning = |at: Now| now.mono.since(at.mono) < RETURNING;
+        if worker.state() != WorkerState::Silent || self.back_at.is_some_and(returning) {
             return false;
         }
         match self.asked {

@@ -29,6 +29,7 @@ pub use inquiry::{Answered, Inquiry, Looked, STUCK_AFTER};
 pub use place::Place;
 pub use usual::Usual;
 pub use verdict::{Loss, Span, Verdict};
+pub(super) use words::delivered_again;
 
 /// How one of the two links is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -94,6 +95,12 @@ impl Diagnosis {
     /// Whether nothing knows the call any longer, as far as can be concluded.
     pub fn lost(&self) -> bool {
         self.now.state == Some(CallState::Lost)
+    }
+
+    /// Whether the worker that has or had it is out of reach: nobody can tell whether it still runs.
+    pub fn out_of_reach(&self) -> bool {
+        let lost = |verdict: &Verdict| matches!(verdict, Verdict::WorkerLost { .. });
+        self.now.state.is_none() || self.why.iter().any(lost)
     }
 
     /// Whether there is something to tell beside that it runs or waits as usual.
@@ -177,12 +184,31 @@ impl<'a> Case<'a> {
         self.cluster().workers.get(self.call.worker.as_ref()?)
     }
 
+    /// Whether a worker is no longer connected, as far as can be proved.
+    fn gone(&self, worker: &Worker) -> bool {
+        self.cluster().proved_gone(worker, self.now)
+    }
+
     /// Whether no worker has told of it.
     fn only_sent(&self) -> bool {
         matches!(
             self.call.whereabouts(),
             Some(CallState::Send | CallState::Sent | CallState::UnknownDelivery)
         )
+    }
+
+    /// Whether it waits for a retry whose time is over: it may be back in its queue, and another worker may hold it.
+    fn retry_is_due(&self) -> bool {
+        let eta = self.call.inquiry.eta;
+        self.call.whereabouts() == Some(CallState::Retry)
+            && eta.is_some_and(|(eta, _)| eta < self.now.wall)
+    }
+
+    /// Whether its worker listed it in its answer to the last question.
+    fn listed(&self) -> bool {
+        let answer = self.worker().map(|it| self.call.inquiry.answer(&it.name));
+        let held = |answer: Option<(Moment, bool)>| answer.is_some_and(|(_, held)| held);
+        answer.is_some_and(|it| held(it.tasks) || held(it.scheduled))
     }
 
     /// Whether `node` answered, after it told of the call last, that it has it no longer. The end of a task shows in the lists before
@@ -203,8 +229,8 @@ impl<'a> Case<'a> {
         }
         match self.cluster().asked {
             Some((_, Reach::Listeners(listeners))) => {
-                let gone = |worker: &&Worker| !self.cluster().proved_gone(worker);
-                let known = self.cluster().workers.values().filter(gone).count();
+                let there = |worker: &&Worker| !self.gone(worker);
+                let known = self.cluster().workers.values().filter(there).count();
                 listeners.saturating_sub(known as u64)
             }
             _ => 0,
@@ -249,7 +275,7 @@ impl<'a> Case<'a> {
                         .into_iter()
                         .flatten()
                         .all(|(_, held)| !held);
-                denies || self.cluster().proved_gone(worker)
+                denies || self.gone(worker)
             })
     }
 
@@ -281,9 +307,7 @@ impl<'a> Case<'a> {
             (count + 1, Some(oldest.map_or(at, |oldest| oldest.min(at))))
         });
         let known = self.cluster().workers.values();
-        let there = known
-            .filter(|worker| !self.cluster().proved_gone(worker))
-            .count();
+        let there = known.filter(|worker| !self.gone(worker)).count();
         let unheard = usize::try_from(self.unheard_readers()).unwrap_or(usize::MAX);
         Some(Asked {
             replied,
@@ -312,9 +336,12 @@ impl Call {
         let since = case.telling().unwrap_or(asked.mono);
         let told = |worker: &Worker| {
             worker.state() == WorkerState::Silent
-                || cluster.proved_gone(worker)
+                || case.gone(worker)
                 || self.inquiry.answer(&worker.name).both_since(since)
         };
+        // They are asked once its queue was found empty.
+        let vanished = case.only_sent() && case.emptied().is_some();
+        let limits = !vanished || case.limits_are_told();
         let queue = match (&self.queue, case.queue()) {
             (Some(_), Some(queue)) => {
                 let known = queue.looked_at().is_some_and(|at| at >= asked.mono);
@@ -333,6 +360,10 @@ impl Call {
             }
             _ => true,
         };
-        case.unheard_readers() == 0 && stored && queue && cluster.workers.values().all(told)
+        case.unheard_readers() == 0
+            && stored
+            && queue
+            && limits
+            && cluster.workers.values().all(told)
     }
 }

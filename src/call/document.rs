@@ -5,7 +5,7 @@ pub mod options;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::diagnosis::{Diagnosis, DiagnosisDocument};
+use super::diagnosis::{Diagnosis, DiagnosisDocument, delivered_again};
 use super::timeline::Clock;
 use super::{Call, CallState, Source};
 use crate::clock::Now;
@@ -244,6 +244,8 @@ fn warnings(call: &Call) -> Vec<String> {
             "it was started again on {worker} at {}: it may have run twice",
             rfc3339(when.wall)
         ));
+    } else if let Some((worker, _)) = call.delivered_again() {
+        warnings.push(format!("it was {}", delivered_again(worker)));
     }
     if call.opaque().is_some() {
         warnings.push("the result is pickled, and pickle is never executed: result_opaque says what it would do".to_owned());

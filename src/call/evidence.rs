@@ -36,6 +36,8 @@ pub(super) enum Teller {
     List {
         started: Option<Timestamp>,
         acknowledged: bool,
+        /// Whether the broker had delivered it before.
+        redelivered: bool,
     },
 }
 

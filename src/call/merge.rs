@@ -135,6 +135,7 @@ impl Call {
             teller: Teller::List {
                 started,
                 acknowledged: task.acknowledged,
+                redelivered: task.redelivered,
             },
             node: Some(node),
             pid: task.pid.filter(|_| place == Place::Active),

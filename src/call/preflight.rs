@@ -209,10 +209,13 @@ fn is_match(pattern: &str, name: &str) -> bool {
 
 /// Proof that no worker will run it.
 fn refusal(cluster: &Cluster, takers: &[QueueName], task: &TaskName) -> Option<Error> {
-    if cluster
-        .asked
-        .is_some_and(|(_, reach)| matches!(reach, Reach::Nobody | Reach::Listeners(0)))
-    {
+    let nobody = |(_, reach)| matches!(reach, Reach::Nobody | Reach::Listeners(0));
+    // Who has remote control switched off hears no question, and the broker counts it among the consumers.
+    let counted = |queue: &QueueName| {
+        let known = cluster.queues.get(queue);
+        known.is_some_and(|queue| queue.consumers > Some(0))
+    };
+    if cluster.asked.is_some_and(nobody) && !takers.iter().any(counted) {
         let error = Error::new(
             Kind::NoWorker,
             "no worker listens on this broker: nobody would run the task",

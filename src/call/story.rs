@@ -5,6 +5,7 @@
 //! An attempt is numbered by the event `received`, by an extended result, else by counting the retries that were told.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use super::Phase;
 use super::evidence::{Evidence, Sighting, Step, Teller};
@@ -16,6 +17,9 @@ const SEATS: usize = 32;
 /// Attempts that a worker may hold unstarted at once. Of an honest one there are two: a retry may be received before the start of the
 /// attempt that ordered it is told.
 const UNSTARTED: usize = 16;
+
+/// How long after it was seen to start a list may still be one from before that.
+const SETTLED: Duration = Duration::from_secs(1);
 
 /// How far within one attempt.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -76,7 +80,7 @@ pub(super) struct Story {
     /// The start of the run that was told last.
     pub last: Option<Start>,
     /// How long the last run took, as an earlier record has it.
-    pub runtime: Option<std::time::Duration>,
+    pub runtime: Option<Duration>,
     /// Where and when an attempt was started that had been started before.
     pub twice: Option<(NodeName, Now)>,
 }
@@ -133,6 +137,8 @@ pub(super) struct Memory {
     retrying: bool,
     /// The attempt that was started last.
     ran: Option<u64>,
+    /// When that was heard.
+    ran_at: Option<Moment>,
 }
 
 /// Within which a story is told.
@@ -170,6 +176,7 @@ impl Story {
             counted: self.attempt,
             retrying: self.phase() == Phase::Retry,
             ran: self.last.as_ref().map(|_| self.attempt),
+            ran_at: None,
             seats: BTreeMap::new(),
         }
     }
@@ -213,9 +220,13 @@ impl Narrator<'_> {
             // A state or a list after the end tells of before, or of another run.
             _ if after => {}
             Teller::State => self.state(sighting),
-            Teller::List { acknowledged, .. } => {
+            Teller::List {
+                acknowledged,
+                redelivered,
+                ..
+            } => {
                 self.story.acknowledged = Some(*acknowledged);
-                self.list(sighting);
+                self.list(sighting, *redelivered);
             }
         }
     }
@@ -280,16 +291,36 @@ impl Narrator<'_> {
         }
     }
 
-    fn list(&mut self, sighting: &Sighting) {
+    fn list(&mut self, sighting: &Sighting, redelivered: bool) {
         let attempt = self.story.attempt;
         if matches!(sighting.step, Step::Started(_)) {
-            self.start((attempt, true), false, sighting, false);
+            // The same message, in another process than the one that was seen to run it.
+            let pids = self.story.pid.zip(sighting.pid);
+            let again = redelivered && pids.is_some_and(|(one, other)| one != other);
+            self.start((attempt, true), again, sighting, false);
             return;
+        }
+        if redelivered && self.lost_its_run(sighting) {
+            // It has it again, unstarted: its process that ran it is no more.
+            self.story.stage = if attempt == 0 {
+                Stage::Held
+            } else {
+                Stage::Sent
+            };
+            self.story.pid = None;
         }
         self.receive(attempt, sighting, false);
         if self.story.stage < Stage::Run {
             self.moves_to(sighting, false);
         }
+    }
+
+    /// Whether the worker that tells it is the one that was seen to run it, long enough ago that this is no list from before.
+    fn lost_its_run(&self, sighting: &Sighting) -> bool {
+        let settled = |at: Moment| sighting.at.mono.since(at) >= SETTLED;
+        self.story.stage == Stage::Run
+            && self.story.worker == sighting.node
+            && self.memory.ran_at.is_none_or(settled)
     }
 
     /// Whether `(attempt, stage)` is ahead of what is known; it is known from then on.
@@ -351,6 +382,7 @@ impl Narrator<'_> {
                 self.twice(sighting);
             }
             self.memory.ran = Some(number);
+            self.memory.ran_at = Some(sighting.at.mono);
             self.story.last = Some(start);
             return;
         }
@@ -360,6 +392,7 @@ impl Narrator<'_> {
         let known = self.story.worker.is_some() && sighting.node.is_some();
         let elsewhere = known && self.story.worker != sighting.node;
         if elsewhere || again {
+            self.memory.ran_at = Some(sighting.at.mono);
             self.twice(sighting);
             self.story.last = Some(start);
         } else {
@@ -425,7 +458,7 @@ impl Narrator<'_> {
         {
             return None;
         }
-        let ago = std::time::Duration::try_from(sighting.at.wall.duration_since(told)).ok()?;
+        let ago = Duration::try_from(sighting.at.wall.duration_since(told)).ok()?;
         let at = Now {
             wall: told,
             mono: sighting.at.mono.before(ago).max(self.bounds.sent.mono),

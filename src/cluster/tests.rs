@@ -428,7 +428,7 @@ fn a_silent_worker_is_gone_once_nobody_hears_a_ping_any_longer() {
         reach: Reach::Listeners(2),
     };
     cluster.apply(asked, at(5));
-    assert!(!cluster.proved_gone(&worker));
+    assert!(!cluster.proved_gone(&worker, at(5)));
     for (reach, gone) in [
         (Reach::Somebody, false),
         (Reach::Nobody, true),
@@ -436,6 +436,23 @@ fn a_silent_worker_is_gone_once_nobody_hears_a_ping_any_longer() {
         (Reach::Listeners(1), true),
     ] {
         cluster.apply(Heard::Reached(reach), at(6));
-        assert_eq!(cluster.proved_gone(&worker), gone, "{reach:?}");
+        assert_eq!(cluster.proved_gone(&worker, at(6)), gone, "{reach:?}");
     }
+}
+
+/// We are back at a broker that was started again before its workers are.
+#[test]
+fn right_after_the_broker_came_back_nobody_is_gone() {
+    let mut cluster = one_silent();
+    let worker = cluster.workers.values().next().expect("one").clone();
+    let asked = Heard::Asked {
+        question: Question::Registered,
+        reach: Reach::Nobody,
+    };
+    cluster.apply(asked, at(5));
+    assert!(cluster.proved_gone(&worker, at(5)));
+    cluster.apply(Heard::Lost, at(6));
+    cluster.apply(Heard::Back, at(10));
+    assert!(!cluster.proved_gone(&worker, at(39)));
+    assert!(cluster.proved_gone(&worker, at(40)));
 }

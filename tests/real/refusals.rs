@@ -35,6 +35,39 @@ fn a_queue_without_a_consumer_is_refused() {
     assert!(!world.vhost.queues().contains(&"missing".to_owned()));
 }
 
+/// Such a worker hears no question at all, and takes tasks as any other.
+#[test]
+fn a_queue_whose_readers_have_remote_control_switched_off_is_sent_to_with_a_warning() {
+    let Some(rig) = rig() else { return };
+    let vhost = rig.vhost();
+    let options = WorkerOptions {
+        broker: vhost.url.clone(),
+        backend: "rpc://".to_owned(),
+        conf: "'worker_enable_remote_control': False".to_owned(),
+        ..WorkerOptions::one_slot()
+    };
+    let _worker = Worker::start("shop.tasks", &options);
+    let sandbox = Sandbox::new()
+        .env("CELERY_BROKER_URL", &vhost.url)
+        .env("CELERY_RESULT_BACKEND", "rpc://");
+    let words = [
+        "call",
+        "--json",
+        "shop.tasks.add",
+        "1",
+        "2",
+        "--timeout",
+        "20",
+    ];
+    let document = sandbox.cli(&words).expect_code(0).json();
+    assert_eq!(document["result"], 3);
+    let warnings = document["warnings"].to_string();
+    assert!(
+        warnings.contains("remote control switched off"),
+        "{document:#}"
+    );
+}
+
 #[test]
 fn a_task_that_nobody_has_is_refused_with_the_name_that_was_perhaps_meant() {
     let Some(rig) = rig() else { return };

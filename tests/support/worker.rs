@@ -157,10 +157,15 @@ impl Worker {
     /// Asks it to stop (SIGTERM, "warm": running tasks are finished) and waits for its end.
     #[track_caller]
     pub fn stop(&self) {
-        self.process.signal("TERM");
+        self.terminate();
         eventually(PATIENCE, "a worker stops after SIGTERM", || {
             !self.is_alive()
         });
+    }
+
+    /// Asks it to stop, and waits for nothing.
+    pub fn terminate(&self) {
+        self.process.signal("TERM");
     }
 
     /// Stops it from running, without telling it; its connections stay open.

@@ -121,8 +121,7 @@ impl Inquiry {
                 }
                 latest(&mut self.told, now);
                 let first = |told: &(NodeName, Now)| (now.mono, node) < (told.1.mono, &told.0);
-                let again = task.redelivered && *place == Place::Active;
-                if again && self.redelivered.as_ref().is_none_or(first) {
+                if task.redelivered && self.redelivered.as_ref().is_none_or(first) {
                     self.redelivered = Some((node.clone(), now));
                 }
             }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Case, Verdict};
+use super::{Case, Loss, Verdict};
 use crate::call::{Call, CallState};
 use crate::clock::Now;
 use crate::cluster::WorkerState;
@@ -78,9 +78,11 @@ pub(super) fn place(case: &Case<'_>, why: &[Verdict]) -> Place {
         };
     }
     let told = call.inquiry.told;
-    let over = why
-        .iter()
-        .any(|it| matches!(it, Verdict::WorkerLost { .. }));
+    // What a worker runs that is no longer connected may still run there.
+    let over = why.iter().any(|it| match it {
+        Verdict::WorkerLost { how, started, .. } => *how != Loss::Gone || !started,
+        _ => false,
+    });
     if over {
         return Place {
             worker: call.worker.clone(),

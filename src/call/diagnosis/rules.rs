@@ -45,6 +45,7 @@ pub(super) fn verdicts(case: &Case<'_>) -> Vec<Verdict> {
     if let Some(lost) = unseen::lost(case, &found) {
         found.push(lost);
     }
+    found.extend(backend::doubt(case));
     if found.is_empty() {
         let (replied, of) = case
             .asked()
@@ -57,7 +58,9 @@ pub(super) fn verdicts(case: &Case<'_>) -> Vec<Verdict> {
             Verdict::NotKnown { replied, of }
         });
     }
-    found.extend(queue_fine(case));
+    if holding::waits_in(case).is_none() {
+        found.extend(queue_fine(case));
+    }
     found
 }
 
@@ -108,7 +111,9 @@ fn no_consumer(case: &Case<'_>) -> Vec<Verdict> {
         // Redis counts no consumers, but whoever hears requests: if all of them answered, there are no other readers.
         None => everybody_heard(case) && case.answering_readers().next().is_none(),
     };
-    nobody
+    // From an empty queue it was taken: who reads it now is no matter.
+    let waits = case.fresh_queue().is_some_and(|it| it.ready > Some(0));
+    (nobody && waits)
         .then(|| Verdict::NoConsumer {
             queue: queue.name.clone(),
             waiting: queue.ready,
@@ -165,10 +170,13 @@ fn not_registered(case: &Case<'_>) -> Vec<Verdict> {
         return Vec::new();
     }
     let lacking = told.iter().filter(|it| it.knows(task) == Some(false));
+    let lacking = lacking.count();
     vec![Verdict::NotRegistered {
         task: task.clone(),
         queue: queue.clone(),
-        readers: lacking.count().max(usize::from(said)),
+        readers: told.len().max(usize::from(said)),
+        // Who answered with NotRegistered may be gone since, or have told nothing.
+        lacking: lacking.max(usize::from(said && told.is_empty())),
         elsewhere: elsewhere(case),
     }]
 }
@@ -326,14 +334,17 @@ fn cure(verdict: &Verdict) -> Option<Advice> {
                 queue: queue.clone(),
             }
         }
-        Verdict::NotRegistered { elsewhere, .. } => Advice::OtherQueue {
-            queue: elsewhere.first()?.1.first()?.clone(),
-        },
+        Verdict::NotRegistered {
+            elsewhere, queue, ..
+        } => {
+            let mut others = elsewhere.iter().flat_map(|(_, queues)| queues);
+            Advice::OtherQueue {
+                queue: others.find(|other| *other != queue)?.clone(),
+            }
+        }
         Verdict::BackendMismatch {
-            workers_write_to,
-            by_name_only: false,
-            ..
-        } if workers_write_to.contains("://") => Advice::ReadResultsAt {
+            workers_write_to, ..
+        } if workers_write_to.contains("://") && !verdict.inferred() => Advice::ReadResultsAt {
             backend: workers_write_to.clone(),
         },
         Verdict::WorkerSilent {

@@ -302,6 +302,161 @@ fn a_task_that_no_reader_has_is_told_with_where_it_is() {
     assert_eq!(next.line(), "send it to mail, whose readers have the task");
 }
 
+/// One reader has it, the other took the message and answered NotRegistered.
+#[test]
+fn readers_that_have_a_task_are_told_apart_from_those_that_lack_it() {
+    let mut world = World::new();
+    world.joins("w2@h", "celery", &["other"]);
+    world.hear(depth(0, 2), 20);
+    let mut fact = result(State::Failure);
+    if let Fact::Result(result) = &mut fact {
+        result.exception = Some(crate::protocol::result::Exception {
+            kind: "NotRegistered".to_owned(),
+            module: None,
+            args: vec!["shop.refund".into()],
+        });
+    }
+    world.fact(fact, 500);
+    assert_eq!(world.call.state(), CallState::NoTask);
+    assert_eq!(
+        world.line("not_registered", 1_000),
+        "1 of the 2 workers that read celery does not have shop.refund; w1@h (reads celery) has it"
+    );
+    let next = world.diagnosis(1_000).next;
+    assert!(next.iter().all(|it| it.kind() != "other_queue"), "{next:?}");
+}
+
+fn writes_to(url: &str) -> Answer {
+    let report = Report {
+        results: Some(url.to_owned()),
+        ..Report::default()
+    };
+    Answer::Report(report)
+}
+
+#[test]
+fn that_one_of_the_readers_writes_elsewhere_is_a_perhaps_until_it_has_the_call() {
+    let mut world = World::new();
+    world.joins("w2@h", "celery", &["shop.refund"]);
+    world.hear(answer(NODE, writes_to("redis://:********@cache:6379/1")), 2);
+    world.hear(answer("w2@h", writes_to("rpc://")), 2);
+    let diagnosis = world.diagnosis(1_000);
+    assert!(diagnosis.why[0].inferred());
+    assert!(
+        world
+            .line("backend_mismatch", 1_000)
+            .starts_with("perhaps ")
+    );
+    assert!(
+        diagnosis
+            .next
+            .iter()
+            .all(|it| it.kind() != "read_results_at")
+    );
+    world.seen(At::Active, 1_100);
+    assert!(
+        world
+            .line("backend_mismatch", 1_200)
+            .starts_with("the result")
+    );
+    let node: NodeName = "w2@h".into();
+    let task = task("x", "shop.refund", None);
+    world.fact(
+        Fact::Seen {
+            place: At::Active,
+            node,
+            task,
+        },
+        1_300,
+    );
+    assert!(!world.kinds(1_400).contains(&"backend_mismatch"));
+}
+
+/// `cache` may be another name of our own host.
+#[test]
+fn two_names_of_a_host_hide_neither_the_queue_nor_that_it_is_lost() {
+    let mut world = World::new();
+    let ours = crate::backend::url::parse("redis://localhost:6379/1", &std::sync::Arc::default());
+    world.results = ours.unwrap();
+    world.hear(answer(NODE, writes_to("redis://cache:6379/1")), 2);
+    world.hear(depth(2, 1), 1_500);
+    assert_eq!(world.kinds(2_000), ["queued", "backend_mismatch"]);
+    world.hear(depth(0, 1), 2_500);
+    world.denies(2_500);
+    world.fact(Fact::NotStored, 2_600);
+    assert_eq!(world.kinds(3_000), ["lost", "backend_mismatch"]);
+}
+
+#[test]
+fn a_retry_whose_time_is_over_may_be_back_in_its_queue_or_with_another() {
+    let mut world = World::new();
+    world.fact(result(State::Retry), 500);
+    world.fact(Fact::Eta(at(3_000).wall), 900);
+    world.hear(depth(2, 1), 5_000);
+    world.busy(4_000);
+    world.denies(4_500);
+    assert_eq!(
+        world.kinds(5_100),
+        ["queued", "worker_busy", "retry_waiting"]
+    );
+    assert_eq!(
+        world.line("retry_waiting", 5_100),
+        "it failed and waits for retry 1, its time has come"
+    );
+    world.seen(At::Reserved, 6_000);
+    let tasks = Looked::Tasks;
+    let node = NODE.into();
+    let asked = at(5_900).mono;
+    world.fact(
+        Fact::Answered {
+            node,
+            looked: tasks,
+            held: true,
+            asked,
+        },
+        6_000,
+    );
+    let kinds = ["held", "worker_busy", "retry_waiting", "queue_fine"];
+    assert_eq!(world.kinds(6_100), kinds);
+    assert!(
+        world
+            .line("retry_waiting", 6_100)
+            .contains("retry 1 on w1@h")
+    );
+}
+
+/// A worker of a Redis that stops puts back what it holds at once; one that dies does not.
+#[rstest]
+#[case::died(0, Held::Queue(1), "gives it out again after the visibility_timeout")]
+#[case::put_back(1, Held::Queue(0), "perhaps back in its queue")]
+#[case::taken(0, Held::Queue(0), "perhaps another worker has it")]
+#[case::unknown(0, Held::Unknown, "so the broker gives it to another worker")]
+fn when_what_a_lost_worker_held_runs_again_is_said_as_the_redis_shows_it(
+    #[case] ready: u64,
+    #[case] held: Held,
+    #[case] told: &str,
+) {
+    let mut world = World::new();
+    world.seen(At::Reserved, 1_000);
+    let asked = Heard::Asked {
+        question: Question::Registered,
+        reach: Reach::Listeners(0),
+    };
+    world.hear(asked, 1_500);
+    world.silent(2_000, 4_500);
+    let depth = Depth::Known {
+        ready,
+        held,
+        held_ago: Duration::ZERO,
+        rates: None,
+        consumers: None,
+    };
+    let (queue, depth, took) = ("celery".into(), Ok(depth), Duration::ZERO);
+    world.hear(Heard::Depth { queue, depth, took }, 4_600);
+    let line = world.line("worker_lost", 5_000);
+    assert!(line.contains(told), "{line}");
+}
+
 #[test]
 fn an_ignored_result_is_a_reason_only_out_of_sight() {
     let mut world = World::new();
@@ -512,7 +667,7 @@ fn what_runs_is_compared_with_what_is_usual() {
 }
 
 #[test]
-fn a_worker_that_is_gone_takes_what_it_ran_with_it() {
+fn a_worker_that_is_no_longer_connected_may_still_finish_what_it_runs() {
     let mut world = World::new();
     world.seen(At::Active, 1_000);
     world.hear(depth(0, 1), 1_100);
@@ -526,12 +681,18 @@ fn a_worker_that_is_gone_takes_what_it_ran_with_it() {
     assert_eq!(world.kinds(5_200), ["worker_lost"]);
     assert_eq!(
         world.line("worker_lost", 5_200),
-        "w1@h is gone, and was running it: acknowledged before, so it will not run again"
+        "w1@h is no longer connected (stopping, cut off or dead) and was running it, which may still finish: acknowledged before, so it will not run again"
     );
-    let place = world.diagnosis(5_200).now;
+    let diagnosis = world.diagnosis(5_200);
+    assert!(diagnosis.why[0].inferred());
+    let place = diagnosis.now;
     assert_eq!(
-        (place.name().as_str(), place.worker.is_some()),
-        ("unknown", true)
+        (
+            place.name().as_str(),
+            place.inferred,
+            place.worker.is_some()
+        ),
+        ("run", true, true)
     );
 }
 
@@ -610,8 +771,80 @@ fn a_second_delivery_is_told() {
     );
     assert_eq!(
         world.line("redelivered", 2_000),
-        "started again on w1@h at 1970-01-01T00:00:01.000Z: it may have run twice"
+        "delivered a second time, to w1@h: whether it had started before is not known"
     );
+    assert_eq!(world.kinds(2_000), ["running", "redelivered"]);
+    assert!(world.diagnosis(2_000).why[1].inferred());
+}
+
+fn runs_in(pid: u64, redelivered: bool) -> Fact {
+    Fact::Seen {
+        place: At::Active,
+        node: NODE.into(),
+        task: HeldTask {
+            pid: Some(pid),
+            redelivered,
+            ..task("x", "shop.refund", None)
+        },
+    }
+}
+
+#[test]
+fn a_second_start_that_was_seen_is_told_as_one() {
+    let mut world = World::new();
+    world.fact(runs_in(7, false), 1_000);
+    world.fact(runs_in(8, true), 3_000);
+    world.fact(runs_in(8, true), 4_000);
+    assert_eq!(
+        world.line("redelivered", 4_100),
+        "started again on w1@h at 1970-01-01T00:00:03.000Z: it may have run twice"
+    );
+    assert!(!world.diagnosis(4_100).why[1].inferred());
+}
+
+#[test]
+fn what_its_worker_holds_again_after_a_restart_runs_no_longer() {
+    let mut world = World::new();
+    world.fact(runs_in(7, false), 1_000);
+    let mut again = task("x", "shop.refund", None);
+    again.redelivered = true;
+    let held = |ms| {
+        let node = NODE.into();
+        let task = again.clone();
+        (
+            Fact::Seen {
+                place: At::Reserved,
+                node,
+                task,
+            },
+            ms,
+        )
+    };
+    let (fact, ms) = held(1_500);
+    world.fact(fact, ms);
+    assert_eq!(
+        world.call.whereabouts(),
+        Some(CallState::Run),
+        "a list from before"
+    );
+    let (fact, ms) = held(3_000);
+    world.fact(fact, ms);
+    assert_eq!(world.call.whereabouts(), Some(CallState::Recv));
+    assert!(!world.line("redelivered", 3_100).contains("twice"));
+    world.fact(runs_in(7, true), 4_000);
+    assert!(
+        world
+            .line("redelivered", 4_100)
+            .contains("it may have run twice")
+    );
+}
+
+/// It was acknowledged by the only worker, which was killed.
+#[test]
+fn that_nobody_reads_a_queue_it_is_no_longer_in_is_no_reason() {
+    let mut world = World::new();
+    world.hear(depth(0, 0), 2_000);
+    assert_eq!(world.kinds(3_000), ["not_known"]);
 }
 
 #[test]

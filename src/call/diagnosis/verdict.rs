@@ -29,7 +29,7 @@ impl std::fmt::Display for Span {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Loss {
-    /// It does not answer, and the broker counts it no longer.
+    /// It does not answer and is no longer connected: it is stopping, cut off, or dead.
     Gone,
     /// It was started again after it had the task.
     Restarted,
@@ -77,6 +77,8 @@ pub enum Verdict {
         queue: QueueName,
         /// Readers of the queue that told their tasks.
         readers: usize,
+        /// Those of them that do not have it.
+        lacking: usize,
         /// Workers that do have it, and the queues they read.
         elsewhere: Vec<(NodeName, Vec<QueueName>)>,
     },
@@ -93,6 +95,8 @@ pub enum Verdict {
         looked_for_in: String,
         /// Which of them said so.
         workers: Vec<NodeName>,
+        /// Of how many that may write it: the one that has it, else the readers of its queue.
+        of: usize,
         /// Whether it may be the same place under another name.
         by_name_only: bool,
     },
@@ -208,6 +212,9 @@ pub enum Verdict {
         runs_again: Option<bool>,
         /// Whether it does so only after its visibility timeout (Redis; an hour unless the application sets another).
         after_visibility_timeout: bool,
+        /// Whether it is perhaps back in its queue, where messages wait, on a broker that does not say more (Redis); null if that was
+        /// not looked at.
+        back_in_queue: Option<bool>,
     },
     /// A worker does not answer.
     WorkerSilent {
@@ -256,6 +263,8 @@ pub enum Verdict {
         worker: NodeName,
         /// When that was told.
         at: String,
+        /// Whether it was seen to be started again there, after it had been started before: it may have run twice.
+        started: bool,
     },
     /// Nothing knows it.
     Lost {
@@ -306,10 +315,16 @@ impl Verdict {
             | Self::Queued { .. }
             | Self::NoRecord { .. }
             | Self::NotKnown { .. } => true,
-            Self::BackendMismatch { by_name_only, .. } => *by_name_only,
+            Self::BackendMismatch {
+                by_name_only,
+                workers,
+                of,
+                ..
+            } => *by_name_only || workers.len() < *of,
             Self::Expired { dropped, .. } => !dropped,
             Self::Running { told_ms, .. } => told_ms.is_some(),
-            Self::WorkerLost { how, .. } => *how == Loss::Denied,
+            Self::WorkerLost { how, .. } => *how != Loss::Restarted,
+            Self::Redelivered { started, .. } => !started,
             _ => false,
         }
     }

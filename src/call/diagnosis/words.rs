@@ -55,12 +55,10 @@ impl Verdict {
                 task,
                 queue,
                 readers,
+                lacking,
                 elsewhere,
             } => {
-                let who = match readers {
-                    1 => format!("the one worker that reads {queue} does not have"),
-                    _ => format!("none of the {readers} workers that read {queue} has"),
-                };
+                let who = lack(queue, *readers, *lacking);
                 format!("{who} {task}{}", registered_elsewhere(elsewhere))
             }
             _ => String::new(),
@@ -76,9 +74,9 @@ impl Verdict {
                 workers_write_to,
                 looked_for_in,
                 workers,
-                by_name_only,
+                ..
             } => {
-                let perhaps = if *by_name_only { "perhaps " } else { "" };
+                let perhaps = if self.inferred() { "perhaps " } else { "" };
                 let who = workers.first().map_or("the workers", NodeName::as_str);
                 format!(
                     "{perhaps}the result goes elsewhere: {who} writes to {workers_write_to}, umbel reads {looked_for_in}"
@@ -168,14 +166,18 @@ impl Verdict {
                 max,
                 exception,
                 worker,
-                ..
+                at,
             } => {
                 let number = match (retries, max) {
                     (Some(retries), Some(max)) => format!(" {retries}/{max}"),
                     (Some(retries), None) => format!(" {retries}"),
                     _ => String::new(),
                 };
-                let when = left_ms.map_or_else(String::new, |span| format!(", next try in {span}"));
+                let when = match (left_ms, at) {
+                    (Some(span), _) => format!(", next try in {span}"),
+                    (None, Some(_)) => ", its time has come".to_owned(),
+                    (None, None) => String::new(),
+                };
                 let at = on(worker.as_ref());
                 let why = exception
                     .as_ref()
@@ -219,8 +221,9 @@ impl Verdict {
                 started,
                 runs_again,
                 after_visibility_timeout,
+                back_in_queue,
             } => {
-                let again = Again::of(*runs_again, *after_visibility_timeout);
+                let again = Again::of(*runs_again, *after_visibility_timeout, *back_in_queue);
                 lost_with(worker, *how, *started, again)
             }
             Self::WorkerSilent {
@@ -257,17 +260,26 @@ impl Verdict {
                     "perhaps it waits in the pool of {worker}{full} does not list what waits there"
                 )
             }
-            Self::Redelivered { worker, at } => {
-                format!("started again on {worker} at {at}: it may have run twice")
-            }
+            Self::Redelivered {
+                worker,
+                at,
+                started: true,
+            } => format!("started again on {worker} at {at}: it may have run twice"),
+            Self::Redelivered { worker, .. } => delivered_again(worker),
             Self::Lost { queue, replied } => lost(queue, *replied),
             Self::NoRecord { replied, of } => no_record(*replied, *of),
+            Self::NotKnown { of: 0, .. } => "nothing is known of it: no worker answers".to_owned(),
             Self::NotKnown { replied, of } => {
                 format!("nothing is known yet: {replied} of {of} workers answered")
             }
             _ => String::new(),
         }
     }
+}
+
+/// That the broker delivered it a second time says nothing of the first: its worker may have stopped before it started it.
+pub fn delivered_again(worker: &NodeName) -> String {
+    format!("delivered a second time, to {worker}: whether it had started before is not known")
 }
 
 fn reader_unheard(queue: &QueueName, readers: u64) -> String {
@@ -324,6 +336,19 @@ fn queued(queue: &QueueName, waiting: u64, wait: Option<Span>, readers: usize) -
     format!("in queue {queue}: {ahead}{wait}{readers}")
 }
 
+/// Whoever of the readers lacks the task.
+fn lack(queue: &QueueName, readers: usize, lacking: usize) -> String {
+    match (readers, lacking) {
+        (1, 1) => format!("the one worker that reads {queue} does not have"),
+        (_, 0) => format!("a worker that read {queue} did not have"),
+        _ if lacking < readers => {
+            let verb = if lacking == 1 { "does" } else { "do" };
+            format!("{lacking} of the {readers} workers that read {queue} {verb} not have")
+        }
+        _ => format!("none of the {readers} workers that read {queue} has"),
+    }
+}
+
 fn registered_elsewhere(elsewhere: &[(NodeName, Vec<QueueName>)]) -> String {
     let Some((node, queues)) = elsewhere.first() else {
         return ", nor has any other that answered".to_owned();
@@ -361,25 +386,36 @@ const TIMEOUT: &str = "the visibility_timeout (1h unless set)";
 enum Again {
     Soon,
     AfterTimeout,
+    /// Perhaps back in its queue; or neither there nor held back.
+    Returned(bool),
     Never,
     Unknown,
 }
 
 impl Again {
-    fn of(runs_again: Option<bool>, after_visibility_timeout: bool) -> Self {
+    fn of(
+        runs_again: Option<bool>,
+        after_visibility_timeout: bool,
+        back_in_queue: Option<bool>,
+    ) -> Self {
         match runs_again {
             Some(true) if after_visibility_timeout => Self::AfterTimeout,
-            Some(true) => Self::Soon,
+            Some(true) => back_in_queue.map_or(Self::Soon, Self::Returned),
             Some(false) => Self::Never,
             None => Self::Unknown,
         }
     }
 }
 
+/// What is known of a worker that neither answers nor is counted by the broker: one that stops stops listening first.
+const GONE: &str = "no longer connected (stopping, cut off or dead)";
+
 fn lost_with(worker: &NodeName, how: Loss, started: bool, again: Again) -> String {
     let what = match (how, started) {
-        (Loss::Gone, true) => format!("{worker} is gone, and was running it"),
-        (Loss::Gone, false) => format!("{worker} is gone, and held it"),
+        (Loss::Gone, true) => {
+            format!("{worker} is {GONE} and was running it, which may still finish")
+        }
+        (Loss::Gone, false) => format!("{worker} is {GONE} and held it"),
         (Loss::Restarted, true) => format!("{worker} was restarted while it ran it"),
         (Loss::Restarted, false) => format!("{worker} was restarted while it held it"),
         (Loss::Denied, _) => {
@@ -392,6 +428,11 @@ fn lost_with(worker: &NodeName, how: Loss, started: bool, again: Again) -> Strin
         Again::Soon => "not acknowledged, so the broker gives it to another worker".to_owned(),
         Again::AfterTimeout => {
             format!("unacknowledged, so Redis gives it out again after {TIMEOUT}")
+        }
+        Again::Returned(true) => "not acknowledged, and perhaps back in its queue".to_owned(),
+        Again::Returned(false) => {
+            "not acknowledged, and neither in its queue nor held back by Redis: perhaps another worker has it"
+                .to_owned()
         }
         Again::Never => "acknowledged before, so it will not run again".to_owned(),
         Again::Unknown => {

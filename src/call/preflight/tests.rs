@@ -222,6 +222,22 @@ fn nobody_listening_is_proof() {
     assert_eq!(look(&cluster, "a").refusal.unwrap().kind, Kind::NoWorker);
 }
 
+/// `worker_enable_remote_control` is off.
+#[test]
+fn readers_that_hear_no_question_are_a_doubt_and_no_proof() {
+    let mut cluster = Cluster::default();
+    let reach = Reach::Nobody;
+    let question = Question::Registered;
+    cluster.apply(Heard::Asked { question, reach }, now());
+    depth(&mut cluster, "celery", consumers(1));
+    let verdict = look(&cluster, "a");
+    assert_eq!(verdict.refusal, None);
+    let told = "it has readers, which may have remote control switched off";
+    assert!(verdict.warnings.iter().any(|it| it.contains(told)));
+    depth(&mut cluster, "celery", consumers(0));
+    assert_eq!(look(&cluster, "a").refusal.unwrap().kind, Kind::NoWorker);
+}
+
 #[test]
 fn an_unknown_depth_is_a_doubt_and_no_proof() {
     let cluster = cluster(&[("w1", &["a"], "celery")]);

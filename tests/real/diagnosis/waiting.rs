@@ -115,6 +115,10 @@ fn in_a_full_pool_of_greenlets_nothing_is_lost(#[values(Rabbit, Redis)] way: Way
         assert!(!kinds.contains(&"lost"), "{document:#}");
         assert!(!kinds.contains(&"taken_unseen"), "{document:#}");
     }
+    // On a Redis the third is reserved, and no more is taken.
+    if way == Redis {
+        return;
+    }
     let mut hidden = documents
         .iter()
         .filter(|it| kinds(it).contains(&"pool_unseen"));

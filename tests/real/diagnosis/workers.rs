@@ -1,5 +1,8 @@
 //! What becomes of a task at its worker, and of the worker.
 
+use std::thread;
+use std::time::Duration;
+
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -28,10 +31,40 @@ fn its_worker_was_killed_and_had_acknowledged_it(#[values(Rabbit, Redis, RedisRp
     let (call, _) = stage.in_the_middle("7");
     stage.kill9();
     let document = call.wait().expect_code(3).json();
-    let expected = json!({"how": "gone", "runs_again": false, "started": true});
+    let expected = json!({"how": "gone", "runs_again": false, "started": true, "inferred": true});
     assert_fields(why(&document, "worker_lost"), &expected);
-    let expected = json!({"state": "unknown", "worker": w1()});
+    // It looks the same as one that stops, and such a one finishes what it runs.
+    let expected = json!({"state": "run", "inferred": true, "worker": w1()});
     assert_fields(now(&document), &expected);
+}
+
+/// On SIGTERM it stops listening first, and then finishes what it runs.
+#[rstest]
+fn its_worker_stops_and_still_finishes_it(#[values(Rabbit, Redis)] way: Way) {
+    let Some(stage) = way.start(one_slot("")) else {
+        return;
+    };
+    let id = new_id();
+    let words = ["14", "--task-id", &id, "--timeout", "9"];
+    let call = stage.call("sleep", &words);
+    stage.wait_received(&id);
+    thread::sleep(Duration::from_millis(1_500));
+    stage.terminate();
+    let document = call.wait().expect_code(3).json();
+    assert!(stage.is_alive(), "it ended before it was asked about");
+    let lost = why(&document, "worker_lost");
+    let expected = json!({"how": "gone", "started": true, "inferred": true});
+    assert_fields(lost, &expected);
+    let text = lost["text"].as_str().unwrap_or_default();
+    assert!(
+        text.contains("no longer connected (stopping, cut off or dead)"),
+        "{text}"
+    );
+    let expected = json!({"state": "run", "inferred": true, "worker": w1()});
+    assert_fields(now(&document), &expected);
+    let words = ["wait", &id, "--json", "--timeout", "20"];
+    let document = stage.sandbox().cli(&words).expect_code(0).json();
+    assert_eq!(document["ok"], true, "{document:#}");
 }
 
 #[rstest]
@@ -99,11 +132,8 @@ fn a_task_that_another_worker_starts_again_may_have_run_twice(
     let second = stage.another(one_slot(conf));
     second.wait_for_log(&format!("[{id}] received"));
     let document = call.wait().expect_code(3).json();
-    assert_eq!(
-        why(&document, "redelivered")["worker"],
-        "w1@test",
-        "{document:#}"
-    );
+    let expected = json!({"worker": w1(), "started": true, "inferred": false});
+    assert_fields(why(&document, "redelivered"), &expected);
     assert_eq!(now(&document)["state"], "run", "{document:#}");
 }
 

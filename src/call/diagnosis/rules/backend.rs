@@ -15,39 +15,48 @@ enum Same {
 
 /// The workers write results where umbel does not look.
 pub(super) fn mismatch(case: &Case<'_>) -> Vec<Verdict> {
+    elsewhere(case, Same::No).into_iter().collect()
+}
+
+/// They may, going by the names alone. While a worker has it, two names of one host are no reason to doubt.
+pub(super) fn doubt(case: &Case<'_>) -> Option<Verdict> {
+    let only_that = case.only_sent() && elsewhere(case, Same::No).is_none();
+    elsewhere(case, Same::Perhaps).filter(|_| only_that)
+}
+
+fn elsewhere(case: &Case<'_>, how: Same) -> Option<Verdict> {
     let ours = match case.scene.results {
         Results::Rpc | Results::Stored(_) => case.scene.results.address(),
-        _ => return Vec::new(),
+        _ => return None,
     };
     // Something was read where umbel looks.
     if case.call.result.is_some() {
-        return Vec::new();
+        return None;
     }
     let told = |worker: &Worker| {
         let report = worker.report.as_ref().and_then(|it| it.results.clone());
         report.or_else(|| worker.conf.as_ref()?.result_backend.clone())
     };
-    let mut found: Option<(String, Same, Vec<_>)> = None;
-    for worker in case.answering_readers() {
+    let holder = case.worker().filter(|_| !case.only_sent());
+    let writers: Vec<&Worker> = match holder {
+        Some(holder) => vec![holder],
+        None => case.answering_readers().collect(),
+    };
+    let mut found: Option<(String, Vec<_>)> = None;
+    for worker in &writers {
         let Some(theirs) = told(worker) else { continue };
-        let same = same(&theirs, &ours);
-        if same == Same::Yes {
-            continue;
+        if same(&theirs, &ours) == how {
+            let (_, workers) = found.get_or_insert((theirs, Vec::new()));
+            workers.push(worker.name.clone());
         }
-        let (_, _, workers) = found.get_or_insert((theirs, same, Vec::new()));
-        workers.push(worker.name.clone());
     }
-    // While a worker has it, two names of one host are no reason to doubt.
-    found
-        .filter(|(_, same, _)| *same == Same::No || case.only_sent())
-        .map(|(theirs, same, workers)| Verdict::BackendMismatch {
-            workers_write_to: theirs,
-            looked_for_in: ours,
-            workers,
-            by_name_only: same == Same::Perhaps,
-        })
-        .into_iter()
-        .collect()
+    found.map(|(theirs, workers)| Verdict::BackendMismatch {
+        workers_write_to: theirs,
+        looked_for_in: ours,
+        workers,
+        of: writers.len(),
+        by_name_only: how == Same::Perhaps,
+    })
 }
 
 /// The link to the result backend is down, or this call's results are cut off.

@@ -1,6 +1,7 @@
 //! What became of the worker that has or had it, as far as it can be seen.
 
 use super::{holding, item, unseen};
+use crate::broker::Held;
 use crate::call::CallState;
 use crate::call::diagnosis::verdict::at;
 use crate::call::diagnosis::{Case, Loss, Span, Verdict};
@@ -13,7 +14,7 @@ pub(in crate::call::diagnosis) fn loss(case: &Case<'_>) -> Option<Loss> {
     }
     let (worker, told) = (case.worker()?, case.call.inquiry.told?);
     if worker.state() == WorkerState::Silent {
-        return case.cluster().proved_gone(worker).then_some(Loss::Gone);
+        return case.gone(worker).then_some(Loss::Gone);
     }
     if !case.denied(&worker.name) {
         return None;
@@ -23,6 +24,29 @@ pub(in crate::call::diagnosis) fn loss(case: &Case<'_>) -> Option<Loss> {
     } else {
         Loss::Denied
     })
+}
+
+/// Where a Redis has what a worker had and did not acknowledge. A worker that stops puts it back at once; what one had that died is
+/// held back until the visibility timeout is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Restored {
+    Perhaps,
+    Later,
+    No,
+}
+
+/// As looks tell that are newer than the worker's last word; `None` if there are none, or on a broker that gives it out again at once.
+fn restored(case: &Case<'_>) -> Option<Restored> {
+    let told = case.call.inquiry.told?.mono;
+    let queue = case.queue().filter(|_| case.counts_no_consumers())?;
+    let looked = queue.looked_at().is_some_and(|at| at > told);
+    let counted = queue.held_at.is_some_and(|at| at > told);
+    match (queue.ready.filter(|_| looked)?, queue.held) {
+        (1.., _) => Some(Restored::Perhaps),
+        (_, Held::Queue(1..) | Held::AllQueues(1..)) if counted => Some(Restored::Later),
+        (_, Held::Queue(0) | Held::AllQueues(0)) if counted => Some(Restored::No),
+        _ => None,
+    }
 }
 
 pub(super) fn worker_lost(case: &Case<'_>) -> Vec<Verdict> {
@@ -49,12 +73,18 @@ pub(super) fn worker_lost(case: &Case<'_>) -> Vec<Verdict> {
     } else {
         Some(true)
     };
+    let back = restored(case).filter(|_| runs_again == Some(true));
     vec![Verdict::WorkerLost {
         worker,
         how,
         started,
         runs_again,
-        after_visibility_timeout: runs_again == Some(true) && case.counts_no_consumers(),
+        after_visibility_timeout: back == Some(Restored::Later),
+        back_in_queue: back.and_then(|back| match back {
+            Restored::Later => None,
+            Restored::Perhaps => Some(true),
+            Restored::No => Some(false),
+        }),
     }]
 }
 
@@ -71,7 +101,7 @@ pub(super) fn silent(case: &Case<'_>) -> Vec<Verdict> {
     let mut found: Vec<Verdict> = suspects
         .into_iter()
         .filter(|worker| worker.state() == WorkerState::Silent)
-        .filter(|worker| !case.cluster().proved_gone(worker))
+        .filter(|worker| !case.gone(worker))
         .map(|worker| Verdict::WorkerSilent {
             worker: worker.name.clone(),
             heard_ms: Span(case.now.mono.since(worker.heard_at.mono)),
@@ -84,10 +114,12 @@ pub(super) fn silent(case: &Case<'_>) -> Vec<Verdict> {
 }
 
 pub(super) fn redelivered(case: &Case<'_>) -> Vec<Verdict> {
-    let told = case.call.started_again();
-    told.map(|(worker, when)| Verdict::Redelivered {
+    let again = case.call.started_again().map(|told| (told, true));
+    let told = again.or(case.call.delivered_again().map(|told| (told, false)));
+    told.map(|((worker, when), started)| Verdict::Redelivered {
         worker: worker.clone(),
         at: at(when.wall),
+        started,
     })
     .into_iter()
     .collect()

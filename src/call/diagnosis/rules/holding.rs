@@ -31,10 +31,11 @@ pub(super) fn queued(case: &Case<'_>) -> Vec<Verdict> {
 }
 
 /// The queue in which it waits among others, if somebody reads it.
-fn waits_in<'a>(case: &Case<'a>) -> Option<&'a Queue> {
+pub(super) fn waits_in<'a>(case: &Case<'a>) -> Option<&'a Queue> {
+    let back = case.retry_is_due() && !case.listed() && case.everybody_denies();
     let queue = case
         .fresh_queue()
-        .filter(|_| case.only_sent() && case.broker_up())?;
+        .filter(|_| (case.only_sent() || back) && case.broker_up())?;
     let read = queue
         .consumers
         .unwrap_or_else(|| case.answering_readers().count() as u64)
@@ -45,7 +46,8 @@ fn waits_in<'a>(case: &Case<'a>) -> Option<&'a Queue> {
 /// The slots that it waits for are taken.
 pub(super) fn busy(case: &Case<'_>) -> Vec<Verdict> {
     let mut found = Vec::new();
-    let holder = case.worker().filter(|_| !case.only_sent());
+    let back = case.retry_is_due() && !case.listed();
+    let holder = case.worker().filter(|_| !case.only_sent() && !back);
     if let Some(worker) = holder.filter(|_| held(case)) {
         found.push(Verdict::Held {
             worker: worker.name.clone(),
@@ -67,9 +69,9 @@ pub(super) fn busy(case: &Case<'_>) -> Vec<Verdict> {
 
 /// Whether a worker has it in its hands and has not started it, and not because of the time.
 fn held(case: &Case<'_>) -> bool {
-    case.call.whereabouts() == Some(CallState::Recv)
-        && start(case).is_none()
-        && loss(case).is_none()
+    let unstarted = case.call.whereabouts() == Some(CallState::Recv) && start(case).is_none();
+    let again = case.retry_is_due() && case.listed();
+    (unstarted || again) && loss(case).is_none()
 }
 
 fn is_busy(worker: &Worker) -> bool {
@@ -224,7 +226,11 @@ pub(super) fn waiting(case: &Case<'_>) -> Vec<Verdict> {
                 retries: call.retries,
                 max: item(case, "max_retries").and_then(|text| text.parse().ok()),
                 exception: call.headline(),
-                worker: call.worker.clone(),
+                // Once its time is over another one may have it.
+                worker: call
+                    .worker
+                    .clone()
+                    .filter(|_| !case.retry_is_due() || case.listed()),
             }]
         }
         Some(CallState::Recv | CallState::Sent) => start(case)
