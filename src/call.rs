@@ -58,7 +58,7 @@ pub use answer::{Answer, Repr, Source};
 pub use diagnosis::Inquiry;
 pub use fact::Fact;
 pub use state::CallState;
-pub use timeline::Timeline;
+pub use timeline::{First, Timeline};
 
 /// What `none` and `0` mean as a timeout.
 pub const LONGEST_WAIT: Duration = Duration::from_hours(24);
@@ -124,6 +124,10 @@ pub struct Call {
     pub waiting: Waiting,
     /// What happened when.
     pub timeline: Timeline,
+    /// Who had it first.
+    pub first: First,
+    /// Where an attempt was seen to start that had been seen to start before, and when that was heard.
+    pub twice: Option<(NodeName, Now)>,
     /// When a worker or the backend told of it last.
     pub told_at: Option<Now>,
     /// Worker that has or had it.
@@ -168,7 +172,6 @@ pub struct Call {
     phase: Phase,
     outcome: Option<Outcome>,
     late: bool,
-    twice: Option<(NodeName, Now)>,
     /// That the time is over was noticed.
     noticed: bool,
 }
@@ -183,6 +186,8 @@ impl Call {
             timeout,
             waiting: Waiting::Yes,
             timeline: Timeline::new(now),
+            first: First::default(),
+            twice: None,
             told_at: None,
             worker: None,
             pid: None,
@@ -211,7 +216,6 @@ impl Call {
             phase: Phase::Sent,
             outcome: None,
             late: false,
-            twice: None,
             noticed: false,
         }
     }
@@ -371,6 +375,11 @@ impl Call {
     /// Where an attempt was seen to start that had been seen to start before, and when that was heard: it may have run twice.
     pub fn started_again(&self) -> Option<(&NodeName, Now)> {
         self.twice.as_ref().map(|(node, at)| (node, *at))
+    }
+
+    /// Whether its last start that was seen is another one than the first: after a retry, or because it was given out again.
+    pub fn restarted(&self) -> bool {
+        self.twice.is_some() || self.timeline.restarted()
     }
 
     /// The worker that has it after the broker delivered it once before, and when that was told. Whether it had been started before

@@ -29,7 +29,7 @@ pub use inquiry::{Answered, Inquiry, Looked, STUCK_AFTER};
 pub use place::Place;
 pub use usual::Usual;
 pub use verdict::{Loss, Span, Verdict};
-pub(super) use words::delivered_again;
+pub(super) use words::begun_again;
 
 /// How one of the two links is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -5,7 +5,7 @@ pub mod options;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::diagnosis::{Diagnosis, DiagnosisDocument, delivered_again};
+use super::diagnosis::{Diagnosis, DiagnosisDocument, begun_again};
 use super::timeline::Clock;
 use super::{Call, CallState, Source};
 use crate::clock::Now;
@@ -51,6 +51,13 @@ pub struct CallDocument<'a> {
     sent_at: Option<String>,
     received_at: Option<String>,
     started_at: Option<String>,
+    /// When it was started last: after a retry, or after it was given to another worker.
+    last_started_at: Option<String>,
+    /// The worker that started it first, and the process that ran it then.
+    first_worker: Option<&'a NodeName>,
+    first_pid: Option<u64>,
+    /// When one attempt was seen to start that had been seen to start before; where is in the warnings.
+    started_again_at: Option<String>,
     done_at: Option<String>,
     timeout_ms: u64,
     expires_at: Option<String>,
@@ -154,6 +161,10 @@ impl<'a> CallDocument<'a> {
             sent_at: at(timeline.published.filter(|_| call.sent() != Some(false))),
             received_at: at(timeline.received),
             started_at: at(timeline.started),
+            last_started_at: at(timeline.last_started),
+            first_worker: call.first.worker.as_ref(),
+            first_pid: call.first.pid,
+            started_again_at: at(call.started_again().map(|(_, again)| again)),
             done_at: at(timeline.done.filter(|_| call.result_known())),
             timeout_ms: whole_ms(call.timeout),
             expires_at: expires.map(rfc3339),
@@ -239,14 +250,7 @@ fn warnings(call: &Call) -> Vec<String> {
             repr.label()
         ));
     }
-    if let Some((worker, when)) = call.started_again() {
-        warnings.push(format!(
-            "it was started again on {worker} at {}: it may have run twice",
-            rfc3339(when.wall)
-        ));
-    } else if let Some((worker, _)) = call.delivered_again() {
-        warnings.push(format!("it was {}", delivered_again(worker)));
-    }
+    warnings.extend(begun_again(call));
     if call.opaque().is_some() {
         warnings.push("the result is pickled, and pickle is never executed: result_opaque says what it would do".to_owned());
     }

@@ -184,6 +184,7 @@ impl Call {
         let told = end.as_ref().and_then(|end| end.retries);
         self.retries = told.max(story.numbered.then_some(story.attempt));
         self.twice.clone_from(&story.twice);
+        self.first.clone_from(&story.opened);
         self.timeline.runs(&story, end.as_ref());
         self.custom = self
             .ends

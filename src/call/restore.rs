@@ -92,7 +92,8 @@ impl Call {
                 .last_started
                 .map(|at| start(at, timeline.last_told)),
             runtime: timeline.runtime,
-            twice: None,
+            opened: self.first.clone(),
+            twice: self.twice.clone(),
         }
     }
 

@@ -4,19 +4,20 @@
 //! place behind the one that is known is old and moves nothing. Only a worker that gives the task back moves it backwards.
 //! An attempt is numbered by the event `received`, by an extended result, else by counting the retries that were told.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod seat;
+
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use self::seat::Seat;
 use super::Phase;
 use super::evidence::{Evidence, Sighting, Step, Teller};
+use super::timeline::First;
 use crate::clock::{Moment, Now, Timestamp};
 use crate::protocol::NodeName;
 
 /// Workers that are kept in mind of what was forgotten.
 const SEATS: usize = 32;
-/// Attempts that a worker may hold unstarted at once. Of an honest one there are two: a retry may be received before the start of the
-/// attempt that ordered it is told.
-const UNSTARTED: usize = 16;
 
 /// How long after it was seen to start a list may still be one from before that.
 const SETTLED: Duration = Duration::from_secs(1);
@@ -77,54 +78,14 @@ pub(super) struct Story {
     pub received: Option<Now>,
     /// The start of the first attempt.
     pub first: Option<Start>,
+    /// Who had it then.
+    pub opened: First,
     /// The start of the run that was told last.
     pub last: Option<Start>,
     /// How long the last run took, as an earlier record has it.
     pub runtime: Option<Duration>,
     /// Where and when an attempt was started that had been started before.
     pub twice: Option<(NodeName, Now)>,
-}
-
-/// What one worker told so far.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Seat {
-    received: Option<u64>,
-    /// Attempts that were received and not started. A retry is published by the process that runs the task, while its worker tells the
-    /// start and the retry when it hears of them from that process: so the next attempt may be received first.
-    unstarted: BTreeSet<u64>,
-    running: Option<u64>,
-    retried: u64,
-    /// It received again what it had started.
-    again: bool,
-}
-
-impl Seat {
-    fn receives(&mut self, number: u64) {
-        self.again = self.running == Some(number);
-        self.received = Some(number);
-        self.unstarted.insert(number);
-        while self.unstarted.len() > UNSTARTED {
-            self.unstarted.pop_first();
-        }
-    }
-
-    /// The attempt that starts: the first of those that wait for it.
-    fn starts(&mut self) -> u64 {
-        let known = self.received.unwrap_or_default().max(self.retried);
-        let number = self.unstarted.pop_first().unwrap_or(known);
-        self.running = Some(number);
-        number
-    }
-
-    /// The attempt that is ordered because one failed.
-    fn retries(&mut self) -> u64 {
-        let counted = self.running.take().map(|running| running.saturating_add(1));
-        // Nobody told that it was started; what was received may be what it ordered.
-        let number = counted.unwrap_or(self.received.unwrap_or_default().max(1));
-        self.retried = self.retried.max(number);
-        self.unstarted = self.unstarted.split_off(&self.retried);
-        number
-    }
 }
 
 /// What a teller has in mind beside the story, to go on with it.
@@ -352,6 +313,10 @@ impl Narrator<'_> {
     fn receive(&mut self, number: u64, sighting: &Sighting, after: bool) {
         let told = self.believed(sighting, matches!(sighting.teller, Teller::Event { .. }));
         let at = told.or_else(|| self.before_end(sighting.at));
+        let first = self.story.received.zip(at);
+        if first.is_none_or(|(known, at)| at.mono < known.mono) {
+            self.story.opened.holder.clone_from(&sighting.node);
+        }
         earliest(&mut self.story.received, at);
         // A retry that is announced waits: the one before has failed.
         let stage = if number == 0 {
@@ -373,10 +338,28 @@ impl Narrator<'_> {
         after: bool,
     ) {
         let start = self.start_of(sighting);
-        if number == 0 && sure {
+        let of_first = number == 0 && sure;
+        if of_first {
             let first = self.story.first.get_or_insert_default();
             first.join(start.clone());
         }
+        self.runs(number, again, start, sighting, after);
+        if of_first && self.story.twice.is_none() {
+            self.opens(sighting);
+        }
+    }
+
+    /// What is told of the first run tells who ran it.
+    fn opens(&mut self, sighting: &Sighting) {
+        let opened = &mut self.story.opened;
+        let same = opened.worker.is_none() || sighting.node.is_none();
+        if same || opened.worker == sighting.node {
+            opened.worker = opened.worker.take().or_else(|| sighting.node.clone());
+            opened.pid = opened.pid.or(sighting.pid);
+        }
+    }
+
+    fn runs(&mut self, number: u64, again: bool, start: Start, sighting: &Sighting, after: bool) {
         if self.raise(number, Stage::Run, sighting, after) {
             if self.memory.ran == Some(number) {
                 self.twice(sighting);

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::ending::End;
 use super::story::{Start, Story};
 use crate::clock::Now;
+use crate::protocol::NodeName;
 
 /// Whose clock a figure was measured with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -18,6 +19,17 @@ pub enum Clock {
     Worker,
     /// From one of them to the other: as wrong as they differ.
     Both,
+}
+
+/// Who had the call when it was received and started first: another worker may have it since.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct First {
+    /// The worker that received it.
+    pub holder: Option<NodeName>,
+    /// The worker that started it.
+    pub worker: Option<NodeName>,
+    /// The process that ran it.
+    pub pid: Option<u64>,
 }
 
 /// The moments of a call that are known; `None` is unknown, not "at once".
@@ -83,6 +95,12 @@ impl Timeline {
     pub fn queued_on(&self) -> Option<Clock> {
         self.queued()?;
         Some(if self.told { Clock::Both } else { Clock::Ours })
+    }
+
+    /// Whether the last start that was seen is another one than the first.
+    pub fn restarted(&self) -> bool {
+        let last = self.last_started.zip(self.started);
+        last.is_some_and(|(last, first)| last.mono > first.mono)
     }
 
     /// Time its last run took: as its worker tells it, else as seen from here.

@@ -118,8 +118,15 @@ pub fn timeline(call: &Call) -> String {
         ("confirmed", timeline.confirmed),
         ("received", timeline.received),
         ("started", timeline.started),
+        (
+            "started again",
+            timeline.last_started.filter(|_| call.restarted()),
+        ),
         ("back", timeline.done),
     ];
+    let stations = stations
+        .into_iter()
+        .filter(|(word, at)| at.is_some() || *word != "started again");
     for (word, at) in stations {
         let after = at.map(|at| human::duration(at.mono.since(sent.mono)));
         let after = after.map_or_else(|| "not seen".to_owned(), |after| format!("+{after}"));

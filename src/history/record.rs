@@ -15,7 +15,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::Path;
-use crate::call::{CallState, Repr, Source};
+use crate::call::{CallState, First, Repr, Source};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::protocol::payload::{Form, Opaque};
@@ -195,6 +195,10 @@ pub struct Record {
     pub worker: Option<NodeName>,
     /// Process that runs or ran it.
     pub pid: Option<u64>,
+    /// Who had it first.
+    pub first: First,
+    /// Where and when one attempt was seen to start that had been seen to start before.
+    pub twice: Option<(NodeName, Point)>,
     /// Whether the worker acknowledged the message, when told.
     pub acknowledged: Option<bool>,
     /// Retries so far, when known.

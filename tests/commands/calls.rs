@@ -53,6 +53,8 @@ fn a_call_that_returned_has_its_document() {
     for known in [
         "sent_at",
         "started_at",
+        "last_started_at",
+        "first_worker",
         "done_at",
         "queued_ms",
         "ran_ms",

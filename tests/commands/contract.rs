@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::support::Outcome;
 
 /// The keys of `umbel.call/1`, in every state.
-pub const CALL: [&str; 44] = [
+pub const CALL: [&str; 48] = [
     "schema",
     "ok",
     "profile",
@@ -32,6 +32,10 @@ pub const CALL: [&str; 44] = [
     "sent_at",
     "received_at",
     "started_at",
+    "last_started_at",
+    "first_worker",
+    "first_pid",
+    "started_again_at",
     "done_at",
     "timeout_ms",
     "expires_at",
@@ -92,6 +96,8 @@ pub fn call(outcome: &Outcome) -> Value {
         "sent_at",
         "received_at",
         "started_at",
+        "last_started_at",
+        "started_again_at",
         "done_at",
         "expires_at",
     ] {

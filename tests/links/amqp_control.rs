@@ -20,7 +20,7 @@ async fn the_depth_of_a_queue_is_known_without_creating_it() {
         Ok(Depth::Known {
             ready,
             held: Held::Unknown,
-            held_ago: _,
+            held_ago: Duration::ZERO,
             rates: None,
             consumers: Some(consumers),
         })

@@ -24,6 +24,8 @@ fn a_task_returns(#[values(RedisPrefork, RpcPrefork, RedisSolo, RpcSolo)] kind: 
     for known in [
         "sent_at",
         "started_at",
+        "last_started_at",
+        "first_worker",
         "done_at",
         "queued_ms",
         "ran_ms",

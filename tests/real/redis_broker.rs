@@ -160,6 +160,48 @@ fn tasks_end_in_every_way(#[values(StoredPrefork, RpcPrefork, StoredSolo, RpcSol
 }
 
 #[rstest]
+fn what_ends_late_without_a_result_or_with_progress_is_told(
+    #[values(StoredPrefork, RpcPrefork)] way: Way,
+) {
+    let Some(rig) = rig() else { return };
+    let shop = way.shared(rig);
+    let words = ["n=60", "delay=0.1", "--timeout", "2"];
+    let document = shop.document(3, "progress", &words);
+    let told = (&document["state"], &document["custom"]);
+    assert_eq!(told, (&json!("timeout"), &json!("PROGRESS")), "{document}");
+    assert_eq!(document["diagnosis"]["now"]["state"], "run", "{document}");
+    let document = shop.document(0, "silent", &["7"]);
+    let told = (&document["state"], &document["result_repr"]);
+    assert_eq!(told, (&json!("ok"), &json!("7")), "{document}");
+    let words = ["7", "--result", "none"];
+    let document = shop.document(0, "silent", &words);
+    assert_eq!(document["state"], "no_result", "{document}");
+}
+
+#[test]
+fn a_result_that_comes_after_the_timeout_is_late_and_ok() {
+    let Some(rig) = rig() else { return };
+    let shop = StoredPrefork.shared(rig);
+    let home = shop.sandbox();
+    let id = new_id();
+    let words = [
+        "call",
+        "shop.tasks.sleep",
+        "2",
+        "--timeout",
+        "500ms",
+        "--history",
+        "--task-id",
+        &id,
+    ];
+    home.cli(&words).expect_code(3);
+    let words = ["wait", &id, "--timeout", "60", "--json"];
+    let document = home.cli(&words).expect_code(0).json();
+    assert_eq!(document["state"], "late_ok", "{document}");
+    assert_eq!(document["result"], 2);
+}
+
+#[rstest]
 fn arguments_and_results_arrive_as_they_were_meant(#[values(StoredPrefork, RpcPrefork)] way: Way) {
     let Some(rig) = rig() else { return };
     let shop = way.shared(rig);

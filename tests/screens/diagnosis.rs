@@ -131,6 +131,44 @@ fn an_age_that_is_seen_ticks_until_the_call_is_back_and_not_where_it_is_not_seen
     assert!(!stage.changed(), "History shows no age of it");
 }
 
+/// The worker that ran it first was killed; the broker gave it to another one, which has run it to its end.
+#[test]
+fn the_timeline_has_each_start_with_who_it_was() {
+    let mut stage = called(small());
+    let run = |stage: &mut Stage, node: &str, pid, redelivered| {
+        let id = stage.last_id();
+        let started = stage.now.wall.as_millisecond() as f64 / 1000.0 - 0.5;
+        stage.fact(Fact::Seen {
+            place: Place::Active,
+            node: NodeName::from(node),
+            task: HeldTask {
+                id,
+                name: "shop.orders.refund".into(),
+                started: Some(started),
+                acknowledged: false,
+                pid: Some(pid),
+                redelivered,
+            },
+        });
+    };
+    stage.pass(seconds(1));
+    run(&mut stage, "w2@stg-4", 41, false);
+    stage.pass(seconds(3));
+    run(&mut stage, "w1@stg-1", 77, true);
+    stage.pass(seconds(1));
+    let screen = stage.screen();
+    let row = |text: &str| screen.lines().find(|line| line.contains(text));
+    let received = row("RECV").expect("received");
+    assert!(received.contains("w2@stg-4"), "{screen}");
+    let first = row("pid 41").expect("the first start");
+    assert!(
+        first.contains("RUN") && first.contains("queued"),
+        "{screen}"
+    );
+    let last = row("again on w1@stg-1 pid 77").expect("the last start");
+    assert!(last.contains("RUN") && !last.contains("queued"), "{screen}");
+}
+
 #[test]
 fn a_run_that_its_worker_denies_is_not_shown_as_a_run() {
     let mut stage = running(small());

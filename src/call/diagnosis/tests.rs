@@ -302,7 +302,7 @@ fn a_task_that_no_reader_has_is_told_with_where_it_is() {
     assert_eq!(next.line(), "send it to mail, whose readers have the task");
 }
 
-/// One reader has it, the other took the message and answered NotRegistered.
+/// One reader has it, the other took the message and answered `NotRegistered`.
 #[test]
 fn readers_that_have_a_task_are_told_apart_from_those_that_lack_it() {
     let mut world = World::new();

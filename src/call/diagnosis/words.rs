@@ -1,6 +1,7 @@
 //! The verdicts in words, for people. Names in them come from others: they are to be shown safely.
 
-use super::verdict::{Loss, Span, Verdict};
+use super::verdict::{Loss, Span, Verdict, at};
+use crate::call::Call;
 use crate::protocol::{NodeName, QueueName};
 use crate::text::human::count;
 
@@ -264,7 +265,7 @@ impl Verdict {
                 worker,
                 at,
                 started: true,
-            } => format!("started again on {worker} at {at}: it may have run twice"),
+            } => started_again(worker, at),
             Self::Redelivered { worker, .. } => delivered_again(worker),
             Self::Lost { queue, replied } => lost(queue, *replied),
             Self::NoRecord { replied, of } => no_record(*replied, *of),
@@ -277,8 +278,21 @@ impl Verdict {
     }
 }
 
+/// What is to be known of a call that was started, or delivered, for a second time.
+pub fn begun_again(call: &Call) -> Option<String> {
+    let started = call.started_again();
+    let started = started.map(|(worker, when)| started_again(worker, &at(when.wall)));
+    let delivered = || Some(delivered_again(call.delivered_again()?.0));
+    Some(format!("it was {}", started.or_else(delivered)?))
+}
+
+/// That one attempt was seen to start for a second time.
+fn started_again(worker: &NodeName, at: &str) -> String {
+    format!("started again on {worker} at {at}: it may have run twice")
+}
+
 /// That the broker delivered it a second time says nothing of the first: its worker may have stopped before it started it.
-pub fn delivered_again(worker: &NodeName) -> String {
+fn delivered_again(worker: &NodeName) -> String {
     format!("delivered a second time, to {worker}: whether it had started before is not known")
 }
 

@@ -175,6 +175,44 @@ fn a_task_that_starts_at_another_worker_too_may_have_run_twice_and_says_so() {
     );
 }
 
+/// The worker that ran it first was killed, and the broker gave it to another one.
+#[test]
+fn who_started_it_first_stays_known_when_another_worker_starts_it_again() {
+    let mut call = sent();
+    let id = call.id().clone();
+    let listed = |node: &str, pid, redelivered, ms: i64| Fact::Seen {
+        place: Place::Active,
+        node: node.into(),
+        task: HeldTask {
+            id: id.clone(),
+            name: "a".into(),
+            started: Some((1_000_000 + ms) as f64 / 1000.0),
+            acknowledged: false,
+            pid: Some(pid),
+            redelivered,
+        },
+    };
+    let (first, second) = (listed("a@h", 41, false, 6), listed("b@h", 77, true, 900));
+    call.apply(by("a@h", 5, 1, received(0)), at(5));
+    call.apply(by("a@h", 6, 2, TaskEventKind::Started), at(6));
+    call.apply(first, at(300));
+    assert!(!call.timeline.restarted());
+    call.apply(second, at(950));
+    call.apply(success(), at(1_000));
+    let opened = &call.first;
+    let (a, b) = (Some("a@h".into()), Some("b@h".into()));
+    assert_eq!(
+        (&opened.holder, &opened.worker, opened.pid),
+        (&a, &a, Some(41))
+    );
+    assert_eq!((&call.worker, call.pid), (&b, Some(77)));
+    assert!(call.timeline.restarted());
+    let document = document(&call);
+    assert_eq!(document["first_worker"], "a@h");
+    assert!(document["started_again_at"].is_string());
+    assert!(document["last_started_at"].as_str() > document["started_at"].as_str());
+}
+
 #[test]
 fn a_retry_at_another_worker_has_not_run_twice() {
     let mut call = sent();

@@ -1,8 +1,8 @@
 //! Records as text: one JSON document without the result, and the result. What is written is read back the same. Pure.
 
 use super::fields::{Reader, Writer, filled, masked, seconds, texts};
-use super::{Answer, Kept, Origin, Record, Times, Waited};
-use crate::call::Repr;
+use super::{Answer, Kept, Origin, Point, Record, Times, Waited};
+use crate::call::{First, Repr};
 use crate::error::{Error, Kind};
 use crate::protocol::json::Limits;
 use crate::protocol::message::Start;
@@ -73,6 +73,8 @@ fn document(record: &Record) -> Json {
         .may("detached", waited(record, false))
         .may("worker", record.worker.as_ref().map(NodeName::as_str))
         .may("pid", record.pid)
+        .may("first", first(&record.first))
+        .may("twice", record.twice.as_ref().map(twice))
         .may("acknowledged", record.acknowledged.map(Json::Bool))
         .may("retries", record.retries)
         .may("custom", record.custom.as_ref().map(custom))
@@ -85,6 +87,23 @@ fn document(record: &Record) -> Json {
         .may("warnings", filled(&record.warnings).map(texts))
         .may("diagnosis", record.diagnosis.clone())
         .done()
+}
+
+fn first(first: &First) -> Option<Json> {
+    let known = *first != First::default();
+    let name = |node: &Option<NodeName>| node.as_ref().map(|it| it.as_str().to_owned());
+    known.then(|| {
+        Writer::default()
+            .may("holder", name(&first.holder))
+            .may("worker", name(&first.worker))
+            .may("pid", first.pid)
+            .done()
+    })
+}
+
+fn twice((worker, at): &(NodeName, Point)) -> Json {
+    let worker = Writer::default().put("worker", worker.as_str());
+    worker.put("at", *at).done()
 }
 
 fn waited(record: &Record, timed_out: bool) -> Option<Json> {
@@ -243,6 +262,8 @@ pub(crate) fn read(document: &str, result: Option<&str>) -> Result<Record, Unrea
         },
         worker: fields.text("worker").map(Into::into),
         pid: fields.number("pid"),
+        first: fields.part("first").map(read_first).unwrap_or_default(),
+        twice: fields.part("twice").and_then(read_twice),
         acknowledged: fields.truth("acknowledged"),
         retries: fields.number("retries"),
         custom: read_custom(fields),
@@ -258,6 +279,18 @@ pub(crate) fn read(document: &str, result: Option<&str>) -> Result<Record, Unrea
         warnings: fields.texts("warnings"),
         diagnosis: fields.value("diagnosis").cloned(),
     })
+}
+
+fn read_first(fields: Reader<'_>) -> First {
+    First {
+        holder: fields.text("holder").map(Into::into),
+        worker: fields.text("worker").map(Into::into),
+        pid: fields.number("pid"),
+    }
+}
+
+fn read_twice(fields: Reader<'_>) -> Option<(NodeName, Point)> {
+    Some((fields.text("worker")?.into(), fields.point("at")?))
 }
 
 fn read_signature(fields: Reader<'_>) -> Result<Signature, Unreadable> {

@@ -94,6 +94,9 @@ impl Record {
         call.told_at = at(self.times.told);
         call.worker.clone_from(&self.worker);
         call.pid = self.pid;
+        call.first.clone_from(&self.first);
+        let twice = self.twice.as_ref();
+        call.twice = twice.map(|(worker, point)| (worker.clone(), frame.at(*point)));
         call.acknowledged = self.acknowledged;
         call.retries = self.retries;
         call.custom.clone_from(&self.custom);

@@ -88,6 +88,11 @@ impl Record {
             },
             worker: call.worker.clone(),
             pid: call.pid,
+            first: call.first.clone(),
+            twice: call
+                .twice
+                .as_ref()
+                .map(|(worker, at)| (worker.clone(), point(*at))),
             acknowledged: call.acknowledged,
             retries: call.retries,
             custom: call

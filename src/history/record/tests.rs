@@ -399,6 +399,42 @@ fn of_a_secret_that_lies_on_a_cut_nothing_stays() {
 }
 
 #[test]
+fn that_a_call_was_started_twice_and_by_whom_first_is_kept() {
+    let mut call = plain(vec![]);
+    for (node, pid, ms) in [("a@h", 41, 10), ("b@h", 77, 900)] {
+        let task = HeldTask {
+            id: call.id().clone(),
+            name: "a".into(),
+            started: None,
+            acknowledged: false,
+            pid: Some(pid),
+            redelivered: ms > 10,
+        };
+        let (place, node) = (At::Active, node.into());
+        call.apply(Fact::Seen { place, node, task }, now(ms));
+    }
+    let record = Record::of(&call, &scribe(), Known::default(), now(2_000));
+    let mut back = record.to_call(now(9_000));
+    assert_eq!(back.first.worker, Some("a@h".into()));
+    assert_eq!(back.first.pid, Some(41));
+    assert_eq!(back.started_again().map(|it| it.0.as_str()), Some("b@h"));
+    back.apply(returned(Json::Null), now(9_100));
+    assert!(back.started_again().is_some(), "at its end too");
+    let (document, result) = codec::write(&record);
+    let Json::Object(mut old) = Json::parse_strict(&document).unwrap() else {
+        panic!("no object");
+    };
+    old.retain(|(key, _)| key != "first" && key != "twice");
+    let old = Json::Object(old).to_wire();
+    let old = codec::read(&old, result.as_deref()).unwrap();
+    let old = old.to_call(now(9_000));
+    assert_eq!(
+        (old.started_again(), old.worker.clone()),
+        (None, Some("b@h".into()))
+    );
+}
+
+#[test]
 fn a_result_that_is_too_large_is_kept_as_its_size_and_its_beginning() {
     let mut call = plain(Vec::new());
     call.apply(returned(Json::Text("x".repeat(LARGEST_VALUE + 1))), now(5));

@@ -34,6 +34,30 @@ fn no_reader_of_the_queue_has_the_task(#[values(Rabbit, Redis, RedisRpc)] way: W
     assert_fields(why(&document, "not_registered"), &expected);
 }
 
+/// Nobody has taken it yet, so that nobody answered with `NotRegistered`.
+#[rstest]
+fn that_no_reader_has_the_task_is_known_while_it_waits(
+    #[values(Rabbit, Redis, RedisRpc)] way: Way,
+) {
+    let Some(stage) = way.start(one_slot(ONE_AT_A_TIME)) else {
+        return;
+    };
+    let _busy = stage.occupy("60");
+    let _second = stage.call("add", &["1", "1"]);
+    let document = stage.over("nowhere", &["--queue", "celery", "--no-preflight"]);
+    let expected = json!({
+        "task": "shop.tasks.nowhere",
+        "queue": "celery",
+        "readers": 1,
+        "lacking": 1,
+        "elsewhere": [],
+        "inferred": false,
+    });
+    assert_fields(why(&document, "not_registered"), &expected);
+    assert_eq!(kinds(&document)[0], "not_registered", "{document:#}");
+    assert_eq!(document["state"], "timeout");
+}
+
 #[rstest]
 fn it_waits_in_its_queue_behind_others_whose_worker_is_busy(
     #[values(Rabbit, Redis, RedisRpc)] way: Way,

@@ -23,6 +23,25 @@ fn it_runs(#[values(Rabbit, RabbitRpc, Redis, RedisRpc)] way: Way) {
     assert_eq!(document["diagnosis"]["next"][1]["kind"], "terminate");
 }
 
+/// Celery's own default: no state tells that it runs. It waits for seconds and is taken between two questions.
+#[rstest]
+fn what_waited_long_and_runs_without_a_state_that_tells_it_is_not_lost(
+    #[values(Rabbit, Redis, RedisRpc)] way: Way,
+) {
+    let conf = format!("{ONE_AT_A_TIME}, 'task_track_started': False");
+    let Some(stage) = way.start(one_slot(&conf)) else {
+        return;
+    };
+    let _busy = stage.occupy("5");
+    let words = ["30", "--timeout", "12", "--progress", "plain"];
+    let outcome = stage.call("sleep", &words).wait().expect_code(3);
+    assert!(!outcome.stderr.contains("no trace"), "{}", outcome.stderr);
+    let document = outcome.json();
+    let expected = json!({"worker": w1(), "told_ms": null, "inferred": false});
+    assert_fields(why(&document, "running"), &expected);
+    assert_eq!(kinds(&document)[0], "running", "{document:#}");
+}
+
 #[rstest]
 fn its_worker_was_killed_and_had_acknowledged_it(#[values(Rabbit, Redis, RedisRpc)] way: Way) {
     let Some(stage) = way.start(one_slot("")) else {
@@ -134,6 +153,10 @@ fn a_task_that_another_worker_starts_again_may_have_run_twice(
     let document = call.wait().expect_code(3).json();
     let expected = json!({"worker": w1(), "started": true, "inferred": false});
     assert_fields(why(&document, "redelivered"), &expected);
+    let at = |field: &str| document[field].as_str().map(str::to_owned);
+    assert!(at("started_again_at").is_some(), "{document:#}");
+    assert!(at("started_at") < at("last_started_at"), "{document:#}");
+    assert_ne!(document["first_pid"], document["pid"], "{document:#}");
     assert_eq!(now(&document)["state"], "run", "{document:#}");
 }
 

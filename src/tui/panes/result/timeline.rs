@@ -33,6 +33,7 @@ pub fn steps(call: &Call, shared: &Shared, gone: bool, now: Now) -> Vec<Step> {
     let mut steps = vec![sent(call, shared)];
     if call.state() != CallState::Unsent && call.state() != CallState::NoResult {
         steps.extend([received(call, shared), started(call, shared)]);
+        steps.extend(started_again(call, shared));
         steps.extend(ending(call, shared, gone, now));
     }
     steps
@@ -67,7 +68,14 @@ fn since_sent(call: &Call, at: Option<Now>) -> Option<Duration> {
 
 fn received(call: &Call, shared: &Shared) -> Step {
     let at = call.timeline.received;
-    let worker = call.worker.as_ref().map(|worker| remote(worker.as_str()));
+    // What another worker did later is no news of this one.
+    let first = call.first.holder.as_ref().or(call.first.worker.as_ref());
+    let worker = if call.restarted() {
+        first
+    } else {
+        call.worker.as_ref()
+    };
+    let worker = worker.map(|worker| remote(worker.as_str()));
     let what = match (at, worker) {
         (_, Some(worker)) => worker,
         (Some(_), None) => "at a worker".to_owned(),
@@ -82,14 +90,16 @@ fn received(call: &Call, shared: &Shared) -> Step {
 
 fn started(call: &Call, shared: &Shared) -> Step {
     let at = call.timeline.started;
-    let mut what = match (at, call.pid) {
+    let again = call.restarted();
+    let pid = if again { call.first.pid } else { call.pid };
+    let mut what = match (at, pid) {
         (_, Some(pid)) => format!("pid {pid}"),
         (Some(_), None) => "started".to_owned(),
         (None, None) if call.result_known() => "not reported by this cluster".to_owned(),
         (None, None) => "not known to run".to_owned(),
     };
-    if let Some(retries) = call.retries.filter(|retries| *retries > 0) {
-        what = format!("{what}, retry {retries}");
+    if !again {
+        what.push_str(&retry(call));
     }
     let queued = call.timeline.queued().map(took);
     let about = about(call.timeline.queued_on());
@@ -99,6 +109,26 @@ fn started(call: &Call, shared: &Shared) -> Step {
             .unwrap_or_default(),
         ..step("RUN", at, shared, what)
     }
+}
+
+/// The last start, where it is another one than the first: after a retry, or after the task was given to another worker.
+fn started_again(call: &Call, shared: &Shared) -> Option<Step> {
+    let at = call.timeline.last_started;
+    let worker = call.worker.as_ref();
+    let on = worker.map_or_else(String::new, |worker| {
+        format!(" on {}", remote(worker.as_str()))
+    });
+    let pid = call
+        .pid
+        .map_or_else(String::new, |pid| format!(" pid {pid}"));
+    let what = format!("again{on}{pid}{}", retry(call));
+    let restarted = call.restarted();
+    restarted.then(|| step("RUN", at, shared, what))
+}
+
+fn retry(call: &Call) -> String {
+    let retries = call.retries.filter(|retries| *retries > 0);
+    retries.map_or_else(String::new, |retries| format!(", retry {retries}"))
 }
 
 fn ending(call: &Call, shared: &Shared, gone: bool, now: Now) -> Option<Step> {
