@@ -34,6 +34,17 @@ macro_rules! name {
     };
 }
 
+use super::Json;
+
+/// Linux's `PID_MAX_LIMIT`: the kernel gives no process a greater number.
+const LARGEST_PID: u64 = 4_194_304;
+
+/// A process id that somebody tells. The pools `gevent`, `eventlet` and `threads` put the id of a greenlet or thread in its place, an
+/// address in memory such as 140280088452992: that is no process, so the process is unknown then.
+pub fn pid(value: &Json) -> Option<u64> {
+    value.as_u64().filter(|pid| *pid <= LARGEST_PID)
+}
+
 name!(
     /// The id of one call: a lower-case UUID (version 4) when we made it; any string is legal in Celery.
     TaskId
@@ -64,5 +75,19 @@ impl TaskId {
             (Some(head), Some(tail)) => format!("{head} {tail}"),
             _ => self.0.chars().take(8).collect(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_id_of_a_greenlet_or_a_thread_is_no_process_id() {
+        let told = |number: u64| pid(&Json::from(number));
+        assert_eq!(told(4_120), Some(4_120));
+        assert_eq!(told(4_194_304), Some(4_194_304));
+        assert_eq!(told(4_194_305), None);
+        assert_eq!(told(140_280_088_452_992), None);
     }
 }

@@ -5,7 +5,7 @@
 use super::json::Limits;
 use super::payload::{self, Form, Opaque, Payload, PayloadError};
 use super::python;
-use super::{Json, Message, NodeName, TaskId, typed};
+use super::{Json, Message, NodeName, TaskId, ids, typed};
 use crate::clock::Timestamp;
 
 /// State of a task as Celery names it.
@@ -182,7 +182,7 @@ impl TaskResult {
             worker: text(&document, "worker")
                 .or_else(|| hostname.map(str::to_owned))
                 .map(NodeName),
-            pid: told("pid").and_then(Json::as_u64),
+            pid: told("pid").and_then(ids::pid),
             retries: document.get("retries").and_then(Json::as_u64),
             size,
             form,
@@ -371,6 +371,17 @@ mod tests {
         let value = r#"{"status": "SUCCESS", "result": {"exc_type": "E", "pid": 5}}"#;
         let result = parse(value).unwrap();
         assert_eq!((result.exception, result.pid), (None, None));
+    }
+
+    #[test]
+    fn a_greenlet_that_started_a_task_is_no_process() {
+        let started = |pid: &str| {
+            let text =
+                format!(r#"{{"status": "STARTED", "result": {{"pid": {pid}, "hostname": "w1"}}}}"#);
+            parse(&text).unwrap().pid
+        };
+        assert_eq!(started("4120"), Some(4_120));
+        assert_eq!(started("140280088452992"), None);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! What workers are, hold and run: `registered`, `active_queues`, `active`, `reserved`, `scheduled`, `query_task`, `stats`.
 
 use super::super::result::moment;
-use super::super::{Json, QueueName, TaskId, TaskName};
+use super::super::{Json, QueueName, TaskId, TaskName, ids};
 use crate::clock::Timestamp;
 
 /// A queue a worker consumes, from `active_queues`. This is the worker's declaration: the broker's queue may be older and other.
@@ -58,7 +58,7 @@ pub struct HeldTask {
     pub started: Option<f64>,
     /// Whether the broker's message is acknowledged.
     pub acknowledged: bool,
-    /// Process that runs it.
+    /// Process that runs it; `None` where the pool has no processes.
     pub pid: Option<u64>,
     /// Whether the broker delivered its message before, to this worker or another.
     pub redelivered: bool,
@@ -204,7 +204,7 @@ fn held_task(id: TaskId, entry: &Json) -> HeldTask {
         name: TaskName::from(name.unwrap_or_default()),
         started: started.filter(|seconds| seconds.is_finite()),
         acknowledged: acknowledged.unwrap_or(false),
-        pid: entry.get("worker_pid").and_then(Json::as_u64),
+        pid: entry.get("worker_pid").and_then(ids::pid),
         redelivered: redelivered(entry).unwrap_or(false),
     }
 }
@@ -247,7 +247,7 @@ pub fn stats(reply: &Json) -> Stats {
         slots: pool.and_then(|pool| slots(pool, name == Some("prefork"))),
         pool: name.map(str::to_owned),
         total: reply.get("total").and_then(sum),
-        pid: number("pid"),
+        pid: reply.get("pid").and_then(ids::pid),
         uptime: number("uptime"),
         prefetch: number("prefetch_count"),
     }
