@@ -1,6 +1,6 @@
 //! How far a task says it is: the share in the meta of its own state, where it names one. Guesses nothing: what is unclear is no share.
 
-use crate::protocol::Json;
+use crate::protocol::{Json, python};
 
 /// How far a task is.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,6 +20,37 @@ const PERCENT: [&str; 2] = ["percent", "percentage"];
 /// The progress in the meta of `update_state(state=..., meta={...})`; `None` if it holds none that is understood.
 pub fn of(meta: &Json) -> Option<Progress> {
     counted(meta).or_else(|| percent(meta))
+}
+
+/// Names under which tasks say in words what they are at.
+const WORDS: [&str; 7] = [
+    "msg",
+    "message",
+    "status",
+    "state",
+    "desc",
+    "description",
+    "detail",
+];
+
+/// What the meta says beside the share: a lone text that is named like one plainly, all else as Python has it, in at most `limit`
+/// characters. `None` if it says nothing else.
+pub fn beside(meta: &Json, limit: usize) -> Option<String> {
+    let entries = meta.as_object()?;
+    let rest = entries.iter().filter(|(key, value)| !is_share(key, value));
+    let rest: Vec<(String, Json)> = rest.cloned().collect();
+    match rest.as_slice() {
+        [] => None,
+        [(key, Json::Text(text))] if WORDS.contains(&key.as_str()) => {
+            Some(python::shorten(text, limit)).filter(|text| !text.is_empty())
+        }
+        rest => Some(python::dict(rest, limit)),
+    }
+}
+
+fn is_share(key: &str, value: &Json) -> bool {
+    let mut names = DONE.iter().chain(&WHOLE).chain(&PERCENT);
+    (key == "progress" || names.any(|name| *name == key)) && numeric(value).is_some()
 }
 
 /// The number under one of the names; none if two of them say different things, or one says something else than a number.
@@ -101,6 +132,26 @@ mod tests {
         #[case] text: &str,
     ) {
         assert_eq!(share(meta), Some((share_.to_owned(), text.to_owned())));
+    }
+
+    #[rstest]
+    #[case(r#"{"current": 2, "total": 30, "msg": "step 2"}"#, Some("step 2"))]
+    #[case(r#"{"percent": 7, "status": "loading"}"#, Some("loading"))]
+    #[case(r#"{"current": 2, "total": 30, "percent": 7}"#, None)]
+    #[case(r#"{"current": 2, "total": 30, "msg": ""}"#, None)]
+    #[case(
+        r#"{"current": 2, "total": 30, "file": "a.csv"}"#,
+        Some("{'file': 'a.csv'}")
+    )]
+    #[case(
+        r#"{"current": 2, "total": 30, "msg": "x", "eta": 5}"#,
+        Some("{'msg': 'x', 'eta': 5}")
+    )]
+    #[case(r#"{"current": 2, "total": 30, "msg": 5}"#, Some("{'msg': 5}"))]
+    #[case("[3, 10]", None)]
+    fn what_a_task_says_beside_its_share_is_told(#[case] meta: &str, #[case] said: Option<&str>) {
+        let meta = Json::parse(meta.as_bytes(), crate::protocol::json::Limits::default()).unwrap();
+        assert_eq!(beside(&meta, 400).as_deref(), said);
     }
 
     #[rstest]

@@ -41,7 +41,9 @@ impl Pen<'_> {
             let meta = python::repr_within(meta, 400);
             return self.wrapped(Role::Run, 3, &format!("{word}  {meta}"), 2);
         };
-        let text = self.wrapped(Role::Run, 3, &format!("{word}  {}", progress.text), 1);
+        let said = share::beside(meta, 400).map(|said| format!("  {said}"));
+        let text = format!("{word}  {}{}", progress.text, said.unwrap_or_default());
+        let text = self.wrapped(Role::Run, 3, &text, 2);
         let mut bar = filled(
             progress.share,
             Role::Run,
