@@ -152,11 +152,15 @@ pub enum Overlay {
         id: TaskId,
         /// When the dialog opened.
         since: Moment,
+        /// Whether a yes came too soon, which is said.
+        hasty: bool,
     },
     /// Calls are in the air, or a form holds what was not sent: leave nevertheless?
     Quit {
         /// When the dialog opened.
         since: Moment,
+        /// Whether a yes came too soon, which is said.
+        hasty: bool,
     },
 }
 

@@ -171,6 +171,11 @@ fn a_refusal_blocks_and_the_same_press_again_sends_nevertheless() {
     assert!(says(&stage, "F5 again within 5s sends it"));
     stage.fast_keys("F5");
     assert!(sent(&stage).is_empty(), "deaf for 400 ms after the warning");
+    assert!(says(&stage, "too soon: press F5 again"), "that is told");
+    stage.pass(Duration::from_millis(600));
+    stage.fast_keys("F5");
+    assert!(sent(&stage).is_empty(), "not read yet");
+    assert!(says(&stage, "too soon: press F5 again"));
     stage.pass(SECOND);
     stage.keys("F5");
     assert_eq!(sent(&stage).len(), 1);

@@ -386,10 +386,16 @@ fn press_button(draft: &mut Draft, around: Around<'_>) -> Vec<Ask> {
     press(draft, around)
 }
 
+/// A press that is not taken is not swallowed silently.
+fn too_soon() -> Ask {
+    let call = super::key(Context::CallNav, Action::Call);
+    Ask::say(format!("too soon: press {call} again"))
+}
+
 fn press(draft: &mut Draft, around: Around<'_>) -> Vec<Ask> {
     if around.now.mono < around.deaf_until {
         draft.guard.too_soon(around.now);
-        return Vec::new();
+        return vec![too_soon()];
     }
     match check::press(draft, around.shared, around.now) {
         Press::Send(ready) => {
@@ -408,7 +414,7 @@ fn press(draft: &mut Draft, around: Around<'_>) -> Vec<Ask> {
         }
         Press::Blocked(reason) => vec![Ask::Deaf, Ask::Say(NoticeKind::Done, reason)],
         Press::Doubtful => vec![Ask::Deaf],
-        Press::TooSoon => Vec::new(),
+        Press::TooSoon => vec![too_soon()],
         Press::Asking(queue) => {
             let text = format!("not sent yet: whether a worker reads queue {queue} is being asked");
             let ask = draft.guard.asks(&queue, around.now);

@@ -17,6 +17,9 @@ use crate::tui::widgets::{Pane, center, overlay};
 /// How long a question is deaf to its yes after it opened.
 pub const DEAF: Duration = Duration::from_millis(400);
 
+/// What is said to a yes that came too soon.
+pub const TOO_SOON: &str = "too soon: read it, then press again";
+
 /// Cells inside the frame at most.
 const WIDTH: u16 = 72;
 
@@ -41,6 +44,8 @@ pub struct Confirm {
     pub yes: &'static str,
     /// A second thing that can be answered instead of yes, and what it does.
     pub other: Option<(Action, &'static str)>,
+    /// Whether a yes came too soon and was not taken.
+    pub hasty: bool,
 }
 
 impl Confirm {
@@ -82,7 +87,9 @@ impl Confirm {
         for row in wrap(&self.warning, width.saturating_sub(1)) {
             lines.push(Line::from(theme.span(Role::Warn, format!(" {row}"))));
         }
-        lines.extend([Line::default(), self.buttons(theme), Line::default()]);
+        let hasty = if self.hasty { TOO_SOON } else { "" };
+        let hasty = Line::from(theme.span(Role::Warn, format!(" {hasty}")));
+        lines.extend([hasty, self.buttons(theme), Line::default()]);
         lines
     }
 
@@ -111,7 +118,7 @@ impl Confirm {
     }
 }
 
-/// Lines at the end that are never cut: a blank, the buttons, a blank.
+/// Lines at the end that are never cut: a blank or that a yes came too soon, the buttons, a blank.
 const BUTTONS: usize = 3;
 
 fn key_of(action: Action) -> String {
@@ -143,6 +150,7 @@ mod tests {
             warning: "It runs already: its process is killed. This can not be undone.".to_owned(),
             yes: "revoke it",
             other: None,
+            hasty: false,
         }
     }
 
@@ -164,12 +172,17 @@ mod tests {
     }
 
     #[test]
-    fn a_small_screen_keeps_the_buttons() {
+    fn a_small_screen_keeps_the_buttons_and_that_a_yes_came_too_soon() {
         let area = Rect::new(0, 0, 60, 8);
         let mut buffer = wide(area);
-        question().render(area, &mut buffer, Theme::default());
+        let hasty = Confirm {
+            hasty: true,
+            ..question()
+        };
+        hasty.render(area, &mut buffer, Theme::default());
         let text = rows(&buffer).join("\n");
         assert!(text.contains("[ Cancel ]"), "{text}");
+        assert!(text.contains(TOO_SOON), "{text}");
     }
 
     #[test]

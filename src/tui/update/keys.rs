@@ -17,7 +17,7 @@ const TWICE: Duration = Duration::from_secs(2);
 
 /// A key was pressed.
 pub fn key(state: &mut State, input: &Input, now: Now) -> Outcome {
-    if let Some(Overlay::Quit { since }) = state.overlay {
+    if let Some(Overlay::Quit { since, .. }) = state.overlay {
         return overlay::quit_key(state, input, since, now);
     }
     let Input::Key { key, burst } = *input else {
@@ -202,7 +202,10 @@ fn quit(state: &mut State, now: Now) -> Outcome {
     if state.shared.calls.in_the_air() == 0 && state.call.unsent().is_empty() {
         return leave(state, now);
     }
-    state.overlay = Some(Overlay::Quit { since: now.mono });
+    state.overlay = Some(Overlay::Quit {
+        since: now.mono,
+        hasty: false,
+    });
     Outcome::redraw()
 }
 

@@ -24,7 +24,7 @@ pub fn act(state: &mut State, action: Action, now: Now) -> Outcome {
     match &mut state.overlay {
         Some(Overlay::Help(_)) => help_act(state, action),
         Some(Overlay::Diff(_)) => diff_act(state, action, now),
-        Some(Overlay::Revoke { id, since }) => {
+        Some(Overlay::Revoke { id, since, .. }) => {
             let (id, since) = (id.clone(), *since);
             revoke_act(state, action, &id, since, now)
         }
@@ -76,10 +76,15 @@ fn diff_act(state: &mut State, action: Action, now: Now) -> Outcome {
 
 /// What the question says changed: a yes on its way was meant for what it said before.
 pub fn asks_anew(state: &mut State, id: &TaskId, now: Now) {
-    if let Some(Overlay::Revoke { id: asked, since }) = &mut state.overlay
+    if let Some(Overlay::Revoke {
+        id: asked,
+        since,
+        hasty,
+    }) = &mut state.overlay
         && asked == id
     {
         *since = now.mono;
+        *hasty = false;
     }
 }
 
@@ -87,7 +92,7 @@ pub fn asks_anew(state: &mut State, id: &TaskId, now: Now) {
 fn revoke_act(state: &mut State, action: Action, id: &TaskId, since: Moment, now: Now) -> Outcome {
     let goes_on = matches!(action, Action::Confirm | Action::Terminate);
     if goes_on && confirm::is_deaf(since, now.mono) {
-        return Outcome::default();
+        return too_soon(state);
     }
     state.overlay = None;
     if !goes_on {
@@ -112,6 +117,14 @@ fn revoke_act(state: &mut State, action: Action, id: &TaskId, since: Moment, now
     }))
 }
 
+/// A yes that is not taken is not swallowed silently.
+fn too_soon(state: &mut State) -> Outcome {
+    if let Some(Overlay::Revoke { hasty, .. } | Overlay::Quit { hasty, .. }) = &mut state.overlay {
+        *hasty = true;
+    }
+    Outcome::redraw()
+}
+
 /// A key while the user is asked whether to leave calls in the air: the key that quits elsewhere quits, every other one stays.
 pub fn quit_key(state: &mut State, input: &Input, since: Moment, now: Now) -> Outcome {
     let Input::Key { key, burst } = *input else {
@@ -121,11 +134,12 @@ pub fn quit_key(state: &mut State, input: &Input, since: Moment, now: Now) -> Ou
         return leave(state, now);
     }
     let quits = keymap::lookup(Context::Welcome, key) == Some(Action::Quit);
-    if quits && !burst && !confirm::is_deaf(since, now.mono) {
-        return leave(state, now);
-    }
     if !quits {
         state.overlay = None;
+        return Outcome::redraw();
     }
-    Outcome::redraw()
+    if burst || confirm::is_deaf(since, now.mono) {
+        return too_soon(state);
+    }
+    leave(state, now)
 }

@@ -9,7 +9,7 @@ use crate::protocol::TaskName;
 use crate::text::width::wrap;
 use crate::tui::keymap::{Action, Context};
 use crate::tui::panes::{key, last_part, remote};
-use crate::tui::popups::Confirm;
+use crate::tui::popups::{Confirm, confirm};
 use crate::tui::state::{Overlay, Shared, State};
 use crate::tui::theme::Role;
 use crate::tui::widgets::{Pane, center, overlay};
@@ -23,12 +23,16 @@ pub fn view(state: &State, area: Rect, buf: &mut Buffer) {
     match &state.overlay {
         Some(Overlay::Help(help)) => help.render(area, buf, theme),
         Some(Overlay::Diff(diff)) => diff.render(area, buf, theme),
-        Some(Overlay::Revoke { id, .. }) => {
+        Some(Overlay::Revoke { id, hasty, .. }) => {
             if let Some(call) = state.shared.calls.get(id) {
-                revoke(call, &state.shared).render(area, buf, theme);
+                let asked = Confirm {
+                    hasty: *hasty,
+                    ..revoke(call, &state.shared)
+                };
+                asked.render(area, buf, theme);
             }
         }
-        Some(Overlay::Quit { .. }) => quit(state, area, buf),
+        Some(Overlay::Quit { hasty, .. }) => quit(state, *hasty, area, buf),
         None => {}
     }
 }
@@ -66,6 +70,7 @@ fn revoke(call: &Call, shared: &Shared) -> Confirm {
         warning: "Neither can be undone.".to_owned(),
         yes: "revoke it",
         other: Some((Action::Terminate, "kill it too")),
+        hasty: false,
     }
 }
 
@@ -96,7 +101,7 @@ fn kills(call: &Call, shared: &Shared) -> &'static str {
 }
 
 /// `2 calls have no result yet. What runs goes on at the workers; ...  [q] quit  [Esc] stay`.
-fn quit(state: &State, area: Rect, buf: &mut Buffer) {
+fn quit(state: &State, hasty: bool, area: Rect, buf: &mut Buffer) {
     let theme = state.shared.theme;
     let [(quit, _), (stay, _)] = quit_keys();
     let width = (WIDTH + 4).min(area.width);
@@ -106,7 +111,8 @@ fn quit(state: &State, area: Rect, buf: &mut Buffer) {
     for text in said.iter().flatten() {
         lines.extend(wrap(text, room));
     }
-    lines.extend([String::new(), format!("[{quit}] quit   [{stay}] stay")]);
+    let hasty = if hasty { confirm::TOO_SOON } else { "" };
+    lines.extend([hasty.to_owned(), format!("[{quit}] quit   [{stay}] stay")]);
     let height = u16::try_from(lines.len() + 3).unwrap_or(u16::MAX);
     let frame = center(area, width, height);
     overlay(frame, buf);
