@@ -52,6 +52,35 @@ pub fn cut(text: &str, max: usize, ellipsis: &str) -> String {
     out
 }
 
+/// What of `text` is shown in at most `max` cells when its middle gives way to `ellipsis`: where the start ends and where the end
+/// starts, in bytes; both the length of `text` if it fits. The end gets more room: what tells names apart is there.
+pub fn middle(text: &str, max: usize, ellipsis: &str) -> (usize, usize) {
+    if fitting(text, max).0 == text.len() {
+        return (text.len(), text.len());
+    }
+    let room = max.saturating_sub(cells(ellipsis));
+    let (head, used) = fitting(text, room / 3);
+    let mut starts = text.grapheme_indices(true).map(|(at, _)| at);
+    let tail = starts.find(|at| *at >= head && cells(&text[*at..]) <= room - used);
+    (head, tail.unwrap_or(text.len()))
+}
+
+/// `text` cut to at most `max` cells, with `ellipsis` in place of its middle when cut; never splits a cluster.
+pub fn cut_middle(text: &str, max: usize, ellipsis: &str) -> String {
+    let (head, tail) = middle(text, max, ellipsis);
+    if head == text.len() || cells(ellipsis) > max {
+        return cut(text, max, ellipsis);
+    }
+    format!("{}{ellipsis}{}", &text[..head], &text[tail..])
+}
+
+/// [`cut_middle`], then padded with spaces to exactly `width` cells; text at the left.
+pub fn pad_middle(text: &str, width: usize, ellipsis: &str) -> String {
+    let mut out = cut_middle(text, width, ellipsis);
+    out.extend(blanks(&out, width));
+    out
+}
+
 /// [`cut`], then padded with spaces to exactly `width` cells; text at the left.
 pub fn pad(text: &str, width: usize, ellipsis: &str) -> String {
     let mut out = cut(text, width, ellipsis);
@@ -175,6 +204,23 @@ mod tests {
         assert_eq!(cut(text, max, "…"), expected);
     }
 
+    #[rstest]
+    #[case("refund", 6, "refund")]
+    #[case("do_something_quite_long_499", 14, "do_s…_long_499")]
+    #[case("do_something_quite_long_499", 2, "…9")]
+    #[case("do_something_quite_long_499", 1, "…")]
+    #[case("do_something_quite_long_499", 0, "")]
+    #[case("不鏽鋼保溫瓶", 8, "不…溫瓶")]
+    #[case("不鏽鋼保溫瓶", 6, "…溫瓶")]
+    #[case("不鏽鋼保溫瓶", 2, "…")]
+    fn a_name_cut_in_the_middle_keeps_its_end(
+        #[case] text: &str,
+        #[case] max: usize,
+        #[case] expected: &str,
+    ) {
+        assert_eq!(cut_middle(text, max, "…"), expected);
+    }
+
     #[test]
     fn an_ellipsis_wider_than_the_room_is_cut_itself() {
         assert_eq!(cut("refund", 2, "..."), "..");
@@ -247,6 +293,8 @@ mod tests {
         fn a_cut_text_never_exceeds_its_room(text in shown(), max in 0_usize..20) {
             prop_assert!(cells(&cut(&text, max, "…")) <= max);
             prop_assert!(cells(&cut(&text, max, "...")) <= max);
+            prop_assert!(cells(&cut_middle(&text, max, "…")) <= max);
+            prop_assert!(cells(&cut_middle(&text, max, "...")) <= max);
         }
 
         #[test]
@@ -259,6 +307,7 @@ mod tests {
         #[test]
         fn padded_text_is_exactly_as_wide_as_asked(text in shown(), width in 0_usize..20) {
             prop_assert_eq!(cells(&pad(&text, width, "…")), width);
+            prop_assert_eq!(cells(&pad_middle(&text, width, "…")), width);
             prop_assert_eq!(cells(&pad_left(&text, width, "…")), width);
         }
 

@@ -144,6 +144,21 @@ fn start() {
 
 // Tasks
 
+/// A cluster whose tasks have names that differ at their ends.
+fn long_names(stage: Stage) -> Stage {
+    let mut stage = stage.up();
+    let numbered = |number| format!("proj.module.do_something_quite_long_{number}");
+    let names = (490..500).map(numbered);
+    let names = names.chain(["proj.module.客戶要求退款的每月報表四九九之一".to_owned()]);
+    stage.heard(Heard::Answer {
+        node: NodeName::from("w1@stg-1"),
+        answer: umbel::cluster::Answer::Tasks(names.map(TaskName).collect()),
+        took: Duration::from_millis(4),
+    });
+    stage.heard(Heard::Surveyed);
+    stage
+}
+
 #[test]
 fn tasks() {
     look("tasks_tree", &small());
@@ -151,6 +166,12 @@ fn tasks() {
     look("tasks_builtins", &after(small(), "b"));
     look("tasks_filter", &after(small(), "/ 月報"));
     look("tasks_filter_nothing", &after(small(), "/ refnd"));
+    look(
+        "tasks_long",
+        &after(long_names(Stage::new(80, 24)), "/ quite 499"),
+    );
+    let wide = after(long_names(Stage::new(160, 48)), "/ quite 49");
+    look("tasks_long_large", &wide);
     look("tasks_type_name", &after(small(), "a shop.new"));
     look("tasks_large", &large());
 }
@@ -227,6 +248,12 @@ fn result_of_a_call() {
         r#"{"done": 3, "of": 10, "now": "客戶"}"#,
     ));
     look("result_progress", &progress);
+    progress.fact(result(
+        &id,
+        TaskState::Custom("PROGRESS".to_owned()),
+        r#"{"current": 2, "total": 30, "msg": "step 2: 客戶\u001b[31m 1 of 7, which takes a while"}"#,
+    ));
+    look("result_progress_words", &progress);
     look("result_timeout", &timed_out(small()));
     look("result_detached", &after(running(small()), "d"));
     look("result_ok", &returned(small()));

@@ -4,30 +4,24 @@ use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
+use super::layout::{self, Size};
 use super::overlays;
 use crate::clock::Now;
-use crate::text::width::{cells, cut};
+use crate::text::width::{cells, cut, cut_middle};
 use crate::tui::keymap::{self, Action, Context, Mode};
-use crate::tui::panes::{key, remote};
+use crate::tui::panes::{Pane, Scene, key, remote, tasks};
 use crate::tui::state::{NoticeKind, Overlay, State};
 use crate::tui::theme::Role;
 
-/// The newest notice; without one, why nothing can be sent.
+/// The newest notice; without one, why nothing can be sent, else what is cut of the row under the cursor.
 pub fn notice(state: &State, area: Rect, buf: &mut Buffer, now: Now) {
     let theme = state.shared.theme;
     let width = usize::from(area.width);
     let Some((notice, more)) = state.notices.shown(now) else {
-        if let Some(reason) = state
-            .shared
-            .cannot_send()
-            .filter(|_| state.shared.links.any_down())
-        {
-            let text = cut(
-                &format!(" {}", remote(&reason)),
-                width,
-                theme.glyphs().ellipsis,
-            );
-            buf.set_stringn(area.x, area.y, &text, width, theme.style(Role::Warn));
+        if let Some((role, text)) = standing(state, now) {
+            let room = width.saturating_sub(1);
+            let text = cut_middle(&text, room, theme.glyphs().ellipsis);
+            buf.set_stringn(area.x, area.y, format!(" {text}"), width, theme.style(role));
         }
         return;
     };
@@ -57,6 +51,26 @@ pub fn notice(state: &State, area: Rect, buf: &mut Buffer, now: Now) {
     );
     let line = Line::from(vec![theme.span(role, text), theme.span(Role::Dim, tail)]);
     buf.set_line(area.x, area.y, &line, area.width);
+}
+
+/// What is said as long as nothing else is.
+fn standing(state: &State, now: Now) -> Option<(Role, String)> {
+    let reason = state.shared.cannot_send();
+    if let Some(reason) = reason.filter(|_| state.shared.links.any_down()) {
+        return Some((Role::Warn, remote(&reason)));
+    }
+    if state.focus != Pane::Tasks {
+        return None;
+    }
+    let (width, _) = layout::inner(state, Pane::Tasks);
+    let scene = Scene {
+        shared: &state.shared,
+        now,
+        focused: true,
+        large: Size::of(state.size.0, state.size.1) == Size::Large,
+    };
+    let name = tasks::view::cut_name(&state.tasks, usize::from(width), &scene)?;
+    Some((Role::Dim, name))
 }
 
 /// `NAV  Enter open form  / filter  ? help`.

@@ -3,7 +3,7 @@
 use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
-use crate::text::width::{pad, pad_left};
+use crate::text::width::{cells, pad, pad_left, pad_middle};
 use crate::tui::theme::{Role, Theme};
 
 /// How wide a column is.
@@ -34,6 +34,8 @@ pub struct Column {
     pub width: Width,
     /// Where its text stands.
     pub align: Align,
+    /// Whether text that does not fit loses its middle, not its end.
+    pub keeps_end: bool,
     /// 0 is always shown; of the others the highest rank goes first when room is short.
     pub rank: u8,
 }
@@ -45,6 +47,7 @@ impl Column {
             title,
             width,
             align: Align::Left,
+            keeps_end: false,
             rank: 0,
         }
     }
@@ -53,6 +56,13 @@ impl Column {
     #[must_use]
     pub const fn right(mut self) -> Self {
         self.align = Align::Right;
+        self
+    }
+
+    /// The same column for names that differ at their ends: what does not fit loses its middle.
+    #[must_use]
+    pub const fn names(mut self) -> Self {
+        self.keeps_end = true;
         self
     }
 
@@ -130,6 +140,12 @@ impl Columns {
             .any(|(column, width)| column.title == title && *width > 0)
     }
 
+    /// Whether `text` is shown whole in the column with this title.
+    pub fn fits(&self, title: &str, text: &str) -> bool {
+        let mut columns = self.columns.iter();
+        columns.any(|(column, width)| column.title == title && cells(text) <= *width)
+    }
+
     /// The headings.
     pub fn header(&self, theme: Theme) -> Line<'static> {
         let style = theme.style(Role::Dim);
@@ -151,6 +167,7 @@ impl Columns {
             }
             let width = (*width).min(left - 1);
             let text = match column.align {
+                Align::Left if column.keeps_end => pad_middle(&cell.text, width, ellipsis),
                 Align::Left => pad(&cell.text, width, ellipsis),
                 Align::Right => pad_left(&cell.text, width, ellipsis),
             };
@@ -223,6 +240,19 @@ mod tests {
             .header(Theme::default())
             .to_string();
         assert_eq!(header, " when     task              took   queue");
+    }
+
+    #[test]
+    fn a_column_of_names_keeps_their_ends() {
+        let columns = [Column::new("task", Width::Fill(6)).names()];
+        let columns = Columns::fit(&columns, 15);
+        let row = columns.row(
+            [Cell::from("do_something_quite_long_499")],
+            Theme::default(),
+        );
+        assert_eq!(row.to_string(), " do_s…_long_499");
+        assert!(!columns.fits("task", "do_something_quite_long_499"));
+        assert!(columns.fits("task", "refund_orders"));
     }
 
     #[test]

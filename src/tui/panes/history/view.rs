@@ -21,7 +21,7 @@ use crate::tui::widgets::{Cell, Column, Columns, Width};
 /// The columns.
 const COLUMNS: [Column; 6] = [
     Column::new("when", Width::Fixed(8)),
-    Column::new("task", Width::Fill(12)),
+    Column::new("task", Width::Fill(12)).names(),
     Column::new("state", Width::Fixed(9)),
     Column::new("took", Width::Fixed(7)).right(),
     Column::new("queued", Width::Fixed(7)).right(),
@@ -293,9 +293,8 @@ fn below(state: &State, width: u16, columns: &Columns, scene: &Scene<'_>) -> Vec
     let theme = scene.theme();
     let room = usize::from(width).saturating_sub(1);
     let ellipsis = theme.glyphs().ellipsis;
-    let shown = columns.shows("arguments");
     let entry = state.selected().and_then(|id| state.list.get(id));
-    let text = entry.map_or_else(String::new, |entry| about(entry, shown, scene));
+    let text = entry.map_or_else(String::new, |entry| about(entry, columns, scene));
     let counted = counted(state, scene);
     vec![
         Line::from(theme.span(Role::Fg, format!(" {}", cut(&text, room, ellipsis)))),
@@ -303,14 +302,15 @@ fn below(state: &State, width: u16, columns: &Columns, scene: &Scene<'_>) -> Vec
     ]
 }
 
-/// What the columns leave out of the selected call: its arguments, and the time of one of another day.
-fn about(entry: Entry<'_>, arguments_shown: bool, scene: &Scene<'_>) -> String {
+/// What the columns leave out of the selected call: its arguments, what is cut of its task, and the time of one of another day.
+fn about(entry: Entry<'_>, columns: &Columns, scene: &Scene<'_>) -> String {
     let now = scene.now.wall;
     let created = entry.row.map(|row| row.created);
     let exact = created.map(|at| when(at, now, scene.shared));
     let short = created.map(|at| short_when(at, scene));
     let day = exact.filter(|exact| Some(exact) != short.as_ref());
-    let python = (!arguments_shown).then(|| python_of(entry, scene));
+    let whole = columns.shows("arguments") && columns.fits("task", &task_of(entry, scene));
+    let python = (!whole).then(|| python_of(entry, scene));
     let parts: Vec<String> = day.into_iter().chain(python).collect();
     parts.join("  ")
 }

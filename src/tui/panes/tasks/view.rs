@@ -8,7 +8,7 @@ use unicode_segmentation::UnicodeSegmentation;
 use super::State;
 use super::list::{self, Entry, Row};
 use crate::text::human::count;
-use crate::text::width::{cells, cut, pad, pad_left};
+use crate::text::width::{cells, cut, middle, pad, pad_left};
 use crate::tui::keymap::{Action, Context};
 use crate::tui::panes::{Scene, key, last_part, missing, paragraph, remote};
 use crate::tui::theme::Role;
@@ -138,6 +138,31 @@ fn group(name: &str, width: usize, scene: &Scene<'_>) -> Line<'static> {
 /// `  refund_webhook  ! 2/6`.
 fn task(state: &State, entry: &Entry, width: usize, scene: &Scene<'_>) -> Line<'static> {
     let theme = scene.theme();
+    let right = told(entry, scene);
+    let mut spans = vec![Span::raw("  ")];
+    spans.extend(name(state, entry, room(&right, width), scene));
+    let role = if may_fail(entry, scene) {
+        Role::Warn
+    } else {
+        Role::Dim
+    };
+    spans.push(Span::raw(" "));
+    spans.push(theme.span(role, right));
+    Line::from(spans)
+}
+
+/// Cells of a name beside what is told at the right of it.
+fn room(right: &str, width: usize) -> usize {
+    width.saturating_sub(2 + cells(right) + 1)
+}
+
+fn may_fail(entry: &Entry, scene: &Scene<'_>) -> bool {
+    let cluster = &scene.shared.cluster;
+    !entry.typed && cluster.told_tasks() > 0 && list::may_fail(cluster, entry)
+}
+
+/// At the right of a name: on how many workers the task is.
+fn told(entry: &Entry, scene: &Scene<'_>) -> String {
     let cluster = &scene.shared.cluster;
     let told = cluster.told_tasks();
     let on = match (entry.typed, told) {
@@ -145,43 +170,34 @@ fn task(state: &State, entry: &Entry, width: usize, scene: &Scene<'_>) -> Line<'
         (_, 0) => "?".to_owned(),
         _ => format!("{}/{told}", entry.on),
     };
-    let few = !entry.typed && told > 0 && list::may_fail(cluster, entry);
     let unkept = scene.large && list::ignores_result(cluster, &entry.name);
     let lead = if unkept { "no result " } else { "" };
     let wide = cells(&format!("{told}/{told}")).max(3);
-    let mark = if few { "! " } else { "  " };
-    let right = format!("{lead}{mark}{} ", pad_left(&on, wide.max(cells(&on)), ""));
-    let room = width.saturating_sub(2 + cells(&right) + 1);
-    let mut spans = vec![Span::raw("  ")];
-    spans.extend(name(state, entry, room, scene));
-    let role = if few { Role::Warn } else { Role::Dim };
-    spans.push(Span::raw(" "));
-    spans.push(theme.span(role, right));
-    Line::from(spans)
+    let mark = if may_fail(entry, scene) { "! " } else { "  " };
+    format!("{lead}{mark}{} ", pad_left(&on, wide.max(cells(&on)), ""))
 }
 
-/// The name, with what the filter hit underlined; in a tree only its last part, in a flat list its end if there is no room. Exactly `room` cells.
+/// The name, with what the filter hit underlined; in a tree only its last part. What does not fit loses its
+/// middle, of a full name its start. Exactly `room` cells.
 fn name(state: &State, entry: &Entry, room: usize, scene: &Scene<'_>) -> Vec<Span<'static>> {
     let theme = scene.theme();
     let ellipsis = theme.glyphs().ellipsis;
     let full = remote(entry.name.as_str());
-    let skip = if state.tree {
-        full.len() - last_part(&full).len()
-    } else {
-        from_the_end(&full, room)
-    };
-    let lead = if skip > 0 && !state.tree {
-        ellipsis
-    } else {
-        ""
+    let skip = full.len() - listed(state, &full).len();
+    let (head, tail) = match middle(&full[skip..], room, ellipsis) {
+        (head, _) if !state.tree && head < full.len() => (0, from_the_end(&full, room, ellipsis)),
+        (head, tail) => (skip + head, skip + tail),
     };
     let hits = list::hits(state.filter.text(), &full);
-    let shown = cut(&full[skip..], room.saturating_sub(cells(lead)), ellipsis);
-    let first = full[..skip].graphemes(true).count();
-    let mut spans: Vec<Span<'static>> = vec![theme.span(Role::Dim, lead)];
-    for (place, cluster) in shown.graphemes(true).enumerate() {
-        let place = u32::try_from(first + place).unwrap_or(u32::MAX);
-        let role = match hits.binary_search(&place) {
+    let mut spans: Vec<Span<'static>> = Vec::new();
+    for (place, (at, cluster)) in full.grapheme_indices(true).enumerate() {
+        if at == head && at < full.len() {
+            spans.push(theme.span(Role::Dim, cut(ellipsis, room, "")));
+        }
+        if at < skip || (head..tail).contains(&at) {
+            continue;
+        }
+        let role = match hits.binary_search(&u32::try_from(place).unwrap_or(u32::MAX)) {
             Ok(_) => Role::Match,
             Err(_) if scene.stale() => Role::Dim,
             Err(_) => Role::Fg,
@@ -192,19 +208,31 @@ fn name(state: &State, entry: &Entry, room: usize, scene: &Scene<'_>) -> Vec<Spa
             None => spans.push(Span::styled(cluster.to_owned(), style)),
         }
     }
-    let used = cells(lead) + cells(&shown);
+    let used: usize = spans.iter().map(|span| cells(&span.content)).sum();
     spans.push(Span::raw(" ".repeat(room.saturating_sub(used))));
     spans
 }
 
-/// Where the end of `name` starts that fits into `room` cells together with an ellipsis; 0 if all of it fits.
-fn from_the_end(name: &str, room: usize) -> usize {
-    if cells(name) <= room {
-        return 0;
-    }
+/// Where the end of `name` starts that fits into `room` cells together with an ellipsis.
+fn from_the_end(name: &str, room: usize, ellipsis: &str) -> usize {
     let mut starts = name.grapheme_indices(true).map(|(at, _)| at);
-    let fits = starts.find(|at| cells(&name[*at..]) < room);
+    let fits = starts.find(|at| cells(&name[*at..]) + cells(ellipsis) <= room);
     fits.unwrap_or(name.len())
+}
+
+/// What of a name stands in the list: in a tree its last part.
+fn listed<'a>(state: &State, full: &'a str) -> &'a str {
+    if state.tree { last_part(full) } else { full }
+}
+
+/// The full name of the task under the cursor, if the list in a pane `width` cells wide has no room for it.
+pub fn cut_name(state: &State, width: usize, scene: &Scene<'_>) -> Option<String> {
+    let Some(Row::Task(entry)) = state.row().and_then(|row| state.list.drawn(row)) else {
+        return None;
+    };
+    let full = remote(entry.name.as_str());
+    let right = told(entry, scene);
+    (cells(listed(state, &full)) > room(&right, width)).then_some(full)
 }
 
 /// What an empty list says.
