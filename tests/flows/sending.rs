@@ -110,7 +110,7 @@ async fn a_running_task_is_killed_after_a_question_and_its_worker_is_named() {
         player.keys("/ sleep Enter Enter 600 F5");
         player.sees("RUN  demo.slow.sleep").await;
         player.keys("0");
-        player.sees("of no limit").await;
+        player.sees("no limit (24h)").await;
         player.keys("X");
         player.sees("gets SIGTERM").await;
         player.pass(Duration::from_secs(1));

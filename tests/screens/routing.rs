@@ -319,7 +319,7 @@ fn a_0_waits_without_limit_and_minus_comes_back() {
     };
     stage.keys("0");
     assert_eq!(timeout(&stage), LONGEST_WAIT);
-    assert!(says(&stage, "of no limit"), "{}", stage.screen());
+    assert!(says(&stage, "no limit (24h)"), "{}", stage.screen());
     stage.keys("+");
     assert_eq!(timeout(&stage), LONGEST_WAIT);
     stage.keys("-");
@@ -333,7 +333,7 @@ fn a_0_waits_again_after_the_timeout() {
     stage.pass(20 * SECOND);
     assert!(says(&stage, "TIMEOUT"));
     stage.keys("0");
-    assert!(says(&stage, "of no limit"), "{}", stage.screen());
+    assert!(says(&stage, "no limit (24h)"), "{}", stage.screen());
 }
 
 #[test]

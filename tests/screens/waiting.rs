@@ -39,6 +39,50 @@ fn only_the_capital_letter_revokes_and_not_at_once() {
 }
 
 #[test]
+fn a_yes_that_comes_too_soon_is_told_and_not_taken() {
+    let too_soon = "too soon: read it, then press again";
+    for key in ["Y", "T"] {
+        let mut stage = shop();
+        stage.keys("Enter");
+        stage.send();
+        stage.keys("X");
+        assert!(!says(&stage, too_soon));
+        stage.pass(Duration::from_millis(300));
+        stage.fast_keys(key);
+        assert!(revoked(&stage).is_empty(), "{key}");
+        assert!(says(&stage, too_soon), "{key}\n{}", stage.screen());
+        stage.keys(key);
+        assert!(!says(&stage, too_soon), "{key}");
+    }
+    let mut stage = shop();
+    stage.keys("Enter");
+    stage.send();
+    stage.keys("q");
+    stage.fast_keys("q");
+    assert!(!quit(&stage));
+    assert!(says(&stage, too_soon), "{}", stage.screen());
+}
+
+#[test]
+fn what_has_no_limit_has_no_countdown() {
+    let mut stage = shop();
+    stage.keys("Enter");
+    stage.send();
+    stage.keys("0");
+    stage.pass(12 * SECOND);
+    assert!(says(&stage, "12.5s  no limit (24h)"), "{}", stage.screen());
+    for shown in [" left", "of no limit", "24h0m"] {
+        assert!(!says(&stage, shown), "{shown}\n{}", stage.screen());
+    }
+    stage.tell(Message::Input(umbel::tui::input::Input::Resize {
+        width: 50,
+        height: 12,
+    }));
+    assert!(says(&stage, "12.5s  no limit (24h)"), "{}", stage.screen());
+    assert!(!says(&stage, " left"), "{}", stage.screen());
+}
+
+#[test]
 fn the_question_says_that_a_started_task_goes_on() {
     let mut stage = shop();
     stage.keys("Enter");

@@ -1,5 +1,6 @@
 //! Result: one call, from its countdown to its outcome. Shows the last call sent or the one opened from History; waits for nothing itself.
 
+pub mod countdown;
 pub mod document;
 pub mod lines;
 mod reasons;

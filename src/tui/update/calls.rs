@@ -10,6 +10,7 @@ use crate::protocol::TaskId;
 use crate::text::human::{bytes, duration};
 use crate::tui::effect::{Effect, Outcome};
 use crate::tui::panes::call::Ready;
+use crate::tui::panes::result::countdown::limit;
 use crate::tui::panes::{self, Ask, Pane, Patience, last_part, remote_lines};
 use crate::tui::past::{Purpose, Wish};
 use crate::tui::state::{NoticeKind, Overlay, State};
@@ -113,6 +114,7 @@ fn ask_revoke(state: &mut State, id: TaskId, now: Now) {
     state.overlay = Some(Overlay::Revoke {
         id,
         since: now.mono,
+        hasty: false,
     });
 }
 
@@ -130,7 +132,7 @@ fn wait(state: &mut State, id: &TaskId, patience: Patience, now: Now) {
             Patience::Shorter => shorter(call, now),
             Patience::NoLimit => {
                 call.set_timeout(LONGEST_WAIT, now);
-                format!("waits without limit ({})", duration(LONGEST_WAIT))
+                format!("waits {}", limit(LONGEST_WAIT))
             }
         }
     };

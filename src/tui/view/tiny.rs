@@ -3,11 +3,12 @@
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use crate::call::Call;
+use crate::call::{Call, LONGEST_WAIT};
 use crate::clock::Now;
-use crate::text::human::{countdown, duration, short_count};
+use crate::text::human::{countdown, short_count};
 use crate::text::width::cut;
 use crate::tui::keymap::{Action, Context};
+use crate::tui::panes::result::countdown::limit;
 use crate::tui::panes::{key, remote, role};
 use crate::tui::state::State;
 use crate::tui::theme::Role;
@@ -47,12 +48,12 @@ fn about(call: &Call, now: Now) -> Vec<(Role, String)> {
     let name = remote(call.signature.task.as_str());
     let mut lines = vec![(role(state), format!("{}  {name}", state.word()))];
     if let (Some(elapsed), Some(left)) = (call.elapsed(now), call.left(now)) {
-        let whole = duration(call.timeout);
-        let text = format!(
-            "     {} of {whole}   {} left",
-            countdown(elapsed),
-            countdown(left)
-        );
+        let whole = limit(call.timeout);
+        let elapsed = countdown(elapsed);
+        let text = match call.timeout {
+            LONGEST_WAIT => format!("     {elapsed}  {whole}"),
+            _ => format!("     {elapsed} of {whole}   {} left", countdown(left)),
+        };
         lines.push((Role::Fg, text));
     }
     lines

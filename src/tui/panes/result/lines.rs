@@ -7,15 +7,14 @@ use ratatui::text::{Line, Span};
 use super::document::Document;
 use super::timeline::{self, Step};
 use crate::call::diagnosis::{Diagnosis, diagnose};
-use crate::call::{Call, CallState, LONGEST_WAIT};
+use crate::call::{Call, CallState};
 use crate::clock::Now;
-use crate::text::human::{self, countdown, duration};
-use crate::text::width::{cells, cut, pad, wrap};
+use crate::text::human::{self, duration};
+use crate::text::width::{cells, cut, pad, pad_middle, wrap};
 use crate::tui::keymap::{Action, Context};
 use crate::tui::panes::{self, key, last_part, remote, role};
 use crate::tui::state::{PYTHON, Shared};
 use crate::tui::theme::{Role, Theme};
-use crate::tui::widgets::bar;
 
 /// From this height on the whole timeline stands above what a call brought.
 const TALL: u16 = 14;
@@ -161,7 +160,7 @@ impl Pen<'_> {
         Line::from(vec![
             self.theme.span(role(state), word),
             Span::raw("  "),
-            Span::raw(pad(&name, room, ellipsis)),
+            Span::raw(pad_middle(&name, room, ellipsis)),
             Span::raw(" "),
             self.theme.span(Role::Dim, right),
         ])
@@ -195,43 +194,6 @@ impl Pen<'_> {
         lines.push(Line::default());
         lines.extend(self.python());
         lines
-    }
-
-    /// `3.2s of 10s ......... 6.8s left` and the bar.
-    fn countdown(&self) -> Vec<Line<'static>> {
-        let whole = self.call.timeout;
-        if self.visits() {
-            let text = format!("   another umbel waits for it, {} in all", duration(whole));
-            return vec![self.line(Role::Dim, text), Line::default()];
-        }
-        let (Some(elapsed), Some(left)) = (self.call.elapsed(self.now), self.call.left(self.now))
-        else {
-            let text = format!("   waits {} from the broker's confirm", duration(whole));
-            return vec![self.line(Role::Dim, text), Line::default()];
-        };
-        let role = if elapsed.as_secs_f64() >= 0.8 * whole.as_secs_f64() {
-            Role::Warn
-        } else {
-            Role::Fg
-        };
-        let indent = 3;
-        let inside = self.width.saturating_sub(2 * indent);
-        let elapsed = elapsed.min(whole);
-        let limit = if whole == LONGEST_WAIT {
-            "no limit".to_owned()
-        } else {
-            duration(whole)
-        };
-        let waited = format!("{} of {limit}", countdown(elapsed));
-        let left = format!("{} left", countdown(left));
-        let room = inside.saturating_sub(cells(&left));
-        let text = format!("{}{left}", pad(&waited, room, ""));
-        let mut bar = bar(elapsed, whole, inside, self.theme);
-        bar.spans.insert(0, Span::raw(" ".repeat(indent)));
-        vec![
-            self.line(role, format!("{}{text}", " ".repeat(indent))),
-            bar,
-        ]
     }
 
     pub(super) fn timeline(&self) -> Vec<Line<'static>> {
@@ -424,7 +386,9 @@ impl Pen<'_> {
         let worker = self.call.worker.as_ref();
         let facts = [
             self.late(),
-            Some(size).filter(|_| result.is_some_and(|result| result.exception.is_none())),
+            // Its envelope included: what is measured is what the worker sent.
+            Some(format!("{size} as sent"))
+                .filter(|_| result.is_some_and(|result| result.exception.is_none())),
             worker.map(|worker| format!("worker {}", remote(worker.as_str()))),
             self.call
                 .retries
