@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use umbel::call::Fact;
 use umbel::call::diagnosis::{Looked, Usual};
-use umbel::client::Command;
+use umbel::client::{Command, Event, LinkName};
 use umbel::cluster::{Answer, Heard};
 use umbel::protocol::control::{HeldTask, Place};
 use umbel::protocol::{NodeName, TaskId};
 use umbel::tui::effect::Effect;
 
 use crate::looks::{called, look, running, small};
-use crate::stage::{CAST, Stage};
+use crate::stage::{CAST, Stage, down};
 
 fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
@@ -92,6 +92,46 @@ fn looks_of_a_call_that_is_not_back() {
     let usual_of = &mut slow.state.shared.usual;
     usual_of.insert("shop.orders.refund".into(), usual);
     look("diagnosis_slow", &slow);
+}
+
+/// The broker is gone, and with it the results, while a call is under way.
+fn without_links(mut stage: Stage) -> Stage {
+    stage.fact(Fact::BackendLost(
+        "redis://localhost:6379/0: connection refused (os error 111)".to_owned(),
+    ));
+    let now = stage.now;
+    for (name, address) in [
+        (LinkName::Broker, "amqp://localhost:5672/"),
+        (LinkName::Backend, "redis://localhost:6379/0"),
+    ] {
+        let reason = format!("{address}: connection refused (os error 111)");
+        stage.event(Event::Link(name, down(now, &reason)));
+    }
+    stage.heard(Heard::Lost);
+    stage
+}
+
+#[test]
+fn one_outage_is_told_once_and_what_can_be_done_stays() {
+    let mut waiting = without_links(running(small()));
+    waiting.pass(seconds(4));
+    look("outage_running", &waiting);
+    let mut over = without_links(over());
+    over.pass(seconds(4));
+    look("outage", &over);
+    over.keys("]");
+    look("outage_turned", &over);
+    let mut large = without_links(running(Stage::new(160, 48).shop()));
+    large.pass(seconds(14));
+    look("outage_large", &large);
+    for stage in [&waiting, &over] {
+        let screen = stage.screen();
+        let told = screen.matches("amqp://localhost:5672/: connection").count();
+        assert!(told <= 1, "{told} times\n{screen}");
+    }
+    assert!(over.screen().contains("What you can do"));
+    assert!(over.screen().contains("X  revoke"), "{}", over.screen());
+    assert!(waiting.screen().contains("revoke at the workers"));
 }
 
 #[test]

@@ -6,6 +6,7 @@ pub mod lines;
 mod reasons;
 pub mod timeline;
 pub mod traceback;
+mod troubles;
 mod unresolved;
 pub mod view;
 

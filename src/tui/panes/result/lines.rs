@@ -22,6 +22,9 @@ const TALL: u16 = 14;
 /// The same for a failure: its traceback needs the room more.
 const TALL_FAILED: u16 = 24;
 
+/// Lines of the head that what can be done leaves to it at least.
+const LEAST_HEAD: usize = 4;
+
 /// The lines above and below what a call brought, and the room between.
 #[derive(Debug)]
 pub struct Parts {
@@ -90,8 +93,8 @@ impl Parts {
         head.extend(pen.above());
         let mut foot = pen.below(document);
         let room = usize::from(height);
-        head.truncate(room);
-        foot.truncate(room.saturating_sub(head.len()));
+        foot.truncate(room.saturating_sub(LEAST_HEAD));
+        let head = pen.squeezed(head, room - foot.len());
         let body = room.saturating_sub(head.len() + foot.len());
         Self {
             head,
@@ -128,6 +131,25 @@ impl Pen<'_> {
         lines
             .map(|line| self.line(role, format!("{blank}{line}")))
             .collect()
+    }
+
+    /// In at most `most` lines: blank ones give way first, the lower before the upper; what is cut then is marked.
+    fn squeezed(&self, mut lines: Vec<Line<'static>>, most: usize) -> Vec<Line<'static>> {
+        while lines.len() > most
+            && let Some(blank) = lines.iter().rposition(|line| line.width() == 0)
+        {
+            lines.remove(blank);
+        }
+        if lines.len() > most {
+            lines.truncate(most);
+            if let Some(last) = lines.pop() {
+                let style = last.spans.last().map(|span| span.style).unwrap_or_default();
+                let ellipsis = self.theme.glyphs().ellipsis;
+                let text = cut(&format!("{last} {ellipsis}"), self.width, ellipsis);
+                lines.push(Line::from(Span::styled(text, style)));
+            }
+        }
+        lines
     }
 
     fn rule(&self) -> Line<'static> {
@@ -189,7 +211,7 @@ impl Pen<'_> {
         lines.push(Line::default());
         lines.extend(self.timeline());
         lines.extend(self.progress());
-        lines.extend(self.troubles());
+        lines.extend(self.troubles(3));
         lines.extend(self.likely_why());
         lines.push(Line::default());
         lines.extend(self.python());
@@ -227,41 +249,6 @@ impl Pen<'_> {
         self.line(role, text)
     }
 
-    /// Why a result may not come, or cannot be read.
-    pub(super) fn troubles(&self) -> Vec<Line<'static>> {
-        let mut lines = Vec::new();
-        if let Some(reason) = &self.call.backend_lost {
-            let text = format!(
-                "sent; its result cannot be read just now: {reason}. The task may run. Keeps trying."
-            );
-            lines.extend(self.wrapped(Role::Warn, 3, &text, 3));
-        }
-        if let Some(trouble) = &self.call.trouble {
-            lines.extend(self.wrapped(Role::Warn, 3, &trouble.message, 3));
-            if let Some(hint) = &trouble.hint {
-                lines.extend(self.wrapped(Role::Dim, 3, hint, 2));
-            }
-        }
-        lines.extend(self.revoked());
-        for warning in &self.call.warnings {
-            lines.extend(self.wrapped(Role::Warn, 3, &format!("! {warning}"), 2));
-        }
-        lines
-    }
-
-    /// What workers said to its revoke.
-    fn revoked(&self) -> Vec<Line<'static>> {
-        let Some(revoke) = self.shared.revokes.get(self.call.id()) else {
-            return Vec::new();
-        };
-        let mut lines = self.wrapped(Role::Warn, 3, &revoke.words(), 3);
-        if revoke.unknown_everywhere() {
-            let text = "no worker that answered runs it: nothing was killed";
-            lines.extend(self.wrapped(Role::Warn, 3, text, 2));
-        }
-        lines
-    }
-
     /// The call as Python would write it.
     pub(super) fn python(&self) -> Vec<Line<'static>> {
         self.wrapped(Role::Dim, 3, &self.python_text(), 2)
@@ -295,7 +282,7 @@ impl Pen<'_> {
         let mut lines = self.wrapped(Role::Fg, 0, &text, 3);
         lines.push(Line::default());
         lines.extend(self.timeline());
-        lines.extend(self.troubles());
+        lines.extend(self.troubles(3));
         lines.push(Line::default());
         lines.extend(self.python());
         lines
@@ -322,7 +309,7 @@ impl Pen<'_> {
             let summary = timeline::summary(self.call, self.theme.glyphs().marker);
             lines.push(self.line(Role::Fg, cut(&summary, self.width, "")));
         }
-        lines.extend(self.revoked());
+        lines.extend(self.revoked(3));
         lines.push(self.rule());
         lines
     }

@@ -2,6 +2,7 @@
 
 use crate::call::CallState;
 use crate::call::diagnosis::{Advice, Asked, Diagnosis, Place, Verdict};
+use crate::client::LinkName;
 use crate::clock::Now;
 use crate::text::human::{countdown, duration};
 
@@ -62,11 +63,44 @@ pub fn outlook(diagnosis: &Diagnosis) -> Option<&'static str> {
     }
 }
 
-/// The reasons, each a sentence. That it runs is no reason: where it is and the timeline say that.
-pub fn why(diagnosis: &Diagnosis) -> Vec<String> {
+/// The reasons, each a sentence. That it runs is no reason: where it is and the timeline say that. Of the link that the `banner` is
+/// about it says nothing that stands there.
+pub fn why(diagnosis: &Diagnosis, banner: Option<LinkName>) -> Vec<String> {
     let why = diagnosis.why.iter();
     let why = why.filter(|verdict| !matches!(verdict, Verdict::Running { .. }));
-    why.map(Verdict::line).collect()
+    let line = |verdict: &Verdict| match (verdict, banner) {
+        (Verdict::BrokerDown { since_ms, .. }, Some(LinkName::Broker)) => {
+            format!("the broker is down for {since_ms}")
+        }
+        (Verdict::BackendUnreachable { .. }, Some(LinkName::Backend)) => {
+            "the result cannot be read: its backend is down".to_owned()
+        }
+        _ => addressed_once(verdict).line(),
+    };
+    why.map(line).collect()
+}
+
+/// A reason of a backend begins with its address as a rule, which the sentence names already.
+fn addressed_once(verdict: &Verdict) -> Verdict {
+    let mut verdict = verdict.clone();
+    if let Verdict::BackendUnreachable {
+        address, reason, ..
+    } = &mut verdict
+        && let Some(short) = reason.strip_prefix(&format!("{address}: "))
+    {
+        *reason = short.to_owned();
+    }
+    verdict
+}
+
+/// Whether a reason says already that the result cannot be read just now.
+pub fn tells_outage(diagnosis: &Diagnosis) -> bool {
+    diagnosis.why.iter().any(|verdict| {
+        matches!(
+            verdict,
+            Verdict::BrokerDown { .. } | Verdict::BackendUnreachable { .. }
+        )
+    })
 }
 
 /// Advice that has no key of its own.

@@ -56,16 +56,16 @@ impl Pen<'_> {
 
     /// The first reasons, while the call is waited for.
     pub(super) fn likely_why(&self) -> Vec<Line<'static>> {
-        let Some(diagnosis) = self.diagnosis.as_ref().filter(|it| it.tells()) else {
+        let Some(diagnosis) = self.reasons() else {
             return Vec::new();
         };
-        let reasons = reasons::why(diagnosis);
+        let reasons = reasons::why(diagnosis, self.banner());
         if reasons.is_empty() {
             return Vec::new();
         }
         let mut lines = vec![self.line(Role::Fg, "Likely why")];
         for reason in reasons.iter().take(FEW) {
-            lines.extend(self.wrapped(Role::Warn, 2, reason, 2));
+            lines.extend(self.wrapped(Role::Warn, 2, reason, 3));
         }
         lines
     }
@@ -95,7 +95,7 @@ impl Pen<'_> {
             lines.extend(self.why());
             lines.extend(self.progress());
         }
-        lines.extend(self.troubles());
+        lines.extend(self.troubles(2));
         lines
     }
 
@@ -130,7 +130,7 @@ impl Pen<'_> {
         let Some(diagnosis) = &self.diagnosis else {
             return Vec::new();
         };
-        let reasons = reasons::why(diagnosis);
+        let reasons = reasons::why(diagnosis, self.banner());
         if reasons.is_empty() {
             return Vec::new();
         }
