@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::broker::{Depth, Reach};
-use crate::clock::Now;
+use crate::clock::{Moment, Now};
 use crate::protocol::control::{Conf, ConsumedQueue, HeldTask, Report, Stats};
 use crate::protocol::{NodeName, QueueName, TaskName};
 
@@ -145,7 +145,7 @@ impl Cluster {
     fn fold(&mut self, heard: Heard, now: Now) -> bool {
         match heard {
             Heard::Asked { question, reach } => self.asked(question, reach, now),
-            Heard::Reached(reach) => self.reached(reach),
+            Heard::Reached(reach) => self.reached(reach, now),
             Heard::NotAsked => {
                 for worker in self.workers.values_mut() {
                     worker.not_asked();
@@ -158,14 +158,7 @@ impl Cluster {
                 let who = node.map_or_else(String::new, |node| format!("{node}: "));
                 replace(&mut self.unreadable, Some(format!("{who}{reason}")))
             }
-            Heard::Depth { queue, depth, took } => {
-                let new = !self.queues.contains_key(&queue);
-                let known = self
-                    .queues
-                    .entry(queue.clone())
-                    .or_insert_with(|| Queue::new(queue));
-                known.depth(depth, took, now) | new
-            }
+            Heard::Depth { queue, depth, took } => self.depth(&queue, depth, took, now),
             Heard::Surveyed => replace(&mut self.surveyed, true),
             Heard::Lost => {
                 let new = self.lost_at.is_none();
@@ -222,12 +215,67 @@ impl Cluster {
 
     /// Workers come and go after they were all asked; where the broker counts who listens (Redis), its last count holds. Elsewhere
     /// that nobody does is of that moment: a worker that comes back finds what was asked meanwhile.
-    fn reached(&mut self, now: Reach) -> bool {
-        match (&mut self.asked, now) {
-            (Some((_, reach)), Reach::Listeners(_))
-            | (Some((_, reach @ Reach::Listeners(_))), Reach::Nobody) => replace(reach, now),
-            _ => false,
+    fn reached(&mut self, reach: Reach, now: Now) -> bool {
+        let (changed, fell) = match (&mut self.asked, reach) {
+            (Some((_, known)), Reach::Listeners(count)) => {
+                let before = std::mem::replace(known, reach);
+                let fell = matches!(before, Reach::Listeners(before) if count < before);
+                (before != reach, fell.then_some(count))
+            }
+            (Some((_, known @ Reach::Listeners(_))), Reach::Nobody) => {
+                (replace(known, reach), Some(0))
+            }
+            _ => (false, None),
+        };
+        if let Some(listeners) = fell {
+            self.doubt(listeners, |_| true, now);
         }
+        changed
+    }
+
+    fn depth(
+        &mut self,
+        queue: &QueueName,
+        depth: Result<Depth, String>,
+        took: Duration,
+        now: Now,
+    ) -> bool {
+        let new = !self.queues.contains_key(queue);
+        let known = self.queues.entry(queue.clone());
+        let known = known.or_insert_with(|| Queue::new(queue.clone()));
+        let before = known.consumers;
+        let changed = known.depth(depth, took, now) | new;
+        let fell = before.zip(known.consumers).filter(|(was, is)| is < was);
+        if let Some((_, consumers)) = fell {
+            self.doubt(consumers, |worker| worker.reads(queue), now);
+        }
+        changed
+    }
+
+    /// Only `left` of `those` are there any longer. If more answered when asked last, one of them is gone, and which one is not known.
+    fn doubt(&mut self, left: u64, those: impl Fn(&Worker) -> bool, now: Now) {
+        let answering = self.answering().filter(|worker| those(worker)).count();
+        if left >= answering as u64 {
+            return;
+        }
+        for worker in self.workers.values_mut().filter(|worker| those(worker)) {
+            worker.doubt(now);
+        }
+    }
+
+    /// Who could hear what was asked last.
+    pub fn reach(&self) -> Option<Reach> {
+        self.asked.map(|(_, reach)| reach)
+    }
+
+    /// Whether workers are to be asked at once whether they are there: one of them is gone.
+    pub fn wants_ping(&self) -> bool {
+        self.workers.values().any(Worker::wants_ping)
+    }
+
+    /// Whether a worker that answered before has not been heard since `asked`.
+    pub fn awaited_since(&self, asked: Moment) -> bool {
+        self.answering().any(|worker| worker.heard_at.mono < asked)
     }
 
     fn back(&mut self, now: Now) -> bool {
@@ -251,9 +299,10 @@ impl Cluster {
         }
         let mut changed = false;
         for worker in self.workers.values_mut() {
-            if worker.tick(now) {
+            let was_silent = worker.state() == WorkerState::Silent;
+            changed |= worker.tick(now);
+            if worker.state() == WorkerState::Silent && !was_silent {
                 self.index.fell(worker.tasks.as_ref(), true);
-                changed = true;
             }
         }
         changed | self.look_for_readers()

@@ -89,7 +89,7 @@ enum Done {
     Quiet,
     /// A question leaves now.
     Asking(String, Question),
-    Reached(Question, Result<Reach, Error>),
+    Reached(Option<Question>, Result<Reach, Error>),
     /// A look at a queue that began then.
     Depth(QueueName, Moment, Result<Depth, Error>),
     Latency(LinkName, Result<Duration, Error>),

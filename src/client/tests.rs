@@ -612,3 +612,32 @@ async fn a_large_result_is_announced_and_keeps_nobody_waiting() {
     assert!(size > 1 << 20, "{size}");
     assert_eq!(running.end(&id).await.state, State::Success);
 }
+
+/// A screen beside the demo, after its first round of questions.
+async fn screen(demo: &Demo) -> Running {
+    let mut running = Running::on(demo.broker(), Purpose::Screen);
+    running.surveyed().await;
+    running
+}
+
+#[tokio::test]
+async fn what_runs_is_asked_again_when_a_call_of_ours_starts() {
+    let demo = demo::start_alone();
+    let mut running = screen(&demo).await;
+    let id = running.call("demo.slow.sleep", vec![number("30")]).await;
+    let begun = std::time::Instant::now();
+    running
+        .wait("the task among those that run", |event| match event {
+            Event::Heard(
+                Heard::Answer {
+                    answer: crate::cluster::Answer::Active(tasks),
+                    ..
+                },
+                _,
+            ) => tasks.iter().any(|task| task.id == id).then_some(()),
+            _ => None,
+        })
+        .await;
+    let took = begun.elapsed();
+    assert!(took < Duration::from_millis(3_500), "{took:?}");
+}

@@ -456,3 +456,57 @@ fn right_after_the_broker_came_back_nobody_is_gone() {
     assert!(!cluster.proved_gone(&worker, at(39)));
     assert!(cluster.proved_gone(&worker, at(40)));
 }
+
+#[test]
+fn when_a_consumer_goes_its_workers_are_in_doubt_until_they_are_heard() {
+    let mut cluster = Cluster::default();
+    for node in ["w1", "w2", "w3"] {
+        let queue = if node == "w3" { "mail" } else { "celery" };
+        cluster.apply(answer(node, reads(queue)), at(1));
+        let tasks = Answer::Tasks(vec!["shop.add".into()]);
+        cluster.apply(answer(node, tasks), at(1));
+    }
+    cluster.apply(depth("celery", 0, 2), at(1));
+    cluster.apply(depth("celery", 0, 1), at(2));
+    assert!(cluster.wants_ping());
+    let doubted = |cluster: &Cluster| {
+        let workers = cluster.workers.values().filter(|it| it.in_doubt());
+        workers.map(|it| it.name.to_string()).collect::<Vec<_>>()
+    };
+    assert!(doubted(&cluster).is_empty(), "it is not shown at once");
+    cluster.apply(ping(), at(2));
+    assert!(!cluster.wants_ping(), "they are asked already");
+    cluster.apply(answer("w1", Answer::Pong), at(3));
+    assert!(cluster.tick(at(3)));
+    assert_eq!(doubted(&cluster), ["w2"]);
+    assert_eq!(state(&cluster, "w2"), WorkerState::Ok);
+    assert_eq!(index(&cluster), counted(&cluster));
+    assert!(cluster.tick(at(4)));
+    assert_eq!(state(&cluster, "w2"), WorkerState::Silent);
+    assert!(doubted(&cluster).is_empty(), "no doubt is left");
+    cluster.apply(answer("w2", Answer::Pong), at(5));
+    assert!(doubted(&cluster).is_empty());
+}
+
+#[test]
+fn a_consumer_that_no_answering_worker_was_raises_no_doubt() {
+    let mut cluster = Cluster::default();
+    cluster.apply(answer("w1", reads("celery")), at(1));
+    cluster.apply(depth("celery", 0, 2), at(1));
+    cluster.apply(depth("celery", 0, 1), at(2));
+    assert!(!cluster.wants_ping());
+}
+
+#[test]
+fn where_the_listeners_are_counted_one_that_goes_raises_doubt() {
+    let mut cluster = Cluster::default();
+    let reach = Reach::Listeners(2);
+    let question = Question::Registered;
+    cluster.apply(Heard::Asked { question, reach }, at(1));
+    cluster.apply(answer("w1", reads("celery")), at(1));
+    cluster.apply(answer("w2", reads("celery")), at(1));
+    cluster.apply(Heard::Reached(Reach::Listeners(2)), at(2));
+    assert!(!cluster.wants_ping());
+    cluster.apply(Heard::Reached(Reach::Listeners(1)), at(3));
+    assert!(cluster.wants_ping());
+}

@@ -10,6 +10,9 @@ use crate::protocol::{NodeName, QueueName, TaskName};
 
 /// The attribute of a task that tells its rate limit.
 pub const RATE_LIMIT: &str = "rate_limit";
+/// How long a worker may take to clear a doubt before it is shown: those that are there answer at once, and nothing flickers.
+const DOUBT_AFTER: Duration = Duration::from_millis(500);
+
 /// Pings that the shown band rests on.
 const PINGS: usize = 5;
 
@@ -67,6 +70,10 @@ pub struct Worker {
     asked_at: Option<Moment>,
     /// Whether it is SILENT.
     silent: bool,
+    /// Since when one of several workers, perhaps this one, is known to be gone and it has not been heard.
+    doubted_at: Option<Moment>,
+    /// Whether that is so for long enough to be shown.
+    doubted: bool,
 }
 
 impl Worker {
@@ -92,6 +99,8 @@ impl Worker {
             heard_at: now,
             asked_at: None,
             silent: false,
+            doubted_at: None,
+            doubted: false,
         }
     }
 
@@ -101,6 +110,9 @@ impl Worker {
         self.asked_at = None;
         let was_silent = std::mem::take(&mut self.silent);
         let asked = now.mono.before(took);
+        // An answer that it gave before it may have gone proves nothing.
+        let cleared = self.doubted_at.is_some_and(|at| at <= asked);
+        let was_doubted = cleared && self.trusted();
         let changed = match answer {
             Answer::Pong => self.pong(took),
             Answer::Tasks(names) => replace(&mut self.tasks, Some(names.into_iter().collect())),
@@ -133,7 +145,7 @@ impl Worker {
             Answer::Conf(conf) => replace(&mut self.conf, Some(*conf)),
             Answer::Report(report) => replace(&mut self.report, Some(report)),
         };
-        changed | was_silent
+        changed | was_silent | was_doubted
     }
 
     /// Counters that only grow are not shown: pool and slots are.
@@ -166,13 +178,43 @@ impl Worker {
         self.asked_at = None;
     }
 
+    /// It, or another one, is gone: until it is heard again it may be the one.
+    pub(super) fn doubt(&mut self, now: Now) {
+        if !self.silent {
+            self.doubted_at = self.doubted_at.or(Some(now.mono));
+        }
+    }
+
+    /// It is not the one. Returns whether the doubt was shown.
+    fn trusted(&mut self) -> bool {
+        self.doubted_at = None;
+        std::mem::take(&mut self.doubted)
+    }
+
+    /// Whether it is to be asked at once: it may be gone, and no question to it is open.
+    pub(super) fn wants_ping(&self) -> bool {
+        self.doubted_at.is_some() && self.asked_at.is_none() && !self.silent
+    }
+
+    /// Whether it may be gone: what it told last may hold no longer.
+    pub fn in_doubt(&self) -> bool {
+        self.doubted && !self.silent
+    }
+
     pub(super) fn tick(&mut self, now: Now) -> bool {
+        let doubted = self
+            .doubted_at
+            .is_some_and(|at| now.mono.since(at) >= DOUBT_AFTER);
+        let doubts = doubted && !std::mem::replace(&mut self.doubted, doubted);
         let overdue = self
             .asked_at
             .is_some_and(|asked| now.mono.since(asked) >= SILENT_AFTER);
         let changed = overdue && !self.silent;
         self.silent |= overdue;
-        changed
+        if self.silent {
+            self.trusted();
+        }
+        changed | doubts
     }
 
     /// Its state in one word.
@@ -199,6 +241,9 @@ impl Worker {
                 ""
             };
             return format!("no reply within {}s{note}", SILENT_AFTER.as_secs());
+        }
+        if self.in_doubt() {
+            return "perhaps gone: a worker has left, and this one is asked".to_owned();
         }
         match (self.running(), self.slots()) {
             (Some(running), Some(slots)) => format!("{running}/{slots} slots active"),

@@ -1,5 +1,7 @@
 //! What comes from elsewhere, pastes and remote text among it: it moves no focus and no selection, and touches nothing that is typed.
 
+use std::time::Duration;
+
 use rstest::rstest;
 use umbel::backend::Results;
 use umbel::call::{CallState, Fact};
@@ -243,4 +245,20 @@ fn a_late_result_comes_with_a_notice_that_stays_and_opens() {
     stage.keys("!");
     assert_eq!(stage.state.focus, Pane::Result);
     assert!(!says(&stage, "! LATE OK"));
+}
+
+#[test]
+fn a_worker_that_may_be_gone_is_not_shown_as_ok() {
+    let mut stage = shop();
+    assert!(says(&stage, "w1 OK 0/8"));
+    stage.depth("default", 12, 1);
+    stage.pass(Duration::from_millis(100));
+    stage.ping_all_but("w1@stg-1");
+    stage.pass(Duration::from_millis(600));
+    assert!(says(&stage, "w1 OK? 0/8"), "{}", stage.screen());
+    assert!(says(&stage, "w2 BUSY 2/2"), "it has answered");
+    stage.keys("6");
+    assert!(says(&stage, "perhaps gone"), "{}", stage.screen());
+    stage.pass(2 * SECOND);
+    assert!(says(&stage, "no reply within 2s"), "{}", stage.screen());
 }

@@ -424,12 +424,13 @@ impl Actor {
         }
     }
 
-    pub(super) async fn fact(&self, id: TaskId, fact: Fact) {
+    pub(super) async fn fact(&mut self, id: TaskId, fact: Fact) {
         self.fact_at(id, fact, self.now()).await;
     }
 
     /// A fact that became known a moment ago.
-    pub(super) async fn fact_at(&self, id: TaskId, fact: Fact, at: Now) {
+    pub(super) async fn fact_at(&mut self, id: TaskId, fact: Fact, at: Now) {
+        self.stirred_by(&fact);
         self.tell(Event::Call(id, fact, at)).await;
     }
 }

@@ -203,6 +203,7 @@ impl Actor {
         let all: Vec<TaskId> = self.investigation.about.keys().cloned().collect();
         let about = if about.is_empty() { &all } else { about };
         let about = about.iter().filter(|id| self.investigation.is_about(id));
+        let about: Vec<&TaskId> = about.collect();
         for id in about {
             let fact = Fact::Answered {
                 node: node.clone(),

@@ -9,13 +9,14 @@ use tokio::sync::mpsc;
 use super::{Actor, Done};
 use crate::backend::Results;
 use crate::broker::{Depth, Link, Reach};
+use crate::call::Fact;
 use crate::client::event::LinkName;
 use crate::client::survey::Purpose;
 use crate::clock::{Moment, Now};
-use crate::cluster::{Answer, Heard, Question};
+use crate::cluster::{Answer, Heard, Question, SILENT_AFTER};
 use crate::error::Error;
-use crate::protocol::QueueName;
-use crate::protocol::control::{Method, Request};
+use crate::protocol::control::{Method, Place, Request};
+use crate::protocol::{QueueName, State};
 
 const DEPTH_EVERY: Duration = Duration::from_secs(1);
 /// A queue that does not exist costs the broker a channel each time it is asked for.
@@ -23,6 +24,10 @@ const MISSING_EVERY: Duration = Duration::from_secs(5);
 const PING_EVERY: Duration = Duration::from_secs(10);
 const PING_WATCHED_EVERY: Duration = Duration::from_secs(2);
 const LOAD_EVERY: Duration = Duration::from_secs(5);
+/// How often at most what runs is asked because of our own calls.
+const STIRRED_EVERY: Duration = Duration::from_secs(1);
+/// How often at most who is there is asked because one has gone.
+const DOUBT_EVERY: Duration = Duration::from_secs(1);
 const TASKS_EVERY: Duration = Duration::from_secs(30);
 /// The longest the actor sleeps.
 const LONGEST: Duration = Duration::from_hours(1);
@@ -32,10 +37,13 @@ const LONGEST: Duration = Duration::from_hours(1);
 pub(super) struct Schedule {
     ping: Moment,
     load: Moment,
+    active: Moment,
     tasks: Moment,
     depth: Moment,
     missing: Moment,
     watched: bool,
+    /// A call of ours was started or has ended since the workers were asked what they run.
+    stirred: bool,
     /// A worker was heard that was not there when everybody was asked.
     newcomers: bool,
     /// Queues whose depth is being asked.
@@ -81,9 +89,7 @@ pub(super) async fn announce(
                 .await;
         }
         let reach = link.broadcast(request.encode()).await;
-        if let Some(question) = question {
-            let _ = done.send(Done::Reached(question, reach)).await;
-        }
+        let _ = done.send(Done::Reached(question, reach)).await;
     }
 }
 
@@ -143,6 +149,9 @@ impl Actor {
         } else if now.mono.since(self.schedule.tasks) >= self.pace(TASKS_EVERY) {
             self.ask_tasks();
         }
+        if self.doubts(now) {
+            self.ask_ping();
+        }
         if now.mono.since(self.schedule.ping) >= self.pace(self.schedule.ping_every()) {
             self.ask_ping();
             self.measure(LinkName::Broker);
@@ -150,6 +159,10 @@ impl Actor {
         }
         if now.mono.since(self.schedule.load) >= self.pace(LOAD_EVERY) {
             self.ask_load();
+        } else if self.schedule.stirred
+            && now.mono.since(self.schedule.active) >= self.pace(STIRRED_EVERY)
+        {
+            self.ask_active();
         }
         if now.mono.since(self.schedule.depth) >= self.pace(DEPTH_EVERY) {
             self.schedule.depth = now.mono;
@@ -164,6 +177,16 @@ impl Actor {
                 self.ask_depth(queue);
             }
         }
+    }
+
+    /// Whether to ask now who is there: a worker has gone, or one has not answered another question for as long as makes one SILENT.
+    fn doubts(&self, now: Now) -> bool {
+        let schedule = &self.schedule;
+        let late = schedule.ping < schedule.load
+            && now.mono.since(schedule.load) >= SILENT_AFTER
+            && self.cluster.awaited_since(schedule.load);
+        let again = now.mono.since(schedule.ping) >= self.pace(DOUBT_EVERY);
+        late || (again && self.cluster.wants_ping())
     }
 
     /// The user wants everything anew, now.
@@ -220,8 +243,24 @@ impl Actor {
     pub(super) fn ask_load(&mut self) {
         self.schedule.load = self.now().mono;
         self.ask(Method::Stats);
-        self.ask(Method::Active);
+        self.ask_active();
         self.ask(Method::Reserved);
+    }
+
+    fn ask_active(&mut self) {
+        self.schedule.active = self.now().mono;
+        self.schedule.stirred = false;
+        self.ask(Method::Active);
+    }
+
+    /// A call of ours was started or has ended: what its worker runs is another now than it told last.
+    pub(super) fn stirred_by(&mut self, fact: &Fact) {
+        self.schedule.stirred |= match fact {
+            Fact::Event(_) => true,
+            Fact::Seen { place, .. } => *place == Place::Active,
+            Fact::Result(result) => result.state == State::Started || result.state.is_final(),
+            _ => false,
+        };
     }
 
     pub(super) fn ask_ping(&mut self) {
@@ -266,12 +305,22 @@ impl Actor {
         }
     }
 
-    pub(super) async fn reached(&mut self, question: Question, reach: Result<Reach, Error>) {
+    pub(super) async fn reached(
+        &mut self,
+        question: Option<Question>,
+        reach: Result<Reach, Error>,
+    ) {
         match (question, reach) {
-            (Question::Registered, Ok(reach)) => self.heard(Heard::Asked { question, reach }).await,
-            (Question::Ping, Ok(reach)) => self.heard(Heard::Reached(reach)).await,
+            (Some(question @ Question::Registered), Ok(reach)) => {
+                self.heard(Heard::Asked { question, reach }).await;
+            }
+            (Some(Question::Ping), Ok(reach)) => self.heard(Heard::Reached(reach)).await,
             // It may not have left: nobody is SILENT for that.
-            (Question::Ping, Err(_)) => self.heard(Heard::NotAsked).await,
+            (Some(Question::Ping), Err(_)) => self.heard(Heard::NotAsked).await,
+            // Where listeners are counted, every question tells whether one has gone.
+            (None, Ok(reach @ Reach::Listeners(_))) if self.cluster.reach() != Some(reach) => {
+                self.heard(Heard::Reached(reach)).await;
+            }
             _ => {}
         }
     }

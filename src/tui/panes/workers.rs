@@ -74,6 +74,12 @@ pub fn state_role(state: WorkerState) -> Role {
     }
 }
 
+/// Its state in a word; a question mark after it where it may be gone.
+pub fn state_word(worker: &Worker) -> String {
+    let mark = if worker.in_doubt() { "?" } else { "" };
+    format!("{}{mark}", worker.state())
+}
+
 /// `3/8`, `?` where it is not known.
 pub fn slots(worker: &Worker) -> String {
     if worker.state() == WorkerState::Silent {
@@ -131,7 +137,8 @@ fn nothing(scene: &Scene<'_>) -> String {
 
 fn cells(worker: &Worker, scene: &Scene<'_>) -> [Cell; 6] {
     let theme = scene.theme();
-    let role = |role| if scene.stale() { Role::Dim } else { role };
+    let old = scene.stale() || worker.in_doubt();
+    let role = |role| if old { Role::Dim } else { role };
     let state = worker.state();
     let silent = state == WorkerState::Silent;
     let ping = match worker.band {
@@ -142,7 +149,7 @@ fn cells(worker: &Worker, scene: &Scene<'_>) -> [Cell; 6] {
     let pool = worker.stats.as_ref().and_then(|stats| stats.pool.clone());
     [
         Cell::new(remote(worker.name.as_str()), role(Role::Fg), theme),
-        Cell::new(state.to_string(), role(state_role(state)), theme),
+        Cell::new(state_word(worker), role(state_role(state)), theme),
         Cell::new(
             format!("{} {}", slots(worker), slot_bar(worker)),
             role(Role::Fg),
@@ -191,7 +198,7 @@ fn below(state: &State, workers: &[&Worker], width: u16, scene: &Scene<'_>) -> V
     }
     for worker in workers
         .iter()
-        .filter(|worker| worker.state() == WorkerState::Silent)
+        .filter(|worker| worker.state() == WorkerState::Silent || worker.in_doubt())
     {
         let name = remote(worker.name.as_str());
         let heard = scene.shared.clock(worker.heard_at);

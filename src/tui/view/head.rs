@@ -258,41 +258,61 @@ fn worker_items(shared: &Shared) -> Vec<Item> {
         .collect()
 }
 
-/// `w3 BUSY 8/8`.
+/// `w3 BUSY 8/8`; dimmed while it may be gone.
 fn worker_item(worker: &Worker, name: &str, theme: Theme) -> Item {
     let state = worker.state();
+    let role = |role| {
+        if worker.in_doubt() { Role::Dim } else { role }
+    };
     let mut item = vec![
-        Span::raw(format!("{name} ")),
-        theme.span(workers::state_role(state), state.to_string()),
+        theme.span(role(Role::Fg), format!("{name} ")),
+        theme.span(
+            role(workers::state_role(state)),
+            workers::state_word(worker),
+        ),
     ];
     if state != WorkerState::Silent {
-        item.push(Span::raw(format!(" {}", workers::slots(worker))));
+        let slots = format!(" {}", workers::slots(worker));
+        item.push(theme.span(role(Role::Fg), slots));
     }
     item
 }
 
-/// `24: OK 19  BUSY 3  SILENT 2 (w17)   slots 118/192`.
+/// `24: OK 19  BUSY 3  SILENT 2 (w17)   slots 118/192`. Those that may be gone are counted apart.
 fn summary(workers: &[&Worker], theme: Theme) -> Item {
     let mut item = vec![Span::raw(format!("{}:", workers.len()))];
     for state in [WorkerState::Ok, WorkerState::Busy, WorkerState::Silent] {
-        let mut those = workers.iter().filter(|worker| worker.state() == state);
-        let count = those.clone().count();
-        let first = those.next().map(|worker| remote(worker.name.as_str()));
-        let named = match (state, first) {
-            (WorkerState::Silent, Some(name)) => format!(" ({name})"),
-            _ => String::new(),
-        };
-        if count > 0 {
-            let text = format!(" {state} {count}{named} ");
-            item.push(theme.span(workers::state_role(state), text));
-        }
+        let those = |worker: &Worker| worker.state() == state && !worker.in_doubt();
+        let named = state == WorkerState::Silent;
+        let text = counted(&state.to_string(), workers, those, named);
+        item.extend(text.map(|text| theme.span(workers::state_role(state), text)));
     }
+    let doubted = counted("?", workers, Worker::in_doubt, true);
+    item.extend(doubted.map(|text| theme.span(Role::Dim, text)));
     let sum = |of: fn(&Worker) -> Option<u64>| {
         workers.iter().filter_map(|worker| of(worker)).sum::<u64>()
     };
     let (running, slots) = (sum(Worker::running), sum(Worker::slots));
     item.push(Span::raw(format!("  slots {running}/{slots}")));
     item
+}
+
+/// ` SILENT 2 (w17) `: how many there are of `those`, and the first one if it is to be `named`; `None` if there is none.
+fn counted(
+    word: &str,
+    workers: &[&Worker],
+    those: impl Fn(&Worker) -> bool,
+    named: bool,
+) -> Option<String> {
+    let mut those = workers.iter().filter(|worker| those(worker));
+    let count = those.clone().count();
+    let first = remote(those.next()?.name.as_str());
+    let named = if named {
+        format!(" ({first})")
+    } else {
+        String::new()
+    };
+    Some(format!(" {word} {count}{named} "))
 }
 
 /// The part of each name that tells it from the others: before the `@`, or behind it.
