@@ -64,6 +64,43 @@ fn a_yes_that_comes_too_soon_is_told_and_not_taken() {
 }
 
 #[test]
+fn a_notice_of_what_was_done_goes_by_itself_and_the_screen_is_drawn_for_it() {
+    let mut stage = shop();
+    stage.tell(Message::Input(umbel::tui::input::Input::Paste(
+        "some text".to_owned(),
+    )));
+    assert!(says(&stage, "paste ignored here"));
+    stage.pass(5 * SECOND);
+    stage.changed();
+    assert!(says(&stage, "paste ignored here"));
+    stage.pass(SECOND);
+    assert!(stage.changed(), "an idle screen is drawn once more");
+    assert!(!says(&stage, "paste ignored here"), "{}", stage.screen());
+}
+
+#[test]
+fn what_became_of_a_call_stands_for_what_was_told_of_it_before() {
+    let mut stage = shop();
+    for number in 0..3 {
+        stage.keys(&format!("1 Enter Esc G k k k k Del a {number} Esc"));
+        stage.pass(SECOND);
+        stage.keys("2 c");
+        stage.fact(Fact::Publishing);
+        stage.fact(Fact::Confirmed);
+        stage.keys("1");
+    }
+    let calls = stage.state.shared.calls.newest_first();
+    let ids: Vec<_> = calls.map(|call| call.id().clone()).collect();
+    stage.pass(15 * SECOND);
+    assert!(says(&stage, "+2"), "{}", stage.screen());
+    for id in &ids {
+        stage.fact_of(id, result(id, TaskState::Success, "5"));
+    }
+    assert!(says(&stage, "LATE OK"), "{}", stage.screen());
+    assert!(says(&stage, "+2"), "not +5\n{}", stage.screen());
+}
+
+#[test]
 fn what_has_no_limit_has_no_countdown() {
     let mut stage = shop();
     stage.keys("Enter");

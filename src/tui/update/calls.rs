@@ -292,6 +292,8 @@ pub fn tell(state: &mut State, id: &TaskId, now: Now) {
         }
         _ => sentence(call, now),
     };
+    // What became of it stands for all that was told of it before.
+    state.notices.seen(id);
     state.notices.about(kind, id.clone(), text, now);
     super::history::refresh(state);
 }
