@@ -149,7 +149,7 @@ fn long_names(stage: Stage) -> Stage {
     let mut stage = stage.up();
     let numbered = |number| format!("proj.module.do_something_quite_long_{number}");
     let names = (490..500).map(numbered);
-    let names = names.chain(["proj.module.客戶要求退款的每月報表四九九之一".to_owned()]);
+    let names = names.chain(["proj.module.客戶要求退款的每月報表四九九之一號".to_owned()]);
     stage.heard(Heard::Answer {
         node: NodeName::from("w1@stg-1"),
         answer: umbel::cluster::Answer::Tasks(names.map(TaskName).collect()),
@@ -157,6 +157,23 @@ fn long_names(stage: Stage) -> Stage {
     });
     stage.heard(Heard::Surveyed);
     stage
+}
+
+#[test]
+fn what_the_filter_hit_stays_marked_in_a_name_cut_in_the_middle() {
+    for (filter, hit) in [("499", "499"), ("do_so", "do_so"), ("號", "號")] {
+        let stage = after(long_names(Stage::new(80, 24)), &format!("/ {filter}"));
+        let role = stage
+            .state
+            .shared
+            .theme
+            .style(umbel::tui::theme::Role::Match);
+        let buffer = stage.buffer();
+        let row = (2..26).filter_map(|x| buffer.cell((x, 6)));
+        let marked = row.filter(|cell| cell.style().fg == role.fg);
+        let marked: String = marked.map(|cell| cell.symbol().to_owned()).collect();
+        assert_eq!(marked.replace(' ', ""), hit, "{}", stage.screen());
+    }
 }
 
 #[test]

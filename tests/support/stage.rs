@@ -348,11 +348,15 @@ impl Stage {
 
     /// The screen as text.
     pub fn screen(&self) -> String {
+        text_of(&self.buffer())
+    }
+
+    pub fn buffer(&self) -> ratatui::buffer::Buffer {
         let (width, height) = self.state.size;
         let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a test backend");
         let draw = |frame: &mut ratatui::Frame| view::view(frame, &self.state, self.now);
         terminal.draw(draw).expect("a test backend");
-        text_of(terminal.backend().buffer())
+        terminal.backend().buffer().clone()
     }
 }
 
