@@ -38,13 +38,12 @@ const WORDS: [&str; 7] = [
 pub fn beside(meta: &Json, limit: usize) -> Option<String> {
     let entries = meta.as_object()?;
     let rest = entries.iter().filter(|(key, value)| !is_share(key, value));
-    let rest: Vec<(String, Json)> = rest.cloned().collect();
-    match rest.as_slice() {
-        [] => None,
-        [(key, Json::Text(text))] if WORDS.contains(&key.as_str()) => {
+    let (first, more) = (rest.clone().next()?, rest.clone().nth(1));
+    match (first, more) {
+        ((key, Json::Text(text)), None) if WORDS.contains(&key.as_str()) => {
             Some(python::shorten(text, limit)).filter(|text| !text.is_empty())
         }
-        rest => Some(python::dict(rest, limit)),
+        _ => Some(python::dict_of(rest, limit)),
     }
 }
 

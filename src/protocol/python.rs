@@ -65,9 +65,14 @@ pub fn tuple(args: &[Json], limit: usize) -> String {
 
 /// The keyword arguments as Python's dict, `{'y': 5}`, in at most `limit` characters.
 pub fn dict(kwargs: &[(String, Json)], limit: usize) -> String {
+    dict_of(kwargs.iter(), limit)
+}
+
+/// As [`dict`], of the entries that are picked.
+pub fn dict_of<'a>(entries: impl Iterator<Item = &'a (String, Json)>, limit: usize) -> String {
     let mut source = Source::new(limit);
     source.out.push('{');
-    source.entries(kwargs.iter());
+    source.entries(entries);
     source.out.push('}');
     shorten(&source.out, limit)
 }
