@@ -10,7 +10,7 @@ use crate::protocol::TaskId;
 use crate::text::human::{bytes, duration};
 use crate::tui::effect::{Effect, Outcome};
 use crate::tui::panes::call::Ready;
-use crate::tui::panes::result::countdown::limit;
+use crate::tui::panes::result::countdown::waits;
 use crate::tui::panes::{self, Ask, Pane, Patience, last_part, remote_lines};
 use crate::tui::past::{Purpose, Wish};
 use crate::tui::state::{NoticeKind, Overlay, State};
@@ -132,7 +132,7 @@ fn wait(state: &mut State, id: &TaskId, patience: Patience, now: Now) {
             Patience::Shorter => shorter(call, now),
             Patience::NoLimit => {
                 call.set_timeout(LONGEST_WAIT, now);
-                format!("waits {}", limit(LONGEST_WAIT))
+                waits(LONGEST_WAIT, "")
             }
         }
     };

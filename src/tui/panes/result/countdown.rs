@@ -16,12 +16,12 @@ impl Pen<'_> {
     pub(super) fn countdown(&self) -> Vec<Line<'static>> {
         let whole = self.call.timeout;
         if self.visits() {
-            let text = format!("   another umbel waits for it, {} in all", limit(whole));
+            let text = format!("   another umbel {}", waits(whole, " for it"));
             return vec![self.line(Role::Dim, text), Line::default()];
         }
         let (Some(elapsed), Some(left)) = (self.call.elapsed(self.now), self.call.left(self.now))
         else {
-            let text = format!("   waits {} from the broker's confirm", limit(whole));
+            let text = format!("   {}, from the broker's confirm", waits(whole, ""));
             return vec![self.line(Role::Dim, text), Line::default()];
         };
         if whole == LONGEST_WAIT {
@@ -46,6 +46,14 @@ impl Pen<'_> {
             self.line(role, format!("{}{text}", " ".repeat(indent))),
             bar,
         ]
+    }
+}
+
+/// `waits 10s in all`, `waits without limit (24h)`; `what` is waited for stands after the verb.
+pub fn waits(whole: Duration, what: &str) -> String {
+    match limit(whole).strip_prefix("no ") {
+        Some(limit) => format!("waits{what} without {limit}"),
+        None => format!("waits{what} {} in all", duration(whole)),
     }
 }
 
