@@ -6,6 +6,7 @@
 use std::str::FromStr;
 
 use crate::error::{Error, Kind, Result};
+use crate::protocol::json::is_number;
 use crate::protocol::{Json, python, typed};
 
 /// One argument.
@@ -179,6 +180,12 @@ fn label(name: Option<&str>) -> String {
     name.map_or_else(String::new, |name| format!("{name}: "))
 }
 
+/// A doubt about a number that Python reads as Infinity although nobody typed that, for people.
+pub fn doubt(value: &Json) -> Option<&'static str> {
+    let doubt = "a number is beyond a float: Python reads Infinity";
+    value.beyond_float().then_some(doubt)
+}
+
 fn auto(text: &str, label: &str) -> (Json, Option<String>) {
     if let Ok(value) = Json::parse_strict(text) {
         return (value, None);
@@ -222,7 +229,18 @@ impl Type {
                 int(text).ok_or_else(|| wrong("a whole number").hint("42, -1, 1_000 or 0x2a"))
             }
             Self::Float => {
-                float(text).ok_or_else(|| wrong("a number").hint("1.5, 1e3, nan or inf"))
+                let value =
+                    float(text).ok_or_else(|| wrong("a number").hint("1.5, 1e3, nan or inf"))?;
+                match doubt(&value) {
+                    None => Ok(value),
+                    Some(doubt) => Err(Error::new(
+                        Kind::InvalidArguments,
+                        format!("{label}{doubt}"),
+                    )
+                    .hint(
+                        "if that is meant: :float=inf or -inf; :decimal= and :str= keep the digits",
+                    )),
+                }
             }
             Self::Bool => match text {
                 "true" | "True" => Ok(Json::Bool(true)),
@@ -278,25 +296,33 @@ fn int(text: &str) -> Option<Json> {
     })
 }
 
+/// A float that Python reads as one: with a dot or an exponent, also where whole digits were typed.
 fn float(text: &str) -> Option<Json> {
-    let number = match text.to_ascii_lowercase().as_str() {
-        "nan" => "NaN",
-        "inf" | "+inf" | "infinity" | "+infinity" => "Infinity",
-        "-inf" | "-infinity" => "-Infinity",
+    let plain = text.trim().replace('_', "");
+    let number = match plain.to_ascii_lowercase().as_str() {
+        "nan" => "NaN".to_owned(),
+        "inf" | "+inf" | "infinity" | "+infinity" => "Infinity".to_owned(),
+        "-inf" | "-infinity" => "-Infinity".to_owned(),
+        _ if is_number(&plain) => pointed(plain),
         _ => {
-            if let Ok(Json::Number(_)) = Json::parse_strict(text) {
-                text
+            // `.5`, `5.`, `+1` and `007` are no JSON; what is beyond a float keeps its digits.
+            let value: f64 = plain.parse().ok()?;
+            if value.is_finite() {
+                format!("{value:?}")
             } else {
-                let value: f64 = text
-                    .replace('_', "")
-                    .parse()
-                    .ok()
-                    .filter(|value: &f64| value.is_finite())?;
-                return Some(Json::Number(format!("{value:?}")));
+                pointed(plain.trim_start_matches('+').to_owned())
             }
         }
     };
-    Some(Json::Number(number.trim().to_owned()))
+    Some(Json::Number(number))
+}
+
+fn pointed(digits: String) -> String {
+    if digits.contains(['.', 'e', 'E']) {
+        digits
+    } else {
+        format!("{digits}.0")
+    }
 }
 
 /// The type echo: what will really go on the wire, in short: `int 42`, `str "42"`, `list [3]`, `Decimal 12.50`, `null`.
@@ -376,6 +402,16 @@ mod tests {
     #[case("f:float=-inf", Some("f"), number("-Infinity"))]
     #[case("f:float=1.10", Some("f"), number("1.10"))]
     #[case("f:float=.5", Some("f"), number("0.5"))]
+    #[case("f:float=1", Some("f"), number("1.0"))]
+    #[case("f:float=-0", Some("f"), number("-0.0"))]
+    #[case("f:float=007", Some("f"), number("7.0"))]
+    #[case("f:float=1_000", Some("f"), number("1000.0"))]
+    #[case("f:float=1e3", Some("f"), number("1e3"))]
+    #[case(
+        "f:float=1180591620717411303424",
+        Some("f"),
+        number("1180591620717411303424.0")
+    )]
     #[case("b:bool=true", Some("b"), Json::Bool(true))]
     #[case("n:null=", Some("n"), Json::Null)]
     #[case(
@@ -409,8 +445,21 @@ mod tests {
     #[case("x:bool=yes", Kind::InvalidArguments)]
     #[case("x:decimal=abc", Kind::InvalidArguments)]
     #[case("x:null=0", Kind::InvalidArguments)]
+    #[case("x:float=1e400", Kind::InvalidArguments)]
+    #[case("x:float=+1e400", Kind::InvalidArguments)]
+    #[case("x:float=.1e-", Kind::InvalidArguments)]
     fn what_does_not_fit_is_refused(#[case] item: &str, #[case] kind: Kind) {
         assert_eq!(parse_item(item).unwrap_err().kind, kind);
+    }
+
+    #[test]
+    fn what_no_float_holds_is_refused_with_the_way_to_send_infinity() {
+        let error = parse_item("x:float=1e400").unwrap_err();
+        assert_eq!(
+            error.message,
+            "x: a number is beyond a float: Python reads Infinity"
+        );
+        assert!(error.hint.unwrap().contains(":float=inf"));
     }
 
     #[rstest]

@@ -96,6 +96,7 @@ pub fn signature(
             format!("the key {key:?} is given twice in one object: Python keeps the last")
         }),
     );
+    warnings.extend(values().find_map(items::doubt).map(str::to_owned));
     if values().any(Json::has_non_finite) {
         warnings.push(
             "NaN or Infinity is sent as Python writes it; strict JSON readers refuse it".to_owned(),
@@ -330,6 +331,20 @@ mod tests {
     #[case(&["x=@/no/such/file"], Kind::InvalidArguments)]
     fn what_cannot_be_sent_is_refused_with_its_kind(#[case] words: &[&str], #[case] kind: Kind) {
         assert_eq!(made(words).unwrap_err().kind, kind);
+    }
+
+    #[test]
+    fn a_number_that_no_float_holds_goes_as_it_was_written_and_is_warned_of() {
+        for words in [&["x=1e400"][..], &["--args", "[1, [-1e400]]"]] {
+            let call = call(words);
+            let now = Timestamp::UNIX_EPOCH;
+            let words = check(&call, now).unwrap();
+            let (_, warnings) = signature(&call, words, &Secrets::default(), || now).unwrap();
+            assert!(
+                warnings[0].contains("Python reads Infinity"),
+                "{warnings:?}"
+            );
+        }
     }
 
     #[test]

@@ -160,6 +160,19 @@ impl Json {
         }
     }
 
+    /// Whether a number, anywhere inside, is one that no double holds: Python's reader makes Infinity of it, although nobody wrote that.
+    pub fn beyond_float(&self) -> bool {
+        match self {
+            Self::Number(text) => {
+                let float = is_number(text) && text.contains(['.', 'e', 'E']);
+                float && double(text).is_none()
+            }
+            Self::List(items) => items.iter().any(Self::beyond_float),
+            Self::Object(entries) => entries.iter().any(|(_, value)| value.beyond_float()),
+            Self::Null | Self::Bool(_) | Self::Text(_) => false,
+        }
+    }
+
     /// Compact JSON as Python's reader takes it: non-finite numbers as `NaN`, `Infinity`, `-Infinity`. For the wire and for `compact` human output.
     pub fn to_wire(&self) -> String {
         write::compact(self)
@@ -276,6 +289,20 @@ mod tests {
         assert_eq!(number("1e400"), Some(f64::INFINITY));
         assert!(number("NaN").unwrap().is_nan());
         assert_eq!(Json::from("1").as_f64(), None);
+    }
+
+    #[rstest]
+    #[case("[1, {\"a\": [-1e400]}]", true)]
+    #[case("1e-400", false)]
+    #[case("Infinity", false)]
+    fn a_number_that_no_double_holds_is_found_anywhere(#[case] text: &str, #[case] expected: bool) {
+        let value = Json::parse(text.as_bytes(), Limits::default()).unwrap();
+        assert_eq!(value.beyond_float(), expected);
+    }
+
+    #[test]
+    fn a_whole_number_is_never_beyond_a_float() {
+        assert!(!Json::Number("9".repeat(400)).beyond_float());
     }
 
     #[rstest]

@@ -70,8 +70,8 @@ pub fn read(text: &str) -> Result<Document, Problem> {
         },
     };
     Ok(Document {
+        non_finite: non_finite || value.beyond_float(),
         arguments: arguments(value)?,
-        non_finite,
     })
 }
 
@@ -134,6 +134,11 @@ mod tests {
     fn a_mistake_has_its_line_and_column() {
         let problem = read("{\n  \"args\": [1,,2]\n}").unwrap_err();
         assert_eq!(problem.place, Some((2, 14)));
+    }
+
+    #[test]
+    fn a_number_that_python_reads_as_infinity_counts_as_infinity() {
+        assert!(read("{\"args\": [1e400]}").unwrap().non_finite);
     }
 
     #[test]

@@ -99,7 +99,8 @@ impl Row {
 }
 
 fn doubt(item: &Item) -> Option<String> {
-    item.warning.clone().or_else(|| {
+    let infinite = || items::doubt(&item.value).map(str::to_owned);
+    item.warning.clone().or_else(infinite).or_else(|| {
         item.value.has_non_finite().then(|| {
             let label = item.name.as_ref().map(|name| format!("{name}: "));
             let label = label.unwrap_or_default();
