@@ -20,6 +20,7 @@ pub mod place;
 pub mod record;
 pub mod secrets;
 pub mod store;
+pub mod terms;
 
 pub use crate::call::diagnosis::Usual;
 pub use actor::{Closed, Handle, Notice, Reply, open};

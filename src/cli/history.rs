@@ -36,9 +36,9 @@ pub struct History {
 /// Which calls.
 #[derive(Clone, Debug, Args)]
 pub struct Which {
-    /// Words that stand somewhere in task, id, arguments (their first 16,000 characters), result (8,000), error or traceback (its last 8,000)
+    /// Words that stand somewhere in task, id, arguments (their first 16,000 characters), result (8,000), error or traceback (its last 8,000); `state:fail` and `task:shop.*` as on the screen
     #[arg(value_name = "PATTERN")]
-    pub pattern: Option<String>,
+    pub pattern: Vec<String>,
     /// States: ok, fail, timeout, lost, revoked, … (several with commas)
     #[arg(long, value_name = "STATE", value_delimiter = ',', value_parser = state)]
     pub state: Vec<CallState>,

@@ -3,6 +3,8 @@
 use serde::Serialize;
 use serde_json::Value;
 
+mod sought;
+
 use super::again::find;
 use super::around::{self, Around};
 use super::output::{self, Form, Output};
@@ -10,18 +12,17 @@ use super::{progress, shape};
 use crate::call::Call;
 use crate::call::diagnosis::diagnose;
 use crate::call::document::{options, rfc3339};
-use crate::cli::history::{Action, Which};
+use crate::cli::history::Action;
 use crate::cli::{History, Shape};
 use crate::clock::Now;
 use crate::error::{Error, Kind, Result};
 use crate::history::compare::{self, SHOWN};
 use crate::history::record::WITHHELD;
 use crate::history::store::trouble::UNREADABLE;
-use crate::history::{
-    Filter, Found, Handle, Place, Record, Repaired, Row, TaskFilter, diff, export, repair,
-};
+use crate::history::{Found, Handle, Place, Record, Repaired, Row, diff, export, repair};
 use crate::protocol::{Json, python};
 use crate::text::human;
+use sought::Sought;
 
 /// Records that are read at once.
 const PAGE: usize = 100;
@@ -83,19 +84,21 @@ pub async fn run(
         return Err(Error::new(Kind::Usage, what));
     }
     match &wanted.action {
-        None if wanted.csv => {
-            write(
-                history,
-                &wanted.which,
-                Some(wanted.limit),
-                true,
-                output,
-                now,
-            )
-            .await
+        None => {
+            let sought = Sought::new(&wanted.which, Some(wanted.limit), now)?;
+            if wanted.csv {
+                let written = write(history, &sought, true, output, now).await?;
+                Ok(written.exit(output))
+            } else {
+                list(history, &sought, output, now).await
+            }
         }
-        None => list(history, wanted, output, now).await,
-        Some(Action::Export { which, csv }) => write(history, which, None, *csv, output, now).await,
+        Some(Action::Export { which, csv }) => {
+            let sought = Sought::new(which, None, now)?;
+            let written = write(history, &sought, *csv, output, now).await?;
+            output.note(&sought.exported(written.calls, history).await?);
+            Ok(written.exit(output))
+        }
         Some(Action::Show { id }) => {
             let record = find(history, Some(id)).await?;
             let namesakes = match history {
@@ -121,35 +124,16 @@ pub async fn run(
     }
 }
 
-fn filter(which: &Which, now: Now) -> Filter {
-    Filter {
-        text: which.pattern.clone().unwrap_or_default(),
-        states: which.state.clone(),
-        task: which.task.clone().map_or(TaskFilter::Any, TaskFilter::Like),
-        since: which
-            .since
-            .and_then(|since| now.wall.checked_sub(since).ok()),
-        broker: None,
-    }
-}
-
-async fn list(history: Option<&Handle>, wanted: &History, output: Output, now: Now) -> Result<u8> {
+async fn list(history: Option<&Handle>, sought: &Sought, output: Output, now: Now) -> Result<u8> {
     if output.form == Form::Json && output.lines {
-        return write(
-            history,
-            &wanted.which,
-            Some(wanted.limit),
-            false,
-            output,
-            now,
-        )
-        .await;
+        let written = write(history, sought, false, output, now).await?;
+        return Ok(written.exit(output));
     }
     if output.form == Form::Json {
         let mut calls = Vec::new();
         let take =
             |record: &Record| calls.extend(serde_json::from_str::<Value>(&record.to_line(now)));
-        let unreadable = each(history, &wanted.which, Some(wanted.limit), now, take).await?;
+        let unreadable = each(history, sought, take).await?;
         let exit = missing(&unreadable, output);
         output.document(&Document {
             schema: "umbel.history/1",
@@ -158,7 +142,7 @@ async fn list(history: Option<&Handle>, wanted: &History, output: Output, now: N
         });
         return Ok(exit);
     }
-    let rows = rows(history, wanted, now).await?;
+    let rows = rows(history, sought).await?;
     let cells: Vec<Vec<String>> = rows.iter().map(|row| line(row, output)).collect();
     if output.form == Form::Plain {
         output.data(&output::tabbed(
@@ -168,7 +152,7 @@ async fn list(history: Option<&Handle>, wanted: &History, output: Output, now: N
             &cells,
         ));
     } else if cells.is_empty() {
-        output.note("history has no such call");
+        output.note(&sought.nothing(history).await?);
     } else {
         output.data(&output::table(
             &["WHEN", "STATE", "ID", "CALL", "TOOK", "END"],
@@ -179,17 +163,16 @@ async fn list(history: Option<&Handle>, wanted: &History, output: Output, now: N
     Ok(0)
 }
 
-async fn rows(history: Option<&Handle>, wanted: &History, now: Now) -> Result<Vec<Row>> {
+async fn rows(history: Option<&Handle>, sought: &Sought) -> Result<Vec<Row>> {
     let mut rows: Vec<Row> = Vec::new();
     let Some(history) = history else {
         return Ok(rows);
     };
-    while rows.len() < wanted.limit {
-        let wants = (wanted.limit - rows.len()).min(ROWS);
+    let limit = sought.limit.unwrap_or(usize::MAX);
+    while rows.len() < limit {
+        let wants = (limit - rows.len()).min(ROWS);
         let before = rows.last().map(|row| row.cursor);
-        let page = history
-            .page(filter(&wanted.which, now), before, wants)
-            .await?;
+        let page = history.page(sought.filter.clone(), before, wants).await?;
         let full = page.len() == wants;
         rows.extend(page);
         if !full {
@@ -236,19 +219,17 @@ fn line(row: &Row, output: Output) -> Vec<String> {
 /// Hands over whole records, the newest first, page by page. Returns those that cannot be read.
 async fn each(
     history: Option<&Handle>,
-    which: &Which,
-    limit: Option<usize>,
-    now: Now,
+    sought: &Sought,
     mut take: impl FnMut(&Record),
 ) -> Result<Vec<Missing>> {
     let mut unreadable = Vec::new();
     let Some(history) = history else {
         return Ok(unreadable);
     };
-    let mut left = limit.unwrap_or(usize::MAX);
+    let mut left = sought.limit.unwrap_or(usize::MAX);
     let mut cursor = None;
     while left > 0 {
-        let page = history.records(filter(which, now), cursor, left.min(PAGE));
+        let page = history.records(sought.filter.clone(), cursor, left.min(PAGE));
         let page = page.await?;
         page.records.iter().for_each(&mut take);
         left = left.saturating_sub(page.records.len() + page.unreadable.len());
@@ -283,16 +264,17 @@ fn missing(unreadable: &[Missing], output: Output) -> u8 {
 
 async fn write(
     history: Option<&Handle>,
-    which: &Which,
-    limit: Option<usize>,
+    sought: &Sought,
     csv: bool,
     output: Output,
     now: Now,
-) -> Result<u8> {
+) -> Result<Written> {
+    let mut calls = 0;
     if csv {
         output.data(export::CSV_HEAD.trim_end_matches('\n'));
     }
-    let unreadable = each(history, which, limit, now, |record| {
+    let unreadable = each(history, sought, |record| {
+        calls += 1;
         let line = if csv {
             export::csv(record)
         } else {
@@ -301,7 +283,19 @@ async fn write(
         output.data(line.trim_end_matches('\n'));
     })
     .await?;
-    Ok(missing(&unreadable, output))
+    Ok(Written { calls, unreadable })
+}
+
+/// What was written of the calls that were sought.
+struct Written {
+    calls: usize,
+    unreadable: Vec<Missing>,
+}
+
+impl Written {
+    fn exit(self, output: Output) -> u8 {
+        missing(&self.unreadable, output)
+    }
 }
 
 fn show(record: &Record, output: Output, now: Now) {

@@ -66,6 +66,48 @@ fn history_is_searched_by_words_state_and_task() {
 }
 
 #[test]
+fn the_command_line_takes_the_words_of_the_screen_and_says_when_no_call_matches() {
+    let home = home(&[&ADD, &FAIL]);
+    let listed = |words: &[&str]| home.cli(&[&["history"], words].concat()).expect_code(0);
+    let fails = listed(&["state:fail"]);
+    assert!(fails.stdout.contains("bbb-2") && !fails.stdout.contains("aaa-1"));
+    let sums = listed(&["task:*.add", "2", "--jsonl"]).json_lines();
+    assert_eq!(sums.len(), 1);
+    let none = listed(&["state:timeout"]);
+    assert_eq!(
+        none.stderr.trim(),
+        "no call matches \"state:timeout\"; 2 calls are kept"
+    );
+    let options = listed(&["--state", "timeout"]).stderr;
+    assert!(
+        options.starts_with("no call matches these options;"),
+        "{options}"
+    );
+    let unknown = home.cli(&["history", "state:broken"]).expect_code(2);
+    assert!(unknown.stderr.contains("No state is called"));
+}
+
+#[test]
+fn an_export_says_how_many_calls_it_wrote_and_what_it_took_for_a_word() {
+    let home = home(&[&ADD, &FAIL]);
+    let all = home.cli(&["history", "export"]).expect_code(0);
+    assert_eq!(all.stderr.trim(), "umbel: exported 2 calls");
+    let one = home
+        .cli(&["history", "export", "state:ok", "--csv"])
+        .expect_code(0);
+    assert_eq!(one.stderr.trim(), "umbel: exported 1 call");
+    let none = home.cli(&["history", "export", "csv"]).expect_code(0);
+    assert_eq!(none.stdout, "");
+    assert!(
+        none.stderr
+            .contains("exported nothing: no call matches \"csv\"; 2 calls are kept"),
+        "{}",
+        none.stderr
+    );
+    assert!(none.stderr.contains("--csv writes CSV"), "{}", none.stderr);
+}
+
+#[test]
 fn one_call_is_shown_compared_and_forgotten_by_the_beginning_of_its_id() {
     let other = ["demo.math.add", "2", "4", "--task-id", "ccc-3"];
     let home = home(&[&ADD, &other]);

@@ -4,7 +4,6 @@
 pub mod difference;
 pub mod list;
 pub mod lookout;
-pub mod terms;
 pub mod view;
 
 use std::time::Duration;
@@ -292,7 +291,7 @@ impl State {
     }
 
     fn filter_changed(&mut self, around: Around<'_>) {
-        let filter = terms::read(self.field.text());
+        let filter = crate::history::terms::read(self.field.text());
         if filter.as_ref().is_ok_and(|filter| *filter == self.filter) && self.problem.is_none() {
             return;
         }

@@ -1,9 +1,9 @@
-//! What is typed to filter History: words, `state:fail`, `task:shop.*`. Pure.
+//! What is typed to filter history, on the screen and on the command line: words, `state:fail`, `task:shop.*`. Pure.
 
 use strum::IntoEnumIterator;
 
 use crate::call::CallState;
-use crate::history::{Filter, TaskFilter};
+use crate::history::filter::{Filter, TaskFilter};
 
 /// The filter that `text` means.
 ///
