@@ -11,6 +11,7 @@ pub mod follow;
 pub mod history;
 pub mod keeper;
 pub mod message;
+pub mod named;
 pub mod output;
 pub mod progress;
 pub mod prompt;

@@ -45,6 +45,7 @@ use crate::commands::elsewhere::Here;
 use crate::commands::errand::{Desk, Errand};
 use crate::commands::follow::Patience;
 use crate::commands::keeper::Keeper;
+use crate::commands::named::{Meant, Named};
 use crate::commands::output::{Form, Output};
 use crate::commands::{Session, arguments, usage};
 use crate::config::Target;
@@ -104,13 +105,7 @@ fn start(mut cli: Cli, output: Output) -> Result<u8> {
         output.warnings(&config.warnings());
     }
     commands::again::words(&mut cli.command);
-    let ids = match &mut cli.command {
-        Some(Command::Wait(wanted)) => &mut *wanted.ids,
-        Some(Command::Result(wanted)) => std::slice::from_mut(&mut wanted.id),
-        Some(Command::Revoke(wanted)) => &mut *wanted.ids,
-        _ => &mut [],
-    };
-    let known = commands::keeper::whole(ids, &config, &env, output)?;
+    let known = named(&mut cli.command, &config, output)?;
     let words = match &cli.command {
         Some(Command::Call(waited)) => Some(check(&waited.call)?),
         Some(Command::Send(call)) => Some(check(call)?),
@@ -124,10 +119,12 @@ fn start(mut cli: Cli, output: Output) -> Result<u8> {
     };
     let revoked = matches!(cli.command, Some(Command::Revoke(_)));
     // What history has of a call that has ended needs no broker.
-    here.check(known.iter().filter(|it| revoked || !it.state.is_final()))?;
+    let records = known.records.iter();
+    here.check(records.filter(|it| revoked || !it.state.is_final()))?;
     let confirmed = match &cli.command {
         Some(Command::Revoke(wanted)) => Some(commands::revoke::confirm(
             wanted,
+            &known.strangers,
             output,
             cli.global.no_input,
         )?),
@@ -150,6 +147,27 @@ fn start(mut cli: Cli, output: Output) -> Result<u8> {
     code
 }
 
+/// The calls that a command names, as history knows them.
+fn named(command: &mut Option<Command>, config: &Config, output: Output) -> Result<Named> {
+    let mut none = Vec::new();
+    let (ids, meant) = match command {
+        Some(Command::Wait(wanted)) => (&mut wanted.ids, Meant::Beginning),
+        Some(Command::Result(wanted)) => (&mut wanted.ids, Meant::Beginning),
+        Some(Command::Revoke(wanted)) if wanted.exact => (&mut wanted.ids, Meant::Exactly),
+        Some(Command::Revoke(wanted)) => (&mut wanted.ids, Meant::Beginning),
+        _ => (&mut none, Meant::Beginning),
+    };
+    let known = commands::named::whole(ids, meant, config, &env, output)?;
+    match command {
+        Some(Command::Result(wanted)) => commands::named::only_one(&wanted.ids)?,
+        Some(Command::Revoke(wanted)) if !wanted.exact => {
+            commands::named::refuse_beginnings(&known.strangers)?;
+        }
+        _ => {}
+    }
+    Ok(known)
+}
+
 /// What was found out before the command began.
 struct Ready {
     config: Config,
@@ -157,7 +175,7 @@ struct Ready {
     words: Option<arguments::Words>,
     here: Here,
     /// What history has of the calls that are named.
-    known: Vec<history::Record>,
+    known: Named,
     confirmed: Option<client::Confirmed>,
     timeout: Duration,
     output: Output,
@@ -207,12 +225,12 @@ async fn perform(cli: Cli, ready: Ready) -> Result<u8> {
             follow((target, &here), &config, wanted.ids, patience, output).await
         }
         Some(Command::Result(wanted)) => {
-            let ids = vec![wanted.id];
-            follow((target, &here), &config, ids, Patience::Now, output).await
+            follow((target, &here), &config, wanted.ids, Patience::Now, output).await
         }
         Some(Command::Revoke(wanted)) => {
-            let doubts = known.iter().filter_map(|record| here.doubt(record));
-            revoke(target, &wanted, confirmed, doubts.collect(), output).await
+            let doubts = known.records.iter().filter_map(|record| here.doubt(record));
+            let doubts = (doubts.collect(), known.strangers);
+            revoke(target, &wanted, confirmed, doubts, output).await
         }
         Some(Command::Tasks(wanted)) => {
             let run = async |session: &mut Session| commands::tasks::run(session, &wanted).await;
@@ -245,13 +263,13 @@ async fn revoke(
     target: Option<Target>,
     wanted: &cli::Revoke,
     confirmed: Option<client::Confirmed>,
-    doubts: Vec<String>,
+    (doubts, strangers): (Vec<String>, Vec<protocol::TaskId>),
     output: Output,
 ) -> Result<u8> {
     let unconfirmed = || Error::new(Kind::Internal, "the revoke was not confirmed");
     let confirmed = confirmed.ok_or_else(unconfirmed)?;
     let run = async |session: &mut Session| {
-        commands::revoke::run(session, wanted, confirmed, doubts).await
+        commands::revoke::run(session, wanted, confirmed, doubts, &strangers).await
     };
     listing(target, Purpose::Workers, output, run).await
 }

@@ -55,9 +55,9 @@ pub struct Which {
 pub enum Action {
     /// Show one call
     Show {
-        /// Its id, or the beginning of it
-        #[arg(value_name = "ID")]
-        id: String,
+        /// Its id, or the beginning of it, also as the screen shows it: bf b4049d
+        #[arg(value_name = "ID", required = true, num_args = 1..=2)]
+        id: Vec<String>,
     },
     /// Show how the results of two calls differ
     Diff {
@@ -79,9 +79,9 @@ pub enum Action {
     },
     /// Delete a call for good
     Forget {
-        /// Its id, or the beginning of it
-        #[arg(value_name = "ID")]
-        id: String,
+        /// Its id, or the beginning of it, also as the screen shows it: bf b4049d
+        #[arg(value_name = "ID", required = true, num_args = 1..=2)]
+        id: Vec<String>,
     },
     /// Move a broken history aside, and save what can be read of it
     Repair,

@@ -29,9 +29,9 @@ pub struct Wait {
 The document is umbel.call/1; its `state` is null where nothing is known of the id, and `diagnosis` says where it is and why, with
 what history has of it. Exit 3 unless the task has ended; 11 if it was made at another broker and --broker names none.")]
 pub struct ResultOf {
-    /// Id of a call
-    #[arg(value_name = "ID", value_parser = super::options::task_id)]
-    pub id: TaskId,
+    /// Id of a call, also as the screen shows it: bf b4049d
+    #[arg(value_name = "ID", required = true, num_args = 1..=2, value_parser = super::options::task_id)]
+    pub ids: Vec<TaskId>,
 }
 
 /// `umbel revoke`.
@@ -39,6 +39,9 @@ pub struct ResultOf {
 #[command(after_help = "\
 A revoke tells every worker not to start the task. A task that runs goes on, which is said, unless --terminate kills its process: a
 last resort, for that process may by then run another task. Workers keep revoked ids in memory only: one that starts later does not know them. It cannot be taken back.
+
+The beginning of an id is enough where history knows the call, else it is refused (exit 2). Of an id that neither history nor a worker
+knows that is said: workers take any text for an id.
 
 Nothing is revoked without a confirmation: Y on a terminal, else --yes. A call that was made at another broker than umbel is at is not
 revoked (exit 11) unless --broker names one.")]
@@ -52,6 +55,9 @@ pub struct Revoke {
     /// Signal for --terminate: SIGTERM, SIGKILL, SIGINT, SIGQUIT, SIGUSR1 [default: SIGTERM]
     #[arg(long, value_name = "NAME", requires = "terminate", value_parser = signal)]
     pub signal: Option<Signal>,
+    /// The ids are whole, also one that looks like the beginning of another
+    #[arg(long)]
+    pub exact: bool,
     /// It is meant so: ask nobody
     #[arg(long)]
     pub yes: bool,

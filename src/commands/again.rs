@@ -1,5 +1,6 @@
 //! A call of history once more: as it was, or with other arguments. It sends nothing itself.
 
+use super::named;
 use crate::cli;
 use crate::cli::options::{Expires, ResultWish};
 use crate::clock::Timestamp;
@@ -43,6 +44,24 @@ pub async fn find(history: Option<&Handle>, id: Option<&str>) -> Result<Box<Reco
         )
         .hint("write more of the id")),
     }
+}
+
+/// That the two groups by which the screen shows an id are not taken for an id and an argument.
+///
+/// # Errors
+/// They are.
+pub async fn one_word(history: Option<&Handle>, wanted: &cli::Call) -> Result<()> {
+    let (Some(history), Some(first), Some(second)) = (history, &wanted.from, wanted.items.first())
+    else {
+        return Ok(());
+    };
+    let both = format!("{first}{second}");
+    if !named::are_groups(first, second) || history.get(both.clone()).await?.id().is_none() {
+        return Ok(());
+    }
+    let what = format!("{first} {second} is the beginning of one id");
+    let hint = format!("one word: {both}; if {second} is an argument, write more of the id");
+    Err(Error::new(Kind::Usage, what).hint(hint))
 }
 
 /// What was masked in `record` and is not given anew.

@@ -61,6 +61,7 @@ impl Desk<'_> {
         let mut origin = None;
         if wanted.repeats {
             let history = keeper::existing(self.config, self.env, self.output)?;
+            again::one_word(history.as_ref(), wanted).await?;
             let mut record = again::find(history.as_ref(), wanted.from.as_deref()).await?;
             let masked = record.masked.clone();
             let lacking = again::lacking(&record, &signature);

@@ -1,6 +1,7 @@
 //! `umbel wait` and `umbel result`: what became of calls that were sent before, and where those are that have not ended. Sends no
 //! task, and says when nothing is known.
 
+mod known;
 mod reach;
 mod told;
 
@@ -24,6 +25,7 @@ use crate::error::{Kind, Result};
 use crate::history::{Handle, Record, Scribe};
 use crate::protocol::{Options, Signature, TaskId};
 use crate::text::human;
+use known::Knows;
 use reach::{kept_at, reach_backend};
 pub use told::{from_history, in_spite_of};
 use told::{highest, print};
@@ -47,8 +49,8 @@ struct Followed {
     begun: Now,
     /// The backend was asked, and answered.
     asked: Option<Now>,
-    /// Somebody has it, or had it.
-    known: bool,
+    /// Who has it, or had it.
+    known: Knows,
     /// The workers were asked where it is.
     inquired: bool,
     /// The time to wait is over since.
@@ -181,7 +183,10 @@ impl Followed {
         };
         Self {
             call,
-            known: record.is_some(),
+            known: match record {
+                Some(_) => Knows::Witness,
+                None => Knows::Nobody,
+            },
             record,
             begun: now,
             asked: None,
@@ -240,10 +245,10 @@ impl Followed {
             }
             Fact::Result(_) | Fact::Arriving(_) | Fact::Unreadable { .. } => {
                 self.asked.get_or_insert(at);
-                self.known = true;
+                self.known = self.known.max(Knows::Backend);
             }
             Fact::Seen { task, .. } => {
-                self.known = true;
+                self.known = Knows::Witness;
                 // Ids are not given twice: it is here after all.
                 self.elsewhere = None;
                 if self.call.signature.task.as_str() == NAMELESS {
@@ -251,7 +256,7 @@ impl Followed {
                 }
             }
             Fact::Event(_) => {
-                self.known = true;
+                self.known = Knows::Witness;
                 self.elsewhere = None;
             }
             // That nobody there has it tells nothing.
@@ -363,6 +368,7 @@ impl Followed {
                     output.data(&text.unwrap_or_default());
                 }
                 output.note(&self.words(patience, around, output.verbose > 0, now));
+                output.warnings(&self.doubts());
             }
         }
     }
@@ -379,7 +385,7 @@ impl Followed {
         let around = self.around(around);
         let diagnosis = diagnose(&self.call, &around.scene(), now);
         let id = self.call.id();
-        if self.ended() || (self.known && self.spent.is_some() && self.call.sent().is_some()) {
+        if self.ended() || (self.is_known() && self.spent.is_some() && self.call.sent().is_some()) {
             let how = progress::Closing {
                 verbose,
                 ..progress::Closing::default()
@@ -390,7 +396,7 @@ impl Followed {
             Patience::Until(timeout) => format!("TIMEOUT {}  ", human::duration(timeout)),
             Patience::Now => String::new(),
         };
-        let said = if self.known {
+        let said = if self.is_known() {
             let task = &self.call.signature.task;
             let word = diagnosis.now.word();
             format!("{waited}{word}  {task}  id {id}  no result yet")
@@ -418,6 +424,7 @@ impl Followed {
         let mut put = |key: &str, new: Value| value[key] = new;
         put("exit", self.exit().into());
         let more = self.elsewhere.iter().chain(&self.misread).cloned();
+        let more = more.chain(self.doubts());
         if let Some(warnings) = value["warnings"].as_array_mut() {
             warnings.extend(more.map(Value::from));
         }
@@ -433,7 +440,7 @@ impl Followed {
         if self.ended() {
             return value;
         }
-        let place = self.call.whereabouts().filter(|_| self.known);
+        let place = self.call.whereabouts().filter(|_| self.is_known());
         let lost = diagnosis.lost();
         if place.is_none() || (patience == Patience::Now && !lost) {
             let state = place.map(|place| Value::from(place.to_string()));
@@ -551,6 +558,45 @@ mod tests {
         );
         followed.tick(UNTIL, at(60));
         assert_eq!(followed.spent, Some(at(60)));
+    }
+
+    #[test]
+    fn the_beginning_of_an_id_and_a_revoke_that_nobody_saw_are_doubted() {
+        let mut followed = Followed::new("3e19c7d1".into(), None, at(0));
+        followed.begin(Patience::Now, at(0));
+        followed.hear(Fact::NotStored, at(1));
+        let document = followed.document(Patience::Now, &Around::default(), at(2));
+        let warnings = document["warnings"].to_string();
+        assert!(warnings.contains("the beginning of no call"), "{warnings}");
+        let revoked = TaskResult {
+            state: State::Revoked,
+            ..result("3e19c7d1", Json::Null)
+        };
+        followed.hear(Fact::Result(Box::new(revoked)), at(3));
+        let doubts = followed.doubts();
+        assert_eq!(doubts.len(), 1, "{doubts:?}");
+        assert!(doubts[0].contains("never existed"), "{doubts:?}");
+        assert_eq!(
+            Followed::new("order-1".into(), None, at(0)).doubts().len(),
+            0
+        );
+    }
+
+    fn result(id: &str, value: Json) -> TaskResult {
+        TaskResult {
+            id: id.into(),
+            state: State::Success,
+            value,
+            exception: None,
+            traceback: None,
+            done_at: None,
+            worker: None,
+            pid: None,
+            retries: None,
+            size: 4,
+            form: Form::Json,
+            opaque: None,
+        }
     }
 
     #[test]

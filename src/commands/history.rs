@@ -100,7 +100,7 @@ pub async fn run(
             Ok(written.exit(output))
         }
         Some(Action::Show { id }) => {
-            let record = find(history, Some(id)).await?;
+            let record = find(history, Some(&id.join(" "))).await?;
             let namesakes = match history {
                 Some(history) => history.namesakes(record.id().clone()).await?,
                 None => 1,
@@ -119,7 +119,7 @@ pub async fn run(
             );
             differ(&before, &after, output)
         }
-        Some(Action::Forget { id }) => forget(history, id, output, now).await,
+        Some(Action::Forget { id }) => forget(history, &id.join(" "), output, now).await,
         Some(Action::Repair) => mend(place, output, now),
     }
 }

@@ -156,48 +156,6 @@ fn exists(path: &Path) -> Result<bool> {
     })
 }
 
-/// Calls that are named by the beginning of their ids, by their whole ids, as history knows them. What it does not know stays as it is.
-/// Returns what it knows of them.
-///
-/// # Errors
-/// Several calls begin so.
-pub fn whole(
-    ids: &mut [TaskId],
-    config: &Config,
-    env: Env<'_>,
-    output: Output,
-) -> Result<Vec<Record>> {
-    let mut known = Vec::new();
-    let (Place::File(path), _) = file::history(config, env) else {
-        return Ok(known);
-    };
-    if ids.is_empty() || !exists(&path).unwrap_or(false) {
-        return Ok(known);
-    }
-    let Ok(store) = Store::open(&path) else {
-        return Ok(known);
-    };
-    for id in ids {
-        match store.get(id.as_str()) {
-            Ok(found @ (Found::One(_) | Found::Unreadable(..))) => {
-                if let Some(whole) = found.id().filter(|whole| *whole != id) {
-                    output.note(&format!("{id} is {whole}"));
-                    *id = whole.clone();
-                }
-                if let Found::One(record) = found {
-                    known.push(*record);
-                }
-            }
-            Ok(Found::Several(one, other)) => {
-                let what = format!("several calls begin with {id}: {one}, {other}");
-                return Err(Error::new(Kind::Usage, what).hint("write more of the id"));
-            }
-            Ok(Found::None) | Err(_) => {}
-        }
-    }
-    Ok(known)
-}
-
 /// History, if there is one, and what it has of calls of these very ids.
 pub async fn records(
     ids: &[TaskId],

@@ -1,6 +1,8 @@
 //! `umbel revoke`, and the revoke that may follow a call: tells all workers, and says what they answered. It is never sent without a
 //! person's confirmation, and never claims more than a worker said.
 
+mod truths;
+
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::time::Duration;
@@ -18,11 +20,10 @@ use crate::cluster::Cluster;
 use crate::error::{Error, Kind, Result};
 use crate::protocol::control::{Place, Signal};
 use crate::protocol::{NodeName, TaskId};
+pub use truths::truths;
 
 /// How long answers are awaited. A solo worker answers only when its task ends.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// The first Celery that writes REVOKED at once, whatever is known of the id (protocol.md 8).
-const WRITES_AT_ONCE: (u64, u64) = (5, 6);
 
 /// The document `umbel.revoke/1`.
 #[derive(Serialize)]
@@ -52,6 +53,8 @@ pub struct Revoked {
     was: Option<String>,
     /// At which worker.
     at: Option<NodeName>,
+    /// Whether history or a worker knew the id; workers take any text for one.
+    known: bool,
     /// What it does, as far as that can be told.
     pub effect: Effect,
     #[serde(skip)]
@@ -97,7 +100,13 @@ struct Said {
 }
 
 /// Asks for the confirmation of tier 3 (ux.md 2.8), before anybody is dialled.
-pub fn confirm(wanted: &cli::Revoke, output: Output, no_input: bool) -> Result<Confirmed> {
+/// Of `strangers` history knows nothing.
+pub fn confirm(
+    wanted: &cli::Revoke,
+    strangers: &[TaskId],
+    output: Output,
+    no_input: bool,
+) -> Result<Confirmed> {
     if wanted.yes {
         return Ok(Confirmed::by_person());
     }
@@ -107,7 +116,12 @@ pub fn confirm(wanted: &cli::Revoke, output: Output, no_input: bool) -> Result<C
         "a task that runs goes on; it cannot be taken back"
     };
     let ids: Vec<&str> = wanted.ids.iter().map(TaskId::as_str).collect();
-    let what = format!("revoke {} at all workers: {does}", ids.join(", "));
+    let unknown: Vec<&str> = strangers.iter().map(TaskId::as_str).collect();
+    let unknown = match unknown.as_slice() {
+        [] => String::new(),
+        unknown => format!("; history knows nothing of {}", unknown.join(", ")),
+    };
+    let what = format!("revoke {} at all workers: {does}{unknown}", ids.join(", "));
     if !output.can_ask(no_input) {
         let error = Error::new(
             Kind::Refused,
@@ -123,18 +137,20 @@ pub fn confirm(wanted: &cli::Revoke, output: Output, no_input: bool) -> Result<C
 }
 
 /// Revokes, and prints what came of it. Returns the exit code.
-/// `doubts` are said beside that.
+/// `doubts` are said beside that; of `strangers` history knows nothing.
 pub async fn run(
     session: &mut Session,
     wanted: &cli::Revoke,
     confirmed: Confirmed,
     doubts: Vec<String>,
+    strangers: &[TaskId],
 ) -> Result<u8> {
     let cluster = session.survey(None).await?;
     let signal = wanted.terminate.then(|| wanted.signal.unwrap_or_default());
     let places = look(session, &wanted.ids, &cluster).await;
     let now = session.clock.now().mono;
     let mut desk = Desk::new(&wanted.ids, &cluster, signal, now);
+    desk.strange(strangers);
     for (id, state, worker) in places {
         desk.seen(&id, Some(state), Some(worker));
     }
@@ -148,6 +164,7 @@ pub async fn run(
     }
     let tasks = desk.close();
     let mut warnings = doubts;
+    warnings.extend(tasks.iter().filter_map(Revoked::doubt));
     warnings.extend(truths(&cluster, signal.is_some()));
     let exit = tasks.iter().map(Revoked::exit).max().unwrap_or(0);
     let output = session.output;
@@ -238,6 +255,7 @@ impl Desk {
             terminate: signal.is_some(),
             was: None,
             at: None,
+            known: true,
             effect: Effect::Unknown,
             kind: None,
         };
@@ -249,10 +267,18 @@ impl Desk {
         }
     }
 
+    /// History knows nothing of these: only a worker that has one can tell that there is such a call.
+    fn strange(&mut self, ids: &[TaskId]) {
+        for task in self.tasks.iter_mut().filter(|task| ids.contains(&task.id)) {
+            task.known = false;
+        }
+    }
+
     /// Where one of them was just before. That it runs somewhere is not taken back: a copy may wait elsewhere.
     pub fn seen(&mut self, id: &TaskId, state: Option<CallState>, worker: Option<NodeName>) {
         let known = self.tasks.iter_mut().find(|task| task.id == *id);
         if let Some(task) = known.filter(|task| state == Some(CallState::Run) || !task.ran()) {
+            task.known = true;
             task.was = state.map(|state| state.to_string());
             task.at = worker;
         }
@@ -369,6 +395,16 @@ impl Revoked {
         matches!(self.was.as_deref(), Some("recv" | "retry"))
     }
 
+    /// That nobody knows the id: it may be that of no call.
+    fn doubt(&self) -> Option<String> {
+        (!self.known).then(|| {
+            format!(
+                "neither history nor a worker that answered knows {}: unknown whether there is such a call",
+                self.id
+            )
+        })
+    }
+
     /// What came of it, for people.
     pub fn words(&self) -> String {
         let mut text = format!("revoke {}", self.id);
@@ -413,6 +449,10 @@ impl Revoked {
             Effect::WillNotStart if self.was.as_deref() == Some("recv") => {
                 write!(text, "\n  {at} holds it and drops it at its turn")
             }
+            Effect::WillNotStart if !self.known => write!(
+                text,
+                "\n  nobody here knows such a call; should one come, no worker that answered will start it"
+            ),
             Effect::WillNotStart if self.silent.is_empty() => {
                 write!(text, "\n  no worker that answered will start it")
             }
@@ -438,46 +478,4 @@ impl Revoked {
         let text = serde_json::to_string(self).unwrap_or_default();
         crate::protocol::Json::parse_strict(&text).unwrap_or(crate::protocol::Json::Null)
     }
-}
-
-/// What a revoke does and does not, with these workers.
-pub fn truths(cluster: &Cluster, terminate: bool) -> Vec<String> {
-    let mut truths = vec![if terminate {
-        "terminate kills the process, which may by then run another task".to_owned()
-    } else {
-        "a task that already runs goes on; --terminate kills its process".to_owned()
-    }];
-    truths.push(
-        "revoked ids are kept in the memory of the workers only: one that starts later does not know them".to_owned(),
-    );
-    let named = |wanted: &str| {
-        let pool = |worker: &&crate::cluster::Worker| {
-            let pool = worker.stats.as_ref().and_then(|stats| stats.pool.as_ref());
-            pool.is_some_and(|pool| pool.contains(wanted))
-        };
-        let names = cluster
-            .answering()
-            .filter(pool)
-            .map(|it| it.name.to_string());
-        names.collect::<Vec<_>>().join(", ")
-    };
-    for (pool, can) in [
-        ("thread", "threads cannot be killed"),
-        (
-            "solo",
-            "a solo worker hears it only when its task has ended",
-        ),
-    ] {
-        let workers = named(pool);
-        if terminate && !workers.is_empty() {
-            truths.push(format!("{workers}: {can}"));
-        }
-    }
-    let at_once = |worker: &crate::cluster::Worker| worker.version() >= Some(WRITES_AT_ONCE);
-    if cluster.answering().any(at_once) {
-        truths.push(
-            "Celery 5.6 and later write REVOKED at once, also for an id that never existed: that state proves nothing".to_owned(),
-        );
-    }
-    truths
 }

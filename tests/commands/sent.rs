@@ -235,6 +235,70 @@ fn the_beginning_of_an_id_is_enough_where_history_knows_the_call() {
 }
 
 #[test]
+fn a_revoke_of_what_looks_like_the_beginning_of_an_unknown_id_is_refused() {
+    for words in [
+        &["3e19c7d1"][..],
+        &["some-id", "3e19c7d1"],
+        &["3e", "19c7d1"],
+    ] {
+        let words = [&["--demo", "revoke", "--yes", "--json"], words].concat();
+        let document = contract::failure(&cli(&words), 2, "usage");
+        let message = document["error"]["message"].as_str().unwrap();
+        assert!(message.contains("is the beginning of no call"), "{message}");
+        assert_eq!(document["error"]["hint"], "--exact if this is the whole id");
+    }
+    let exact = cli(&["--demo", "revoke", "3e19c7d1", "--exact", "--yes"]);
+    let told = exact.expect_code(0);
+    assert!(told.stdout.contains("nobody here knows such a call"));
+    assert!(
+        told.stderr
+            .contains("neither history nor a worker that answered knows 3e19c7d1"),
+        "{}",
+        told.stderr
+    );
+}
+
+#[test]
+fn a_revoke_says_whether_anybody_knows_the_call() {
+    let home = Sandbox::new();
+    let words = ["demo.math.add", "2", "3", "--task-id", "aaaa", "--history"];
+    home.cli(&[&["--demo", "call"][..], &words].concat());
+    let revoke = |words: &[&str]| {
+        let words = [&["--demo", "revoke", "--yes", "--json"], words].concat();
+        home.cli(&words).expect_code(0).json()
+    };
+    let both = revoke(&["aa", "some-id"]);
+    let known = |place: usize| both["tasks"][place]["known"].clone();
+    assert_eq!((known(0), known(1)), (json!(true), json!(false)), "{both}");
+    assert_eq!(both["tasks"][0]["id"], "aaaa");
+    // Whole, it is another id.
+    let exact = revoke(&["aa", "--exact"]);
+    assert_eq!(exact["tasks"][0]["id"], "aa");
+    assert_eq!(exact["tasks"][0]["known"], false);
+}
+
+#[test]
+fn the_two_groups_of_the_screen_are_one_id() {
+    let home = Sandbox::new();
+    let id = "bfb4049d-0b1c-4d2e-8f3a-001122334455";
+    let words = ["demo.math.add", "2", "3", "--task-id", id, "--history"];
+    home.cli(&[&["--demo", "call"][..], &words].concat());
+    for words in [&["result"][..], &["wait"], &["history", "show"]] {
+        let outcome = home.cli(&[words, &["bf", "b4049d"]].concat());
+        assert_eq!(outcome.expect_code(0).stdout.trim(), "5");
+    }
+    home.cli(&["result", "bf", "b4049e"]).expect_code(2);
+    home.cli(&["result", "one-1", "two-2"]).expect_code(2);
+    let again = home.cli(&["--demo", "again", "bf", "b4049d", "--json"]);
+    let document = contract::failure(&again, 2, "usage");
+    let hint = document["error"]["hint"].as_str().unwrap();
+    assert!(hint.starts_with("one word: bfb4049d"), "{hint}");
+    home.cli(&["history", "forget", "bf", "b4049d"])
+        .expect_code(0);
+    home.cli(&["history", "show", id]).expect_code(2);
+}
+
+#[test]
 fn several_calls_are_one_document_or_one_a_line() {
     let home = Sandbox::new();
     for (id, task) in [("one", "demo.math.add"), ("two", "demo.fail.always")] {
