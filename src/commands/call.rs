@@ -11,7 +11,6 @@ use super::output::Form;
 use super::revoke::{Desk, Revoked};
 use super::{Session, progress, shape};
 use crate::backend::Results;
-use crate::call::diagnosis::diagnose;
 use crate::call::document::{CallDocument, exit_code};
 use crate::call::preflight::preflight;
 use crate::call::{Answer, Call, CallState, Fact, Waiting};
@@ -87,7 +86,7 @@ pub async fn run(
         settle(session, &mut call).await;
     }
     let revoked = revoke(session, &mut call, &mut known.around, manner, &end).await;
-    let diagnosis = diagnose(&call, &known.around.scene(), session.clock.now());
+    let diagnosis = known.around.diagnose(&call, session.clock.now());
     let unresolved = call.whereabouts().is_some() || !diagnosis.why.is_empty();
     let telling = Some(&diagnosis).filter(|_| manner.waiting.is_some() && unresolved);
     let mut kept = call.clone();
@@ -423,7 +422,7 @@ fn report(
     output.progress("");
     let exit = code(call, around, manner, end);
     if output.form == Form::Json {
-        let diagnosis = diagnose(call, &around.scene(), now);
+        let diagnosis = around.diagnose(call, now);
         let shown = session.secrets.shown(&call.signature);
         let mut document = CallDocument::new(call, interrupted, now)
             .showing(&shown)

@@ -15,7 +15,6 @@ use super::elsewhere::Here;
 use super::output::{Form, Output};
 use super::{Session, progress, shape};
 use crate::backend::Results;
-use crate::call::diagnosis::diagnose;
 use crate::call::document::{CallDocument, exit_code};
 use crate::call::{Call, Fact};
 use crate::cli::{self, Shape};
@@ -383,7 +382,7 @@ impl Followed {
 
     fn words(&self, patience: Patience, around: &Around, verbose: bool, now: Now) -> String {
         let around = self.around(around);
-        let diagnosis = diagnose(&self.call, &around.scene(), now);
+        let diagnosis = around.diagnose(&self.call, now);
         let id = self.call.id();
         if self.ended() || (self.is_known() && self.spent.is_some() && self.call.sent().is_some()) {
             let how = progress::Closing {
@@ -403,13 +402,13 @@ impl Followed {
         } else {
             format!("{waited}id {id}  nothing is known of this id")
         };
-        let reasons = around::words(&self.call, &diagnosis, &cli::commands(), now);
+        let reasons = around::words(&self.call, &diagnosis, &cli::commands(), false, now);
         format!("{said}{reasons}")
     }
 
     /// `umbel.call/1`, with null for what a stranger to the call cannot know.
     fn document(&self, patience: Patience, around: &Around, now: Now) -> Value {
-        let diagnosis = diagnose(&self.call, &self.around(around).scene(), now);
+        let diagnosis = self.around(around).diagnose(&self.call, now);
         let document = CallDocument::new(&self.call, false, now);
         let document = match &self.record {
             Some(record) => document.between(&record.origin.broker, record.origin.backend.clone()),

@@ -344,7 +344,7 @@ fn unsent(call: &Call) -> String {
 }
 
 fn timeout(call: &Call, around: &Around, now: Now) -> String {
-    let diagnosis = diagnose(call, &around.scene(), now);
+    let diagnosis = around.diagnose(call, now);
     let waited = human::duration(call.timeout);
     let word = if diagnosis.lost() { "LOST?" } else { "TIMEOUT" };
     let mut text = format!(
@@ -365,7 +365,13 @@ fn timeout(call: &Call, around: &Around, now: Now) -> String {
             let _ = write!(text, "\n  hint: {hint}");
         }
     }
-    text.push_str(&around::words(call, &diagnosis, &cli::commands(), now));
+    text.push_str(&around::words(
+        call,
+        &diagnosis,
+        &cli::commands(),
+        around.alone(),
+        now,
+    ));
     text
 }
 

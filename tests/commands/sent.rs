@@ -52,6 +52,30 @@ fn results_that_go_to_their_caller_alone_are_refused_with_the_reason(#[case] com
 }
 
 #[test]
+fn nobody_is_sent_to_wait_for_a_result_that_comes_to_its_caller_alone() {
+    let words = [
+        "--demo",
+        "call",
+        "demo.slow.sleep",
+        "30",
+        "--timeout",
+        "700ms",
+    ];
+    let words_told = cli(&words).expect_code(3).stderr;
+    assert!(!words_told.contains("umbel wait"), "{words_told}");
+    let longer = "next: a longer --timeout next time: results on rpc:// come only to";
+    assert!(words_told.contains(longer), "{words_told}");
+    let document = cli(&[&words[..], &["--json"]].concat())
+        .expect_code(3)
+        .json();
+    let next = document["diagnosis"]["next"].to_string();
+    assert!(
+        !next.contains("\"wait\"") && next.contains("call_again"),
+        "{next}"
+    );
+}
+
+#[test]
 fn a_revoke_without_a_confirmation_sends_nothing() {
     let outcome = cli(&["--demo", "revoke", "some-id", "--json"]);
     let document = contract::failure(&outcome, 9, "refused");
