@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use umbel::backend::Results;
 use umbel::call::Fact;
 use umbel::client::{Event, LinkName};
 use umbel::cluster::Heard;
@@ -326,6 +327,12 @@ fn result_in_trouble() {
     let rows = vec!["\"不鏽鋼保溫瓶 500ml, 濾掛咖啡 10 入, A-1009\""; 9_000].join(",");
     large.fact(result(&id, TaskState::Success, &format!("[{rows}]")));
     look("result_cut", &large);
+    let mut alone = called(small());
+    alone.event(Event::Results(Results::Rpc));
+    let id = alone.last_id();
+    let rows = vec!["\"0123456789\""; 500_000].join(",");
+    alone.fact(result(&id, TaskState::Success, &format!("[{rows}]")));
+    look("result_cut_rpc", &alone);
     let mut text = called(small());
     let id = text.last_id();
     text.fact(result(

@@ -9,6 +9,7 @@ pub mod traceback;
 mod troubles;
 mod unresolved;
 pub mod view;
+mod whole;
 
 use super::{Ask, Pane, Patience, step};
 use crate::call::{Call, CallState, Source};
@@ -151,7 +152,7 @@ fn copy(call: &Call) -> Ask {
     let result = call.result.as_ref().filter(|_| call.result_known());
     match result {
         Some(result) if result.size > LARGE => Ask::say(format!(
-            "the result is too large for the clipboard ({}); umbel call ... --json prints it",
+            "the result is too large for the clipboard ({}); umbel result prints it where it is kept",
             human::bytes(result.size)
         )),
         Some(result) => match (&result.traceback, &result.value) {

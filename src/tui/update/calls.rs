@@ -194,9 +194,7 @@ fn copy(state: &mut State, text: &str, what: &str, now: Now) -> Outcome {
     let text = remote_lines(text);
     let size = bytes(text.len());
     if text.len() > CLIPBOARD {
-        let text = format!(
-            "{what} is too large for the clipboard ({size}); umbel call ... --json prints it"
-        );
+        let text = format!("{what} is too large for the clipboard ({size})");
         state.notices.done(text, now);
         return Outcome::redraw();
     }

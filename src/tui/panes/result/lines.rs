@@ -365,10 +365,9 @@ impl Pen<'_> {
             lines.push(self.cut(Role::Warn, &hidden(document.hidden)));
         }
         if document.cut {
-            let text = format!(
-                "first 256 kB of {size}, all of it: umbel call ... --json (that runs it again)"
-            );
-            lines.extend(self.wrapped(Role::Warn, 0, &text, 2));
+            let whole = self.whole(result.map_or(0, |result| result.size));
+            let text = format!("first 256 kB of {size}; {whole}");
+            lines.extend(self.wrapped(Role::Warn, 0, &text, 3));
         }
         let worker = self.call.worker.as_ref();
         let facts = [
