@@ -15,6 +15,7 @@ pub mod peek;
 pub mod python;
 pub mod result;
 pub mod serializer;
+pub mod traceback;
 pub mod typed;
 
 pub use compression::Compression;

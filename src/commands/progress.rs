@@ -10,13 +10,17 @@ use crate::call::timeline::Clock;
 use crate::call::{Call, CallState, share};
 use crate::cli;
 use crate::clock::Now;
-use crate::protocol::python;
+use crate::protocol::{python, traceback};
 use crate::text::human;
 
 /// Frames of the spinner.
 const SPINNER: [&str; 10] = ["⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"];
 /// Frames of the task's own code that are shown unless all are wanted.
 const FRAMES: usize = 3;
+/// Exceptions of a chain that are shown unless all are wanted.
+const CHAINED: usize = 5;
+/// Characters of an exception that others came of.
+const CAUSE: usize = 300;
 /// Characters of what a state of its own says.
 const META: usize = 200;
 /// Steps of a pickled result that are shown.
@@ -289,30 +293,39 @@ fn failure(call: &Call, verbose: bool) -> String {
     text
 }
 
-/// The last frames of the task's own code, and how many are not shown; or all of them.
+/// The last frames of the task's own code, under each exception of the chain, and how many are not shown; or all of them.
 fn frames(traceback: &str, verbose: bool) -> String {
     let mut text = String::new();
-    let all: Vec<String> = traceback.lines().filter_map(frame).collect();
-    let own = || all.iter().filter(|frame| !is_library(frame));
-    let shown = |frame: &String| {
-        let _ = write!(text, "\n  {frame}");
-    };
-    if verbose {
-        all.iter().for_each(shown);
-        return text;
+    let (mut earlier, mut library) = (0, 0);
+    let chain = traceback::chain(traceback);
+    let most = if verbose { chain.len() } else { CHAINED };
+    for raised in chain.iter().take(most) {
+        let indent = if raised.link.is_some() { "    " } else { "  " };
+        if let Some(link) = raised.link {
+            let exception = raised.exception().unwrap_or("an exception");
+            let exception = python::shorten(exception, CAUSE);
+            let _ = write!(text, "\n  {} {exception}", link.words());
+        }
+        let all = raised.lines.iter().filter_map(|line| frame(line));
+        let (libraries, own): (Vec<String>, Vec<String>) =
+            all.partition(|frame| !verbose && is_library(frame));
+        let shown = if verbose { own.len() } else { FRAMES };
+        let hidden = own.len().saturating_sub(shown);
+        earlier += hidden;
+        library += libraries.len();
+        for frame in &own[hidden..] {
+            let _ = write!(text, "\n{indent}{frame}");
+        }
     }
-    let earlier = own().count().saturating_sub(FRAMES);
-    own().skip(earlier).for_each(shown);
-    let library = all.len() - own().count();
-    let folded = [(earlier, "earlier"), (library, "library")];
+    let deeper = chain.len().saturating_sub(most);
+    let folded = [
+        (earlier, "earlier frame"),
+        (library, "library frame"),
+        (deeper, "earlier exception"),
+    ];
     let folded = folded.iter().filter(|(count, _)| *count > 0);
     let folded: Vec<String> = folded
-        .map(|(count, which)| {
-            format!(
-                "{count} {which} frame{}",
-                if *count == 1 { "" } else { "s" }
-            )
-        })
+        .map(|(count, what)| format!("{count} {what}{}", if *count == 1 { "" } else { "s" }))
         .collect();
     if !folded.is_empty() {
         let _ = write!(text, "\n  ({}; -v shows all)", folded.join(", "));
@@ -395,6 +408,31 @@ shop.errors.OutOfStock: none"#;
             frames(TRACEBACK, false),
             "\n  /srv/shop/a.py:1 in a\n  /srv/shop/b.py:2 in b\n  /srv/shop/service.py:88 in reserve\n  (1 earlier frame, 1 library frame; -v shows all)"
         );
+    }
+
+    #[test]
+    fn what_an_exception_came_of_stands_under_it_with_its_frames() {
+        let cause = "Traceback (most recent call last):
+  File \"/srv/shop/prices.py\", line 7, in price
+    return prices[sku]
+KeyError: 'A-1009'";
+        let link = "The above exception was the direct cause of the following exception:";
+        let told = frames(&format!("{cause}\n\n{link}\n\n{TRACEBACK}"), false);
+        assert!(
+            told.ends_with(
+                "reserve\n  caused by KeyError: 'A-1009'\n    /srv/shop/prices.py:7 in price\n  (1 earlier frame, 1 library frame; -v shows all)"
+            ),
+            "{told}"
+        );
+        let link = "During handling of the above exception, another exception occurred:";
+        let many = [cause; 9].join(&format!("\n\n{link}\n\n"));
+        let told = frames(&many, false);
+        assert_eq!(told.matches("while handling KeyError").count(), 4, "{told}");
+        assert!(
+            told.contains("(4 earlier exceptions; -v shows all)"),
+            "{told}"
+        );
+        assert_eq!(frames(&many, true).matches("while handling").count(), 8);
     }
 
     #[test]
