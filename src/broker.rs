@@ -8,6 +8,7 @@ pub mod redis;
 mod several;
 pub mod url;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -49,6 +50,11 @@ pub trait Link: Send + Sync {
 
     /// Depth of a queue, without creating it.
     async fn depth(&self, queue: &QueueName) -> Result<Depth, Error>;
+
+    /// The queues that the server itself lists for tasks, whoever reads them; `None` where it cannot be asked. Bounded in time and number.
+    async fn listed(&self) -> Result<Option<Listed>, Error> {
+        Ok(None)
+    }
 
     /// Acknowledges a result, after it was recorded.
     async fn ack(&self, tag: AckTag);
@@ -156,6 +162,17 @@ pub enum Reach {
     Somebody,
     /// So many listeners (Redis), an upper bound.
     Listeners(u64),
+}
+
+/// Queues that the server lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Their names.
+    pub queues: BTreeSet<QueueName>,
+    /// By what they are listed, for people.
+    pub by: &'static str,
+    /// Whether these are all: there may be more than is looked at.
+    pub complete: bool,
 }
 
 /// How full a queue is.

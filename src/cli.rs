@@ -248,6 +248,10 @@ pub struct Tasks {
 
 /// `umbel queues`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+The queues are those that workers say they read. Where no worker answers: those that kombu bound in Redis, that the management API of
+RabbitMQ lists (--management), that history has calls of at this broker, and `celery`; the note says from where each is known, and a
+warning that there may be more. Exit 6 only if none is found.")]
 pub struct Queues {
     /// Only this queue, also if no worker consumes it
     #[arg(value_name = "NAME")]

@@ -38,6 +38,8 @@ pub enum Command {
     Refresh,
     /// Ask for the depth of one more queue, now and from now on.
     Queue(QueueName),
+    /// Ask the broker which queues there are, whoever reads them. Answered with [`Event::Listed`], if it is connected.
+    ListQueues,
     /// A call looks stuck: ask everybody where it is, its queue how long it is, and its backend what it has. Answers follow as
     /// [`Event::Call`] and [`Event::Heard`].
     Investigate {

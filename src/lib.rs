@@ -236,16 +236,31 @@ async fn perform(cli: Cli, ready: Ready) -> Result<u8> {
             let run = async |session: &mut Session| commands::tasks::run(session, &wanted).await;
             listing(target, Purpose::Tasks, output, run).await
         }
-        Some(Command::Queues(wanted)) => {
-            let run = async |session: &mut Session| commands::queues::run(session, &wanted).await;
-            listing(target, Purpose::Tasks, output, run).await
-        }
+        Some(Command::Queues(wanted)) => queues(target, &config, &wanted, output).await,
         Some(Command::Config(wanted)) => commands::config::run(&wanted, &global, &env, output),
         Some(Command::Workers(wanted)) => {
             let run = async |session: &mut Session| commands::workers::run(session, &wanted).await;
             listing(target, Purpose::Workers, output, run).await
         }
     }
+}
+
+/// `queues`; history is opened only where no worker tells of any.
+async fn queues(
+    target: Option<Target>,
+    config: &Config,
+    wanted: &cli::Queues,
+    output: Output,
+) -> Result<u8> {
+    let history = || {
+        let history = commands::keeper::existing(config, &env, output);
+        history.unwrap_or_else(|error| {
+            output.warnings(&[error.message]);
+            None
+        })
+    };
+    let run = async |session: &mut Session| commands::queues::run(session, wanted, history).await;
+    listing(target, Purpose::Tasks, output, run).await
 }
 
 /// `history`: repairs it also where it cannot be read.

@@ -27,7 +27,7 @@ use super::replies::Replies;
 use super::survey::{Purpose, Survey};
 use super::{Client, Command};
 use crate::backend::{self, Results, Told};
-use crate::broker::{self, Broker, Delivery, Depth, Reach};
+use crate::broker::{self, Broker, Delivery, Depth, Listed, Reach};
 use crate::call::Fact;
 use crate::clock::{Clock, Moment, Now};
 use crate::cluster::{Cluster, Heard, Question};
@@ -92,6 +92,7 @@ enum Done {
     Reached(Option<Question>, Result<Reach, Error>),
     /// A look at a queue that began then.
     Depth(QueueName, Moment, Result<Depth, Error>),
+    Listed(Result<Option<Listed>, Error>),
     Latency(LinkName, Result<Duration, Error>),
     RevokeSent(TaskId, Result<Reach, Error>),
 }
@@ -247,6 +248,7 @@ impl Actor {
             Done::Asking(ticket, question) => self.asking(&ticket, question).await,
             Done::Reached(question, reach) => self.reached(question, reach).await,
             Done::Depth(queue, began, depth) => self.depth(queue, began, depth).await,
+            Done::Listed(listed) => self.tell(Event::Listed(listed)).await,
             Done::Latency(link, latency) => self.latency(link, latency).await,
             Done::RevokeSent(id, reach) => self.revoke_sent(id, reach).await,
         }
@@ -260,6 +262,7 @@ impl Actor {
             Command::ResultsWereAt(address) => self.results_were_at(&address).await,
             Command::Refresh => self.refresh().await,
             Command::Queue(queue) => self.look_at(queue),
+            Command::ListQueues => self.list_queues(),
             Command::Investigate { id, queue } => self.investigate(id, queue).await,
             Command::WatchWorkers(watched) => self.schedule.watch_workers(watched),
             Command::Revoke {

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::backend::Results;
+use crate::broker::Listed;
 use crate::call::Fact;
 use crate::call::diagnosis::Way;
 use crate::clock::Now;
@@ -85,6 +86,8 @@ pub enum Event {
     Notice(String),
     /// Something was heard of the cluster; fold it into a [`crate::cluster::Cluster`].
     Heard(Heard, Now),
+    /// What the broker itself lists of queues: the answer to [`super::Command::ListQueues`]; `None`: it cannot be asked.
+    Listed(Result<Option<Listed>, Error>),
     /// Something became known about a call; merge it with [`crate::call::Call::apply`].
     Call(TaskId, Fact, Now),
     /// A worker answered a revoke: its words, or its error.

@@ -1,4 +1,6 @@
-//! `umbel queues`: depth and consumers of the queues that workers consume.
+//! `umbel queues`: depth and consumers of the queues that workers consume, or of those that are known otherwise.
+
+mod hearsay;
 
 use serde::Serialize;
 
@@ -9,8 +11,10 @@ use crate::call::document::rfc3339;
 use crate::cli::Queues;
 use crate::cluster::{Cluster, Queue, QueueTrouble};
 use crate::error::{Kind, Result};
+use crate::history::Handle;
 use crate::protocol::QueueName;
 use crate::text::human;
+use hearsay::Hearsay;
 
 /// The document `umbel.queues/1`.
 #[derive(Serialize)]
@@ -35,15 +39,26 @@ struct Entry {
     note: Option<String>,
 }
 
-/// Runs it; returns the exit code.
-pub async fn run(session: &mut Session, wanted: &Queues) -> Result<u8> {
+/// Runs it; returns the exit code. Where no worker answers, queues are looked at that are known otherwise, also from history.
+pub async fn run(
+    session: &mut Session,
+    wanted: &Queues,
+    history: impl FnOnce() -> Option<Handle>,
+) -> Result<u8> {
     let name = wanted.name.clone().map(QueueName);
-    let cluster = session.survey(name.as_ref()).await?;
+    let mut cluster = session.survey(name.as_ref()).await?;
+    let mut hearsay = Hearsay::default();
+    if name.is_none() && cluster.workers.is_empty() {
+        hearsay = Hearsay::gather(session, history()).await;
+        hearsay.look(session, &mut cluster).await?;
+    }
     let queues = cluster
         .queues_by_trouble()
         .into_iter()
         .filter(|queue| name.as_ref().is_none_or(|name| *name == queue.name));
-    let entries: Vec<Entry> = queues.map(|queue| entry(&cluster, queue)).collect();
+    let queues = queues.filter(|queue| hearsay.is_worth_telling(queue));
+    let entries = queues.map(|queue| entry(&cluster, queue, hearsay.source(&queue.name)));
+    let entries: Vec<Entry> = entries.collect();
     let empty = entries.is_empty();
     print(session.output, session.clock.now().wall, entries);
     if empty {
@@ -52,11 +67,16 @@ pub async fn run(session: &mut Session, wanted: &Queues) -> Result<u8> {
         }
         return Ok(Kind::NoWorker.exit_code());
     }
+    if !hearsay.is_empty() {
+        let why = nobody(&cluster).message;
+        let what = format!("{why}: these are queues that are known otherwise, there may be more");
+        session.output.warnings(&[what]);
+    }
     session.output.warnings(&doubts(&cluster));
     Ok(0)
 }
 
-fn entry(cluster: &Cluster, queue: &Queue) -> Entry {
+fn entry(cluster: &Cluster, queue: &Queue, source: Option<&str>) -> Entry {
     let trouble = queue.trouble();
     Entry {
         name: queue.name.clone(),
@@ -67,7 +87,7 @@ fn entry(cluster: &Cluster, queue: &Queue) -> Entry {
         out_per_s: queue.rates.map(|rates| per_s(rates.out_milli)),
         wait_ms: None,
         trouble: (trouble != QueueTrouble::Fine).then(|| trouble.to_string()),
-        note: note(cluster, queue),
+        note: note(cluster, queue, source),
     }
 }
 
@@ -76,12 +96,13 @@ fn per_s(milli: u64) -> f64 {
     milli as f64 / 1000.0
 }
 
-fn note(cluster: &Cluster, queue: &Queue) -> Option<String> {
+fn note(cluster: &Cluster, queue: &Queue, source: Option<&str>) -> Option<String> {
     let held = queue.held.of_all();
     let held = held.map(|held| format!("{} held over all queues", human::count(held)));
     let notes: Vec<String> = readers_note(cluster, queue)
         .into_iter()
         .chain(held)
+        .chain(source.map(|source| format!("known from {source}")))
         .collect();
     (!notes.is_empty()).then(|| notes.join("; "))
 }

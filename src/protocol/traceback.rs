@@ -57,18 +57,18 @@ impl<'a> Raised<'a> {
 /// The exceptions of a traceback: the one that was raised last, then what it came of, back to the first.
 pub fn chain(text: &str) -> Vec<Raised<'_>> {
     let mut chain = vec![Vec::new()];
-    let mut links = Vec::new();
+    let mut between = Vec::new();
     for line in text.lines() {
         match (Link::of(line), chain.last_mut()) {
             (Some(link), _) => {
-                links.push(link);
+                between.push(link);
                 chain.push(Vec::new());
             }
             (None, Some(lines)) => lines.push(line),
             (None, None) => {}
         }
     }
-    let links = links.into_iter().map(Some).chain([None]);
+    let links = between.into_iter().map(Some).chain([None]);
     let raised = chain.into_iter().zip(links);
     let mut raised: Vec<_> = raised.map(|(lines, link)| Raised { lines, link }).collect();
     raised.reverse();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Sandbox, Version, Vhost, Worker, WorkerOptions, rig};
+use crate::support::{Sandbox, Version, Vhost, Worker, WorkerOptions, celery, rig};
 use crate::world::Kind::{self, RedisPrefork, RpcPrefork};
 
 fn entry<'a>(document: &'a Value, list: &str, name: &str) -> &'a Value {
@@ -76,6 +76,86 @@ fn queues_of_a_live_worker(#[values(RedisPrefork)] kind: Kind) {
         (&queue["ready"], &queue["consumers"]),
         (&json!(0), &json!(0))
     );
+}
+
+fn listed(document: &Value) -> Vec<&str> {
+    let queues = document["queues"].as_array().expect("a list");
+    let mut names: Vec<&str> = queues.iter().filter_map(|it| it["name"].as_str()).collect();
+    names.sort_unstable();
+    names
+}
+
+#[test]
+fn queues_without_a_worker_are_those_that_history_and_the_management_api_know() {
+    let Some(rig) = rig() else { return };
+    let vhost = rig.vhost();
+    let sandbox = Sandbox::new().env("CELERY_BROKER_URL", &vhost.url);
+    let nothing = sandbox.cli(&["queues", "--json"]).expect_code(6).json();
+    assert_eq!(nothing["queues"], json!([]));
+    for name in ["celery", "lonely", "mail"] {
+        vhost.declare_queue(name);
+    }
+    let send = [
+        "send",
+        "shop.tasks.add",
+        "--no-preflight",
+        "--history",
+        "--queue",
+    ];
+    sandbox
+        .cli(&[&send[..], &["lonely"]].concat())
+        .expect_code(0);
+    let outcome = sandbox.cli(&["queues", "--json"]).expect_code(0);
+    let document = outcome.json();
+    assert_eq!(listed(&document), ["celery", "lonely"], "{document}");
+    let lonely = entry(&document, "queues", "lonely");
+    assert_eq!(
+        (&lonely["ready"], &lonely["consumers"]),
+        (&json!(1), &json!(0))
+    );
+    assert_eq!(lonely["trouble"], "no_consumer");
+    assert_eq!(lonely["note"], "nobody reads it; known from history");
+    assert!(
+        outcome.stderr.contains("known otherwise"),
+        "{}",
+        outcome.stderr
+    );
+
+    let management = std::env::var("UMBEL_TEST_MANAGEMENT").expect("tests/run names it");
+    let asked = sandbox.env("UMBEL_MANAGEMENT", &management);
+    let document = asked.cli(&["queues", "--json"]).expect_code(0).json();
+    assert_eq!(
+        listed(&document),
+        ["celery", "lonely", "mail"],
+        "{document}"
+    );
+    let note = entry(&document, "queues", "mail")["note"].to_string();
+    assert!(
+        note.contains("known from RabbitMQ's management API"),
+        "{note}"
+    );
+}
+
+#[test]
+fn queues_without_a_worker_are_those_that_kombu_bound_on_redis() {
+    let Some(rig) = rig() else { return };
+    let db = rig.redis_db();
+    let sandbox = Sandbox::new().env("CELERY_BROKER_URL", &db.url);
+    sandbox.cli(&["queues", "--json"]).expect_code(6);
+    for queue in ["celery", "mail", "mail"] {
+        celery(&db.url, "", &["call", "shop.tasks.add", "--queue", queue]).expect_code(0);
+    }
+    let document = sandbox.cli(&["queues", "--json"]).expect_code(0).json();
+    assert_eq!(listed(&document), ["celery", "mail"], "{document}");
+    let mail = entry(&document, "queues", "mail");
+    assert_eq!(
+        (&mail["ready"], &mail["consumers"]),
+        (&json!(2), &Value::Null)
+    );
+    // A worker without remote control may read it.
+    assert_eq!(mail["trouble"], Value::Null);
+    let note = mail["note"].as_str().unwrap_or_default();
+    assert!(note.ends_with("known from kombu's bindings"), "{note}");
 }
 
 #[rstest]
@@ -182,11 +262,7 @@ fn a_frozen_worker_is_counted_though_it_says_nothing() {
     );
 
     workers[0].freeze();
-    for (command, list) in [
-        ("tasks", "tasks"),
-        ("workers", "workers"),
-        ("queues", "queues"),
-    ] {
+    for (command, list) in [("tasks", "tasks"), ("workers", "workers")] {
         let outcome = sandbox.cli(&[command, "--json"]).expect_code(6);
         let document = outcome.json();
         assert_eq!(document[list], json!([]), "{document}");
@@ -199,6 +275,19 @@ fn a_frozen_worker_is_counted_though_it_says_nothing() {
             outcome.stderr
         );
     }
+    // The broker counts who reads a queue, whoever answers.
+    let outcome = sandbox.cli(&["queues", "--json"]).expect_code(0);
+    let celery = &outcome.json()["queues"][0];
+    assert_eq!(
+        (&celery["name"], &celery["consumers"]),
+        (&json!("celery"), &json!(2))
+    );
+    assert!(
+        outcome.stderr.contains("no worker answered") && outcome.took < Duration::from_secs(4),
+        "{:?} {}",
+        outcome.took,
+        outcome.stderr
+    );
     workers.iter().for_each(Worker::thaw);
 }
 

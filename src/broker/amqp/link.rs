@@ -25,7 +25,7 @@ use super::pump::{Pump, Side, Source};
 use super::queues::{self, Seat};
 use super::{STEP, convert};
 use crate::broker::url::Endpoint;
-use crate::broker::{AckTag, Delivery, Depth, Incoming, Link, Reach, Route};
+use crate::broker::{AckTag, Delivery, Depth, Incoming, Link, Listed, Reach, Route};
 use crate::error::{Error, Kind};
 use crate::protocol::{Message, QueueName};
 use crate::server::TransportOptions;
@@ -336,6 +336,13 @@ impl Link for AmqpLink {
                 Ok(Depth::Locked)
             }
             Err(failure) => Err(errors::step(&self.endpoint, "a look at a queue", &failure)),
+        }
+    }
+
+    async fn listed(&self) -> Result<Option<Listed>, Error> {
+        match &self.management {
+            Some(management) => Ok(management.listed().await),
+            None => Ok(None),
         }
     }
 

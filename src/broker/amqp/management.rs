@@ -19,7 +19,8 @@ use ureq::Agent;
 use ureq::tls::{Certificate, ClientCert, PrivateKey, RootCerts, TlsConfig};
 
 use crate::broker::url::Endpoint;
-use crate::broker::{Held, Incoming, Rates};
+use crate::broker::{Held, Incoming, Listed, Rates};
+use crate::protocol::QueueName;
 use crate::server::http::HttpUrl;
 use crate::server::tls::TlsFiles;
 
@@ -43,6 +44,9 @@ const MAX_ANSWER: u64 = 1 << 20;
 
 /// Questions at the same time.
 const AT_ONCE: usize = 2;
+
+/// Queues that are listed.
+const PAGE: usize = 500;
 
 /// Queues that are remembered.
 const MOST: usize = 1024;
@@ -161,20 +165,43 @@ impl Management {
 
     /// One question; blocks for [`LIMIT`] at most.
     fn fetch(&self, queue: &str) -> Result<Statistics, String> {
-        let agent = self.agent.as_ref().map_err(Clone::clone)?;
         let name = utf8_percent_encode(queue, NON_ALPHANUMERIC);
         let url = format!(
             "{}/{name}?columns=messages_unacknowledged,message_stats",
             self.queues
         );
+        let document = self.get(&url)?;
+        Ok(document.as_ref().map(read).unwrap_or_default())
+    }
+
+    /// The queues of the vhost that may be for tasks, the first page of them; why not is told as a notice.
+    pub(super) async fn listed(self: &Arc<Self>) -> Option<Listed> {
+        let this = Arc::clone(self);
+        let url = format!(
+            "{}?page=1&page_size={PAGE}&columns=name,exclusive",
+            self.queues
+        );
+        let asked = tokio::task::spawn_blocking(move || this.get(&url)).await;
+        match asked.unwrap_or_else(|_| Err("the question was not asked".to_owned())) {
+            Ok(document) => names(&document?),
+            Err(reason) => {
+                self.complain(&reason);
+                None
+            }
+        }
+    }
+
+    /// One document; `None` if there is none. Blocks for [`LIMIT`] at most.
+    fn get(&self, url: &str) -> Result<Option<Value>, String> {
+        let agent = self.agent.as_ref().map_err(Clone::clone)?;
         let asked = agent
-            .get(&url)
+            .get(url)
             .header("authorization", self.authorization.expose_secret())
             .call();
         let mut answer = asked.map_err(|error| told(&error))?;
         match answer.status().as_u16() {
             200 => {}
-            404 => return Ok(Statistics::default()),
+            404 => return Ok(None),
             401 | 403 => {
                 return Err(
                     "login refused: the user needs the tag monitoring or management, or --management a login of its own"
@@ -185,9 +212,9 @@ impl Management {
         }
         let body = answer.body_mut().with_config().limit(MAX_ANSWER);
         let bytes = body.read_to_vec().map_err(|error| told(&error))?;
-        let document = serde_json::from_slice(&bytes)
-            .map_err(|_| "what answered is not RabbitMQ's management API".to_owned())?;
-        Ok(read(&document))
+        serde_json::from_slice(&bytes)
+            .map(Some)
+            .map_err(|_| "what answered is not RabbitMQ's management API".to_owned())
     }
 
     /// Says why nothing comes. The same words are told once, by whoever listens.
@@ -201,6 +228,29 @@ impl Management {
             let _ = incoming.try_send(Incoming::Notice(notice));
         }
     }
+}
+
+/// The queues of a page that may be for tasks: nobody's own, and none that Celery, kombu or umbel make beside them.
+fn names(document: &Value) -> Option<Listed> {
+    let items = document.get("items")?.as_array()?;
+    let total = document.get("filtered_count").and_then(Value::as_u64);
+    let shared = |item: &&Value| item.get("exclusive").and_then(Value::as_bool) != Some(true);
+    let name = |item: &Value| item.get("name")?.as_str().map(str::to_owned);
+    let queues = items.iter().filter(shared).filter_map(name);
+    let queues = queues.filter(|name| is_for_tasks(name)).map(QueueName);
+    Some(Listed {
+        queues: queues.collect(),
+        by: "RabbitMQ's management API",
+        complete: total.is_some_and(|total| total <= items.len() as u64),
+    })
+}
+
+fn is_for_tasks(name: &str) -> bool {
+    let beginnings = ["celeryev.", "celery_delayed_", "umbel.", "amq.gen-"];
+    let other = beginnings
+        .iter()
+        .any(|beginning| name.starts_with(beginning));
+    !other && !name.ends_with(".pidbox")
 }
 
 /// In a queue that is new they are absent or null: unknown.
@@ -308,6 +358,23 @@ mod tests {
             in_milli,
             out_milli,
         }
+    }
+
+    #[test]
+    fn queues_of_workers_themselves_and_of_one_connection_are_not_listed() {
+        let document = json!({"filtered_count": 7, "items": [
+            {"name": "celery", "exclusive": false},
+            {"name": "客戶", "exclusive": false},
+            {"name": "w1@host.celery.pidbox", "exclusive": false},
+            {"name": "celeryev.4b0c", "exclusive": false},
+            {"name": "celery_delayed_3", "exclusive": false},
+            {"name": "umbel.1b0c", "exclusive": false},
+            {"name": "mine", "exclusive": true},
+        ]});
+        let listed = names(&document).unwrap();
+        let queues: Vec<&str> = listed.queues.iter().map(QueueName::as_str).collect();
+        assert_eq!((queues, listed.complete), (vec!["celery", "客戶"], true));
+        assert_eq!(names(&json!([])), None);
     }
 
     #[rstest]

@@ -21,8 +21,8 @@ use super::inbox::{self, Inbox, Opened, TTL};
 use super::names::Names;
 use super::publish::{Publisher, announce, leave};
 use super::pump::Pump;
-use super::{ReplyList, errors};
-use crate::broker::{AckTag, Delivery, Depth, Held, Incoming, Link, Reach, Route};
+use super::{ReplyList, bindings, errors};
+use crate::broker::{AckTag, Delivery, Depth, Held, Incoming, Link, Listed, Reach, Route};
 use crate::error::Error;
 use crate::protocol::{Message, QueueName, TaskId, envelope};
 use crate::server::redis::{RedisServer, STEP, dial, is_denied, ping};
@@ -249,6 +249,13 @@ impl Link for RedisLink {
             consumers: None,
             rates: None,
         })
+    }
+
+    async fn listed(&self) -> Result<Option<Listed>, Error> {
+        let mut commands = self.commands.clone();
+        let listed = bindings::listed(&mut commands, &self.names);
+        let doing = || format!("SCAN {}", self.names.all_bindings());
+        self.bounded(doing, listed).await.map(Some)
     }
 
     async fn events(&self, wanted: bool) -> Result<(), Error> {

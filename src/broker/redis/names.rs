@@ -94,6 +94,18 @@ impl Names {
         format!("{}_kombu.binding.{exchange}", self.prefix)
     }
 
+    /// The pattern of the keys of all sets of bindings.
+    pub(super) fn all_bindings(&self) -> String {
+        format!("{}*", literal(&self.bindings("")))
+    }
+
+    /// The exchange whose set of bindings this key is, if tasks go by it: not that of control requests, their replies or events.
+    pub(super) fn task_exchange<'a>(&self, key: &'a str) -> Option<&'a str> {
+        let exchange = key.strip_prefix(self.bindings("").as_str())?;
+        let other = exchange.ends_with(".pidbox") || exchange == self.event_exchange;
+        (!other).then_some(exchange)
+    }
+
     /// The exchange of control requests.
     pub(super) fn control_exchange(&self) -> &str {
         &self.control_exchange
@@ -147,6 +159,13 @@ fn literal(text: &str) -> String {
         pattern.push(c);
     }
     pattern
+}
+
+impl Binding {
+    /// The queue, unless it is one of kombu's broadcast queues, which no list stands for.
+    pub(super) fn into_queue(self) -> Option<String> {
+        (!self.queue.starts_with(BROADCAST)).then_some(self.queue)
+    }
 }
 
 /// One queue that hangs on an exchange.
@@ -274,6 +293,25 @@ mod tests {
     #[case(Some(255), "q\u{6}\u{16}9")]
     fn a_priority_goes_to_the_list_of_its_step(#[case] priority: Option<u8>, #[case] list: &str) {
         assert_eq!(names().list("q", priority), list);
+    }
+
+    #[test]
+    fn sets_of_bindings_are_found_below_the_prefix_and_told_by_their_exchange() {
+        let options = TransportOptions {
+            global_keyprefix: Some("shop[1].".to_owned()),
+            ..TransportOptions::default()
+        };
+        let names = Names::new(&options, 0, false);
+        assert_eq!(names.all_bindings(), "shop\\[1\\]._kombu.binding.*");
+        let exchange = |key: &str| names.task_exchange(key).map(str::to_owned);
+        assert_eq!(
+            exchange("shop[1]._kombu.binding.mail").as_deref(),
+            Some("mail")
+        );
+        for other in ["celeryev", "celery.pidbox", "reply.celery.pidbox"] {
+            assert_eq!(exchange(&format!("shop[1]._kombu.binding.{other}")), None);
+        }
+        assert_eq!(exchange("_kombu.binding.mail"), None);
     }
 
     #[test]

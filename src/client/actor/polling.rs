@@ -368,6 +368,16 @@ impl Actor {
     }
 
     /// One more queue to look at, now and from now on.
+    pub(super) fn list_queues(&self) {
+        let Some(link) = self.broker.link() else {
+            return;
+        };
+        let done = self.done.clone();
+        tokio::spawn(async move {
+            let _ = done.send(Done::Listed(link.listed().await)).await;
+        });
+    }
+
     pub(super) fn look_at(&mut self, queue: QueueName) {
         self.ask_depth(queue);
     }

@@ -82,6 +82,7 @@ fn heard(state: &mut State, event: Event, now: Now) -> bool {
             state.notices.about(NoticeKind::Problem, id, text, now);
             true
         }
+        Event::Listed(_) => false,
         Event::Closed => closed(state, now),
     }
 }
@@ -102,6 +103,7 @@ pub fn refused(state: &mut State, command: Command, now: Now) -> Outcome {
         Command::Close
         | Command::Investigate { .. }
         | Command::Expect(_)
+        | Command::ListQueues
         | Command::Follow(_)
         | Command::ResultsWereAt(_)
         | Command::WatchWorkers(_) => {
