@@ -1,0 +1,47 @@
+//! When everybody is asked, and what counts as an answer.
+
+use super::*;
+
+/// A worker that was started again answers the question for the call that is asked every second, not that of the round.
+#[test]
+fn who_answers_a_later_question_did_not_answer_the_one_that_went_to_everybody() {
+    let mut world = World::new();
+    world.fact(Fact::Asked, 2_000);
+    let answered = |asked| Fact::Answered {
+        node: NODE.into(),
+        looked: Looked::Tasks,
+        held: false,
+        asked: at(asked).mono,
+    };
+    world.fact(answered(1_900), 2_050);
+    let asked = world.diagnosis(2_100).asked.unwrap();
+    assert_eq!((asked.replied, asked.of), (0, 1), "to an earlier question");
+    assert_eq!(asked.ago, Duration::from_millis(100));
+    world.fact(answered(20_000), 20_010);
+    let asked = world.diagnosis(21_000).asked.unwrap();
+    assert_eq!((asked.replied, asked.ago), (1, Duration::from_secs(1)));
+}
+
+#[test]
+fn everybody_is_asked_when_it_looks_stuck_then_less_and_less_often_and_at_once_when_its_time_is_over()
+ {
+    let mut world = World::new();
+    let mut asked = Vec::new();
+    for ms in (0..60_000).step_by(100) {
+        world.call.tick(at(ms));
+        if world.call.wants_inquiry(at(ms)) {
+            world.call.inquiry.wanted(at(ms));
+            asked.push(ms);
+        }
+    }
+    assert!(matches!(world.call.waiting, Waiting::TimedOut(_)));
+    assert_eq!(asked, [1_100, 3_100, 7_100, 10_100, 26_100, 56_100]);
+}
+
+#[test]
+fn a_call_that_ended_is_not_asked_about() {
+    let mut world = World::new();
+    world.fact(result(State::Success), 500);
+    assert!(!world.call.wants_inquiry(at(20_000)));
+    assert_eq!(world.kinds(20_000), [""; 0]);
+}

@@ -1,0 +1,132 @@
+//! What the links, and the place of the results, do to a call.
+
+use super::*;
+
+fn writes_to(url: &str) -> Answer {
+    let report = Report {
+        results: Some(url.to_owned()),
+        ..Report::default()
+    };
+    Answer::Report(report)
+}
+
+#[test]
+fn the_broker_comes_first_and_hides_what_silence_seems_to_say() {
+    let mut world = World::new();
+    world.hear(depth(3, 0), 20);
+    world.broker = Way::Down {
+        since: at(100),
+        reason: "connection refused".to_owned(),
+        retry_at: Some(at(7_000)),
+    };
+    assert_eq!(world.kinds(5_000), ["broker_down"]);
+    assert_eq!(
+        world.line("broker_down", 5_000),
+        "the broker is down for 4.9s, next try in 2.0s: connection refused"
+    );
+    world.broker = Way::Blocked("low on memory".to_owned());
+    assert_eq!(world.kinds(5_000), ["publishers_blocked"]);
+}
+
+#[test]
+fn an_ignored_result_is_a_reason_only_out_of_sight() {
+    let mut world = World::new();
+    world.call.signature.options.ignore_result = Some(true);
+    assert!(world.kinds(1_000).contains(&"result_ignored"));
+    world.seen(At::Active, 1_100);
+    assert!(!world.kinds(1_200).contains(&"result_ignored"));
+}
+
+#[test]
+fn workers_that_write_elsewhere_are_told() {
+    let mut world = World::new();
+    let report = Report {
+        results: Some("redis://:********@cache:6379/1".to_owned()),
+        ..Report::default()
+    };
+    world.hear(answer(NODE, Answer::Report(report)), 2);
+    assert_eq!(
+        world.line("backend_mismatch", 1_000),
+        "the result goes elsewhere: w1@h writes to redis://:********@cache:6379/1, umbel reads rpc://"
+    );
+    world.fact(result(State::Started), 1_100);
+    assert!(
+        !world.kinds(1_200).contains(&"backend_mismatch"),
+        "a state was read"
+    );
+}
+
+#[test]
+fn that_one_of_the_readers_writes_elsewhere_is_a_perhaps_until_it_has_the_call() {
+    let mut world = World::new();
+    world.joins("w2@h", "celery", &["shop.refund"]);
+    world.hear(answer(NODE, writes_to("redis://:********@cache:6379/1")), 2);
+    world.hear(answer("w2@h", writes_to("rpc://")), 2);
+    let diagnosis = world.diagnosis(1_000);
+    assert!(diagnosis.why[0].inferred());
+    assert!(
+        world
+            .line("backend_mismatch", 1_000)
+            .starts_with("perhaps ")
+    );
+    assert!(
+        diagnosis
+            .next
+            .iter()
+            .all(|it| it.kind() != "read_results_at")
+    );
+    world.seen(At::Active, 1_100);
+    assert!(
+        world
+            .line("backend_mismatch", 1_200)
+            .starts_with("the result")
+    );
+    let node: NodeName = "w2@h".into();
+    let task = task("x", "shop.refund", None);
+    world.fact(
+        Fact::Seen {
+            place: At::Active,
+            node,
+            task,
+        },
+        1_300,
+    );
+    assert!(!world.kinds(1_400).contains(&"backend_mismatch"));
+}
+
+/// `cache` may be another name of our own host.
+#[test]
+fn two_names_of_a_host_hide_neither_the_queue_nor_that_it_is_lost() {
+    let mut world = World::new();
+    world.results = stored_at("redis://localhost:6379/1");
+    world.hear(answer(NODE, writes_to("redis://cache:6379/1")), 2);
+    world.hear(depth(2, 1), 1_500);
+    assert_eq!(world.kinds(2_000), ["queued", "backend_mismatch"]);
+    world.hear(depth(0, 1), 2_500);
+    world.denies(2_500);
+    world.fact(Fact::NotStored, 2_600);
+    assert_eq!(world.kinds(3_000), ["lost", "backend_mismatch"]);
+}
+
+#[test]
+fn a_backend_that_is_down_is_told() {
+    let mut world = World::new();
+    world.fact(Fact::BackendLost("connection refused".to_owned()), 500);
+    assert_eq!(
+        world.line("backend_unreachable", 1_000),
+        "the result cannot be read: rpc:// is down (connection refused)"
+    );
+}
+
+#[test]
+fn after_an_outage_states_come_at_once_and_nobody_says_how_long_it_ran() {
+    let mut world = World::new();
+    world.fact(Fact::BackendLost("gone".to_owned()), 500);
+    world.fact(Fact::BackendBack, 5_000);
+    world.fact(result(State::Started), 5_010);
+    assert_eq!(world.line("running", 5_500), "it runs on w1@h");
+    world.fact(result(State::Success), 5_020);
+    let timeline = &world.call.timeline;
+    assert_eq!((timeline.started, timeline.ran()), (None, None));
+    assert!(timeline.total().is_some());
+}

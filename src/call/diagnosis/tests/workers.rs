@@ -1,0 +1,142 @@
+//! What runs it, and what became of who had it.
+
+use super::*;
+
+#[test]
+fn what_runs_is_compared_with_what_is_usual() {
+    let mut world = World::new();
+    world.seen(At::Active, 1_000);
+    assert_eq!(world.line("running", 3_000), "it runs on w1@h for 2.0s");
+    assert!(!world.diagnosis(3_000).tells());
+    let times = (1..=100).map(Duration::from_millis);
+    world.usual = Usual::of(times.collect());
+    assert!(world.diagnosis(3_000).tells());
+    assert!(
+        world
+            .line("running", 3_000)
+            .ends_with("slower than 99% of 100 earlier calls")
+    );
+    assert!(world.line("running", 9_000).contains("last told 8.0s ago"));
+}
+
+#[test]
+fn a_worker_that_is_no_longer_connected_may_still_finish_what_it_runs() {
+    let mut world = World::new();
+    world.seen(At::Active, 1_000);
+    world.hear(depth(0, 1), 1_100);
+    world.silent(2_000, 4_500);
+    assert_eq!(
+        world.kinds(5_000),
+        ["running", "worker_silent", "queue_fine"]
+    );
+    assert!(world.diagnosis(5_000).now.inferred);
+    world.hear(depth(0, 0), 5_100);
+    assert_eq!(world.kinds(5_200), ["worker_lost"]);
+    assert_eq!(
+        world.line("worker_lost", 5_200),
+        "w1@h is no longer connected (stopping, cut off or dead) and was running it, which may still finish: acknowledged before, so it will not run again"
+    );
+    let diagnosis = world.diagnosis(5_200);
+    assert!(diagnosis.why[0].inferred());
+    let place = diagnosis.now;
+    assert_eq!(
+        (
+            place.name().as_str(),
+            place.inferred,
+            place.worker.is_some()
+        ),
+        ("run", true, true)
+    );
+}
+
+#[test]
+fn a_worker_that_was_started_again_knows_nothing_of_what_it_ran() {
+    let mut world = World::new();
+    world.seen(At::Active, 1_000);
+    world.denies(5_000);
+    assert!(
+        world
+            .line("worker_lost", 6_000)
+            .starts_with("w1@h had it and has it no longer")
+    );
+    let stats = Stats {
+        uptime: Some(2),
+        ..Stats::default()
+    };
+    world.hear(answer(NODE, Answer::Stats(stats)), 5_500);
+    assert!(
+        world
+            .line("worker_lost", 6_000)
+            .starts_with("w1@h was restarted while it ran it")
+    );
+}
+
+#[test]
+fn what_was_held_by_a_dead_worker_goes_back_to_the_queue() {
+    let mut world = World::new();
+    world.seen(At::Reserved, 1_000);
+    world.hear(depth(0, 0), 1_100);
+    world.silent(2_000, 4_500);
+    assert!(
+        world
+            .line("worker_lost", 5_000)
+            .contains("the broker gives it to another")
+    );
+}
+
+/// A worker of a Redis that stops puts back what it holds at once; one that dies does not.
+#[rstest]
+#[case::died(0, Held::Queue(1), "gives it out again after the visibility_timeout")]
+#[case::put_back(1, Held::Queue(0), "perhaps back in its queue")]
+#[case::taken(0, Held::Queue(0), "perhaps another worker has it")]
+#[case::unknown(0, Held::Unknown, "so the broker gives it to another worker")]
+fn when_what_a_lost_worker_held_runs_again_is_said_as_the_redis_shows_it(
+    #[case] ready: u64,
+    #[case] held: Held,
+    #[case] told: &str,
+) {
+    let mut world = World::new();
+    world.seen(At::Reserved, 1_000);
+    let asked = Heard::Asked {
+        question: Question::Registered,
+        reach: Reach::Listeners(0),
+    };
+    world.hear(asked, 1_500);
+    world.silent(2_000, 4_500);
+    let depth = Depth::Known {
+        ready,
+        held,
+        held_ago: Duration::ZERO,
+        rates: None,
+        consumers: None,
+    };
+    let (queue, depth, took) = ("celery".into(), Ok(depth), Duration::ZERO);
+    world.hear(Heard::Depth { queue, depth, took }, 4_600);
+    let line = world.line("worker_lost", 5_000);
+    assert!(line.contains(told), "{line}");
+}
+
+#[test]
+fn right_after_the_end_of_a_task_its_worker_is_believed() {
+    let mut world = World::new();
+    world.seen(At::Active, 1_000);
+    world.denies(1_300);
+    assert_eq!(world.kinds(1_400), ["running"]);
+}
+
+#[test]
+fn a_silent_solo_worker_is_no_dead_one() {
+    let mut world = World::new();
+    let stats = Stats {
+        pool: Some("solo".to_owned()),
+        ..Stats::default()
+    };
+    world.hear(answer(NODE, Answer::Stats(stats)), 5);
+    world.hear(depth(0, 1), 1_500);
+    world.silent(2_000, 4_500);
+    assert_eq!(
+        world.line("worker_silent", 5_005),
+        "w1@h does not answer, last heard 5.0s ago; a solo pool cannot answer while it runs a task"
+    );
+    assert!(!world.diagnosis(5_005).lost());
+}
