@@ -168,7 +168,9 @@ impl Call {
         let end = self.ends.end();
         self.outcome = end.as_ref().map(|end| end.outcome);
         let heard = end.as_ref().map(|end| end.at);
-        self.timeline.done = end.as_ref().and_then(|end| self.ended_at(end));
+        let ended = end.as_ref().and_then(|end| self.ended_at(end));
+        self.timeline.done = ended.map(|(at, _)| at);
+        self.timeline.done_told = ended.is_some_and(|(_, told)| told);
         self.source = end.as_ref().and_then(|end| end.source);
         let bounds = Bounds {
             sent: self.timeline.published.unwrap_or(self.timeline.created),

@@ -54,6 +54,8 @@ impl Call {
         }
         if let Some(outcome) = self.outcome {
             self.anew.undated = self.timeline.done.is_none();
+            let told = self.timeline.done.filter(|_| self.timeline.done_told);
+            self.anew.told = told.map(|done| done.mono);
             self.resume_ended(outcome);
         } else if let Some(result) = self.result.clone() {
             let at = self.told_at.unwrap_or(self.timeline.created);
@@ -160,8 +162,8 @@ impl Call {
 
     /// When it ended: when that was heard, unless it was fetched, after an outage or by an umbel that came later, which may be long after.
     /// Then it ended when the worker says so, if that is possible on our clock. Else that is unknown to who came later, and to who was
-    /// there it came back when it was heard.
-    pub(super) fn ended_at(&self, end: &End) -> Option<Now> {
+    /// there it came back when it was heard. With it goes whether a worker's clock says it.
+    pub(super) fn ended_at(&self, end: &End) -> Option<(Now, bool)> {
         let heard = end.at;
         if self.anew.undated && heard.mono == self.timeline.created.mono {
             return None;
@@ -171,10 +173,11 @@ impl Call {
         let either =
             |fetched: &dyn Fn(Moment) -> bool| fetched(heard.mono) || before.is_some_and(fetched);
         if end.source == Some(Source::Event) || !either(&|at| self.heard_late(at)) {
-            return Some(heard);
+            return Some((heard, self.anew.told == Some(heard.mono)));
         }
         let was_there = !either(&|at| self.anew.fetched(at));
-        self.dated(heard).or_else(|| was_there.then_some(heard))
+        let told = self.dated(heard).map(|at| (at, true));
+        told.or_else(|| was_there.then_some((heard, false)))
     }
 
     /// When the worker says that it ended, if that is possible on our clock.
@@ -199,6 +202,8 @@ pub(super) struct Anew {
     answered: Option<Moment>,
     /// It had ended before, nobody knows when.
     undated: bool,
+    /// It had ended before, then, as a worker's clock says.
+    told: Option<Moment>,
 }
 
 impl Anew {

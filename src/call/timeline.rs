@@ -55,6 +55,8 @@ pub struct Timeline {
     pub last_told: bool,
     /// Its end was heard.
     pub done: Option<Now>,
+    /// Whether that is told by a worker's clock: it was heard of long after.
+    pub done_told: bool,
 }
 
 impl Timeline {
@@ -71,6 +73,7 @@ impl Timeline {
             told: false,
             last_told: false,
             done: None,
+            done_told: false,
         }
     }
 
@@ -112,10 +115,11 @@ impl Timeline {
     /// Which clock [`Timeline::ran`] is on.
     pub fn ran_on(&self) -> Option<Clock> {
         self.ran()?;
-        Some(match (self.runtime, self.last_told) {
-            (Some(_), _) => Clock::Worker,
-            (None, true) => Clock::Both,
-            (None, false) => Clock::Ours,
+        Some(match self.runtime {
+            Some(_) => Clock::Worker,
+            // Of two that are told it is not known whether one worker told both.
+            None if self.last_told || self.done_told => Clock::Both,
+            None => Clock::Ours,
         })
     }
 

@@ -86,6 +86,8 @@ pub struct Times {
     pub told_last_start: bool,
     /// Its end was heard.
     pub done: Option<Point>,
+    /// Whether `done` is told by a worker's clock.
+    pub told_done: bool,
     /// A worker or the backend told of it last.
     pub told: Option<Point>,
     /// This record was made.

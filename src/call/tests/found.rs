@@ -44,6 +44,8 @@ fn an_end_that_is_fetched_after_an_outage_was_when_its_worker_says() {
     );
     assert_eq!(call.timeline.done.map(|done| done.wall), Some(done));
     assert_eq!(call.timeline.ran(), Some(Duration::from_secs(20)));
+    let clock = call.timeline.ran_on();
+    assert_eq!(clock, Some(Clock::Both), "its start was heard on our clock");
     assert_eq!(call.state(), CallState::LateOk, "it came after the timeout");
 }
 

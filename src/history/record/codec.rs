@@ -178,6 +178,7 @@ fn times(times: &Times) -> Json {
         .put("told_start", Json::Bool(times.told_start))
         .put("told_last_start", Json::Bool(times.told_last_start))
         .may("done", times.done)
+        .put("told_done", Json::Bool(times.told_done))
         .may("told", times.told)
         .put("recorded", times.recorded)
         .done()
@@ -350,6 +351,7 @@ fn read_times(fields: Reader<'_>) -> Result<Times, Unreadable> {
         told_start: told_start.unwrap_or(false),
         told_last_start: fields.truth("told_last_start").unwrap_or(false),
         done: fields.point("done"),
+        told_done: fields.truth("told_done").unwrap_or(false),
         told: fields.point("told"),
         recorded: fields.point("recorded").ok_or(Unreadable("time"))?,
     })

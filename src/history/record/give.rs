@@ -90,6 +90,7 @@ impl Record {
             told: self.times.told_start,
             last_told: self.times.told_last_start,
             done: at(self.times.done),
+            done_told: self.times.told_done,
         };
         call.told_at = at(self.times.told);
         call.worker.clone_from(&self.worker);
@@ -140,6 +141,7 @@ impl Record {
             whereabouts: Some(CallState::Sent),
             times: Times {
                 done: None,
+                told_done: false,
                 ..self.times
             },
             ..self.clone()

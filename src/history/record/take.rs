@@ -179,6 +179,7 @@ fn times(call: &Call, now: Now, point: impl Fn(Now) -> Point + Copy) -> Times {
         told_start: timeline.told,
         told_last_start: timeline.last_told,
         done: timeline.done.map(point),
+        told_done: timeline.done_told,
         told: call.told_at.map(point),
         recorded: point(now),
     }

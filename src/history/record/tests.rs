@@ -540,7 +540,11 @@ fn an_end_that_was_fetched_was_when_the_worker_says_so_if_that_is_possible() {
         call.apply(ended(done_at), reached);
         let record = Record::of(&call, &scribe(), Known::default(), reached);
         assert_eq!(record.times.total(), total, "{done_at}");
-        assert_eq!(record.to_call(reached).timeline.total(), total);
+        let (document, result) = codec::write(&record);
+        let record = codec::read(&document, result.as_deref()).unwrap();
+        let again = record.to_call(reached).timeline;
+        assert_eq!(again.total(), total);
+        assert_eq!(again.done_told, total.is_some(), "by the worker's clock");
     }
 }
 
