@@ -250,3 +250,15 @@ fn names_of_others_in_a_reason_are_shown_and_not_obeyed() {
     assert!(screen.contains("is BUSY 2/2"), "{screen}");
     assert!(!screen.contains('\u{1b}') && !screen.contains('\u{202e}'));
 }
+
+#[test]
+fn that_its_expiry_applies_no_longer_is_said_only_of_a_call_that_has_one() {
+    let mut stage = over();
+    let screen = stage.screen();
+    assert!(screen.contains("It may still finish."), "{screen}");
+    assert!(!screen.contains("Expiry"), "{screen}");
+    let id = stage.last_id();
+    let call = stage.state.shared.calls.get_mut(&id).expect("the call");
+    call.signature.options.expires = Some(seconds(60));
+    assert!(stage.screen().contains("Expiry no longer applies."));
+}

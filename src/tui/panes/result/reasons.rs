@@ -1,7 +1,7 @@
 //! Where a call is now, why, and what can be done: the words of Result about a call that is not back. Concludes nothing itself.
 
-use crate::call::CallState;
 use crate::call::diagnosis::{Advice, Asked, Diagnosis, Place, Verdict};
+use crate::call::{Call, CallState};
 use crate::client::LinkName;
 use crate::clock::Now;
 use crate::text::human::{countdown, duration};
@@ -54,11 +54,15 @@ pub fn place(place: &Place, queue: &str, now: Now) -> String {
 }
 
 /// What the place means for the outcome.
-pub fn outlook(diagnosis: &Diagnosis) -> Option<&'static str> {
-    let place = &diagnosis.now;
-    match (place.state, place.acknowledged) {
-        (Some(CallState::Run), _) => Some("It may still finish. Expiry no longer applies."),
-        (Some(CallState::Retry), _) => Some("It failed and will run again."),
+pub fn outlook(diagnosis: &Diagnosis, call: &Call) -> Option<&'static str> {
+    let sent = call.timeline.published;
+    let expiry = sent.and_then(|sent| call.signature.options.expiry(sent.wall));
+    match diagnosis.now.state {
+        Some(CallState::Run) if expiry.is_some() => {
+            Some("It may still finish. Expiry no longer applies.")
+        }
+        Some(CallState::Run) => Some("It may still finish."),
+        Some(CallState::Retry) => Some("It failed and will run again."),
         _ => None,
     }
 }

@@ -120,7 +120,7 @@ impl Pen<'_> {
         ])];
         let place = reasons::place(&diagnosis.now, &self.queue(), self.now);
         lines.extend(self.wrapped(Role::Fg, 2, &place, 3));
-        if let Some(outlook) = reasons::outlook(diagnosis) {
+        if let Some(outlook) = reasons::outlook(diagnosis, self.call) {
             lines.extend(self.wrapped(Role::Dim, 2, outlook, 1));
         }
         lines
