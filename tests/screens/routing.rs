@@ -390,13 +390,14 @@ fn after_a_revoke_it_is_said_which_workers_answered() {
             .get(&id)
             .map(umbel::tui::state::Revoke::words)
     };
-    let silent = "revoke and kill: no answer from w1@stg-1, w2@stg-4";
+    // Also who does not answer just now: it may run it.
+    let silent = "revoke and kill: no answer from w1@stg-1, w2@stg-4, w3@stg-9";
     assert_eq!(words(&stage).as_deref(), Some(silent));
     assert!(says(&stage, "revoke and kill: no answer from"));
     heard(&mut stage, &id, "w1@stg-1", Ok("terminate: tasks unknown"));
     assert!(says(&stage, "no worker that answered runs it"));
     heard(&mut stage, &id, "w2@stg-4", Ok("terminate: c7a31f09"));
-    let all = "revoke and kill: heard by w1@stg-1, w2@stg-4";
+    let all = "revoke and kill: heard by w1@stg-1, w2@stg-4; no answer from w3@stg-9";
     assert_eq!(words(&stage).as_deref(), Some(all));
     assert!(!says(&stage, "no worker that answered runs it"));
     look("revoke_answers", &stage);

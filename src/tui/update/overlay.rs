@@ -1,16 +1,18 @@
 //! What lies over the panes: help, and the questions. Enter is never yes, and a question is deaf at first.
 
+use std::collections::BTreeSet;
+
 use super::calls;
 use super::keys::leave;
 use crate::client::{Command, Confirmed};
 use crate::clock::{Moment, Now};
-use crate::protocol::TaskId;
+use crate::protocol::{NodeName, TaskId};
 use crate::tui::effect::{Effect, Outcome};
 use crate::tui::input::Input;
 use crate::tui::keymap::{self, Action, Context};
 use crate::tui::panes::{self, Ask};
 use crate::tui::popups::{confirm, help};
-use crate::tui::state::{Overlay, State};
+use crate::tui::state::{Overlay, Shared, State};
 
 /// Opens the help of the place at hand.
 pub fn help(state: &mut State) {
@@ -107,8 +109,7 @@ fn revoke_act(state: &mut State, action: Action, id: &TaskId, since: Moment, now
     };
     let text = format!("{what} of {} sent to all workers", id.short());
     state.notices.done(text, now);
-    let expected = state.shared.cluster.answering();
-    let expected = expected.map(|worker| worker.name.clone()).collect();
+    let expected = expected(&state.shared, id, now);
     state.shared.revokes.sent(id.clone(), terminate, expected);
     Outcome::redraw().and(Effect::Client(Command::Revoke {
         id: id.clone(),
@@ -123,6 +124,21 @@ fn too_soon(state: &mut State) -> Outcome {
         *hasty = true;
     }
     Outcome::redraw()
+}
+
+/// Of whom it matters whether they heard a revoke: all workers that are not known to be gone, and the one that has the task.
+fn expected(shared: &Shared, id: &TaskId, now: Now) -> BTreeSet<NodeName> {
+    let cluster = &shared.cluster;
+    let workers = cluster.workers.values();
+    let there = workers.filter(|worker| !cluster.proved_gone(worker, now));
+    let there = there.map(|worker| worker.name.clone());
+    let call = shared
+        .calls
+        .get(id)
+        .filter(|call| call.whereabouts().is_some());
+    there
+        .chain(call.and_then(|call| call.worker.clone()))
+        .collect()
 }
 
 /// A key while the user is asked whether to leave calls in the air: the key that quits elsewhere quits, every other one stays.
