@@ -4,6 +4,7 @@
 //! The rules and their order are those of ux.md 2.9; where a task shows in each state is in protocol.md 11.5.
 
 mod advice;
+mod cause;
 mod document;
 mod inquiry;
 mod place;
@@ -150,6 +151,16 @@ impl<'a> Case<'a> {
     /// Whether what is known of the cluster is of now.
     fn broker_up(&self) -> bool {
         matches!(self.scene.broker, Way::Up | Way::Unknown) && self.cluster().lost_at.is_none()
+    }
+
+    /// Since when nothing is heard from the broker: what was told before that may be over.
+    fn deaf_since(&self) -> Option<Moment> {
+        let lost = self.cluster().lost_at;
+        let down = match self.scene.broker {
+            Way::Down { since, .. } => Some(*since),
+            _ => None,
+        };
+        [lost, down].into_iter().flatten().map(|at| at.mono).min()
     }
 
     fn task(&self) -> &'a TaskName {

@@ -111,7 +111,9 @@ pub(super) fn confirmed(case: &Case<'_>) -> bool {
     let recent = |at: Now| case.now.mono.since(at.mono) <= CONFIRMED_FOR;
     let silent = |state: WorkerState| state == WorkerState::Silent;
     let worker = case.worker().map(crate::cluster::Worker::state);
-    case.call.inquiry.told.is_some_and(recent) && !worker.is_some_and(silent)
+    let told = case.call.inquiry.told;
+    let since = |at: Now| case.deaf_since().is_none_or(|deaf| at.mono >= deaf);
+    told.is_some_and(|at| recent(at) && since(at)) && !worker.is_some_and(silent)
 }
 
 fn ended(call: &Call) -> Place {

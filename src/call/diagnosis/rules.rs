@@ -17,35 +17,51 @@ use crate::protocol::{NodeName, QueueName};
 /// How long after it was sent nothing at all may be concluded from silence.
 const SETTLE: Duration = Duration::from_millis(1_500);
 
+/// Finds what it looks for.
+type Rule = fn(&Case<'_>) -> Vec<Verdict>;
+
+/// What a rule tells of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Of {
+    /// The call, the links, and what was ordered: that holds whoever can be asked.
+    Call,
+    /// Queues and workers as they are now: while the broker is down that is not known.
+    Cluster,
+}
+
+/// All rules, in their order.
+const RULES: [(Of, Rule); 17] = [
+    (Of::Call, broker),
+    (Of::Cluster, no_consumer),
+    (Of::Cluster, not_registered),
+    (Of::Call, ignored),
+    (Of::Cluster, backend::mismatch),
+    (Of::Call, backend::unreachable),
+    (Of::Call, expired),
+    (Of::Cluster, holding::queued),
+    (Of::Cluster, holding::busy),
+    (Of::Cluster, holding::rate_limited),
+    (Of::Call, holding::waiting),
+    (Of::Call, running),
+    (Of::Cluster, holder::worker_lost),
+    (Of::Cluster, holder::silent),
+    (Of::Cluster, unseen::in_a_pool),
+    (Of::Cluster, unseen::taken),
+    (Of::Call, holder::redelivered),
+];
+
 /// All that the rules find, in their order.
 pub(super) fn verdicts(case: &Case<'_>) -> Vec<Verdict> {
     if case.call.whereabouts().is_none() {
         return of_the_end(case);
     }
-    let rules: [fn(&Case<'_>) -> Vec<Verdict>; 17] = [
-        broker,
-        no_consumer,
-        not_registered,
-        ignored,
-        backend::mismatch,
-        backend::unreachable,
-        expired,
-        holding::queued,
-        holding::busy,
-        holding::rate_limited,
-        holding::waiting,
-        running,
-        holder::worker_lost,
-        holder::silent,
-        unseen::in_a_pool,
-        unseen::taken,
-        holder::redelivered,
-    ];
-    let mut found: Vec<Verdict> = rules.iter().flat_map(|rule| rule(case)).collect();
-    if let Some(lost) = unseen::lost(case, &found) {
-        found.push(lost);
+    let up = case.broker_up();
+    let rules = RULES.iter().filter(|(of, _)| up || *of == Of::Call);
+    let mut found: Vec<Verdict> = rules.flat_map(|(_, rule)| rule(case)).collect();
+    if up {
+        found.extend(unseen::lost(case, &found));
+        found.extend(backend::doubt(case));
     }
-    found.extend(backend::doubt(case));
     if found.is_empty() {
         let (replied, of) = case
             .asked()
@@ -58,7 +74,7 @@ pub(super) fn verdicts(case: &Case<'_>) -> Vec<Verdict> {
             Verdict::NotKnown { replied, of }
         });
     }
-    if holding::waits_in(case).is_none() {
+    if up && holding::waits_in(case).is_none() {
         found.extend(queue_fine(case));
     }
     found
@@ -81,11 +97,16 @@ fn broker(case: &Case<'_>) -> Vec<Verdict> {
             since,
             reason,
             retry_at,
-        } => vec![Verdict::BrokerDown {
-            reason: reason.clone(),
-            since_ms: Span(case.now.mono.since(since.mono)),
-            retry_ms: retry_at.map(|at| Span(at.mono.since(case.now.mono))),
-        }],
+        } => {
+            let together = backend::down_with_broker(case);
+            let (since, retry_at) = together.unwrap_or((*since, *retry_at));
+            vec![Verdict::BrokerDown {
+                reason: reason.clone(),
+                since_ms: Span(case.now.mono.since(since.mono)),
+                retry_ms: retry_at.map(|at| Span(at.mono.since(case.now.mono))),
+                result_backend_too: together.is_some(),
+            }]
+        }
         Way::Blocked(reason) => vec![Verdict::PublishersBlocked {
             reason: reason.clone(),
         }],
@@ -155,10 +176,12 @@ fn not_registered(case: &Case<'_>) -> Vec<Verdict> {
     let (Some(queue), task) = (&case.call.queue, case.task()) else {
         return Vec::new();
     };
+    // Once the broker is down, what the workers have is not known.
+    let up = case.broker_up();
     let said = case.call.state() == CallState::NoTask;
     let told: Vec<&Worker> = case
         .answering_readers()
-        .filter(|it| it.tasks.is_some())
+        .filter(|it| up && it.tasks.is_some())
         .collect();
     let all_told = match case.queue().and_then(|queue| queue.consumers) {
         Some(consumers) => consumers == told.len() as u64,
@@ -176,8 +199,8 @@ fn not_registered(case: &Case<'_>) -> Vec<Verdict> {
         queue: queue.clone(),
         readers: told.len().max(usize::from(said)),
         // Who answered with NotRegistered may be gone since, or have told nothing.
-        lacking: lacking.max(usize::from(said && told.is_empty())),
-        elsewhere: elsewhere(case),
+        lacking,
+        elsewhere: if up { elsewhere(case) } else { Vec::new() },
     }]
 }
 

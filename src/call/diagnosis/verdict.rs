@@ -51,6 +51,8 @@ pub enum Verdict {
         since_ms: Span,
         /// When the next try is due.
         retry_ms: Option<Span>,
+        /// Whether the result backend went down with it, as one on the same server does: then it is no reason of its own.
+        result_backend_too: bool,
     },
     /// The broker takes no messages: a memory or disk alarm.
     PublishersBlocked {

@@ -1,5 +1,6 @@
 //! The verdicts in words, for people. Names in them come from others: they are to be shown safely.
 
+use super::cause::Cause;
 use super::verdict::{Loss, Span, Verdict, at};
 use crate::call::Call;
 use crate::protocol::{NodeName, QueueName};
@@ -37,10 +38,18 @@ impl Verdict {
                 reason,
                 since_ms,
                 retry_ms,
+                result_backend_too,
             } => {
                 let retry =
                     retry_ms.map_or_else(String::new, |span| format!(", next try in {span}"));
-                format!("the broker is down for {since_ms}{retry}: {reason}")
+                if *result_backend_too {
+                    let what = Cause::of(reason).what;
+                    format!(
+                        "the broker and the result backend are down for {since_ms}{retry}: {what}"
+                    )
+                } else {
+                    format!("the broker is down for {since_ms}{retry}: {reason}")
+                }
             }
             Self::PublishersBlocked { reason } => {
                 format!("the broker blocks publishers, workers too: {reason}")
@@ -60,7 +69,12 @@ impl Verdict {
                 elsewhere,
             } => {
                 let who = lack(queue, *readers, *lacking);
-                format!("{who} {task}{}", registered_elsewhere(elsewhere))
+                // What others have is not known where not even who lacks it has told its tasks.
+                let others = match (lacking, elsewhere.is_empty()) {
+                    (0, true) => String::new(),
+                    _ => registered_elsewhere(elsewhere),
+                };
+                format!("{who} {task}{others}")
             }
             _ => String::new(),
         }

@@ -1,8 +1,15 @@
 //! Whether the result can come back: where workers write it, and whether that can be read.
 
+use std::time::Duration;
+
 use crate::backend::Results;
+use crate::call::diagnosis::cause::Cause;
 use crate::call::diagnosis::{Case, Span, Verdict, Way};
+use crate::clock::Now;
 use crate::cluster::Worker;
+
+/// Two links that went down within this time went down together.
+const TOGETHER: Duration = Duration::from_secs(5);
 
 /// How two names of a result backend compare.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,7 +70,8 @@ fn elsewhere(case: &Case<'_>, how: Same) -> Option<Verdict> {
 pub(super) fn unreachable(case: &Case<'_>) -> Vec<Verdict> {
     // What the broker carries is cut off with it: that is one reason, not two.
     let carried = matches!(case.scene.results, Results::Rpc);
-    if carried && matches!(case.scene.broker, Way::Down { .. }) {
+    if carried && matches!(case.scene.broker, Way::Down { .. }) || down_with_broker(case).is_some()
+    {
         return Vec::new();
     }
     let address = case.scene.results.address();
@@ -81,6 +89,49 @@ pub(super) fn unreachable(case: &Case<'_>) -> Vec<Verdict> {
     })
     .into_iter()
     .collect()
+}
+
+/// Since when both links are down and when the next try of either is due, if they went down together: they lead to one server, or
+/// ended alike.
+pub(super) fn down_with_broker(case: &Case<'_>) -> Option<(Now, Option<Now>)> {
+    let (broker, backend) = (case.scene.broker, case.scene.backend);
+    let (Results::Stored(_), Some(broker), Some(backend)) =
+        (case.scene.results, down(broker), down(backend))
+    else {
+        return None;
+    };
+    let (one, other) = (broker.since.mono, backend.since.mono);
+    let together = one.since(other).max(other.since(one)) <= TOGETHER;
+    let alike = broker.cause.is_like(&backend.cause);
+    let later = if one < other {
+        backend.since
+    } else {
+        broker.since
+    };
+    let retries = [broker.retry_at, backend.retry_at].into_iter().flatten();
+    (together && alike).then(|| (later, retries.min_by_key(|at| at.mono)))
+}
+
+/// A link that is down.
+struct Down<'a> {
+    since: Now,
+    cause: Cause<'a>,
+    retry_at: Option<Now>,
+}
+
+fn down(way: &Way) -> Option<Down<'_>> {
+    match way {
+        Way::Down {
+            since,
+            reason,
+            retry_at,
+        } => Some(Down {
+            since: *since,
+            cause: Cause::of(reason),
+            retry_at: *retry_at,
+        }),
+        _ => None,
+    }
 }
 
 /// Whether both name the same backend. The workers' host is as they see it, and their password is masked (protocol.md 2.4).

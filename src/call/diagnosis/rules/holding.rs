@@ -230,14 +230,14 @@ pub(super) fn waiting(case: &Case<'_>) -> Vec<Verdict> {
                 worker: call
                     .worker
                     .clone()
-                    .filter(|_| !case.retry_is_due() || case.listed()),
+                    .filter(|_| case.broker_up() && (!case.retry_is_due() || case.listed())),
             }]
         }
         Some(CallState::Recv | CallState::Sent) => start(case)
             .map(|eta| Verdict::Scheduled {
                 at: at(eta),
                 left_ms: left(eta),
-                worker: call.worker.clone(),
+                worker: call.worker.clone().filter(|_| case.broker_up()),
             })
             .into_iter()
             .collect(),

@@ -130,3 +130,88 @@ fn after_an_outage_states_come_at_once_and_nobody_says_how_long_it_ran() {
     assert_eq!((timeline.started, timeline.ran()), (None, None));
     assert!(timeline.total().is_some());
 }
+
+fn down(since: u64, reason: &str, retry: u64) -> Way {
+    Way::Down {
+        since: at(since),
+        reason: reason.to_owned(),
+        retry_at: Some(at(retry)),
+    }
+}
+
+fn on_redis() -> World {
+    let mut world = World::new();
+    world.results = stored_at("redis://h:6379/1");
+    world
+}
+
+#[test]
+fn a_broker_and_a_result_backend_that_go_down_together_are_told_once() {
+    let mut world = on_redis();
+    world.broker = down(1_500, "broker redis://h:6379/0: connection refused", 9_500);
+    let refused = "result backend redis://h:6379/1: connection refused";
+    world.backend = down(1_400, refused, 9_000);
+    world.fact(Fact::BackendLost(refused.to_owned()), 1_400);
+    assert_eq!(world.kinds(5_000), ["broker_down"]);
+    assert_eq!(
+        world.line("broker_down", 5_000),
+        "the broker and the result backend are down for 3.5s, next try in 4.0s: connection refused"
+    );
+}
+
+#[rstest]
+#[case::elsewhere(1_400, "result backend redis://cache:6379/1: no answer in time")]
+#[case::before(0, "result backend redis://h:6379/1: connection refused")]
+fn two_outages_are_two_reasons(#[case] since: u64, #[case] reason: &str) {
+    let mut world = on_redis();
+    world.broker = down(7_000, "broker redis://h:6379/0: connection refused", 9_500);
+    world.backend = down(since, reason, 9_000);
+    assert_eq!(world.kinds(8_000), ["broker_down", "backend_unreachable"]);
+    assert!(
+        world
+            .line("broker_down", 8_000)
+            .contains("broker redis://h:6379/0: ")
+    );
+}
+
+/// What was heard of queues and workers before may be over.
+#[test]
+fn while_the_broker_is_down_nothing_is_said_of_queues_and_workers() {
+    let mut world = World::new();
+    world.hear(depth(0, 1), 200);
+    world.seen(At::Reserved, 250);
+    world.busy(300);
+    let kinds = ["held", "worker_busy", "queue_fine"];
+    assert_eq!(world.kinds(1_000), kinds);
+    world.broker = down(900, "connection refused", 7_000);
+    assert_eq!(world.kinds(1_000), ["broker_down"]);
+    assert!(world.diagnosis(1_000).now.inferred, "told before that");
+    world.seen(At::Active, 800);
+    assert_eq!(world.kinds(1_000), ["broker_down", "running"]);
+    assert_eq!(
+        world.line("running", 1_000),
+        "it runs on w1@h for 200ms, last told 200ms ago"
+    );
+    world.fact(result(State::Retry), 950);
+    assert!(!world.line("retry_waiting", 1_000).contains("w1@h"));
+}
+
+#[test]
+fn while_the_broker_is_down_nobody_is_said_to_have_the_task_that_was_not_registered() {
+    let mut world = World::new();
+    world.joins("w2@h", "mail", &["shop.refund"]);
+    let mut fact = result(State::Failure);
+    if let Fact::Result(result) = &mut fact {
+        result.exception = Some(crate::protocol::result::Exception {
+            kind: "NotRegistered".to_owned(),
+            module: None,
+            args: vec!["shop.refund".into()],
+        });
+    }
+    world.fact(fact, 500);
+    world.broker = down(600, "connection refused", 7_000);
+    assert_eq!(
+        world.line("not_registered", 1_000),
+        "a worker that read celery did not have shop.refund"
+    );
+}

@@ -73,8 +73,20 @@ pub fn why(diagnosis: &Diagnosis, banner: Option<LinkName>) -> Vec<String> {
     let why = diagnosis.why.iter();
     let why = why.filter(|verdict| !matches!(verdict, Verdict::Running { .. }));
     let line = |verdict: &Verdict| match (verdict, banner) {
-        (Verdict::BrokerDown { since_ms, .. }, Some(LinkName::Broker)) => {
-            format!("the broker is down for {since_ms}")
+        (
+            Verdict::BrokerDown {
+                since_ms,
+                result_backend_too,
+                ..
+            },
+            Some(LinkName::Broker),
+        ) => {
+            let who = if *result_backend_too {
+                "broker and the result backend are"
+            } else {
+                "broker is"
+            };
+            format!("the {who} down for {since_ms}")
         }
         (Verdict::BackendUnreachable { .. }, Some(LinkName::Backend)) => {
             "the result cannot be read: its backend is down".to_owned()
