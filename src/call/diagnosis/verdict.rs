@@ -325,7 +325,8 @@ impl Verdict {
             } => *by_name_only || workers.len() < *of,
             Self::Expired { dropped, .. } => !dropped,
             Self::Running { told_ms, .. } => told_ms.is_some(),
-            Self::WorkerLost { how, .. } => *how != Loss::Restarted,
+            // Stopped in order, its earlier process may still finish what it runs.
+            Self::WorkerLost { how, started, .. } => *started || *how != Loss::Restarted,
             Self::Redelivered { started, .. } => !started,
             _ => false,
         }

@@ -444,7 +444,9 @@ fn lost_with(worker: &NodeName, how: Loss, started: bool, again: Again) -> Strin
             format!("{worker} is {GONE} and was running it, which may still finish")
         }
         (Loss::Gone, false) => format!("{worker} is {GONE} and held it"),
-        (Loss::Restarted, true) => format!("{worker} was restarted while it ran it"),
+        (Loss::Restarted, true) => format!(
+            "{worker} was restarted while it ran it, and what its earlier process does is not known: stopped in order, it may still finish; if it was killed"
+        ),
         (Loss::Restarted, false) => format!("{worker} was restarted while it held it"),
         (Loss::Denied, _) => {
             return format!(

@@ -176,6 +176,34 @@ fn its_worker_is_frozen(#[values(Rabbit, Redis)] way: Way) {
     assert!(running["told_ms"].is_u64(), "{document:#}");
 }
 
+/// On SIGTERM it hears no question any more; the one of its name that is started beside it knows nothing of what it still runs.
+#[rstest]
+fn its_worker_was_started_anew_in_order_and_still_finishes_it(#[values(Rabbit, Redis)] way: Way) {
+    let Some(stage) = way.start(one_slot("")) else {
+        return;
+    };
+    let id = new_id();
+    let words = ["25", "--task-id", &id, "--timeout", "18"];
+    let call = stage.call("sleep", &words);
+    stage.wait_received(&id);
+    thread::sleep(Duration::from_millis(2_500));
+    stage.terminate();
+    let _again = stage.another(one_slot(""));
+    let document = call.wait().expect_code(3).json();
+    assert!(stage.is_alive(), "it ended before it was asked about");
+    let lost = why(&document, "worker_lost");
+    let expected = json!({"how": "restarted", "started": true, "inferred": true});
+    assert_fields(lost, &expected);
+    let text = lost["text"].as_str().unwrap_or_default();
+    assert!(
+        text.contains("stopped in order, it may still finish"),
+        "{text}"
+    );
+    let words = ["wait", &id, "--json", "--timeout", "20"];
+    let document = stage.sandbox().cli(&words).expect_code(0).json();
+    assert_eq!(document["ok"], true, "{document:#}");
+}
+
 #[rstest]
 fn a_solo_worker_cannot_answer_while_it_works(#[values(Rabbit, Redis)] way: Way) {
     let options = WorkerOptions {
