@@ -231,11 +231,7 @@ impl Worker {
     /// What the state rests on, in words.
     pub fn evidence(&self) -> String {
         if self.silent {
-            let solo = self
-                .stats
-                .as_ref()
-                .is_some_and(|stats| stats.pool.as_deref() == Some("solo"));
-            let note = if solo {
+            let note = if self.pool() == Some("solo") {
                 "; a solo pool cannot answer while it runs a task"
             } else {
                 ""
@@ -261,6 +257,17 @@ impl Worker {
         told.max(self.process_of_before)
     }
 
+    /// Its pool: `prefork`, `solo`, `threads`; `None` if it never told it.
+    pub fn pool(&self) -> Option<&str> {
+        self.stats.as_ref()?.pool.as_deref()
+    }
+
+    /// Whether its pool can never stop what it runs: threads cannot be killed, and a solo worker hears nothing meanwhile.
+    pub fn never_kills(&self) -> bool {
+        let never = |pool: &str| pool == "solo" || pool.contains("thread");
+        self.pool().is_some_and(never)
+    }
+
     /// Slots of its pool.
     pub fn slots(&self) -> Option<u64> {
         self.stats.as_ref().and_then(|stats| stats.slots)
@@ -269,8 +276,7 @@ impl Worker {
     /// Whether a task that it took before `since` may be in none of its lists, although it was asked for them after that: a pool of
     /// greenlets takes more than it runs, and lists only what it runs (protocol.md 11.6). What its pool is not known to be may do so too.
     pub fn may_hide(&self, since: Moment) -> bool {
-        let pool = self.stats.as_ref().and_then(|it| it.pool.as_deref());
-        if matches!(pool, Some("prefork" | "threads" | "solo")) {
+        if matches!(self.pool(), Some("prefork" | "threads" | "solo")) {
             return false;
         }
         let free = self.running() < Some(self.slots().unwrap_or(1).max(1));

@@ -462,7 +462,7 @@ impl Revoked {
             ),
             Effect::GoesOn => write!(
                 text,
-                "\n  it runs on {at}: a revoke does not stop what runs, it goes on\n  umbel revoke {} --terminate kills its process, as a last resort",
+                "\n  it runs on {at}: a revoke does not stop what runs, it goes on\n  umbel revoke {} --terminate kills its process where the pool is prefork, as a last resort",
                 self.id
             ),
             Effect::Kills => write!(

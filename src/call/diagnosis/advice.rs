@@ -61,7 +61,9 @@ impl Advice {
                 format!("read results where the workers write them: --backend {backend}")
             }
             Self::LookAtWorker { worker } => {
-                format!("look at {worker}: its process hangs, or cannot answer just now")
+                format!(
+                    "look at {worker}: its process hangs, is cut off, or cannot answer just now"
+                )
             }
             Self::Wait => "wait: a late result lands in the same record".to_owned(),
             Self::Revoke => "revoke it, if it has not started".to_owned(),

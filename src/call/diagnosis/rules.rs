@@ -176,9 +176,9 @@ fn not_registered(case: &Case<'_>) -> Vec<Verdict> {
     let (Some(queue), task) = (&case.call.queue, case.task()) else {
         return Vec::new();
     };
+    let said = case.call.state() == CallState::NoTask;
     // Once the broker is down, what the workers have is not known.
     let up = case.broker_up();
-    let said = case.call.state() == CallState::NoTask;
     let told: Vec<&Worker> = case
         .answering_readers()
         .filter(|it| up && it.tasks.is_some())
@@ -336,10 +336,12 @@ pub(super) fn advice(case: &Case<'_>, why: &[Verdict]) -> Vec<Advice> {
         // Workers keep in their memory what is revoked: without one there is nobody to tell.
         let nobody = why.iter().any(lost) && case.cluster().answering().next().is_none();
         if !over && !nowhere && !nobody {
-            next.push(if state == CallState::Run && !why.iter().any(lost) {
-                Advice::Terminate
-            } else {
-                Advice::Revoke
+            let runs = state == CallState::Run && !why.iter().any(lost);
+            let kills = !case.worker().is_some_and(Worker::never_kills);
+            next.extend(match (runs, kills) {
+                (true, true) => Some(Advice::Terminate),
+                (true, false) => None,
+                (false, _) => Some(Advice::Revoke),
             });
         }
         // Of what was sent elsewhere the arguments are not known.
@@ -372,7 +374,7 @@ fn cure(verdict: &Verdict) -> Option<Advice> {
         },
         Verdict::WorkerSilent {
             worker,
-            solo: false,
+            solo: None | Some(false),
             ..
         } => Advice::LookAtWorker {
             worker: worker.clone(),

@@ -224,8 +224,8 @@ pub enum Verdict {
         worker: NodeName,
         /// When it was heard last.
         heard_ms: Span,
-        /// Whether its pool cannot answer while it works.
-        solo: bool,
+        /// Whether its pool cannot answer while it works; null if it never told its pool.
+        solo: Option<bool>,
         /// Whether it has the task, as far as was told.
         has_it: bool,
     },

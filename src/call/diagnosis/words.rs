@@ -248,10 +248,10 @@ impl Verdict {
                 has_it,
             } => {
                 let has = if *has_it { ", which has it," } else { "" };
-                let solo = if *solo {
-                    "; a solo pool cannot answer while it runs a task"
-                } else {
-                    ""
+                let solo = match solo {
+                    Some(true) => "; a solo pool cannot answer while it runs a task",
+                    Some(false) => "",
+                    None => ": busy with a solo pool, hanging or cut off",
                 };
                 format!("{worker}{has} does not answer, last heard {heard_ms} ago{solo}")
             }

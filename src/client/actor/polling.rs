@@ -209,6 +209,9 @@ impl Actor {
         self.ask_settings();
         if load {
             self.ask_load();
+        } else if self.purpose == Purpose::Call {
+            // Nobody waits for that; a worker that is silent later is told by its pool.
+            self.ask(Method::Stats);
         }
         let queues: Vec<QueueName> = self.cluster.queues.keys().cloned().collect();
         for queue in queues {

@@ -10,7 +10,8 @@ pub fn truths(cluster: &Cluster, terminate: bool) -> Vec<String> {
     let mut truths = vec![if terminate {
         "terminate kills the process, which may by then run another task".to_owned()
     } else {
-        "a task that already runs goes on; --terminate kills its process".to_owned()
+        "a task that already runs goes on; --terminate kills its process where the pool is prefork"
+            .to_owned()
     }];
     truths.push(
         "revoked ids are kept in the memory of the workers only: one that starts later does not know them".to_owned(),

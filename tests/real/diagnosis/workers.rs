@@ -204,13 +204,30 @@ fn its_worker_was_started_anew_in_order_and_still_finishes_it(#[values(Rabbit, R
     assert_eq!(document["ok"], true, "{document:#}");
 }
 
-#[rstest]
-fn a_solo_worker_cannot_answer_while_it_works(#[values(Rabbit, Redis)] way: Way) {
-    let options = WorkerOptions {
+fn solo() -> WorkerOptions {
+    WorkerOptions {
         pool: "solo".to_owned(),
         ..WorkerOptions::default()
+    }
+}
+
+/// It is asked for its pool while it can answer; killed it cannot be, and it does not hang.
+#[rstest]
+fn a_solo_worker_that_runs_it_is_told_as_one(#[values(Rabbit, Redis)] way: Way) {
+    let Some(stage) = way.start(solo()) else {
+        return;
     };
-    let Some(stage) = way.start(options) else {
+    let document = stage.document(3, "sleep", &["10", "--timeout", "6"]);
+    let expected = json!({"worker": w1(), "solo": true, "has_it": true});
+    assert_fields(why(&document, "worker_silent"), &expected);
+    let next = document["diagnosis"]["next"].as_array().expect("advice");
+    let next: Vec<&str> = next.iter().filter_map(|it| it["kind"].as_str()).collect();
+    assert_eq!(next, ["wait", "call_again"], "{document:#}");
+}
+
+#[rstest]
+fn a_solo_worker_cannot_answer_while_it_works(#[values(Rabbit, Redis)] way: Way) {
+    let Some(stage) = way.start(solo()) else {
         return;
     };
     let document = stage.over("sleep", &["8"]);

@@ -105,7 +105,7 @@ pub(super) fn silent(case: &Case<'_>) -> Vec<Verdict> {
         .map(|worker| Verdict::WorkerSilent {
             worker: worker.name.clone(),
             heard_ms: Span(case.now.mono.since(worker.heard_at.mono)),
-            solo: worker.stats.as_ref().and_then(|it| it.pool.as_deref()) == Some("solo"),
+            solo: worker.pool().map(|pool| pool == "solo"),
             has_it: has_it == Some(&worker.name),
         })
         .collect();

@@ -69,6 +69,7 @@ fn a_worker_that_was_started_again_knows_nothing_of_what_it_ran() {
         world.line("worker_lost", 6_000),
         "w1@h was restarted while it ran it, and what its earlier process does is not known: stopped in order, it may still finish; if it was killed: acknowledged before, so it will not run again"
     );
+    assert!(world.diagnosis(6_000).why[0].inferred());
 }
 
 #[test]
@@ -139,4 +140,40 @@ fn a_silent_solo_worker_is_no_dead_one() {
         "w1@h does not answer, last heard 5.0s ago; a solo pool cannot answer while it runs a task"
     );
     assert!(!world.diagnosis(5_005).lost());
+}
+
+#[test]
+fn a_silent_worker_whose_pool_is_not_known_may_be_a_solo_one() {
+    let mut world = World::new();
+    world.hear(depth(0, 1), 1_500);
+    world.silent(2_000, 4_500);
+    assert_eq!(
+        world.line("worker_silent", 5_005),
+        "w1@h does not answer, last heard 5.0s ago: busy with a solo pool, hanging or cut off"
+    );
+    let next = &world.diagnosis(5_005).next[0];
+    assert_eq!(
+        next.line(),
+        "look at w1@h: its process hangs, is cut off, or cannot answer just now"
+    );
+}
+
+#[rstest]
+#[case("solo", false)]
+#[case("threads", false)]
+#[case("prefork", true)]
+fn to_terminate_it_is_advised_only_where_its_pool_can_be_killed(
+    #[case] pool: &str,
+    #[case] advised: bool,
+) {
+    let mut world = World::new();
+    let stats = Stats {
+        pool: Some(pool.to_owned()),
+        ..Stats::default()
+    };
+    world.hear(answer(NODE, Answer::Stats(stats)), 5);
+    world.seen(At::Active, 1_000);
+    let next = world.diagnosis(3_000).next;
+    assert_eq!(next.iter().any(|it| it.kind() == "terminate"), advised);
+    assert!(next.iter().all(|it| it.kind() != "revoke"), "it runs");
 }
