@@ -195,6 +195,19 @@ impl<'a> Case<'a> {
         self.cluster().workers.get(self.call.worker.as_ref()?)
     }
 
+    /// The worker that has it as the result backend told, if it never answered and somebody is there who did not.
+    fn unheard_holder(&self) -> Option<&'a NodeName> {
+        let somebody = match self.cluster().asked {
+            Some((_, Reach::Nobody)) => false,
+            Some((_, Reach::Listeners(listeners))) => {
+                listeners > self.cluster().answering().count() as u64
+            }
+            _ => true,
+        };
+        let holder = self.call.worker.as_ref();
+        holder.filter(|_| somebody && !self.only_sent() && self.worker().is_none())
+    }
+
     /// Whether a worker is no longer connected, as far as can be proved.
     fn gone(&self, worker: &Worker) -> bool {
         self.cluster().proved_gone(worker, self.now)
@@ -372,6 +385,7 @@ impl Call {
             _ => true,
         };
         case.unheard_readers() == 0
+            && case.unheard_holder().is_none()
             && stored
             && queue
             && limits

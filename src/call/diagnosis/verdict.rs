@@ -222,8 +222,8 @@ pub enum Verdict {
     WorkerSilent {
         /// Which worker.
         worker: NodeName,
-        /// When it was heard last.
-        heard_ms: Span,
+        /// When it was heard last; null if it never was.
+        heard_ms: Option<Span>,
         /// Whether its pool cannot answer while it works; null if it never told its pool.
         solo: Option<bool>,
         /// Whether it has the task, as far as was told.

@@ -253,7 +253,9 @@ impl Verdict {
                     Some(false) => "",
                     None => ": busy with a solo pool, hanging or cut off",
                 };
-                format!("{worker}{has} does not answer, last heard {heard_ms} ago{solo}")
+                let heard =
+                    heard_ms.map_or_else(String::new, |span| format!(", last heard {span} ago"));
+                format!("{worker}{has} does not answer{heard}{solo}")
             }
             Self::ReaderUnheard { queue, readers } => reader_unheard(queue, *readers),
             Self::WorkerUnheard { workers } => worker_unheard(*workers),

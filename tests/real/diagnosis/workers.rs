@@ -217,12 +217,18 @@ fn a_solo_worker_that_runs_it_is_told_as_one(#[values(Rabbit, Redis)] way: Way) 
     let Some(stage) = way.start(solo()) else {
         return;
     };
-    let document = stage.document(3, "sleep", &["10", "--timeout", "6"]);
+    let document = stage.document(3, "sleep", &["18", "--timeout", "6"]);
     let expected = json!({"worker": w1(), "solo": true, "has_it": true});
     assert_fields(why(&document, "worker_silent"), &expected);
     let next = document["diagnosis"]["next"].as_array().expect("advice");
     let next: Vec<&str> = next.iter().filter_map(|it| it["kind"].as_str()).collect();
     assert_eq!(next, ["wait", "call_again"], "{document:#}");
+    // Another umbel comes while it works.
+    let id = document["id"].as_str().expect("its id");
+    let words = ["wait", id, "--json", "--timeout", "2"];
+    let document = stage.sandbox().cli(&words).expect_code(3).json();
+    let expected = json!({"worker": w1(), "solo": null, "heard_ms": null});
+    assert_fields(why(&document, "worker_silent"), &expected);
 }
 
 #[rstest]

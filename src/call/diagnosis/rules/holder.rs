@@ -1,6 +1,6 @@
 //! What became of the worker that has or had it, as far as it can be seen.
 
-use super::{holding, item, unseen};
+use super::{SETTLE, holding, item, unseen};
 use crate::broker::Held;
 use crate::call::CallState;
 use crate::call::diagnosis::verdict::at;
@@ -104,13 +104,27 @@ pub(super) fn silent(case: &Case<'_>) -> Vec<Verdict> {
         .filter(|worker| !case.gone(worker))
         .map(|worker| Verdict::WorkerSilent {
             worker: worker.name.clone(),
-            heard_ms: Span(case.now.mono.since(worker.heard_at.mono)),
+            heard_ms: Some(Span(case.now.mono.since(worker.heard_at.mono))),
             solo: worker.pool().map(|pool| pool == "solo"),
             has_it: has_it == Some(&worker.name),
         })
         .collect();
+    found.extend(never_heard(case));
     found.extend(unseen::unheard(case));
     found
+}
+
+/// The worker that has it as the result backend told, and that never answered: it was busy already when it was asked first.
+fn never_heard(case: &Case<'_>) -> Option<Verdict> {
+    let asked = case.call.inquiry.asked?;
+    let settled = case.now.mono.since(asked.mono) >= SETTLE;
+    let worker = case.unheard_holder().filter(|_| settled)?.clone();
+    Some(Verdict::WorkerSilent {
+        worker,
+        heard_ms: None,
+        solo: None,
+        has_it: true,
+    })
 }
 
 pub(super) fn redelivered(case: &Case<'_>) -> Vec<Verdict> {

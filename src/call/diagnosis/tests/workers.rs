@@ -177,3 +177,18 @@ fn to_terminate_it_is_advised_only_where_its_pool_can_be_killed(
     assert_eq!(next.iter().any(|it| it.kind() == "terminate"), advised);
     assert!(next.iter().all(|it| it.kind() != "revoke"), "it runs");
 }
+
+/// As the result backend tells it to an umbel that came while it worked.
+#[test]
+fn a_worker_that_has_it_and_was_never_heard_does_not_answer() {
+    let mut world = World::new();
+    world.cluster = Cluster::default();
+    world.fact(result(State::Started), 1_000);
+    world.fact(Fact::Asked, 2_000);
+    assert_eq!(world.kinds(3_000), ["running"]);
+    let told = "w1@h, which has it, does not answer: busy with a solo pool, hanging or cut off";
+    assert_eq!(world.line("worker_silent", 4_000), told);
+    let (question, reach) = (Question::Registered, Reach::Nobody);
+    world.hear(Heard::Asked { question, reach }, 3_500);
+    assert_eq!(world.kinds(4_000), ["running"], "nobody is there");
+}
