@@ -37,7 +37,6 @@ use umbel::history::{
     Closed, Filter, Found, Handle, Keep, Known, Notice, Origin, Place, Record, Repaired, Scribe,
     TaskFilter, repair,
 };
-use umbel::protocol::payload::Form;
 use umbel::protocol::{Json, Options, QueueName, Signature, State, TaskResult};
 
 const BROKER: &str = "amqp://localhost:5672/";
@@ -71,18 +70,10 @@ fn sent(id: &str, task: &str, kwargs: &str, ms: u64) -> Call {
 
 fn ended(state: State, value: Json) -> Fact {
     Fact::Result(Box::new(TaskResult {
-        id: "x".into(),
-        state,
-        value,
-        exception: None,
-        traceback: None,
-        done_at: None,
         worker: Some("w1@h".into()),
         pid: Some(7),
-        retries: None,
         size: 1,
-        form: Form::Json,
-        opaque: None,
+        ..TaskResult::new("x".into(), state, value)
     }))
 }
 

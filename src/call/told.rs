@@ -7,7 +7,6 @@ use super::evidence::{Sighting, Step, Teller};
 use super::{Call, Outcome, Repr, outcome};
 use crate::clock::Now;
 use crate::protocol::event::{TaskEvent, TaskEventKind};
-use crate::protocol::payload::Form;
 use crate::protocol::result::{Exception, headline_from_traceback};
 use crate::protocol::{Json, State, TaskResult};
 
@@ -115,18 +114,9 @@ fn result(
     traceback: Option<String>,
 ) -> TaskResult {
     TaskResult {
-        id: call.id().clone(),
-        state,
-        value: Json::Null,
         exception: Some(exception),
         traceback: traceback.filter(|text| !text.is_empty()),
-        done_at: None,
-        worker: None,
-        pid: None,
-        retries: None,
-        size: 0,
-        form: Form::Json,
-        opaque: None,
+        ..TaskResult::new(call.id().clone(), state, Json::Null)
     }
 }
 

@@ -123,6 +123,24 @@ impl State {
 }
 
 impl TaskResult {
+    /// A state with its value, of which nothing else is told.
+    pub fn new(id: TaskId, state: State, value: Json) -> Self {
+        Self {
+            id,
+            state,
+            value,
+            exception: None,
+            traceback: None,
+            done_at: None,
+            worker: None,
+            pid: None,
+            retries: None,
+            size: 0,
+            form: Form::Json,
+            opaque: None,
+        }
+    }
+
     /// Reads a stored result. `content_type` is the message's, or `None` where the backend has none (redis); `id` is used when
     /// the document does not name its task.
     pub fn parse(

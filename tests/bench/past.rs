@@ -12,7 +12,6 @@ use umbel::clock::{Clock, Now};
 use umbel::error::{Error as UmbelError, Kind};
 use umbel::history::store::Store;
 use umbel::history::{Known, Origin, Record, Scribe};
-use umbel::protocol::payload::Form;
 use umbel::protocol::{Json, Options, Signature, State, TaskId, TaskResult};
 
 use super::{Outcome, order, signature};
@@ -134,18 +133,10 @@ fn value(n: u64) -> Json {
 
 fn result(state: State, value: Json) -> Fact {
     Fact::Result(Box::new(TaskResult {
-        id: "x".into(),
-        state,
-        value,
-        exception: None,
-        traceback: None,
-        done_at: None,
         worker: Some("bench@test".into()),
         pid: Some(7),
-        retries: None,
         size: 200,
-        form: Form::Json,
-        opaque: None,
+        ..TaskResult::new("x".into(), state, value)
     }))
 }
 

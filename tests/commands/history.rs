@@ -5,7 +5,6 @@ use umbel::call::{Call, Fact};
 use umbel::clock::{Clock, Now};
 use umbel::history::store::Store;
 use umbel::history::{Known, Record, Scribe};
-use umbel::protocol::payload::Form;
 use umbel::protocol::{Json, Options, Signature, State, TaskResult};
 
 use crate::contract;
@@ -360,18 +359,8 @@ fn sent(id: &str, kwargs: Vec<(String, Json)>, now: Now) -> Call {
 
 fn returned(mut call: Call, value: Json, now: Now) -> Call {
     let result = TaskResult {
-        id: call.signature.id.clone(),
-        state: State::Success,
-        value,
-        exception: None,
-        traceback: None,
-        done_at: None,
-        worker: None,
-        pid: None,
-        retries: None,
         size: 1,
-        form: Form::Json,
-        opaque: None,
+        ..TaskResult::new(call.signature.id.clone(), State::Success, value)
     };
     call.apply(Fact::Result(Box::new(result)), now);
     call

@@ -19,7 +19,6 @@ use umbel::cluster::{Answer, Heard, Question};
 use umbel::error::{Error, Kind};
 use umbel::protocol::control::{Conf, ConsumedQueue, HeldTask, Report, Stats};
 use umbel::protocol::json::Limits;
-use umbel::protocol::payload::Form;
 use umbel::protocol::result::{Exception, State as TaskState};
 use umbel::protocol::{Json, NodeName, QueueName, TaskId, TaskName, TaskResult};
 use umbel::tui::effect::Effect;
@@ -364,18 +363,8 @@ impl Stage {
 pub fn result(id: &TaskId, state: TaskState, value: &str) -> Fact {
     let value = Json::parse(value.as_bytes(), Limits::default()).expect("JSON");
     Fact::Result(Box::new(TaskResult {
-        id: id.clone(),
         size: value.to_wire().len() + 180,
-        state,
-        value,
-        exception: None,
-        traceback: None,
-        done_at: None,
-        worker: None,
-        pid: None,
-        retries: None,
-        form: Form::Json,
-        opaque: None,
+        ..TaskResult::new(id.clone(), state, value)
     }))
 }
 

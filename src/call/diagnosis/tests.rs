@@ -234,17 +234,9 @@ fn held(held: Held, ago: Duration) -> Heard {
 
 fn result(state: State) -> Fact {
     Fact::Result(Box::new(TaskResult {
-        id: "x".into(),
-        state,
-        value: Json::Null,
-        exception: None,
-        traceback: None,
-        done_at: None,
         worker: Some(NODE.into()),
         pid: Some(7),
-        retries: None,
         size: 10,
-        form: crate::protocol::payload::Form::Json,
-        opaque: None,
+        ..TaskResult::new("x".into(), state, Json::Null)
     }))
 }

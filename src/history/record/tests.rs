@@ -314,20 +314,7 @@ fn plain(kwargs: Vec<(String, Json)>) -> Call {
 }
 
 fn returned(value: Json) -> Fact {
-    Fact::Result(Box::new(TaskResult {
-        id: "x".into(),
-        state: State::Success,
-        value,
-        exception: None,
-        traceback: None,
-        done_at: None,
-        worker: None,
-        pid: None,
-        retries: None,
-        size: 0,
-        form: Form::Json,
-        opaque: None,
-    }))
+    Fact::Result(Box::new(TaskResult::new("x".into(), State::Success, value)))
 }
 
 fn failed(message: &str, traceback: &str) -> Fact {

@@ -233,7 +233,6 @@ mod tests {
     use super::*;
     use crate::call::Fact;
     use crate::clock::Now;
-    use crate::protocol::payload::Form;
     use crate::protocol::{Json, Options, Signature, State, TaskResult};
     use std::time::Duration;
 
@@ -252,18 +251,8 @@ mod tests {
         call.apply(Fact::Confirmed, now);
         if let Some(bytes) = result {
             let result = TaskResult {
-                id,
-                state: State::Success,
-                value: Json::from("x".repeat(bytes)),
-                exception: None,
-                traceback: None,
-                done_at: None,
-                worker: None,
-                pid: None,
-                retries: None,
                 size: bytes,
-                form: Form::Json,
-                opaque: None,
+                ..TaskResult::new(id, State::Success, Json::from("x".repeat(bytes)))
             };
             call.apply(Fact::Result(Box::new(result)), now);
         }
