@@ -1,8 +1,10 @@
 //! What workers may still push to our list: decides whether the list can be removed at the end, or has to stay with its time to
-//! live, because a push to a list that is gone would make one without. Pure.
+//! live, because a push to a list that is gone would make one without. Touches no network.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
 
 use crate::protocol::{Message, TaskId, TaskResult};
 
@@ -14,7 +16,11 @@ const LARGE: usize = 64 << 10;
 
 /// What is still expected; shared by all connections of a run.
 #[derive(Default)]
-pub(super) struct Debts(Mutex<Open>);
+pub(super) struct Debts {
+    open: Mutex<Open>,
+    /// A reply came.
+    replied: Notify,
+}
 
 #[derive(Default)]
 struct Open {
@@ -29,7 +35,7 @@ struct Open {
 
 impl Debts {
     fn open(&self) -> MutexGuard<'_, Open> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A task was sent, whose results may come here.
@@ -75,6 +81,18 @@ impl Debts {
     /// One reply came.
     pub(super) fn reply(&self) {
         self.open().received += 1;
+        self.replied.notify_one();
+    }
+
+    /// Returns when every reply that is out has come; so long as one is silent, never.
+    pub(super) async fn replies(&self) {
+        let out = || {
+            let open = self.open();
+            open.received < open.replies
+        };
+        while out() {
+            self.replied.notified().await;
+        }
     }
 
     /// Whether nothing can come any more.
@@ -96,6 +114,19 @@ mod tests {
         message.properties.content_type = Some("application/json".to_owned());
         message.properties.correlation_id = Some(id.to_owned());
         message
+    }
+
+    #[tokio::test]
+    async fn replies_are_waited_for_until_the_last_one_is_there() {
+        let debts = Debts::default();
+        debts.replies().await;
+        debts.asked(2);
+        debts.reply();
+        let waiting = debts.replies();
+        tokio::pin!(waiting);
+        assert!(futures_util::poll!(waiting.as_mut()).is_pending());
+        debts.reply();
+        waiting.await;
     }
 
     #[test]

@@ -33,6 +33,8 @@ const SECOND_TRY: Duration = Duration::from_millis(50);
 
 /// How long closing may take.
 const GOODBYE: Duration = Duration::from_secs(1);
+/// How long replies that are on their way are waited for at the end: while one may come, our list has to stay.
+const LAST_REPLIES: Duration = Duration::from_millis(100);
 
 /// See the head of this file.
 pub(super) struct RedisLink {
@@ -311,6 +313,7 @@ impl Link for RedisLink {
     }
 
     async fn close(&self) {
+        let _ = timeout(LAST_REPLIES, self.list.debts.replies()).await;
         let stop = self
             .stop
             .lock()
