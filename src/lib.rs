@@ -154,14 +154,14 @@ fn named(command: &mut Option<Command>, config: &Config, output: Output) -> Resu
         Some(Command::Wait(wanted)) => (&mut wanted.ids, Meant::Beginning),
         Some(Command::Result(wanted)) => (&mut wanted.ids, Meant::Beginning),
         Some(Command::Revoke(wanted)) if wanted.exact => (&mut wanted.ids, Meant::Exactly),
-        Some(Command::Revoke(wanted)) => (&mut wanted.ids, Meant::Beginning),
+        Some(Command::Revoke(wanted)) => (&mut wanted.ids, Meant::Uuid),
         _ => (&mut none, Meant::Beginning),
     };
     let known = commands::named::whole(ids, meant, config, &env, output)?;
     match command {
         Some(Command::Result(wanted)) => commands::named::only_one(&wanted.ids)?,
         Some(Command::Revoke(wanted)) if !wanted.exact => {
-            commands::named::refuse_beginnings(&known.strangers)?;
+            commands::named::refuse_beginnings(&known)?;
         }
         _ => {}
     }
@@ -229,7 +229,11 @@ async fn perform(cli: Cli, ready: Ready) -> Result<u8> {
         }
         Some(Command::Revoke(wanted)) => {
             let doubts = known.records.iter().filter_map(|record| here.doubt(record));
-            let doubts = (doubts.collect(), known.strangers);
+            let unread = known.unread.iter().map(|error| {
+                let what = "history cannot be read, so it is not known where these calls were made";
+                format!("{what}: {}", error.message)
+            });
+            let doubts = (doubts.chain(unread).collect(), known.strangers);
             revoke(target, &wanted, confirmed, doubts, output).await
         }
         Some(Command::Tasks(wanted)) => {

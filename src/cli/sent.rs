@@ -40,7 +40,7 @@ pub struct ResultOf {
 A revoke tells every worker not to start the task. A task that runs goes on, which is said, unless --terminate kills its process: a
 last resort, for that process may by then run another task. Workers keep revoked ids in memory only: one that starts later does not know them. It cannot be taken back.
 
-The beginning of an id is enough where history knows the call, else it is refused (exit 2). Of an id that neither history nor a worker
+The beginning of a UUID is enough where history knows the call, else it is refused (exit 2), as is what begins another known id. Of an id that neither history nor a worker
 knows that is said: workers take any text for an id.
 
 Nothing is revoked without a confirmation: Y on a terminal, else --yes. A call that was made at another broker than umbel is at is not

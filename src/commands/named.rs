@@ -1,6 +1,9 @@
 //! Ids as people write them: whole, by their beginning, or in the two groups that the screen shows. Says which of them history knows;
 //! asks nobody else.
 
+use std::cell::RefCell;
+use std::collections::HashSet;
+
 use super::output::Output;
 use crate::config::Env;
 use crate::config::file::{self, Config};
@@ -20,6 +23,8 @@ const DASHES: [usize; 4] = [8, 13, 18, 23];
 pub enum Meant {
     /// The beginning of one is enough, where history knows the call.
     Beginning,
+    /// The same, but only of a UUID: what acts must not act on `order-12` where `order-1` is meant.
+    Uuid,
     /// They are whole.
     Exactly,
 }
@@ -31,6 +36,8 @@ pub struct Named {
     pub records: Vec<Record>,
     /// Ids of which it knows nothing.
     pub strangers: Vec<TaskId>,
+    /// Why it could not be read: then nothing follows from what it does not know.
+    pub unread: Option<Error>,
 }
 
 /// Makes the ids whole, as far as history knows them, and tells what it knows. What it does not know stays as it is.
@@ -48,20 +55,32 @@ pub fn whole(
     if ids.is_empty() {
         return Ok(named);
     }
-    let store = store(config, env);
-    let look = |id: &str| match &store {
-        Some(store) => store.get(id).unwrap_or(Found::None),
-        None => Found::None,
+    let unread = RefCell::new(None);
+    let store = store(config, env).unwrap_or_else(|error| {
+        unread.replace(Some(error));
+        None
+    });
+    let look = |id: &str| {
+        let found = store
+            .as_ref()
+            .map_or(Ok(Found::None), |store| store.get(id));
+        found.unwrap_or_else(|trouble| {
+            unread.replace(Some(trouble.into()));
+            Found::None
+        })
     };
-    if meant == Meant::Beginning {
+    if meant != Meant::Exactly {
         join(ids, &look);
     }
-    for id in ids {
-        let found = match look(id.as_str()) {
-            Found::Several(..) if meant == Meant::Exactly => Found::None,
-            found if meant == Meant::Exactly && found.id() != Some(id) => Found::None,
-            found => found,
+    for id in ids.iter_mut() {
+        let found = look(id.as_str());
+        let found = match meant {
+            Meant::Exactly if found.id() != Some(id) => Found::None,
+            _ => found,
         };
+        if meant == Meant::Uuid && !is_beginning(id) {
+            is_whole(id, &found)?;
+        }
         if let Some(whole) = found.id().filter(|whole| *whole != id) {
             output.note(&format!("{id} is {whole}"));
             *id = whole.clone();
@@ -72,11 +91,35 @@ pub fn whole(
             Found::None => named.strangers.push(id.clone()),
             Found::Several(one, other) => {
                 let what = format!("several calls begin with {id}: {one}, {other}");
-                return Err(Error::new(Kind::Usage, what).hint("write more of the id"));
+                let hint = match meant {
+                    Meant::Uuid => "write more of the id, or --exact if this is the whole id",
+                    _ => "write more of the id",
+                };
+                return Err(Error::new(Kind::Usage, what).hint(hint));
             }
         }
     }
+    // Named twice is meant once.
+    let mut seen = HashSet::new();
+    ids.retain(|id| seen.insert(id.clone()));
+    let mut seen = HashSet::new();
+    named.records.retain(|it| seen.insert(it.id().clone()));
+    drop(store);
+    named.unread = unread.into_inner();
     Ok(named)
+}
+
+/// # Errors
+/// It may be the whole of an own id, or the beginning of another one.
+fn is_whole(id: &TaskId, found: &Found) -> Result<()> {
+    match found.id().filter(|whole| *whole != id) {
+        None => Ok(()),
+        Some(other) => {
+            let what = format!("{id} is the beginning of {other}, which history knows");
+            let hint = "write that id whole, or --exact if this is one itself";
+            Err(Error::new(Kind::Usage, what).hint(hint))
+        }
+    }
 }
 
 /// Two words that are the groups of one call's short form become one, unless the first is an id by itself.
@@ -101,13 +144,13 @@ pub fn are_groups(first: &str, second: &str) -> bool {
     group(first, GROUPS.0) && group(second, GROUPS.1)
 }
 
-/// History as it is on disk; that it cannot be read is told where it is needed.
-fn store(config: &Config, env: Env<'_>) -> Option<Store> {
+/// History as it is on disk; `None` where there is none.
+fn store(config: &Config, env: Env<'_>) -> Result<Option<Store>> {
     let (Place::File(path), _) = file::history(config, env) else {
-        return None;
+        return Ok(None);
     };
     let exists = path.try_exists().unwrap_or(false);
-    exists.then(|| Store::open(&path).ok()).flatten()
+    Ok(exists.then(|| Store::open(&path)).transpose()?)
 }
 
 /// Whether this looks like the beginning of an id that umbel or Celery gave, and is not the whole of it.
@@ -133,15 +176,19 @@ pub fn of_no_call(id: &TaskId) -> String {
 ///
 /// # Errors
 /// One of them looks so.
-pub fn refuse_beginnings(strangers: &[TaskId]) -> Result<()> {
-    match strangers.iter().find(|id| is_beginning(id)) {
-        None => Ok(()),
-        Some(id) => Err(Error::new(
-            Kind::Usage,
-            format!("{}; give the whole id", of_no_call(id)),
-        )
-        .hint("--exact if this is the whole id")),
-    }
+pub fn refuse_beginnings(named: &Named) -> Result<()> {
+    let Some(id) = named.strangers.iter().find(|id| is_beginning(id)) else {
+        return Ok(());
+    };
+    let what = match &named.unread {
+        None => of_no_call(id),
+        Some(error) => format!(
+            "{id} looks like the beginning of an id, and history cannot be read: {}",
+            error.message
+        ),
+    };
+    let error = Error::new(Kind::Usage, format!("{what}; give the whole id"));
+    Err(error.hint("--exact if this is the whole id"))
 }
 
 /// That one call is meant.

@@ -283,6 +283,45 @@ fn a_revoke_of_what_looks_like_the_beginning_of_an_unknown_id_is_refused() {
 }
 
 #[test]
+fn a_revoke_never_takes_the_beginning_of_an_own_id_for_another_call() {
+    let home = Sandbox::new();
+    let words = ["demo.math.add", "2", "3", "--task-id", "order-12"];
+    home.cli(&[&["--demo", "call", "--history"][..], &words].concat());
+    let told = home
+        .cli(&["--demo", "revoke", "order-1", "--yes"])
+        .expect_code(2);
+    assert!(told.stderr.contains("order-12"), "{}", told.stderr);
+    let words = ["--demo", "revoke", "order-1", "--exact", "--yes", "--json"];
+    let exact = home.cli(&words).expect_code(0).json();
+    assert_eq!(exact["tasks"][0]["id"], "order-1");
+}
+
+#[test]
+fn a_history_that_cannot_be_read_is_told_by_a_revoke() {
+    let home = Sandbox::new();
+    let file = home.home().join("history.db");
+    std::fs::write(&file, "this is no database").unwrap();
+    let home = home.env("UMBEL_HISTORY", &file.display().to_string());
+    let refused = home
+        .cli(&["--demo", "revoke", "3e19c7d1", "--yes"])
+        .expect_code(2);
+    let unread = "history cannot be read";
+    assert!(refused.stderr.contains(unread), "{}", refused.stderr);
+    let told = home
+        .cli(&["--demo", "revoke", "some-id", "--yes"])
+        .expect_code(0);
+    assert!(told.stderr.contains(unread), "{}", told.stderr);
+}
+
+#[test]
+fn an_id_that_is_given_twice_is_one() {
+    let id = "3e19c7d1-0b1c-4d2e-8f3a-001122334455";
+    let words = ["--demo", "revoke", id, id, "--yes", "--json"];
+    let document = cli(&words).expect_code(0).json();
+    assert_eq!(document["tasks"].as_array().map(Vec::len), Some(1));
+}
+
+#[test]
 fn a_revoke_says_whether_anybody_knows_the_call() {
     let home = Sandbox::new();
     let words = ["demo.math.add", "2", "3", "--task-id", "aaaa", "--history"];

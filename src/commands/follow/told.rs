@@ -57,7 +57,7 @@ pub fn from_history(output: Output, records: &[Option<Box<Record>>], now: Now) -
     records
         .iter()
         .all(told)
-        .then(|| print_all(output, records, now))
+        .then(|| print_all(output, records, None, now))
 }
 
 /// As [`from_history`] where the network that was needed is out of reach: how they ended is known, if not all they returned. That is
@@ -73,14 +73,23 @@ pub fn in_spite_of(
     if !records.iter().all(told) {
         return Err(trouble);
     }
-    output.warnings(&[trouble.message]);
-    Ok(print_all(output, records, now))
+    output.warnings(std::slice::from_ref(&trouble.message));
+    Ok(print_all(output, records, Some(&trouble), now))
 }
 
-fn print_all(output: Output, records: &[Option<Box<Record>>], now: Now) -> u8 {
+/// `trouble`: why nobody else was asked.
+fn print_all(
+    output: Output,
+    records: &[Option<Box<Record>>],
+    trouble: Option<&Error>,
+    now: Now,
+) -> u8 {
     let known = records.iter().flatten();
     let mut all: Vec<Followed> = known
-        .map(|it| Followed::new(it.id().clone(), Some(it.clone()), now))
+        .map(|it| Followed {
+            misread: trouble.map(|trouble| trouble.message.clone()),
+            ..Followed::new(it.id().clone(), Some(it.clone()), now)
+        })
         .collect();
     print(output, &mut all, Patience::Now, &Around::default(), now);
     highest(&all)
