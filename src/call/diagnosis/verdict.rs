@@ -212,8 +212,9 @@ pub enum Verdict {
         started: bool,
         /// Whether the broker gives it to another worker; null if it is not known whether it was acknowledged.
         runs_again: Option<bool>,
-        /// Whether it does so only after its visibility timeout (Redis; an hour unless the application sets another).
-        after_visibility_timeout: bool,
+        /// Whether it does so only after its visibility timeout (Redis; an hour unless the application sets another); null if that
+        /// was not seen.
+        after_visibility_timeout: Option<bool>,
         /// Whether it is perhaps back in its queue, where messages wait, on a broker that does not say more (Redis); null if that was
         /// not looked at.
         back_in_queue: Option<bool>,

@@ -416,6 +416,8 @@ const TIMEOUT: &str = "the visibility_timeout (1h unless set)";
 enum Again {
     Soon,
     AfterTimeout,
+    /// Both are possible, and neither was seen.
+    SoonOrAfterTimeout,
     /// Perhaps back in its queue; or neither there nor held back.
     Returned(bool),
     Never,
@@ -425,14 +427,17 @@ enum Again {
 impl Again {
     fn of(
         runs_again: Option<bool>,
-        after_visibility_timeout: bool,
+        after_visibility_timeout: Option<bool>,
         back_in_queue: Option<bool>,
     ) -> Self {
-        match runs_again {
-            Some(true) if after_visibility_timeout => Self::AfterTimeout,
-            Some(true) => back_in_queue.map_or(Self::Soon, Self::Returned),
-            Some(false) => Self::Never,
-            None => Self::Unknown,
+        match (runs_again, after_visibility_timeout, back_in_queue) {
+            (None, ..) => Self::Unknown,
+            (Some(false), ..) => Self::Never,
+            (_, Some(true), _) => Self::AfterTimeout,
+            (_, _, Some(true)) => Self::Returned(true),
+            (_, Some(false), Some(false)) => Self::Returned(false),
+            (_, Some(false), None) => Self::Soon,
+            (_, None, _) => Self::SoonOrAfterTimeout,
         }
     }
 }
@@ -461,6 +466,9 @@ fn lost_with(worker: &NodeName, how: Loss, started: bool, again: Again) -> Strin
         Again::AfterTimeout => {
             format!("unacknowledged, so Redis gives it out again after {TIMEOUT}")
         }
+        Again::SoonOrAfterTimeout => format!(
+            "not acknowledged, so it is given out again: at once if the worker stopped in order, else (on a Redis) after {TIMEOUT}"
+        ),
         Again::Returned(true) => "not acknowledged, and perhaps back in its queue".to_owned(),
         Again::Returned(false) => {
             "not acknowledged, and neither in its queue nor held back by Redis: perhaps another worker has it"

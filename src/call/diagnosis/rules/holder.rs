@@ -1,7 +1,6 @@
 //! What became of the worker that has or had it, as far as it can be seen.
 
 use super::{SETTLE, holding, item, unseen};
-use crate::broker::Held;
 use crate::call::CallState;
 use crate::call::diagnosis::verdict::at;
 use crate::call::diagnosis::{Case, Loss, Span, Verdict};
@@ -26,26 +25,48 @@ pub(in crate::call::diagnosis) fn loss(case: &Case<'_>) -> Option<Loss> {
     })
 }
 
-/// Where a Redis has what a worker had and did not acknowledge. A worker that stops puts it back at once; what one had that died is
-/// held back until the visibility timeout is over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Restored {
-    Perhaps,
-    Later,
-    No,
+/// Where the broker has what a worker had and did not acknowledge, as looks tell that are newer than the worker's last word. `None`
+/// is not known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Back {
+    /// Whether messages wait in its queue, it perhaps among them.
+    in_queue: Option<bool>,
+    /// Whether it is held back until the visibility timeout is over.
+    held_back: Option<bool>,
 }
 
-/// As looks tell that are newer than the worker's last word; `None` if there are none, or on a broker that gives it out again at once.
-fn restored(case: &Case<'_>) -> Option<Restored> {
-    let told = case.call.inquiry.told?.mono;
-    let queue = case.queue().filter(|_| case.counts_no_consumers())?;
-    let looked = queue.looked_at().is_some_and(|at| at > told);
-    let counted = queue.held_at.is_some_and(|at| at > told);
-    match (queue.ready.filter(|_| looked)?, queue.held) {
-        (1.., _) => Some(Restored::Perhaps),
-        (_, Held::Queue(1..) | Held::AllQueues(1..)) if counted => Some(Restored::Later),
-        (_, Held::Queue(0) | Held::AllQueues(0)) if counted => Some(Restored::No),
+/// A worker of a Redis that stops puts back what it has at once; what one had that died is held back there. A broker that counts its
+/// consumers gives it out again at once; one that was not seen to may be a Redis.
+fn back(case: &Case<'_>, runs_again: Option<bool>) -> Back {
+    let at_once = case.queue().is_some_and(|queue| queue.consumers.is_some());
+    match runs_again {
+        Some(true) if !at_once => seen_back(case),
+        // Whatever is held there may be another's.
+        None if !at_once => Back::default(),
+        _ => Back {
+            in_queue: None,
+            held_back: Some(false),
+        },
+    }
+}
+
+fn seen_back(case: &Case<'_>) -> Back {
+    let (Some(told), Some(queue)) = (case.call.inquiry.told, case.queue()) else {
+        return Back::default();
+    };
+    let looked = queue.looked_at().is_some_and(|at| at > told.mono);
+    let counted = queue.held_at.is_some_and(|at| at > told.mono);
+    let in_queue = queue.ready.filter(|_| looked).map(|ready| ready > 0);
+    let held = queue.held.of_queue().or(queue.held.of_all());
+    let held_back = match (held.filter(|_| counted), in_queue) {
+        (Some(0), _) => Some(false),
+        (Some(_), Some(false)) => Some(true),
+        // It may be here or there.
         _ => None,
+    };
+    Back {
+        in_queue,
+        held_back,
     }
 }
 
@@ -73,18 +94,14 @@ pub(super) fn worker_lost(case: &Case<'_>) -> Vec<Verdict> {
     } else {
         Some(true)
     };
-    let back = restored(case).filter(|_| runs_again == Some(true));
+    let back = back(case, runs_again);
     vec![Verdict::WorkerLost {
         worker,
         how,
         started,
         runs_again,
-        after_visibility_timeout: back == Some(Restored::Later),
-        back_in_queue: back.and_then(|back| match back {
-            Restored::Later => None,
-            Restored::Perhaps => Some(true),
-            Restored::No => Some(false),
-        }),
+        after_visibility_timeout: back.held_back,
+        back_in_queue: back.in_queue,
     }]
 }
 

@@ -85,17 +85,22 @@ fn what_was_held_by_a_dead_worker_goes_back_to_the_queue() {
     );
 }
 
-/// A worker of a Redis that stops puts back what it holds at once; one that dies does not.
-#[rstest]
-#[case::died(0, Held::Queue(1), "gives it out again after the visibility_timeout")]
-#[case::put_back(1, Held::Queue(0), "perhaps back in its queue")]
-#[case::taken(0, Held::Queue(0), "perhaps another worker has it")]
-#[case::unknown(0, Held::Unknown, "so the broker gives it to another worker")]
-fn when_what_a_lost_worker_held_runs_again_is_said_as_the_redis_shows_it(
-    #[case] ready: u64,
-    #[case] held: Held,
-    #[case] told: &str,
-) {
+const EITHER: &str = "so it is given out again: at once if the worker stopped in order, else (on a Redis) after the visibility_timeout (1h unless set)";
+
+fn looked_at_redis(ready: u64, held: Held, held_ago: Duration) -> Heard {
+    let depth = Depth::Known {
+        ready,
+        held,
+        held_ago,
+        rates: None,
+        consumers: None,
+    };
+    let (queue, depth, took) = ("celery".into(), Ok(depth), Duration::ZERO);
+    Heard::Depth { queue, depth, took }
+}
+
+/// What a worker of a Redis held that is silent now and was told by nobody else.
+fn lost_on_redis() -> World {
     let mut world = World::new();
     world.seen(At::Reserved, 1_000);
     let asked = Heard::Asked {
@@ -104,17 +109,61 @@ fn when_what_a_lost_worker_held_runs_again_is_said_as_the_redis_shows_it(
     };
     world.hear(asked, 1_500);
     world.silent(2_000, 4_500);
-    let depth = Depth::Known {
-        ready,
-        held,
-        held_ago: Duration::ZERO,
-        rates: None,
-        consumers: None,
-    };
-    let (queue, depth, took) = ("celery".into(), Ok(depth), Duration::ZERO);
-    world.hear(Heard::Depth { queue, depth, took }, 4_600);
+    world
+}
+
+fn after_visibility_timeout(world: &World, ms: u64) -> Option<bool> {
+    let why = world.diagnosis(ms).why;
+    let mut told = why.iter().filter_map(|it| match it {
+        Verdict::WorkerLost {
+            after_visibility_timeout,
+            ..
+        } => Some(*after_visibility_timeout),
+        _ => None,
+    });
+    told.next().expect("a lost worker")
+}
+
+/// A worker of a Redis that stops puts back what it holds at once; one that dies does not.
+#[rstest]
+#[case::died(
+    0,
+    Held::Queue(1),
+    0,
+    Some(true),
+    "gives it out again after the visibility_timeout"
+)]
+#[case::put_back(1, Held::Queue(0), 0, Some(false), "perhaps back in its queue")]
+#[case::taken(0, Held::Queue(0), 0, Some(false), "perhaps another worker has it")]
+#[case::one_waits_and_one_is_held(1, Held::Queue(1), 0, None, "perhaps back in its queue")]
+#[case::not_counted(0, Held::Unknown, 0, None, EITHER)]
+#[case::counted_before(0, Held::Queue(0), 4_000, None, EITHER)]
+fn when_what_a_lost_worker_held_runs_again_is_said_as_the_redis_shows_it(
+    #[case] ready: u64,
+    #[case] held: Held,
+    #[case] held_ago: u64,
+    #[case] late: Option<bool>,
+    #[case] told: &str,
+) {
+    let mut world = lost_on_redis();
+    let held_ago = Duration::from_millis(held_ago);
+    world.hear(looked_at_redis(ready, held, held_ago), 4_600);
     let line = world.line("worker_lost", 5_000);
     assert!(line.contains(told), "{line}");
+    assert_eq!(after_visibility_timeout(&world, 5_000), late);
+}
+
+#[test]
+fn where_nobody_looked_since_nothing_is_said_of_when_it_is_given_out_again() {
+    let mut world = lost_on_redis();
+    assert!(world.line("worker_lost", 5_000).ends_with(EITHER));
+    assert_eq!(after_visibility_timeout(&world, 5_000), None);
+    world.hear(looked_at_redis(0, Held::Queue(1), Duration::ZERO), 900);
+    assert!(world.line("worker_lost", 5_000).ends_with(EITHER));
+    let (queue, took) = ("celery".into(), Duration::ZERO);
+    let depth = Err("NOPERM".to_owned());
+    world.hear(Heard::Depth { queue, depth, took }, 4_600);
+    assert!(world.line("worker_lost", 5_000).ends_with(EITHER));
 }
 
 #[test]
