@@ -33,21 +33,20 @@ const ITEMS: [&str; 3] = [RATE_LIMIT, "acks_late", "max_retries"];
 pub(super) struct Investigation {
     waiting: Vec<(TaskId, Option<QueueName>)>,
     about: HashMap<TaskId, Moment>,
-    /// Calls of the last round by their queue, at which nobody has looked since.
-    unlooked: HashMap<QueueName, Vec<TaskId>>,
+    /// Calls by their queue, at which nobody has looked since their round. As many of each queue as of a round at most: they are asked
+    /// about together.
+    unlooked: HashMap<QueueName, Vec<(TaskId, Moment)>>,
     last: Option<Moment>,
     items: Option<Moment>,
 }
 
-/// What a look at a queue is to the round of questions.
-#[derive(Debug, PartialEq)]
-enum Look {
-    /// Nobody waits for it.
-    Idle,
-    /// It began before the round: it tells nothing of its calls.
-    TooEarly,
-    /// The one that was waited for, for these calls.
-    At(Vec<TaskId>),
+/// What a look at a queue is to the calls that wait for one.
+#[derive(Debug, Default, PartialEq)]
+struct Look {
+    /// It is the one that was waited for, for these.
+    at: Vec<TaskId>,
+    /// It began before the round of others: it tells nothing of them.
+    too_early: bool,
 }
 
 impl Investigation {
@@ -79,11 +78,17 @@ impl Investigation {
         let round: Vec<_> = self.waiting.drain(..most.min(self.waiting.len())).collect();
         self.about
             .extend(round.iter().map(|(id, _)| (id.clone(), now)));
-        self.unlooked.clear();
+        self.unlooked.retain(|_, calls| {
+            calls.retain(|(_, at)| now.since(*at) < REMEMBERED);
+            !calls.is_empty()
+        });
         for (id, queue) in &round {
             if let Some(queue) = queue {
                 let calls = self.unlooked.entry(queue.clone()).or_default();
-                calls.push(id.clone());
+                // Whoever is asked about again waits still for the look of the first time, however long it takes.
+                if calls.len() < most && calls.iter().all(|(known, _)| known != id) {
+                    calls.push((id.clone(), now));
+                }
             }
         }
         round
@@ -91,12 +96,17 @@ impl Investigation {
 
     /// A look at a queue that began then is over.
     fn looked(&mut self, queue: &QueueName, began: Moment) -> Look {
-        if self.last.is_some_and(|last| began >= last) {
-            self.unlooked.remove(queue).map_or(Look::Idle, Look::At)
-        } else if self.unlooked.contains_key(queue) {
-            Look::TooEarly
-        } else {
-            Look::Idle
+        let Some(calls) = self.unlooked.remove(queue) else {
+            return Look::default();
+        };
+        let (at, later): (Vec<_>, Vec<_>) = calls.into_iter().partition(|(_, at)| began >= *at);
+        let too_early = !later.is_empty();
+        if too_early {
+            self.unlooked.insert(queue.clone(), later);
+        }
+        Look {
+            at: at.into_iter().map(|(id, _)| id).collect(),
+            too_early,
         }
     }
 
@@ -166,15 +176,15 @@ impl Actor {
     /// A look at a queue is over that began then. Whoever took a call from a queue that is found empty can be asked for it only now:
     /// who denied it before may have taken it since.
     pub(super) fn look_closer(&mut self, queue: QueueName, began: Moment, empty: bool) {
-        match self.investigation.looked(&queue, began) {
-            Look::At(calls) if empty => {
-                // What hides a task from all lists: a limit that was set a moment ago, and a full pool of greenlets.
-                self.ask_item(RATE_LIMIT);
-                self.ask(Method::Active);
-                self.ask_where(calls);
-            }
-            Look::TooEarly => self.ask_depth(queue),
-            Look::At(_) | Look::Idle => {}
+        let Look { at, too_early } = self.investigation.looked(&queue, began);
+        if empty && !at.is_empty() {
+            // What hides a task from all lists: a limit that was set a moment ago, and a full pool of greenlets.
+            self.ask_item(RATE_LIMIT);
+            self.ask(Method::Active);
+            self.ask_where(at);
+        }
+        if too_early {
+            self.ask_depth(queue);
         }
     }
 
@@ -269,13 +279,51 @@ mod tests {
         let celery = QueueName::from("celery");
         investigation.push("a".into(), Some(celery.clone()));
         investigation.push("b".into(), None);
-        assert_eq!(investigation.looked(&celery, at(900)), Look::Idle);
+        assert_eq!(investigation.looked(&celery, at(900)), look(&[], false));
         investigation.take(1, at(1_000));
-        assert_eq!(investigation.looked(&celery, at(900)), Look::TooEarly);
-        assert_eq!(investigation.looked(&"mail".into(), at(1_000)), Look::Idle);
-        let calls = Look::At(vec!["a".into()]);
+        assert_eq!(investigation.looked(&celery, at(900)), look(&[], true));
+        let mail = QueueName::from("mail");
+        assert_eq!(investigation.looked(&mail, at(1_000)), look(&[], false));
+        let calls = look(&["a"], false);
         assert_eq!(investigation.looked(&celery, at(1_000)), calls);
-        assert_eq!(investigation.looked(&celery, at(1_100)), Look::Idle);
+        assert_eq!(investigation.looked(&celery, at(1_100)), look(&[], false));
+    }
+
+    fn look(calls: &[&str], too_early: bool) -> Look {
+        let at = calls.iter().map(|id| TaskId::from(*id)).collect();
+        Look { at, too_early }
+    }
+
+    #[test]
+    fn a_round_leaves_the_looks_that_earlier_calls_wait_for() {
+        let mut investigation = Investigation::default();
+        let (slow, quick) = (QueueName::from("slow"), QueueName::from("quick"));
+        investigation.push("a".into(), Some(slow.clone()));
+        investigation.take(1, at(1_000));
+        for (id, queue) in [("b", &slow), ("c", &quick), ("a", &slow)] {
+            investigation.push(id.into(), Some(queue.clone()));
+        }
+        investigation.take(1, at(1_500));
+        let first = look(&["a"], true);
+        assert_eq!(investigation.looked(&slow, at(1_000)), first);
+        assert_eq!(investigation.looked(&slow, at(1_700)), look(&["b"], false));
+        assert_eq!(investigation.looked(&quick, at(1_500)), look(&["c"], false));
+    }
+
+    #[test]
+    fn those_that_wait_for_a_look_that_never_ends_are_no_more_than_a_round_and_are_forgotten() {
+        let mut investigation = Investigation::default();
+        let celery = QueueName::from("celery");
+        for round in 0..5 {
+            for number in 0..MOST {
+                let id = TaskId(format!("{round}-{number}"));
+                investigation.push(id, Some(celery.clone()));
+            }
+            investigation.take(1, at(round * 500));
+        }
+        assert_eq!(investigation.unlooked[&celery].len(), MOST);
+        investigation.take(1, at(60_000));
+        assert!(investigation.unlooked.is_empty());
     }
 
     #[test]
