@@ -370,7 +370,7 @@ impl Actor {
             .collect()
     }
 
-    /// One more queue to look at, now and from now on.
+    /// Asks which queues the broker has, where it can tell.
     pub(super) fn list_queues(&self) {
         let Some(link) = self.broker.link() else {
             return;
@@ -381,6 +381,7 @@ impl Actor {
         });
     }
 
+    /// One more queue to look at, now and from now on.
     pub(super) fn look_at(&mut self, queue: QueueName) {
         self.ask_depth(queue);
     }
