@@ -261,3 +261,55 @@ async fn what_is_left_to_one_who_leaves_too_still_comes_however_full_the_inbox_i
     link.close().await;
     heir.close().await;
 }
+
+/// The name of a queue that stands and is another's alone: what comes there is confirmed, and no umbel reads it.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_in_a_queue_that_is_not_seen_to_stand_is_left_to_nobody() {
+    let Some(rig) = support::rig() else { return };
+    let vhost = rig.vhost();
+    let (other, _other_incoming) = dial(&rabbitmq(&vhost.url)).await;
+    let locked = other.reply_queue();
+    let options = TransportOptions {
+        event_exchange: locked.trim_start_matches("umbel.").to_owned(),
+        ..TransportOptions::default()
+    };
+    let (link, _incoming) = dial(&rabbitmq(&vhost.url).with(Arc::new(options), None)).await;
+    assert_eq!(link.depth(&queue(&locked)).await, Ok(Depth::Locked));
+    assert!(!link.hand_over(b"[]".to_vec()).await);
+    link.close().await;
+    other.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_who_may_neither_declare_nor_read_leaves_the_workers_to_who_listens() {
+    let Some(rig) = support::rig() else { return };
+    let vhost = rig.vhost();
+    let (heir, _heir_incoming) = dial(&rabbitmq(&vhost.url)).await;
+    heir.events(true).await.expect("events");
+    let user = vhost.user("", ".*", "");
+    let (link, _incoming) = dial(&rabbitmq(&user.url)).await;
+    assert!(link.hand_over(b"[]".to_vec()).await);
+    heir.events(false).await.expect("no events");
+    assert!(!link.hand_over(b"[]".to_vec()).await, "nobody listens");
+    link.close().await;
+    heir.close().await;
+}
+
+/// It is done at the end of a run: nothing of it is worth a wait for numbers.
+#[tokio::test(flavor = "multi_thread")]
+async fn to_leave_workers_to_another_asks_the_management_api_nothing() {
+    let Some(rig) = support::rig() else { return };
+    let vhost = rig.vhost();
+    let api = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    api.set_nonblocking(true).expect("a listener");
+    let url = format!("http://{}", api.local_addr().expect("its address"));
+    let url = HttpUrl::parse(&url).expect("a URL");
+    let broker = rabbitmq(&vhost.url).with(Arc::default(), Some(url));
+    let (link, _incoming) = dial(&broker).await;
+    let (heir, _heir_incoming) = dial(&rabbitmq(&vhost.url)).await;
+    heir.events(true).await.expect("events");
+    assert!(link.hand_over(b"[]".to_vec()).await);
+    assert!(api.accept().is_err(), "nobody was asked");
+    link.close().await;
+    heir.close().await;
+}

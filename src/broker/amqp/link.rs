@@ -11,7 +11,7 @@ use futures_util::future::join;
 use futures_util::try_join;
 use lapin::options::{BasicQosOptions, ExchangeDeclareOptions, QueueDeclareOptions};
 use lapin::types::{FieldTable, ShortString};
-use lapin::{Channel, Consumer, ExchangeKind};
+use lapin::{Channel, Consumer, ExchangeKind, Queue};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, timeout, timeout_at};
 use uuid::Uuid;
@@ -173,6 +173,17 @@ impl AmqpLink {
         }
     }
 
+    /// Looks at a queue without creating it.
+    async fn standing(&self, queue: ShortString) -> Result<Queue, Failure> {
+        let passive = QueueDeclareOptions {
+            passive: true,
+            ..QueueDeclareOptions::default()
+        };
+        let nothing = FieldTable::default();
+        self.ask(async |channel| channel.queue_declare(queue, passive, nothing).await)
+            .await
+    }
+
     /// An alarm holds for the whole broker: a publish would only block the other connection too.
     fn is_blocked(&self) -> bool {
         self.publishing.is_blocked() || self.control.is_blocked()
@@ -305,15 +316,7 @@ impl Link for AmqpLink {
         let Ok(name) = convert::short("the name of the queue", queue.as_str()) else {
             return Ok(Depth::Missing);
         };
-        let passive = QueueDeclareOptions {
-            passive: true,
-            ..QueueDeclareOptions::default()
-        };
-        let answer = self.ask(async |channel| {
-            channel
-                .queue_declare(name, passive, FieldTable::default())
-                .await
-        });
+        let answer = self.standing(name);
         let statistics = async {
             match &self.management {
                 Some(management) => management.of(queue.as_str()).await,
@@ -329,12 +332,8 @@ impl Link for AmqpLink {
                 rates: statistics.rates,
                 consumers: Some(found.consumer_count().into()),
             }),
-            Err(Failure::Amqp { error, .. }) if errors::code(&error) == Some(404) => {
-                Ok(Depth::Missing)
-            }
-            Err(Failure::Amqp { error, .. }) if errors::code(&error) == Some(405) => {
-                Ok(Depth::Locked)
-            }
+            Err(failure) if failure.code() == Some(404) => Ok(Depth::Missing),
+            Err(failure) if failure.code() == Some(405) => Ok(Depth::Locked),
             Err(failure) => Err(errors::step(&self.endpoint, "a look at a queue", &failure)),
         }
     }
@@ -387,10 +386,11 @@ impl Link for AmqpLink {
             return false;
         };
         let told = self.broadcasts.publish(parcel, Instant::now() + STEP).await;
-        // A message that comes while the last reader of the queue leaves is confirmed, and gone with the queue (RabbitMQ 3.10); where
-        // the queue still stands, a reader has it.
-        let gone = async || matches!(self.depth(&heirs.into()).await, Ok(Depth::Missing));
-        matches!(told, Fate::Routed) && !gone().await
+        // A message that comes while the last reader of the queue leaves is confirmed, and gone with the queue (RabbitMQ 3.10): what
+        // counts is that the queue is seen to stand. Where the look is refused (RabbitMQ lets everybody look) the confirm counts: else
+        // every end would switch off workers that others listen to. After any other failure they are, and who listens asks them again.
+        let gone = |failure: Failure| failure.code() != Some(403);
+        matches!(told, Fate::Routed) && !self.standing(heirs.into()).await.is_err_and(gone)
     }
 
     async fn ack(&self, tag: AckTag) {
