@@ -1,7 +1,7 @@
 //! The verdicts in words, for people. Names in them come from others: they are to be shown safely.
 
 use super::cause::Cause;
-use super::verdict::{Loss, Span, Verdict, at};
+use super::verdict::{Loss, Span, Verdict};
 use crate::call::Call;
 use crate::protocol::{NodeName, QueueName};
 use crate::text::human::count;
@@ -279,9 +279,9 @@ impl Verdict {
             }
             Self::Redelivered {
                 worker,
-                at,
                 started: true,
-            } => started_again(worker, at),
+                ..
+            } => started_again(worker),
             Self::Redelivered { worker, .. } => delivered_again(worker),
             Self::Lost { queue, replied } => lost(queue, *replied),
             Self::NoRecord { replied, of } => no_record(*replied, *of),
@@ -297,14 +297,14 @@ impl Verdict {
 /// What is to be known of a call that was started, or delivered, for a second time.
 pub fn begun_again(call: &Call) -> Option<String> {
     let started = call.started_again();
-    let started = started.map(|(worker, when)| started_again(worker, &at(when.wall)));
+    let started = started.map(|(worker, _)| started_again(worker));
     let delivered = || Some(delivered_again(call.delivered_again()?.0));
     Some(format!("it was {}", started.or_else(delivered)?))
 }
 
-/// That one attempt was seen to start for a second time.
-fn started_again(worker: &NodeName, at: &str) -> String {
-    format!("started again on {worker} at {at}: it may have run twice")
+/// That one attempt was seen to start for a second time; the timeline says when.
+fn started_again(worker: &NodeName) -> String {
+    format!("started again on {worker}: it may have run twice")
 }
 
 /// That the broker delivered it a second time says nothing of the first: its worker may have stopped before it started it.
