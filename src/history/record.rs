@@ -289,9 +289,9 @@ impl Record {
     pub fn revision(&self) -> i64 {
         let moment = self.times.created.checked_add(self.times.recorded.after);
         let moment = moment.unwrap_or(Timestamp::MAX).as_microsecond();
-        // Of one stage he knows more who was told the secrets.
-        let stage = 2 * self.stage() - i64::from(self.is_withheld());
-        (stage << STAGE_BITS) | moment.clamp(0, (1 << STAGE_BITS) - 1)
+        // Of one stage he knows more who was told the secrets. The others keep the numbers that earlier umbels wrote.
+        let withheld = i64::from(self.is_withheld()) << (STAGE_BITS - 1);
+        (self.stage() << STAGE_BITS) - withheld + moment.clamp(0, (1 << (STAGE_BITS - 1)) - 1)
     }
 
     fn stage(&self) -> i64 {
@@ -339,7 +339,7 @@ impl Record {
     }
 }
 
-/// Microseconds of any year that people call in fit into so many bits.
+/// Microseconds of any year that people call in fit into half of what so many bits hold.
 const STAGE_BITS: u32 = 56;
 
 impl fmt::Display for Masked {

@@ -143,6 +143,28 @@ fn an_earlier_state_never_takes_the_place_of_a_later_one() {
 }
 
 #[test]
+fn what_an_earlier_umbel_wrote_gives_way_to_a_later_state() {
+    let (_folder, path) = place();
+    let call = sent("id", "t", "{}", 0);
+    let mut run = call.clone();
+    run.apply(ended(State::Started, Json::Null), at(3));
+    let run = record(&run, 3);
+    let mut store = Store::open(&path).unwrap();
+    store.upsert(std::slice::from_ref(&run)).unwrap();
+    // The stage, and the moment.
+    let rank = (4_i64 << 56) | wall(3).as_microsecond();
+    let file = rusqlite::Connection::open(&path).unwrap();
+    let set = "UPDATE calls SET revision = ?1";
+    file.execute(set, [rank]).unwrap();
+    let end = returned("id", "t", "{}", 0, 5, "1");
+    assert_eq!(store.upsert(std::slice::from_ref(&end)).unwrap(), 1);
+    assert_eq!(store.upsert(std::slice::from_ref(&run)).unwrap(), 0);
+    // And the other way round: an earlier umbel hears the end of what this one wrote.
+    let (file_rank, end_rank): (i64, i64) = (run.revision(), (6 << 56) | wall(5).as_microsecond());
+    assert!(file_rank < end_rank);
+}
+
+#[test]
 fn usual_is_what_calls_took_that_returned() {
     let mut store = Store::memory().unwrap();
     for n in 1..=100 {
