@@ -30,6 +30,6 @@ pub use filter::{Count, Cursor, Filter, Found, Row, TaskFilter};
 pub use path::{Path, Step};
 pub use persist::{Persist, Rules};
 pub use place::{Keep, Place, place};
-pub use record::{Known, Masked, NotRepeatable, Origin, Record, Scribe};
+pub use record::{Key, Known, Masked, NotRepeatable, Origin, Record, Scribe};
 pub use secrets::Secrets;
 pub use store::repair::{Repaired, repair};

@@ -14,6 +14,8 @@ mod form;
 mod heard;
 #[path = "screens/looks.rs"]
 mod looks;
+#[path = "screens/namesakes.rs"]
+mod namesakes;
 #[path = "screens/options.rs"]
 mod options;
 #[path = "screens/past.rs"]

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use unicode_normalization::UnicodeNormalization;
 
-use super::Record;
-use super::record::Unreadable;
+use super::record::{self, Key, Record, Unreadable};
 use crate::call::CallState;
 use crate::clock::Timestamp;
 use crate::protocol::{QueueName, TaskId, TaskName};
@@ -103,6 +102,13 @@ impl Found {
             Self::Unreadable(id, _) => Some(id),
             Self::None | Self::Several(..) => None,
         }
+    }
+}
+
+impl Row {
+    /// What tells its call from every other.
+    pub fn key(&self) -> Key {
+        record::key(&self.id, self.created)
     }
 }
 

@@ -247,13 +247,19 @@ fn between(from: Option<Point>, to: Option<Point>) -> Option<Duration> {
     Some(to?.after.saturating_sub(from?.after))
 }
 
-/// What tells a call from every other: an id may be used again.
+/// What tells a call from every other: an id may be used again. The time is in whole microseconds, as histories count it.
 pub type Key = (TaskId, Timestamp);
+
+/// The key of the call of this id that was made at this time.
+pub fn key(id: &TaskId, created: Timestamp) -> Key {
+    let whole = Timestamp::from_microsecond(created.as_microsecond());
+    (id.clone(), whole.unwrap_or(created))
+}
 
 impl Record {
     /// What tells it from every other call.
     pub fn key(&self) -> Key {
-        (self.id().clone(), self.times.created)
+        key(self.id(), self.times.created)
     }
 
     /// The call's id.

@@ -8,8 +8,8 @@ use crate::error::Result;
 use crate::history::actor::Settings;
 use crate::history::actor::open_watching;
 use crate::history::filter::LONGEST_PAGE;
-use crate::history::{Closed, Comparison, Filter, Found, Handle, Record, compare};
-use crate::protocol::{TaskId, TaskName};
+use crate::history::{Closed, Comparison, Filter, Found, Handle, Key, Record, compare};
+use crate::protocol::TaskName;
 
 /// States of calls whose outcome is not known and may still come.
 const OPEN: [CallState; 8] = [
@@ -96,8 +96,9 @@ async fn answer(handle: &Handle, wish: Wish) -> Result<Told> {
             let shown = handle.count(filter.clone()).await?;
             Told::Counts(filter, [all, open, shown])
         }
-        Wish::Get(id, Purpose::Again(press)) => again(press, handle.get(id.to_string()).await),
-        Wish::Get(id, purpose) => Told::Got(handle.get(id.to_string()).await?, purpose),
+        Wish::Get(key, Purpose::Again(press)) => again(press, handle.get_call(key).await),
+        Wish::Get(key, purpose) => Told::Got(handle.get_call(key).await?, purpose),
+        Wish::Named(id, purpose) => Told::Got(handle.get(id.to_string()).await?, purpose),
         Wish::Last(task, press) => again(press, last(handle, &task).await),
         Wish::Usual(task, broker) => {
             let usual = handle.usual(task.clone(), broker, None).await?;
@@ -106,15 +107,15 @@ async fn answer(handle: &Handle, wish: Wish) -> Result<Told> {
         Wish::Unresolved(broker, since) => {
             Told::Unresolved(handle.unresolved(broker, since).await?)
         }
-        Wish::Forget(id, now) => match handle.forget(id.clone(), now).await {
-            Ok(record) => Told::Forgotten(id, record.map(Box::new)),
-            Err(error) => Told::NotForgotten(id, error),
+        Wish::Forget(key, now) => match handle.forget_call(key.clone(), now).await {
+            Ok(record) => Told::Forgotten(key, record.map(Box::new)),
+            Err(error) => Told::NotForgotten(key, error),
         },
         Wish::Recollect(record) => match handle.recollect((*record).clone()).await {
             Ok(()) => Told::Recollected(record.id().clone()),
             Err(error) => Told::NotRecollected(record, error),
         },
-        Wish::Compare(id, other) => Told::Compared(compared(handle, id, other).await?),
+        Wish::Compare(key, other) => Told::Compared(compared(handle, key, other).await?),
         Wish::Recall(number, question) => Told::Recall(number, recall(handle, question).await),
     })
 }
@@ -145,9 +146,9 @@ async fn recall(handle: &Handle, question: Question) -> Result<Answer> {
         Question::Older(filter, before) => {
             Answer::Older(handle.page(filter, Some(before), PAGE).await?)
         }
-        Question::Call(id) => {
-            let found = handle.get(id.to_string()).await?;
-            Answer::Call(id, found)
+        Question::Call(key) => {
+            let found = handle.get_call(key.clone()).await?;
+            Answer::Call(key, found)
         }
     })
 }
@@ -155,15 +156,15 @@ async fn recall(handle: &Handle, question: Question) -> Result<Answer> {
 /// Fetches two calls and compares them on a thread that may take its time: results are up to 4 MB each.
 async fn compared(
     handle: &Handle,
-    id: TaskId,
-    other: Option<TaskId>,
+    key: Key,
+    other: Option<Key>,
 ) -> Result<std::result::Result<Box<Comparison>, String>> {
-    let one = match exactly(handle, &id).await? {
+    let one = match exactly(handle, key.clone()).await? {
         Ok(one) => one,
         Err(why) => return Ok(Err(why)),
     };
     let other = match other {
-        None => match handle.previous(id).await? {
+        None => match handle.previous(key).await? {
             Some(record) => record,
             None => {
                 return Ok(Err(
@@ -171,7 +172,7 @@ async fn compared(
                 ));
             }
         },
-        Some(other) => match exactly(handle, &other).await? {
+        Some(other) => match exactly(handle, other).await? {
             Ok(record) => record,
             Err(why) => return Ok(Err(why)),
         },
@@ -181,13 +182,14 @@ async fn compared(
     Ok(compared.map_err(|_| "the calls could not be compared".to_owned()))
 }
 
-async fn exactly(handle: &Handle, id: &TaskId) -> Result<std::result::Result<Record, String>> {
-    let found = handle.get(id.to_string()).await?;
+async fn exactly(handle: &Handle, key: Key) -> Result<std::result::Result<Record, String>> {
+    let short = key.0.short();
+    let found = handle.get_call(key).await?;
     Ok(match found.unreadable() {
         Some(why) => Err(why),
         None => match found {
-            Found::One(record) if record.id() == id => Ok(*record),
-            _ => Err(format!("history has no call {}", id.short())),
+            Found::One(record) => Ok(*record),
+            _ => Err(format!("history has no call {short}")),
         },
     })
 }

@@ -23,6 +23,7 @@ use crate::call::CallState;
 use crate::client::Command;
 use crate::clock::Now;
 use crate::cluster::{Cluster, WorkerState};
+use crate::history::Key;
 use crate::protocol::{TaskId, TaskName};
 use crate::text::width::{cells, wrap};
 use crate::text::{human, sanitise};
@@ -100,7 +101,7 @@ pub enum Ask {
     /// Open the form of a task.
     Open(TaskName),
     /// Show a call in Result and go there.
-    Show(TaskId),
+    Show(Key),
     /// Give the focus to a pane.
     Focus(Pane),
     /// Send what the form holds.
@@ -118,9 +119,9 @@ pub enum Ask {
     /// Wish something of history.
     History(Wish),
     /// Fetch a call of the past for a purpose.
-    Recall(TaskId, Purpose),
+    Recall(Key, Purpose),
     /// Call a call of the past again.
-    Again(TaskId),
+    Again(Key),
     /// Repeat the last call of a task.
     Last(TaskName),
     /// Tell the client.

@@ -2,7 +2,7 @@
 
 use crate::clock::Timestamp;
 use crate::error::{Error, Result};
-use crate::history::{Comparison, Count, Cursor, Filter, Found, Notice, Record, Row, Usual};
+use crate::history::{Comparison, Count, Cursor, Filter, Found, Key, Notice, Record, Row, Usual};
 use crate::protocol::{TaskId, TaskName};
 
 /// Rows that are fetched at once.
@@ -25,7 +25,9 @@ pub enum Wish {
     /// How many calls there are: all, those without an outcome, and those that pass a filter.
     Counts(Filter),
     /// A call, for this purpose.
-    Get(TaskId, Purpose),
+    Get(Key, Purpose),
+    /// The last call of an id, for this purpose.
+    Named(TaskId, Purpose),
     /// The newest call of a task, to be called again, with the number of the press.
     Last(TaskName, u64),
     /// How long a task usually takes on this broker.
@@ -33,11 +35,11 @@ pub enum Wish {
     /// Calls of this broker without an answer, made since then.
     Unresolved(String, Timestamp),
     /// Delete a call.
-    Forget(TaskId, Timestamp),
+    Forget(Key, Timestamp),
     /// Take that back.
     Recollect(Box<Record>),
     /// Compare a call with another one; `None`: with the call of the same task before it.
-    Compare(TaskId, Option<TaskId>),
+    Compare(Key, Option<Key>),
     /// What the recall popup asks, with the number of its question.
     Recall(u64, Question),
 }
@@ -50,7 +52,7 @@ pub enum Question {
     /// Calls before a place that pass the filter with its words: at most [`PAGE`].
     Older(Filter, Cursor),
     /// A call as it was made.
-    Call(TaskId),
+    Call(Key),
 }
 
 /// What history answers to a [`Question`].
@@ -60,8 +62,8 @@ pub enum Answer {
     Newest(Vec<Row>),
     /// Rows, the newest first.
     Older(Vec<Row>),
-    /// What has this id.
-    Call(TaskId, Found),
+    /// What there is of this call.
+    Call(Key, Found),
 }
 
 /// Whose page it is. An answer to an older question is thrown away.
@@ -100,16 +102,16 @@ pub enum Told {
     },
     /// All, those without an outcome, and those that pass this filter.
     Counts(Filter, [Count; 3]),
-    /// What was found by an id.
+    /// What was found of a call.
     Got(Found, Purpose),
     /// How long a task usually takes.
     Usual(TaskName, Option<Usual>),
     /// Calls without an answer.
     Unresolved(Vec<Record>),
     /// A call was deleted: what was there.
-    Forgotten(TaskId, Option<Box<Record>>),
+    Forgotten(Key, Option<Box<Record>>),
     /// A call could not be deleted.
-    NotForgotten(TaskId, Error),
+    NotForgotten(Key, Error),
     /// A call is there again.
     Recollected(TaskId),
     /// What was deleted could not be brought back.

@@ -8,8 +8,8 @@ pub mod view;
 use crate::clock::Now;
 use crate::error::{Error, Result};
 use crate::history::filter::LONGEST_PAGE;
-use crate::history::{Filter, Found, Record, Row};
-use crate::protocol::{TaskId, TaskName};
+use crate::history::{Filter, Found, Key, Record, Row};
+use crate::protocol::TaskName;
 use crate::tui::keymap::Action;
 use crate::tui::panes::{Typed, step};
 use crate::tui::past::{Answer, Question, Wish};
@@ -47,11 +47,11 @@ enum Chosen {
     #[default]
     None,
     /// It is being fetched.
-    Fetching(TaskId),
+    Fetching(Key),
     /// As it was made.
     Record(Box<Record>),
     /// It is no longer there, or cannot be read.
-    Lost(TaskId, String),
+    Lost(Key, String),
 }
 
 /// The popup.
@@ -65,7 +65,7 @@ pub struct State {
     broker: String,
     field: Field,
     calls: Calls,
-    picked: Picked<TaskId>,
+    picked: Picked<Key>,
     /// Whether the user moved the cursor; else it is on the best match.
     moved: bool,
     chosen: Chosen,
@@ -185,8 +185,9 @@ impl State {
     pub fn update(&mut self, action: Action, around: Around<'_>) -> Next {
         if let Some(step) = step(action) {
             let calls = &self.calls;
-            let id_at = id_at(calls);
-            self.picked.step(step, calls.listed(), around.height, id_at);
+            let key_at = key_at(calls);
+            self.picked
+                .step(step, calls.listed(), around.height, key_at);
             self.moved = true;
             self.entered = false;
             self.fetch();
@@ -223,7 +224,7 @@ impl State {
         match answer {
             Ok(Answer::Newest(rows)) => self.page(rows, around),
             Ok(Answer::Older(rows)) => self.older(rows, around),
-            Ok(Answer::Call(id, found)) => return self.fetched(&id, found),
+            Ok(Answer::Call(key, found)) => return self.fetched(&key, found),
             Err(error) => self.failed(error),
         }
         Next::Stay
@@ -263,15 +264,15 @@ impl State {
         }
     }
 
-    fn fetched(&mut self, id: &TaskId, found: Found) -> Next {
-        if !matches!(&self.chosen, Chosen::Fetching(wanted) if wanted == id) {
+    fn fetched(&mut self, key: &Key, found: Found) -> Next {
+        if !matches!(&self.chosen, Chosen::Fetching(wanted) if wanted == key) {
             return Next::Stay;
         }
         self.chosen = match found {
             Found::One(record) => Chosen::Record(record),
             found => {
                 let gone = || "it is no longer in history".to_owned();
-                Chosen::Lost(id.clone(), found.unreadable().unwrap_or_else(gone))
+                Chosen::Lost(key.clone(), found.unreadable().unwrap_or_else(gone))
             }
         };
         // The cursor may have gone on meanwhile.
@@ -300,9 +301,9 @@ impl State {
     /// The cursor stays on its call if the user put it there, else it is on the best one.
     fn settle(&mut self, height: usize) {
         let (calls, len) = (&self.calls, self.calls.listed());
-        let stays = self.moved && self.picked.follow(len, height, id_at(calls)) != Followed::Lost;
+        let stays = self.moved && self.picked.follow(len, height, key_at(calls)) != Followed::Lost;
         if !stays {
-            self.picked.select(0, len, height, id_at(calls));
+            self.picked.select(0, len, height, key_at(calls));
         }
         self.fetch();
     }
@@ -316,22 +317,17 @@ impl State {
         let known = match &self.chosen {
             Chosen::None => false,
             Chosen::Fetching(_) => true,
-            Chosen::Record(record) => record.id() == wanted,
-            Chosen::Lost(id, _) => id == wanted,
+            Chosen::Record(record) => record.key() == *wanted,
+            Chosen::Lost(lost, _) => lost == wanted,
         };
         if !known {
-            let id = wanted.clone();
-            self.chosen = Chosen::Fetching(id.clone());
-            self.ask(Question::Call(id));
+            let key = wanted.clone();
+            self.chosen = Chosen::Fetching(key.clone());
+            self.ask(Question::Call(key));
         }
     }
 }
 
-fn id_at(calls: &Calls) -> impl Fn(usize) -> TaskId + '_ {
-    |row| {
-        calls
-            .at(row)
-            .map(|item| item.row.id.clone())
-            .unwrap_or_default()
-    }
+fn key_at(calls: &Calls) -> impl Fn(usize) -> Key + '_ {
+    |row| calls.at(row).map(|item| item.row.key()).unwrap_or_default()
 }

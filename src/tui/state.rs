@@ -278,7 +278,7 @@ impl Shared {
 
     /// What was called, as it may be shown: secrets masked.
     pub fn shown<'a>(&self, call: &'a Call) -> Cow<'a, Signature> {
-        match self.calls.masked(call.id()) {
+        match self.calls.masked(call) {
             [] => self.secrets().shown(&call.signature),
             masked => self.secrets().of_places(masked).shown(&call.signature),
         }
@@ -290,7 +290,7 @@ impl Shared {
             let signature = self.shown(call);
             python::call_within("", &signature.args, &signature.kwargs, PYTHON)
         };
-        let text = match self.calls.shown(call.id(), make) {
+        let text = match self.calls.shown(call, make) {
             Some(arguments) => format!("{name}{arguments}"),
             None => format!("{name}{}", make()),
         };

@@ -145,7 +145,7 @@ fn right(state: &State, pane: Pane, scene: &Scene<'_>) -> Option<(Role, String)>
 /// A spinner while the call that Result shows is waited for.
 fn spinning(state: &State, scene: &Scene<'_>) -> Option<(Role, String)> {
     let call = state.result.shown(&state.shared)?;
-    if state.shared.calls.visits(call.id()) {
+    if state.shared.calls.visits(call) {
         return None;
     }
     let elapsed = scene.now.mono.since(call.timeline.created.mono);
@@ -161,7 +161,7 @@ fn below(state: &State, pane: Pane, width: usize, scene: &Scene<'_>) -> String {
         Pane::Call => call::view::place(&state.call).unwrap_or_default(),
         Pane::Result => {
             let shown = state.result.shown(&state.shared);
-            let visits = shown.is_some_and(|call| state.shared.calls.visits(call.id()));
+            let visits = shown.is_some_and(|call| state.shared.calls.visits(call));
             match shown.map(|call| (call.state().is_waiting(), call.whereabouts())) {
                 Some((true, _)) if visits => "as written down".to_owned(),
                 Some((true, _)) => "live".to_owned(),

@@ -93,10 +93,10 @@ fn a_call_that_is_not_kept_is_in_every_list_of_the_run_and_in_no_file() {
     assert_eq!(get("pay-1"), Found::One(Box::new(payment("pay-1", 3))));
     assert_eq!(get("order-1"), Found::One(Box::new(order("order-1", 2))));
     assert!(matches!(get("pay"), Found::Several(..)));
-    let before = |id: &str| wait(history.previous(id.into())).unwrap();
-    assert_eq!(before("pay-1"), Some(payment("pay-0", 1)));
-    assert_eq!(before("pay-0"), None);
-    assert_eq!(before("order-1"), Some(order("order-0", 0)));
+    let before = |record: Record| wait(history.previous(record.key())).unwrap();
+    assert_eq!(before(payment("pay-1", 3)), Some(payment("pay-0", 1)));
+    assert_eq!(before(payment("pay-0", 1)), None);
+    assert_eq!(before(order("order-1", 2)), Some(order("order-0", 0)));
     let usual =
         wait(history.usual("shop.payments.refund".into(), BROKER.to_owned(), None)).unwrap();
     assert_eq!(usual.unwrap().count, 5);
@@ -128,14 +128,20 @@ fn the_call_before_is_the_one_made_before_wherever_both_are_kept() {
         history.save(payment(id, ms));
     }
     disk.upsert(&[payment("disk-4", 4)]).unwrap();
-    let before = |id: &str| wait(history.previous(id.into())).unwrap();
+    let before = |call: (&str, u64)| wait(history.previous(payment(call.0, call.1).key())).unwrap();
     let id = |record: Option<Record>| record.map(|record| record.id().to_string());
-    let chain = ["disk-4", "disk-3", "pay-2", "disk-1", "pay-0"];
+    let chain = [
+        ("disk-4", 4),
+        ("disk-3", 3),
+        ("pay-2", 2),
+        ("disk-1", 1),
+        ("pay-0", 0),
+    ];
     for pair in chain.windows(2) {
-        assert_eq!(id(before(pair[0])).as_deref(), Some(pair[1]));
+        assert_eq!(id(before(pair[0])).as_deref(), Some(pair[1].0));
     }
-    assert_eq!(before("pay-0"), None);
-    assert_eq!(before("nobody"), None);
+    assert_eq!(before(("pay-0", 0)), None);
+    assert_eq!(before(("nobody", 0)), None);
     assert_eq!(history.close(), Closed::Written);
 }
 

@@ -230,7 +230,7 @@ fn an_id_that_is_used_again_has_two_calls_and_the_last_is_meant_by_it() {
         store.get("i").unwrap(),
         Found::One(Box::new(second.clone()))
     );
-    assert_eq!(store.previous(&"id".into()).unwrap(), Some(first));
+    assert_eq!(store.previous(&second.key()).unwrap(), Some(first));
     assert_eq!(store.namesakes(&"id".into()).unwrap(), 2);
     // Both are forgotten; a third one is another call, and is kept.
     assert_eq!(
@@ -243,6 +243,27 @@ fn an_id_that_is_used_again_has_two_calls_and_the_last_is_meant_by_it() {
     assert_eq!(store.upsert(std::slice::from_ref(&third)).unwrap(), 1);
     store.recollect(&second).unwrap();
     assert_eq!(store.namesakes(&"id".into()).unwrap(), 2);
+}
+
+#[test]
+fn one_of_two_calls_of_an_id_is_forgotten_and_taken_back_alone() {
+    let mut store = Store::memory().unwrap();
+    let first = returned("id", "t", "{}", 0, 5, "1");
+    let second = returned("id", "t", "{}", 1_000, 2, "2");
+    let both = [first.clone(), second.clone()];
+    store.upsert(&both).unwrap();
+    for (gone, stays) in [(&first, &second), (&second, &first)] {
+        let forgotten = store.forget_call(&gone.key(), wall(2_000)).unwrap();
+        assert_eq!(forgotten.as_ref(), Some(gone));
+        // What is heard of the other one is kept.
+        assert_eq!(store.upsert(&both).unwrap(), 1);
+        assert_eq!(
+            store.get("id").unwrap(),
+            Found::One(Box::new(stays.clone()))
+        );
+        store.recollect(gone).unwrap();
+        assert_eq!(store.upsert(&both).unwrap(), 2);
+    }
 }
 
 #[test]

@@ -129,7 +129,8 @@ fn a_record_that_cannot_be_read_is_told_and_costs_no_other() {
     let page = wait(history.records(Filter::default(), None, 9)).unwrap();
     assert_eq!((page.records.len(), page.unreadable.len()), (4, 1));
     assert_eq!(page.unreadable[0].0.as_str(), "id-000003");
-    assert!(wait(history.previous("id-000004".into())).is_err());
+    let after = returned("id-000004", "t", "{}", 4, 5, "1");
+    assert!(wait(history.previous(after.key())).is_err());
     assert!(wait(history.forget("id-000003".into(), wall(9))).is_err());
     history.save(returned("new", "t", "{}", 9_000, 5, "1"));
     assert_eq!(wait(history.count(Filter::default())).unwrap().calls, 6);

@@ -38,7 +38,7 @@ fn wishes(stage: &mut Stage) -> Vec<Wish> {
 /// The disk answers such a wish.
 fn told(stage: &mut Stage, store: &Store, wish: Wish) {
     let (found, press) = match wish {
-        Wish::Get(id, Purpose::Again(press)) => (store.get(id.as_str()).expect("an answer"), press),
+        Wish::Get(id, Purpose::Again(press)) => (store.get_call(&id).expect("an answer"), press),
         Wish::Last(task, press) => {
             let page = store
                 .records(&Filter::task(&task), None, 1)

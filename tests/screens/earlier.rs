@@ -40,7 +40,7 @@ fn open(stage: &Stage, number: u64) -> (Call, Record) {
 }
 
 fn wishes_for(stage: &Stage, id: &TaskId) -> usize {
-    let asks = |effect: &&Effect| matches!(effect, Effect::History(Wish::Get(asked, Purpose::Renew)) if asked == id);
+    let asks = |effect: &&Effect| matches!(effect, Effect::History(Wish::Get((asked, _), Purpose::Renew)) if asked == id);
     stage.effects.iter().filter(asks).count()
 }
 
@@ -194,13 +194,13 @@ fn an_unknown_state_is_told_with_those_that_are_known() {
 }
 
 /// Deletes what the stage wishes to be deleted, and so on.
-fn serve(stage: &mut Stage, store: &mut Store) {
+pub fn serve(stage: &mut Stage, store: &mut Store) {
     let mut rest = Vec::new();
     let mut told = Vec::new();
     for effect in std::mem::take(&mut stage.effects) {
         match effect {
             Effect::History(Wish::Forget(id, now)) => {
-                let record = store.forget(&id, now).expect("it is forgotten");
+                let record = store.forget_call(&id, now).expect("it is forgotten");
                 told.push(Told::Forgotten(id, record.map(Box::new)));
             }
             Effect::History(Wish::Recollect(record)) => {
@@ -327,14 +327,14 @@ fn the_last_of_5000_calls_is_one_key_away_and_the_first_too() {
     assert!(rounds >= 5_000 / PAGE - 1, "{rounds}");
     let last = format!("{:08x}-0000-4000-8000-00000000000a", 4_999);
     assert_eq!(
-        stage.state.history.selected(),
+        stage.state.history.selected().map(|(id, _)| id),
         Some(&TaskId::from(last.as_str()))
     );
     stage.keys("g");
     settle(&mut stage, &store);
     let first = format!("{:08x}-0000-4000-8000-00000000000a", 0);
     assert_eq!(
-        stage.state.history.selected(),
+        stage.state.history.selected().map(|(id, _)| id),
         Some(&TaskId::from(first.as_str()))
     );
     stage.keys("G k");

@@ -101,13 +101,13 @@ pub fn answer(stage: &mut Stage, store: &Store) {
                 rows: store.page(&filter, before, 200).expect("a page"),
             }),
             Effect::History(Wish::Compare(id, other)) => {
-                let one = |id| {
+                let one = |key| {
                     store
                         .records(&Filter::default(), None, 999)
                         .expect("records")
                         .records
                         .into_iter()
-                        .find(|record: &Record| record.id() == &id)
+                        .find(|record: &Record| record.key() == key)
                 };
                 let other = match other {
                     Some(other) => one(other),
@@ -120,7 +120,7 @@ pub fn answer(stage: &mut Stage, store: &Store) {
                 ));
             }
             Effect::History(Wish::Get(id, purpose)) => {
-                let found = store.get(id.as_str()).expect("a record");
+                let found = store.get_call(&id).expect("a record");
                 told.push(Told::Got(found, purpose));
             }
             Effect::History(Wish::Counts(filter)) => {
@@ -338,6 +338,6 @@ fn results_of_many_calls_are_held_by_history_and_read_back_when_one_is_opened() 
     stage.keys("G Enter");
     let first = TaskId("00000000-0000-4000-8000-00000000000a".to_owned());
     let opens =
-        |effect: &Effect| matches!(effect, Effect::History(Wish::Get(id, _)) if *id == first);
+        |effect: &Effect| matches!(effect, Effect::History(Wish::Get((id, _), _)) if *id == first);
     assert!(stage.effects.iter().any(opens), "{:?}", stage.effects);
 }

@@ -155,7 +155,7 @@ fn answer(stage: &mut Stage, store: &Store) -> usize {
                             Answer::Older(store.page(&filter, Some(before), PAGE).expect("a page"))
                         }
                         Question::Call(id) => {
-                            let found = store.get(id.as_str()).expect("an answer");
+                            let found = store.get_call(&id).expect("an answer");
                             Answer::Call(id, found)
                         }
                     };

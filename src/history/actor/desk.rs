@@ -58,10 +58,18 @@ struct Debt {
     path: PathBuf,
     /// Calls that lie in memory meanwhile.
     owed: HashSet<Key>,
-    forgotten: Vec<(TaskId, Timestamp)>,
+    forgotten: Vec<(Gone, Timestamp)>,
     retry_at: Moment,
     /// The file that is broken: not to be tried again until another has its name.
     broken: Option<Identity>,
+}
+
+/// What was forgotten.
+enum Gone {
+    /// All calls of an id.
+    Id(TaskId),
+    /// One call.
+    Call(Key),
 }
 
 impl Desk {
@@ -184,10 +192,11 @@ impl Desk {
             ..Records::default()
         };
         for row in rows {
+            let key = row.key();
             let found = if row.fleeting {
-                self.fleeting.get(Found::None, row.id.as_str())?
+                self.fleeting.get_call(&key)?
             } else {
-                self.read(&|store| store.get(row.id.as_str()))?
+                self.read(&|store| store.get_call(&key))?
             };
             match found {
                 Found::One(record) => page.records.push(*record),
@@ -210,22 +219,30 @@ impl Desk {
         self.fleeting.get(found, id)
     }
 
-    /// See [`Store::previous`]; among the calls that are not on disk too, whichever of both is younger.
-    pub(super) fn previous(&mut self, id: &TaskId) -> Result<Option<Record>, Trouble> {
-        if self.fleeting.is_empty() {
-            return self.read(&|store| store.previous(id));
+    /// See [`Store::get_call`]; of the calls that are not on disk too.
+    pub(super) fn get_call(&mut self, key: &Key) -> Result<Found, Trouble> {
+        match self.read(&|store| store.get_call(key))? {
+            Found::None => self.fleeting.get_call(key),
+            found => Ok(found),
         }
-        let place = match self.fleeting.place(id)? {
+    }
+
+    /// See [`Store::previous`]; among the calls that are not on disk too, whichever of both is younger.
+    pub(super) fn previous(&mut self, key: &Key) -> Result<Option<Record>, Trouble> {
+        if self.fleeting.is_empty() {
+            return self.read(&|store| store.previous(key));
+        }
+        let place = match self.fleeting.place(key)? {
             Some(place) => Some(place),
-            None => self.read(&|store| store.place(id))?,
+            None => self.read(&|store| store.place(key))?,
         };
         let Some((task, place)) = place else {
             return Ok(None);
         };
         let rows = self.page(&Filter::task(&task), Some(place), 1)?;
         match rows.first() {
-            Some(row) if row.fleeting => self.fleeting.record(&row.id),
-            Some(row) => self.read(&|store| store.record(&row.id)),
+            Some(row) if row.fleeting => self.fleeting.call(&row.key()),
+            Some(row) => self.read(&|store| store.call(&row.key())),
             None => Ok(None),
         }
     }
@@ -275,9 +292,26 @@ impl Desk {
         }
         if let Some(debt) = &mut self.debt {
             debt.owed.retain(|(owed, _)| owed != id);
-            debt.forgotten.push((id.clone(), now));
+            debt.forgotten.push((Gone::Id(id.clone()), now));
         }
         self.store.erase(id, now)
+    }
+
+    /// As [`Desk::forget`], one call of its id.
+    pub(super) fn forget_call(
+        &mut self,
+        key: &Key,
+        now: Timestamp,
+    ) -> Result<Option<Record>, Trouble> {
+        if self.fleeting.knows_call(key) {
+            return self.fleeting.forget_call(key, now);
+        }
+        let record = self.store.forget_call(key, now)?;
+        if let Some(debt) = &mut self.debt {
+            debt.owed.remove(key);
+            debt.forgotten.push((Gone::Call(key.clone()), now));
+        }
+        Ok(record)
     }
 
     pub(super) fn recollect(&mut self, record: &Record) -> Result<(), Trouble> {
@@ -285,7 +319,10 @@ impl Desk {
             return Ok(());
         }
         if let Some(debt) = &mut self.debt {
-            debt.forgotten.retain(|(id, _)| id != record.id());
+            debt.forgotten.retain(|(gone, _)| match gone {
+                Gone::Id(id) => id != record.id(),
+                Gone::Call(key) => *key != record.key(),
+            });
             debt.owed.insert(record.key());
         }
         self.store.recollect(record)
@@ -417,8 +454,11 @@ impl Debt {
             let records: Vec<Record> = records.into_iter().flatten().collect();
             store.upsert(&records)?;
         }
-        for (id, at) in &self.forgotten {
-            store.forget(id, *at)?;
+        for (gone, at) in &self.forgotten {
+            match gone {
+                Gone::Id(id) => drop(store.forget(id, *at)?),
+                Gone::Call(key) => drop(store.forget_call(key, *at)?),
+            }
         }
         Ok(store)
     }

@@ -5,6 +5,7 @@ use std::cmp::Reverse;
 
 use crate::clock::Timestamp;
 use crate::history::filter::{COUNTED, LONGEST_PAGE};
+use crate::history::record::Key;
 use crate::history::store::{Store, Trouble};
 use crate::history::{Count, Cursor, Filter, Found, Keep, Persist, Record, Row, Usual};
 use crate::protocol::{QueueName, TaskId, TaskName};
@@ -35,6 +36,14 @@ impl Fleeting {
         store.is_some_and(|store| store.has(id) || store.was_forgotten(id).unwrap_or(true))
     }
 
+    /// As [`Fleeting::knows`], of one call.
+    pub(super) fn knows_call(&self, key: &Key) -> bool {
+        let store = self.store.as_ref();
+        store.is_some_and(|store| {
+            store.has_call(key) || store.was_call_forgotten(key).unwrap_or(true)
+        })
+    }
+
     /// Takes what must not go to disk, and gives back the rest. A call that lies on disk, from a time when that was allowed, stays
     /// there as it is: it is not told twice.
     pub(super) fn sift<'a>(&mut self, records: &'a [Record], disk: &Store) -> Cow<'a, [Record]> {
@@ -43,7 +52,9 @@ impl Fleeting {
             return Cow::Borrowed(records);
         }
         let (rest, stays): (Vec<&Record>, Vec<&Record>) = records.iter().partition(goes);
-        let stays = stays.into_iter().filter(|record| !disk.has_call(record));
+        let stays = stays
+            .into_iter()
+            .filter(|record| !disk.has_call(&record.key()));
         let stays: Vec<Record> = stays.cloned().collect();
         // Memory has no reason to fail; and if it does, the disk is not the place to go on.
         if self.store.is_none() && !stays.is_empty() {
@@ -73,9 +84,14 @@ impl Fleeting {
         Ok(rows)
     }
 
-    pub(super) fn record(&self, id: &TaskId) -> Result<Option<Record>, Trouble> {
-        let record = self.store.as_ref().map(|store| store.record(id));
+    pub(super) fn call(&self, key: &Key) -> Result<Option<Record>, Trouble> {
+        let record = self.store.as_ref().map(|store| store.call(key));
         Ok(record.transpose()?.flatten())
+    }
+
+    pub(super) fn get_call(&self, key: &Key) -> Result<Found, Trouble> {
+        let found = self.store.as_ref().map(|store| store.get_call(key));
+        Ok(found.transpose()?.unwrap_or(Found::None))
     }
 
     pub(super) fn count(&self, disk: Count, filter: &Filter) -> Result<Count, Trouble> {
@@ -113,8 +129,8 @@ impl Fleeting {
     }
 
     /// The task of a call that is here, and its place among all calls.
-    pub(super) fn place(&self, id: &TaskId) -> Result<Option<(TaskName, Cursor)>, Trouble> {
-        let place = self.store.as_ref().map(|store| store.place(id));
+    pub(super) fn place(&self, key: &Key) -> Result<Option<(TaskName, Cursor)>, Trouble> {
+        let place = self.store.as_ref().map(|store| store.place(key));
         Ok(place.transpose()?.flatten())
     }
 
@@ -140,13 +156,23 @@ impl Fleeting {
         Ok(record.transpose()?.flatten())
     }
 
+    pub(super) fn forget_call(
+        &mut self,
+        key: &Key,
+        now: Timestamp,
+    ) -> Result<Option<Record>, Trouble> {
+        let store = self.store.as_mut();
+        let record = store.map(|store| store.forget_call(key, now));
+        Ok(record.transpose()?.flatten())
+    }
+
     /// Takes back [`Fleeting::forget`], if it was one of these. Returns whether it was.
     pub(super) fn recollect(&mut self, record: &Record) -> Result<bool, Trouble> {
         if self.persist.keeps(record.task()) {
             return Ok(false);
         }
         match &mut self.store {
-            Some(store) if store.was_forgotten(record.id())? => {
+            Some(store) if store.was_call_forgotten(&record.key())? => {
                 store.recollect(record)?;
                 Ok(true)
             }

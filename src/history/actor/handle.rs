@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 #[cfg(doc)]
 use crate::history::store::Store;
 use crate::history::store::{Records, Trouble};
-use crate::history::{Count, Cursor, Filter, Found, Record, Row};
+use crate::history::{Count, Cursor, Filter, Found, Key, Record, Row};
 use crate::protocol::{QueueName, TaskId, TaskName};
 
 /// How long the end of a screen waits for the disk.
@@ -83,9 +83,14 @@ impl Handle {
         self.ask(move |desk| desk.get(&id))
     }
 
+    /// This very call: see [`Store::get_call`].
+    pub fn get_call(&self, key: Key) -> Reply<Found> {
+        self.ask(move |desk| desk.get_call(&key))
+    }
+
     /// The call of the same task before this one: see [`Store::previous`].
-    pub fn previous(&self, id: TaskId) -> Reply<Option<Record>> {
-        self.ask(move |desk| desk.previous(&id))
+    pub fn previous(&self, key: Key) -> Reply<Option<Record>> {
+        self.ask(move |desk| desk.previous(&key))
     }
 
     /// How many calls: see [`Store::count`].
@@ -116,6 +121,11 @@ impl Handle {
     /// Deletes a call for good, whatever is heard of it later. Gives back what was there, for [`Handle::recollect`].
     pub fn forget(&self, id: TaskId, now: Timestamp) -> Reply<Option<Record>> {
         self.ask(move |desk| desk.forget(&id, now))
+    }
+
+    /// As [`Handle::forget`], one call of its id.
+    pub fn forget_call(&self, key: Key, now: Timestamp) -> Reply<Option<Record>> {
+        self.ask(move |desk| desk.forget_call(&key, now))
     }
 
     /// As [`Handle::forget`], also where the record cannot be read; it cannot be taken back.

@@ -124,12 +124,15 @@ impl Store {
 
     /// What there is of exactly this id, the last call of it.
     fn found(&self, id: &TaskId) -> Result<Found, Trouble> {
-        let body = self.told(self.body(id))?;
-        Ok(match body.map(|body| body.record()) {
-            Some(Ok(record)) => Found::One(Box::new(record)),
-            Some(Err(why)) => Found::Unreadable(id.clone(), why),
-            None => Found::None,
-        })
+        Ok(found(id, self.told(self.body(id))?))
+    }
+
+    /// What there is of this very call.
+    ///
+    /// # Errors
+    /// The database cannot be read.
+    pub fn get_call(&self, key: &Key) -> Result<Found, Trouble> {
+        Ok(found(&key.0, self.told(self.body_of(key))?))
     }
 
     /// The last call of exactly this id.
@@ -144,32 +147,43 @@ impl Store {
         Ok(found.optional()?)
     }
 
+    fn body_of(&self, (id, created): &Key) -> Result<Option<Body>, Reason> {
+        let sql = format!("{BODY} WHERE c.id = ?1 AND c.number >= ?2 AND c.number < ?2 + ?3");
+        let values = params![id.as_str(), base(*created), PLACES];
+        let found = self.connection.query_row(&sql, values, body);
+        Ok(found.optional()?)
+    }
+
     /// The call of the same task that was made before this one.
     ///
     /// # Errors
     /// The database cannot be read, or the record in it cannot.
-    pub fn previous(&self, id: &TaskId) -> Result<Option<Record>, Trouble> {
+    pub fn previous(&self, (id, created): &Key) -> Result<Option<Record>, Trouble> {
         let sql = format!(
             "{BODY} WHERE c.number = (SELECT max(p.number) FROM calls AS p JOIN
-                (SELECT task, max(number) AS number FROM calls WHERE id = ?1) AS it ON p.task = it.task AND p.number < it.number)"
+                (SELECT task, number FROM calls WHERE id = ?1 AND number >= ?2 AND number < ?2 + ?3) AS it
+                ON p.task = it.task AND p.number < it.number)"
         );
-        let found = self.connection.query_row(&sql, [id.as_str()], body);
+        let values = params![id.as_str(), base(*created), PLACES];
+        let found = self.connection.query_row(&sql, values, body);
         let found = found.optional().map_err(Reason::from);
         let read = |body: Body| body.record().map_err(Reason::from);
         self.told(found.and_then(|body| body.map(read).transpose()))
     }
 
-    /// The task of the call of this id, and its place by the time when it was made, which means the same in every store.
+    /// The task of a call, and its place by the time when it was made, which means the same in every store.
     pub(in crate::history) fn place(
         &self,
-        id: &TaskId,
+        (id, created): &Key,
     ) -> Result<Option<(TaskName, Cursor)>, Trouble> {
-        let sql = "SELECT task, number FROM calls WHERE id = ?1 ORDER BY number DESC LIMIT 1";
+        let sql =
+            "SELECT task, number FROM calls WHERE id = ?1 AND number >= ?2 AND number < ?2 + ?3";
+        let values = params![id.as_str(), base(*created), PLACES];
         let place = |row: &SqlRow<'_>| {
             let task: String = row.get(0)?;
             Ok((TaskName::from(task), Cursor(row.get(1)?)))
         };
-        let found = self.connection.query_row(sql, [id.as_str()], place);
+        let found = self.connection.query_row(sql, values, place);
         self.told(found.optional().map_err(Reason::from))
     }
 
@@ -192,24 +206,35 @@ impl Store {
     }
 
     /// Whether there is this very call, as [`Store::has`].
-    pub(in crate::history) fn has_call(&self, record: &Record) -> bool {
+    pub(in crate::history) fn has_call(&self, (id, created): &Key) -> bool {
         let sql = "SELECT 1 FROM calls WHERE id = ?1 AND number >= ?2 AND number < ?2 + ?3";
-        let values = params![record.id().as_str(), base(record.times.created), PLACES];
+        let values = params![id.as_str(), base(*created), PLACES];
         let found = self.connection.prepare_cached(sql);
         found.is_ok_and(|mut found| found.exists(values).unwrap_or(false))
     }
 
     /// This very call.
-    pub(in crate::history) fn call(&self, (id, created): &Key) -> Result<Option<Record>, Trouble> {
-        let sql = format!("{BODY} WHERE c.id = ?1 AND c.number >= ?2 AND c.number < ?2 + ?3");
-        let values = params![id.as_str(), base(*created), PLACES];
-        let found = self.connection.query_row(&sql, values, body);
-        let found = found.optional().map_err(Reason::from);
+    pub(in crate::history) fn call(&self, key: &Key) -> Result<Option<Record>, Trouble> {
         let read = |body: Body| body.record().map_err(Reason::from);
-        self.told(found.and_then(|body| body.map(read).transpose()))
+        self.told(
+            self.body_of(key)
+                .and_then(|body| body.map(read).transpose()),
+        )
     }
 
-    /// Whether the call of this id was forgotten a short time ago.
+    /// Whether this very call was forgotten a short time ago.
+    pub(in crate::history) fn was_call_forgotten(
+        &self,
+        (id, created): &Key,
+    ) -> Result<bool, Trouble> {
+        let sql = "SELECT 1 FROM forgotten WHERE id = ?1 AND since <= ?2 AND upto >= ?2";
+        let found = self.connection.prepare_cached(sql);
+        let values = params![id.as_str(), base(*created)];
+        let found = found.and_then(|mut found| found.exists(values));
+        self.told(found.map_err(Reason::from))
+    }
+
+    /// Whether a call of this id was forgotten a short time ago.
     pub(in crate::history) fn was_forgotten(&self, id: &TaskId) -> Result<bool, Trouble> {
         let sql = "SELECT 1 FROM forgotten WHERE id = ?1";
         let found = self.connection.prepare_cached(sql);
@@ -279,6 +304,14 @@ impl Store {
         let mut statement = self.connection.prepare_cached(sql)?;
         let rows = statement.query_map(values, read)?;
         Ok(rows.collect::<rusqlite::Result<_>>()?)
+    }
+}
+
+fn found(id: &TaskId, body: Option<Body>) -> Found {
+    match body.map(|body| body.record()) {
+        Some(Ok(record)) => Found::One(Box::new(record)),
+        Some(Err(why)) => Found::Unreadable(id.clone(), why),
+        None => Found::None,
     }
 }
 

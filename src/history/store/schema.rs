@@ -10,6 +10,7 @@ use super::trouble::{Cause, Reason};
 const MIGRATIONS: &[&str] = &[
     include_str!("../../../assets/migrations/001.sql"),
     include_str!("../../../assets/migrations/002.sql"),
+    include_str!("../../../assets/migrations/003.sql"),
 ];
 
 /// `umbl`: marks a database as ours.

@@ -9,7 +9,7 @@ use super::{Record, Store, Trouble};
 use crate::clock::Timestamp;
 use crate::history::filter::{self, TITLE};
 use crate::history::place::Keep;
-use crate::history::record::codec;
+use crate::history::record::{Key, codec};
 use crate::protocol::{QueueName, TaskId};
 
 /// Places for calls of one microsecond.
@@ -53,24 +53,58 @@ impl Store {
     /// # Errors
     /// The database cannot be written.
     pub fn erase(&mut self, id: &TaskId, now: Timestamp) -> Result<(), Trouble> {
+        let last = "SELECT max(number) FROM calls WHERE id = ?1";
+        let last = self
+            .connection
+            .query_row(last, [id.as_str()], |row| row.get(0));
+        let last: Option<i64> = self.told(last.map_err(Reason::from))?;
+        let upto = base(now).max(last.unwrap_or_default());
+        self.erase_those(id, (0, upto), now)
+    }
+
+    fn erase_those(
+        &mut self,
+        id: &TaskId,
+        (since, upto): (i64, i64),
+        now: Timestamp,
+    ) -> Result<(), Trouble> {
         let done = self.transaction(|transaction| {
-            let mut found = transaction.prepare_cached("SELECT number FROM calls WHERE id = ?1")?;
-            let found = found.query_map([id.as_str()], |row| row.get(0))?;
-            let mut upto = base(now);
+            let those = "SELECT number FROM calls WHERE id = ?1 AND number BETWEEN ?2 AND ?3";
+            let mut found = transaction.prepare_cached(those)?;
+            let found = found.query_map(params![id.as_str(), since, upto], |row| row.get(0))?;
             for number in found.collect::<rusqlite::Result<Vec<i64>>>()? {
                 delete(transaction, number)?;
-                upto = upto.max(number);
             }
             // The index forgets what was deleted when its parts are put together.
             transaction.execute("INSERT INTO found (found) VALUES ('optimize')", [])?;
-            let put = "INSERT OR REPLACE INTO forgotten (id, at, upto) VALUES (?1, ?2, ?3)";
-            transaction.execute(put, params![id.as_str(), now.as_second(), upto])?;
+            let put =
+                "INSERT OR REPLACE INTO forgotten (id, since, upto, at) VALUES (?1, ?2, ?3, ?4)";
+            transaction.execute(put, params![id.as_str(), since, upto, now.as_second()])?;
             Ok(())
         });
         self.told(done)?;
         self.leftovers = true;
         self.wipe();
         Ok(())
+    }
+
+    /// As [`Store::forget`], one call of its id.
+    ///
+    /// # Errors
+    /// As [`Store::forget`].
+    pub fn forget_call(&mut self, key: &Key, now: Timestamp) -> Result<Option<Record>, Trouble> {
+        let record = self.call(key)?;
+        self.erase_call(key, now)?;
+        Ok(record)
+    }
+
+    /// As [`Store::forget_call`], whether it can be read or not.
+    ///
+    /// # Errors
+    /// The database cannot be written.
+    pub fn erase_call(&mut self, (id, created): &Key, now: Timestamp) -> Result<(), Trouble> {
+        let first = base(*created);
+        self.erase_those(id, (first, first + PLACES - 1), now)
     }
 
     /// Empties the log, if something that was deleted still stands in it. While another program reads that cannot be done.
@@ -89,9 +123,13 @@ impl Store {
     pub fn recollect(&mut self, record: &Record) -> Result<(), Trouble> {
         let done = self.transaction(|transaction| {
             let id = record.id().as_str();
+            let first = base(record.times.created);
+            let sql = "DELETE FROM forgotten WHERE id = ?1 AND since = ?2";
+            transaction.execute(sql, params![id, first])?;
             // Those before it stay forgotten.
-            let sql = "UPDATE forgotten SET upto = min(upto, ?2) WHERE id = ?1";
-            transaction.execute(sql, params![id, base(record.times.created) - 1])?;
+            let sql =
+                "UPDATE forgotten SET upto = ?2 - 1 WHERE id = ?1 AND since < ?2 AND upto >= ?2";
+            transaction.execute(sql, params![id, first])?;
             upsert(transaction, record)?;
             Ok(())
         });
@@ -162,7 +200,7 @@ fn upsert(transaction: &Transaction<'_>, record: &Record) -> Result<bool, Reason
     let id = record.id().as_str();
     let revision = record.revision();
     let first = base(record.times.created);
-    let forgotten = "SELECT 1 FROM forgotten WHERE id = ?1 AND upto >= ?2";
+    let forgotten = "SELECT 1 FROM forgotten WHERE id = ?1 AND since <= ?2 AND upto >= ?2";
     if transaction
         .prepare_cached(forgotten)?
         .exists(params![id, first])?

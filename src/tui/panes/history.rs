@@ -12,8 +12,7 @@ use jiff::civil::Date;
 
 use super::{Ask, Pane, Typed, step};
 use crate::clock::{Moment, Now, Timestamp};
-use crate::history::{Count, Cursor, Filter, Record, Row};
-use crate::protocol::TaskId;
+use crate::history::{Count, Cursor, Filter, Key, Record, Row};
 use crate::tui::keymap::{Action, Context};
 use crate::tui::past::{Asked, Purpose, Wish};
 use crate::tui::state::Calls;
@@ -44,7 +43,7 @@ enum Stand {
 /// What the pane remembers.
 #[derive(Debug, Default)]
 pub struct State {
-    picked: Picked<TaskId>,
+    picked: Picked<Key>,
     stand: Stand,
     list: List,
     field: Field,
@@ -63,9 +62,9 @@ pub struct State {
     /// The day of the times that are listed.
     day: Option<Date>,
     /// The call that another one is to be compared with.
-    marked: Option<TaskId>,
+    marked: Option<Key>,
     /// Calls that are being deleted.
-    forgetting: Vec<TaskId>,
+    forgetting: Vec<Key>,
     /// Calls of this run that the list is made of.
     made_of: usize,
     wishes: Vec<Wish>,
@@ -84,7 +83,7 @@ impl State {
     }
 
     /// The call under the cursor.
-    pub fn selected(&self) -> Option<&TaskId> {
+    pub fn selected(&self) -> Option<&Key> {
         self.picked.key()
     }
 
@@ -212,9 +211,10 @@ impl State {
 
     /// A call was deleted.
     pub fn forgot(&mut self, record: Record, around: Around<'_>, now: Now) {
-        self.forgetting.retain(|id| id != record.id());
-        self.list.gone(record.id(), true);
-        if self.marked.as_ref() == Some(record.id()) {
+        let key = record.key();
+        self.forgetting.retain(|other| *other != key);
+        self.list.gone(&key, true);
+        if self.marked.as_ref() == Some(&key) {
             self.marked = None;
         }
         if self.forgotten.len() == UNDO {
@@ -226,20 +226,20 @@ impl State {
     }
 
     /// A call was not deleted, or was not there.
-    pub fn not_forgot(&mut self, id: &TaskId) {
-        self.forgetting.retain(|other| other != id);
+    pub fn not_forgot(&mut self, key: &Key) {
+        self.forgetting.retain(|other| other != key);
         self.stale();
     }
 
     /// What was deleted could not be brought back: it still can be.
     pub fn not_recollected(&mut self, record: Record, around: Around<'_>) {
-        self.list.gone(record.id(), true);
+        self.list.gone(&record.key(), true);
         self.forgotten.push(record);
         self.make(around);
     }
 
     /// The call that another one is to be compared with.
-    pub fn marked(&self) -> Option<&TaskId> {
+    pub fn marked(&self) -> Option<&Key> {
         self.marked.as_ref()
     }
 
@@ -263,12 +263,12 @@ impl State {
             Stand::Newest => Some(0),
             Stand::End => Some(len.saturating_sub(1)),
             Stand::Chosen => {
-                let gone = self.picked.follow(len, height, id_at(list)) == Followed::Lost;
+                let gone = self.picked.follow(len, height, key_at(list)) == Followed::Lost;
                 gone.then(|| self.picked.scroll().selected)
             }
         };
         if let Some(row) = row {
-            self.picked.select(row, len, height, id_at(list));
+            self.picked.select(row, len, height, key_at(list));
         }
     }
 
@@ -318,7 +318,7 @@ impl State {
         if let Some(step) = step(action) {
             let list = &self.list;
             let height = around.height;
-            self.picked.step(step, list.len(), height, id_at(list));
+            self.picked.step(step, list.len(), height, key_at(list));
             let more = list.next_page().is_some();
             self.stand = if step == Step::Last && more {
                 Stand::End
@@ -367,34 +367,34 @@ impl State {
     /// Marks the call under the cursor; once more takes that back.
     fn mark(&mut self) {
         let selected = self.picked.key().cloned();
-        self.marked = selected.filter(|id| self.marked.as_ref() != Some(id));
+        self.marked = selected.filter(|key| self.marked.as_ref() != Some(key));
     }
 
     /// The marked call, if another one is selected; else the one before the selected.
-    fn compare(&self, id: TaskId) -> Ask {
-        let other = self.marked.clone().filter(|marked| *marked != id);
-        Ask::History(Wish::Compare(id, other))
+    fn compare(&self, key: Key) -> Ask {
+        let other = self.marked.clone().filter(|marked| *marked != key);
+        Ask::History(Wish::Compare(key, other))
     }
 
-    fn forget(&mut self, id: TaskId, now: Now) -> Ask {
-        if self.forgetting.contains(&id) {
+    fn forget(&mut self, key: Key, now: Now) -> Ask {
+        if self.forgetting.contains(&key) {
             return Ask::say("it is being forgotten");
         }
-        self.forgetting.push(id.clone());
-        Ask::History(Wish::Forget(id, now.wall))
+        self.forgetting.push(key.clone());
+        Ask::History(Wish::Forget(key, now.wall))
     }
 
     fn with_selected(&mut self, action: Action, now: Now) -> Ask {
-        let Some(id) = self.selected().cloned() else {
+        let Some(key) = self.selected().cloned() else {
             return Ask::say("no call is selected");
         };
         match action {
-            Action::Enter => Ask::Show(id),
-            Action::Copy => Ask::Copy(id.to_string(), "the task's id"),
-            Action::Again => Ask::Again(id),
-            Action::Load => Ask::Recall(id, Purpose::Load),
-            Action::Compare => self.compare(id),
-            Action::Forget => self.forget(id, now),
+            Action::Enter => Ask::Show(key),
+            Action::Copy => Ask::Copy(key.0.to_string(), "the task's id"),
+            Action::Again => Ask::Again(key),
+            Action::Load => Ask::Recall(key, Purpose::Load),
+            Action::Compare => self.compare(key),
+            Action::Forget => self.forget(key, now),
             _ => Ask::NotHere,
         }
     }
@@ -403,7 +403,7 @@ impl State {
         let Some(record) = self.forgotten.pop() else {
             return Ask::say("nothing to undo");
         };
-        self.list.gone(record.id(), false);
+        self.list.gone(&record.key(), false);
         self.make(around);
         Ask::History(Wish::Recollect(Box::new(record)))
     }
@@ -418,10 +418,6 @@ pub struct Around<'a> {
     pub height: usize,
 }
 
-fn id_at(list: &List) -> impl Fn(usize) -> TaskId + '_ {
-    |row| {
-        list.at(row)
-            .map(|entry| entry.id.clone())
-            .unwrap_or_default()
-    }
+fn key_at(list: &List) -> impl Fn(usize) -> Key + '_ {
+    |row| list.at(row).map(|entry| entry.key()).unwrap_or_default()
 }

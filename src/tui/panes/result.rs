@@ -13,11 +13,13 @@ mod whole;
 
 use super::{Ask, Pane, Patience, step};
 use crate::call::{Call, CallState, Source};
+use crate::history::Key;
 use crate::protocol::{Json, TaskId};
 use crate::text::human;
 use crate::tui::keymap::{Action, Context};
 use crate::tui::past::Purpose;
 use crate::tui::state::Shared;
+use crate::tui::state::calls::key_of;
 
 pub use document::{Body, Document};
 
@@ -27,9 +29,9 @@ const LARGE: usize = 1_000_000;
 /// What the pane remembers.
 #[derive(Debug, Default)]
 pub struct State {
-    shown: Option<TaskId>,
+    shown: Option<Key>,
     document: Option<Document>,
-    made_of: Option<(TaskId, CallState, Option<Source>)>,
+    made_of: Option<(Key, CallState, Option<Source>)>,
     turned: bool,
 }
 
@@ -45,11 +47,16 @@ pub struct Around<'a> {
 impl State {
     /// The call that is shown.
     pub fn shown<'a>(&self, shared: &'a Shared) -> Option<&'a Call> {
-        shared.calls.get(self.shown.as_ref()?)
+        shared.calls.find(self.shown.as_ref()?)
     }
 
     /// Its id.
     pub fn shown_id(&self) -> Option<&TaskId> {
+        self.shown.as_ref().map(|(id, _)| id)
+    }
+
+    /// What tells it from every other call.
+    pub fn shown_key(&self) -> Option<&Key> {
         self.shown.as_ref()
     }
 
@@ -72,8 +79,8 @@ impl State {
     }
 
     /// Shows a call.
-    pub fn show(&mut self, id: TaskId, shared: &Shared) {
-        self.shown = Some(id);
+    pub fn show(&mut self, key: Key, shared: &Shared) {
+        self.shown = Some(key);
         self.turned = false;
         self.refresh(shared);
     }
@@ -83,7 +90,7 @@ impl State {
         let Some(call) = self.shown(shared) else {
             return;
         };
-        let key = (call.id().clone(), call.state(), call.source);
+        let key = (key_of(call), call.state(), call.source);
         if self.made_of.as_ref() == Some(&key) {
             return;
         }
@@ -111,8 +118,8 @@ impl State {
                 None
             }
             Action::Copy => Some(copy(call)),
-            Action::Again => Some(Ask::Again(call.id().clone())),
-            Action::Load => Some(Ask::Recall(call.id().clone(), Purpose::Load)),
+            Action::Again => Some(Ask::Again(key_of(call))),
+            Action::Load => Some(Ask::Recall(key_of(call), Purpose::Load)),
             Action::Enter => {
                 let height = self.height(call, around);
                 if let Some(document) = &mut self.document {

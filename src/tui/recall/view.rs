@@ -162,9 +162,7 @@ fn of(item: &Item, state: &State, width: usize, scene: &Scene<'_>) -> Line<'stat
     let ellipsis = theme.glyphs().ellipsis;
     let row = &item.row;
     // A call of this run may have gone on since.
-    let made = |call: &&crate::call::Call| call.timeline.created.wall.as_microsecond();
-    let call = scene.shared.calls.get(&row.id);
-    let call = call.filter(|call| made(call) == row.created.as_microsecond());
+    let call = scene.shared.calls.find(&row.key());
     let now = call.map_or(row.state, crate::call::Call::state);
     let mut spans = vec![
         Span::raw(" "),

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::OnceLock;
 
 use crate::call::{Call, CallState};
+use crate::history::record::{self, Key};
 use crate::history::{Masked, Record};
 use crate::protocol::{NodeName, TaskId};
 
@@ -14,23 +15,29 @@ const ROOM: usize = 24 << 20;
 /// Ended calls that are held at most.
 const MOST: usize = 2_000;
 
+/// What tells a call from every other of its id.
+pub fn key_of(call: &Call) -> Key {
+    record::key(call.id(), call.timeline.created.wall)
+}
+
 /// The calls made since the program started, without the oldest of those that ended where they were too much.
 #[derive(Debug, Default)]
 pub struct Calls {
     list: Vec<Call>,
+    /// Where the last call of each id is.
     places: HashMap<TaskId, usize>,
     /// Where secrets are in calls that repeat one of the past, besides those that names tell.
-    masked: HashMap<TaskId, Vec<Masked>>,
+    masked: HashMap<Key, Vec<Masked>>,
     /// Calls that changed since they were written down.
     changed: Vec<TaskId>,
     /// The arguments of each as they are shown, once they were: of large ones they are made once and not for every frame.
-    shown: HashMap<TaskId, OnceLock<String>>,
+    shown: HashMap<Key, OnceLock<String>>,
     /// A call of the past that is looked at, as history has it; nothing is awaited of it here.
     visitor: Option<(Call, Record)>,
     /// What was written of calls that an earlier run made and this one listens for.
-    adopted: HashMap<TaskId, Record>,
+    adopted: HashMap<Key, Record>,
     /// About the bytes of each call that has ended, and of all of them.
-    hefts: HashMap<TaskId, usize>,
+    hefts: HashMap<Key, usize>,
     heft: usize,
 }
 
@@ -38,7 +45,7 @@ impl Calls {
     /// Adds a call that was just made.
     pub fn push(&mut self, call: Call) {
         self.changed.push(call.id().clone());
-        self.shown.insert(call.id().clone(), OnceLock::new());
+        self.shown.insert(key_of(&call), OnceLock::new());
         self.places.insert(call.id().clone(), self.list.len());
         self.list.push(call);
     }
@@ -46,36 +53,54 @@ impl Calls {
     /// Adds a call that repeats one of the past, of which these places were secret.
     pub fn push_masked(&mut self, call: Call, masked: Vec<Masked>) {
         if !masked.is_empty() {
-            self.masked.insert(call.id().clone(), masked);
+            self.masked.insert(key_of(&call), masked);
         }
         self.push(call);
     }
 
     /// Where secrets are in a call, besides those that names tell.
-    pub fn masked(&self, id: &TaskId) -> &[Masked] {
-        self.masked.get(id).map_or(&[], Vec::as_slice)
+    pub fn masked(&self, call: &Call) -> &[Masked] {
+        self.masked.get(&key_of(call)).map_or(&[], Vec::as_slice)
     }
 
     /// The arguments of a call as they are shown; `make` makes them where they were not shown yet. `None`: there is no such call.
-    pub fn shown(&self, id: &TaskId, make: impl FnOnce() -> String) -> Option<&str> {
-        Some(self.shown.get(id)?.get_or_init(make))
+    pub fn shown(&self, call: &Call, make: impl FnOnce() -> String) -> Option<&str> {
+        Some(self.shown.get(&key_of(call))?.get_or_init(make))
     }
 
-    /// The call with this id.
+    /// The last call with this id.
     pub fn get(&self, id: &TaskId) -> Option<&Call> {
-        let own = self.places.get(id).and_then(|place| self.list.get(*place));
+        let own = self.own(id);
         own.or_else(|| self.visitor().filter(|call| call.id() == id))
+    }
+
+    /// The last call with this id that is not looked at only.
+    pub fn own(&self, id: &TaskId) -> Option<&Call> {
+        self.places.get(id).and_then(|place| self.list.get(*place))
+    }
+
+    /// This very call.
+    pub fn find(&self, key: &Key) -> Option<&Call> {
+        let visitor = || self.visitor().filter(|call| key_of(call) == *key);
+        self.own_call(key).or_else(visitor)
+    }
+
+    fn own_call(&self, key: &Key) -> Option<&Call> {
+        let is_it = |call: &&Call| key_of(call) == *key;
+        let last = self.own(&key.0)?;
+        let earlier = || self.list.iter().rev().find(is_it);
+        Some(last).filter(is_it).or_else(earlier)
     }
 
     /// A call that an earlier run made is listened for; `record` is what was written of it.
     pub fn adopt(&mut self, call: Call, record: Record) {
-        self.adopted.insert(call.id().clone(), record);
+        self.adopted.insert(key_of(&call), record);
         self.push(call);
     }
 
     /// What an earlier run wrote of a call that it made.
-    pub fn adopted(&self, id: &TaskId) -> Option<&Record> {
-        self.adopted.get(id)
+    pub fn adopted(&self, call: &Call) -> Option<&Record> {
+        self.adopted.get(&key_of(call))
     }
 
     /// A call of the past is looked at; `record` is what is written of it. Returns whether that is news.
@@ -83,11 +108,11 @@ impl Calls {
         let known = self.visitor.as_ref().map(|(_, record)| record);
         let news = known != Some(&record);
         if news {
-            let seen = self.visitor.as_ref().map(|(call, _)| call.id());
-            if let Some(seen) = seen.filter(|seen| !self.places.contains_key(seen)) {
-                self.shown.remove(seen);
+            let seen = self.visitor().map(key_of);
+            if let Some(seen) = seen.filter(|seen| self.own_call(seen).is_none()) {
+                self.shown.remove(&seen);
             }
-            self.shown.entry(call.id().clone()).or_default();
+            self.shown.entry(key_of(&call)).or_default();
             self.visitor = Some((call, record));
         }
         news
@@ -99,22 +124,28 @@ impl Calls {
     }
 
     /// Whether this call is looked at only: nobody here listens for it.
-    pub fn visits(&self, id: &TaskId) -> bool {
-        !self.places.contains_key(id) && self.visitor().is_some_and(|call| call.id() == id)
+    pub fn visits(&self, call: &Call) -> bool {
+        self.visits_call(&key_of(call))
+    }
+
+    /// As [`Calls::visits`].
+    pub fn visits_call(&self, key: &Key) -> bool {
+        self.own_call(key).is_none() && self.visitor().is_some_and(|call| key_of(call) == *key)
     }
 
     /// Calls of earlier runs that are listened for and have no outcome yet.
-    pub fn adopted_open(&self) -> impl Iterator<Item = &TaskId> {
+    pub fn adopted_open(&self) -> impl Iterator<Item = Key> {
         let open = self.list.iter().filter(|call| !call.state().is_final());
-        let open = open.filter(|call| self.adopted.contains_key(call.id()));
-        open.map(Call::id)
+        open.map(key_of)
+            .filter(|key| self.adopted.contains_key(key))
     }
 
     /// Another program heard more of a call than we did.
     pub fn replace(&mut self, call: Call) {
-        self.shown.insert(call.id().clone(), OnceLock::new());
-        if let Some(own) = self.get_mut(&call.id().clone()) {
+        let key = key_of(&call);
+        if let Some(own) = self.get_mut(&key.0).filter(|own| key_of(own) == key) {
             *own = call;
+            self.shown.insert(key, OnceLock::new());
         }
     }
 
@@ -142,12 +173,13 @@ impl Calls {
         for id in changed {
             // A revoked task may run after all.
             let over = |call: &&Call| call.state().is_final() && call.state() != CallState::Revoked;
-            let own = self.places.get(id).and_then(|place| self.list.get(*place));
-            let new = own.filter(over).map_or(0, Call::heft);
-            let old = self.hefts.insert(id.clone(), new).unwrap_or(0);
+            let Some(own) = self.own(id) else { continue };
+            let key = key_of(own);
+            let new = Some(own).filter(over).map_or(0, Call::heft);
+            let old = self.hefts.insert(key.clone(), new).unwrap_or(0);
             self.heft = self.heft + new - old;
             if new == 0 {
-                self.hefts.remove(id);
+                self.hefts.remove(&key);
             }
         }
         if self.heft <= ROOM && self.hefts.len() <= MOST {
@@ -160,13 +192,14 @@ impl Calls {
             if (*heft <= room && hefts.len() <= most) || stays(call.id()) {
                 return true;
             }
-            let Some(freed) = hefts.remove(call.id()) else {
+            let key = key_of(call);
+            let Some(freed) = hefts.remove(&key) else {
                 return true;
             };
             *heft -= freed;
-            self.adopted.remove(call.id());
-            self.masked.remove(call.id());
-            self.shown.remove(call.id());
+            self.adopted.remove(&key);
+            self.masked.remove(&key);
+            self.shown.remove(&key);
             false
         });
         let places = self.list.iter().enumerate();
@@ -205,7 +238,7 @@ impl Calls {
         self.list
             .iter()
             .filter(|call| call.whereabouts().is_some())
-            .filter(|call| !self.adopted.contains_key(call.id()))
+            .filter(|call| !self.adopted.contains_key(&key_of(call)))
             .count()
     }
 
@@ -281,6 +314,35 @@ mod tests {
         assert!(there(0), "it has not ended");
         assert!(there(1), "it is looked at");
         assert!(there(60) && !there(2));
+    }
+
+    #[test]
+    fn of_two_calls_of_an_id_the_one_that_ended_goes_and_the_other_stays_whole() {
+        let mut calls = Calls::default();
+        let place = Masked {
+            place: crate::history::record::Place::Positional(0),
+            path: crate::history::Path::default(),
+        };
+        calls.push(call(7, Some(8 << 20)));
+        let mut changed = calls.take_changed();
+        calls.shed(&changed, |_| false);
+        let later = Now::fixed(Duration::from_hours(1));
+        let again = Call::new(
+            calls.list[0].signature.clone(),
+            Duration::from_secs(10),
+            later,
+        );
+        let [first, second] = [key_of(&calls.list[0]), key_of(&again)];
+        calls.push_masked(again, vec![place]);
+        for number in 8..12 {
+            calls.push(call(number, Some(8 << 20)));
+        }
+        changed.extend(calls.take_changed());
+        calls.shed(&changed, |_| false);
+        assert!(calls.find(&first).is_none());
+        let second = calls.find(&second).unwrap();
+        assert_eq!(calls.masked(second).len(), 1);
+        assert!(calls.shown(second, String::new).is_some());
     }
 
     #[test]

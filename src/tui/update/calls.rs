@@ -6,6 +6,7 @@ use super::{again, focus};
 use crate::call::{Call, CallState, LONGEST_WAIT, Waiting};
 use crate::client::{Command, Order};
 use crate::clock::{Moment, Now};
+use crate::history::Key;
 use crate::protocol::TaskId;
 use crate::text::human::{bytes, duration};
 use crate::tui::effect::{Effect, Outcome};
@@ -13,6 +14,7 @@ use crate::tui::panes::call::Ready;
 use crate::tui::panes::result::countdown::waits;
 use crate::tui::panes::{self, Ask, Pane, Patience, last_part, remote_lines};
 use crate::tui::past::{Purpose, Wish};
+use crate::tui::state::calls::key_of;
 use crate::tui::state::{NoticeKind, Overlay, State};
 use crate::tui::view::layout;
 
@@ -43,7 +45,7 @@ fn grant(state: &mut State, ask: Ask, now: Now) -> Outcome {
             outcome.effects.extend(grant_all(state, asks, now).effects);
             return outcome;
         }
-        Ask::Show(id) => return super::history::show(state, id, now),
+        Ask::Show(key) => return super::history::show(state, key, now),
         Ask::Focus(pane) => return focus::go(state, pane),
         Ask::Send(ready) => return send(state, *ready, now),
         Ask::Revoke(id) => ask_revoke(state, id, now),
@@ -53,12 +55,12 @@ fn grant(state: &mut State, ask: Ask, now: Now) -> Outcome {
         Ask::Say(_, text) => state.notices.problem(text, now),
         Ask::Copy(text, what) => return copy(state, &text, what, now),
         Ask::History(wish) => return Outcome::redraw().and(Effect::History(wish)),
-        Ask::Again(id) => {
-            let wish = |press| Wish::Get(id, Purpose::Again(press));
+        Ask::Again(key) => {
+            let wish = |press| Wish::Get(key, Purpose::Again(press));
             return again::wished(state, wish, now);
         }
         Ask::Last(task) => return again::wished(state, |press| Wish::Last(task, press), now),
-        Ask::Recall(id, purpose) => return super::history::recall(state, id, purpose, now),
+        Ask::Recall(key, purpose) => return super::history::recall(state, key, purpose, now),
         Ask::Command(command) => return Outcome::redraw().and(Effect::Client(command)),
         Ask::Deaf => state.deaf_until = deaf(now),
         Ask::NotHere => state.notices.done("this key does nothing here", now),
@@ -72,8 +74,8 @@ pub fn deaf(now: Now) -> Moment {
 }
 
 /// Shows a call in Result.
-pub fn show(state: &mut State, id: TaskId) -> Outcome {
-    state.result.show(id, &state.shared);
+pub fn show(state: &mut State, key: Key) -> Outcome {
+    state.result.show(key, &state.shared);
     focus::go(state, Pane::Result)
 }
 
@@ -83,8 +85,8 @@ fn send(state: &mut State, ready: Ready, now: Now) -> Outcome {
     if signature.id.as_str().is_empty() {
         signature.id = state.ids.issue();
     }
-    let id = signature.id.clone();
     let mut call = Call::new(signature.clone(), ready.timeout, now);
+    let key = key_of(&call);
     call.queue = ready.seen.only_queue().cloned();
     call.route = Some(ready.seen.route.clone());
     call.warnings = ready.warnings;
@@ -96,7 +98,7 @@ fn send(state: &mut State, ready: Ready, now: Now) -> Outcome {
         Wish::Usual(signature.task.clone(), broker)
     });
     let order = Order::new(signature, &ready.seen);
-    let mut outcome = show(state, id);
+    let mut outcome = show(state, key);
     outcome.effects.extend(usual.map(Effect::History));
     outcome.and(Effect::Client(Command::Call(Box::new(order))))
 }
@@ -271,7 +273,7 @@ pub fn tell(state: &mut State, id: &TaskId, now: Now) {
     };
     let looking = state.focus == Pane::Result && state.result.shown_id() == Some(id);
     let call_state = call.state();
-    let adopted = state.shared.calls.adopted(id).is_some();
+    let adopted = state.shared.calls.adopted(call).is_some();
     let kind = match call_state {
         CallState::LateOk | CallState::LateFail if !looking => NoticeKind::Late,
         CallState::Ok | CallState::Fail if adopted && !looking => NoticeKind::Late,

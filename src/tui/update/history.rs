@@ -8,15 +8,16 @@ use crate::call::{Call, CallState};
 use crate::client::Command;
 use crate::clock::{Now, Timestamp};
 use crate::history::record::Waited;
-use crate::history::{Comparison, Found, Known, Notice, Record, Scribe};
+use crate::history::{Comparison, Found, Key, Known, Notice, Record, Scribe};
 use crate::protocol::TaskId;
 use crate::tui::effect::{Effect, Outcome};
 use crate::tui::keymap::{Action, Context};
 use crate::tui::panes::history::lookout::Waiting;
 use crate::tui::panes::history::{Around, difference};
-use crate::tui::panes::{Ask, Pane, key};
+use crate::tui::panes::{self, Ask, Pane};
 use crate::tui::past::{Asked, Purpose, Told, Wish};
 use crate::tui::popups::diff;
+use crate::tui::state::calls::key_of;
 use crate::tui::state::{Keeping, Overlay, Shared, State};
 use crate::tui::view::layout;
 
@@ -75,9 +76,9 @@ fn hear(state: &mut State, told: Told, now: Now) -> Outcome {
         Told::Got(found, Purpose::Renew) => return renewed(state, found, now),
         Told::Got(found, purpose) => return got(state, found, purpose, now),
         Told::Compared(compared) => show_difference(state, compared, now),
-        Told::Forgotten(id, record) => forgotten(state, &id, record, now),
-        Told::NotForgotten(id, error) => {
-            state.history.not_forgot(&id);
+        Told::Forgotten(key, record) => forgotten(state, &key, record, now),
+        Told::NotForgotten(key, error) => {
+            state.history.not_forgot(&key);
             let text = format!("not forgotten: {}", error.message);
             state.notices.problem(text, now);
         }
@@ -131,10 +132,11 @@ fn said(state: &mut State, notice: Notice, now: Now) -> Outcome {
 fn others_wrote(state: &mut State) -> Outcome {
     state.history.others_wrote();
     let calls = &state.shared.calls;
-    let shown = state.result.shown_id().filter(|id| calls.visits(id));
+    let shown = state.result.shown_key().cloned();
+    let shown = shown.filter(|key| calls.visits_call(key));
     let open = calls.adopted_open().take(RENEWED);
     let renewed = shown.into_iter().chain(open);
-    let wishes = renewed.map(|id| Effect::History(Wish::Get(id.clone(), Purpose::Renew)));
+    let wishes = renewed.map(|key| Effect::History(Wish::Get(key, Purpose::Renew)));
     Outcome {
         redraw: false,
         effects: wishes.collect(),
@@ -146,8 +148,8 @@ fn renewed(state: &mut State, found: Found, now: Now) -> Outcome {
     let Found::One(record) = found else {
         return Outcome::default();
     };
-    let id = record.id().clone();
-    if state.shared.calls.visits(&id) {
+    let key = record.key();
+    if state.shared.calls.visits_call(&key) {
         let news = state.shared.calls.visit(record.to_call(now), *record);
         state.result.refresh(&state.shared);
         return Outcome {
@@ -155,13 +157,13 @@ fn renewed(state: &mut State, found: Found, now: Now) -> Outcome {
             effects: Vec::new(),
         };
     }
-    let open = state.shared.calls.adopted_open().any(|open| *open == id);
+    let open = state.shared.calls.adopted_open().any(|open| open == key);
     if !open || !record.state.is_final() {
         return Outcome::default();
     }
     state.shared.calls.replace(record.to_call(now));
     state.result.refresh(&state.shared);
-    calls::tell(state, &id, now);
+    calls::tell(state, &key.0, now);
     Outcome::redraw()
 }
 
@@ -203,21 +205,33 @@ pub fn refresh(state: &mut State) {
 }
 
 /// Shows a call: one of this run as it is, another one as soon as it is fetched.
-pub fn show(state: &mut State, id: TaskId, now: Now) -> Outcome {
-    let known = state.shared.calls.get(&id).is_some();
-    if known && !state.shared.calls.visits(&id) {
-        return calls::show(state, id);
+pub fn show(state: &mut State, key: Key, now: Now) -> Outcome {
+    let calls = &state.shared.calls;
+    if calls.find(&key).is_some_and(|call| !calls.visits(call)) {
+        return calls::show(state, key);
     }
-    recall(state, id, Purpose::Show, now)
+    recall(state, key, Purpose::Show, now)
+}
+
+/// Shows the last call of an id, as [`show`].
+pub fn show_last(state: &mut State, id: TaskId, now: Now) -> Outcome {
+    match state.shared.calls.own(&id).map(key_of) {
+        Some(key) => calls::show(state, key),
+        None => wish(state, Wish::Named(id, Purpose::Show), now),
+    }
 }
 
 /// Fetches a call for a purpose.
-pub fn recall(state: &mut State, id: TaskId, purpose: Purpose, now: Now) -> Outcome {
+pub fn recall(state: &mut State, key: Key, purpose: Purpose, now: Now) -> Outcome {
+    wish(state, Wish::Get(key, purpose), now)
+}
+
+fn wish(state: &mut State, wish: Wish, now: Now) -> Outcome {
     if state.shared.scribe.is_none() {
         state.notices.done("there is no history", now);
         return Outcome::redraw();
     }
-    Outcome::redraw().and(Effect::History(Wish::Get(id, purpose)))
+    Outcome::redraw().and(Effect::History(wish))
 }
 
 fn got(state: &mut State, found: Found, purpose: Purpose, now: Now) -> Outcome {
@@ -226,12 +240,12 @@ fn got(state: &mut State, found: Found, purpose: Purpose, now: Now) -> Outcome {
     };
     let done = match purpose {
         Purpose::Show => {
-            let id = record.id().clone();
+            let key = record.key();
             let follow = listen(state, &record, now);
             if follow.is_none() {
                 state.shared.calls.visit(record.to_call(now), *record);
             }
-            let mut outcome = calls::show(state, id);
+            let mut outcome = calls::show(state, key);
             outcome.effects.extend(follow);
             return outcome;
         }
@@ -270,7 +284,7 @@ pub fn why_not(found: &Found) -> String {
 /// It cannot be loaded: why.
 pub fn load(state: &mut State, record: &Record, now: Now) -> Result<Vec<Ask>, String> {
     let replaced = state.call.load(record, &state.shared, now)?;
-    let key = crate::tui::panes::key(Context::CallNav, Action::Undo);
+    let key = panes::key(Context::CallNav, Action::Undo);
     let text = match (record.masked.is_empty(), replaced) {
         (false, _) => "loaded into the form; history keeps no secrets: type them again".to_owned(),
         (true, true) => format!("loaded into the form; {key} brings back what it held"),
@@ -279,21 +293,21 @@ pub fn load(state: &mut State, record: &Record, now: Now) -> Result<Vec<Ask>, St
     Ok(vec![Ask::Focus(Pane::Call), Ask::Deaf, Ask::say(text)])
 }
 
-fn forgotten(state: &mut State, id: &TaskId, record: Option<Box<Record>>, now: Now) {
+fn forgotten(state: &mut State, key: &Key, record: Option<Box<Record>>, now: Now) {
     let Some(record) = record else {
-        state.history.not_forgot(id);
+        state.history.not_forgot(key);
         state.notices.done("history has no such call", now);
         return;
     };
     let calls = &state.shared.calls;
     let under_way = calls
-        .get(id)
+        .find(key)
         .is_some_and(|call| call.whereabouts().is_some());
     let goes_on = if under_way { "; the call goes on" } else { "" };
-    let shown = state.result.shown_id() == Some(id);
+    let shown = state.result.shown_key() == Some(key);
     let still = if shown { "; Result still shows it" } else { "" };
-    let undo = key(Context::History, Action::Undo);
-    let short = id.short();
+    let undo = panes::key(Context::History, Action::Undo);
+    let short = key.0.short();
     let text = format!("{short} is forgotten{goes_on}{still}; {undo} takes that back");
     state.notices.done(text, now);
     let around = around(&state.shared, layout::rows(state, Pane::History));
@@ -313,9 +327,9 @@ pub fn keep(state: &mut State, now: Now) -> Vec<Effect> {
     let calls = calls.filter(|call| call.state() != CallState::Draft || call.refused());
     let saves = calls
         .map(|call| {
-            let masked = shared.calls.masked(call.id());
+            let masked = shared.calls.masked(call);
             let scribe = scribe.of_places(masked);
-            of(call, &scribe, shared.calls.adopted(call.id()), now)
+            of(call, &scribe, shared.calls.adopted(call), now)
         })
         .map(|record| Effect::History(Wish::Save(Box::new(record))));
     let saves: Vec<Effect> = saves.collect();
@@ -355,8 +369,7 @@ fn pick_up(state: &mut State, records: Vec<Record>, now: Now) -> Outcome {
     let stored = matches!(state.shared.results, Results::Stored(_));
     let mut waiting = Vec::new();
     for record in records {
-        let known = state.shared.calls.get(record.id()).is_some();
-        if known && !state.shared.calls.visits(record.id()) {
+        if state.shared.calls.own(record.id()).is_some() {
             continue;
         }
         if let Some(follow) = listen(state, &record, now) {
@@ -391,7 +404,7 @@ fn listen(state: &mut State, record: &Record, now: Now) -> Option<Effect> {
     let here = shared.scribe.as_ref()?.origin.broker == record.origin.broker;
     let there = record.origin.backend.as_ref();
     let stored = there.is_none_or(|there| *there == backend.address());
-    let known = shared.calls.get(record.id()).is_some() && !shared.calls.visits(record.id());
+    let known = shared.calls.own(record.id()).is_some();
     if known || !here || !stored || !record.is_open() || !is_left_alone(record, now) {
         return None;
     }

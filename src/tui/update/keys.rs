@@ -234,7 +234,7 @@ fn open_notice(state: &mut State, now: Now) -> Outcome {
         return Outcome::redraw();
     };
     match notice.call {
-        Some(id) => super::history::show(state, id, now),
+        Some(id) => super::history::show_last(state, id, now),
         None => Outcome::redraw(),
     }
 }

@@ -3,25 +3,35 @@
 use std::collections::HashSet;
 
 use crate::clock::Timestamp;
+use crate::history::record::{Key, key};
 use crate::history::{Cursor, Row};
 use crate::protocol::TaskId;
 use crate::tui::past::PAGE;
-use crate::tui::state::Calls;
+use crate::tui::state::calls::{Calls, key_of};
 
 /// One call of the list.
 #[derive(Clone, Copy, Debug)]
 pub struct Entry<'a> {
-    /// Which.
+    /// Its id.
     pub id: &'a TaskId,
+    /// When it was made.
+    pub created: Timestamp,
     /// As it lies on disk; `None`: only this run knows it.
     pub row: Option<&'a Row>,
+}
+
+impl Entry<'_> {
+    /// Which call it is.
+    pub fn key(&self) -> Key {
+        key(self.id, self.created)
+    }
 }
 
 /// Where a call of the list comes from.
 #[derive(Clone, Debug)]
 enum Place {
     /// Only this run knows it.
-    Own(TaskId),
+    Own(Key),
     /// A row of the disk.
     Row(usize),
 }
@@ -32,7 +42,7 @@ pub struct List {
     rows: Vec<Row>,
     entries: Vec<Place>,
     /// Calls that were deleted.
-    gone: HashSet<TaskId>,
+    gone: HashSet<Key>,
     /// Whether the disk has more than what was fetched.
     more: bool,
     /// Whether the rows are those of the list that is wanted; those of an earlier one stay until it comes.
@@ -60,17 +70,22 @@ impl List {
         self.entries.get(row).map(|place| self.entry(place))
     }
 
-    /// The call with this id.
-    pub fn get(&self, id: &TaskId) -> Option<Entry<'_>> {
+    /// This call.
+    pub fn get(&self, (id, created): &Key) -> Option<Entry<'_>> {
         let mut entries = self.entries.iter().map(|place| self.entry(place));
-        entries.find(|entry| entry.id == id)
+        entries.find(|entry| entry.id == id && entry.created == *created)
     }
 
     fn entry<'a>(&'a self, place: &'a Place) -> Entry<'a> {
         match place {
-            Place::Own(id) => Entry { id, row: None },
+            Place::Own((id, created)) => Entry {
+                id,
+                created: *created,
+                row: None,
+            },
             Place::Row(index) => Entry {
                 id: &self.rows[*index].id,
+                created: self.rows[*index].created,
                 row: Some(&self.rows[*index]),
             },
         }
@@ -139,12 +154,12 @@ impl List {
     }
 
     /// A call was deleted, or is back.
-    pub fn gone(&mut self, id: &TaskId, gone: bool) {
+    pub fn gone(&mut self, key: &Key, gone: bool) {
         if gone {
-            self.gone.insert(id.clone());
-            self.rows.retain(|row| row.id != *id);
+            self.gone.insert(key.clone());
+            self.rows.retain(|row| row.key() != *key);
         } else {
-            self.gone.remove(id);
+            self.gone.remove(key);
         }
     }
 
@@ -152,15 +167,15 @@ impl List {
     pub fn make(&mut self, calls: &Calls, filtered: bool) {
         let mut entries: Vec<(Timestamp, Place)> = Vec::with_capacity(self.rows.len());
         if !filtered {
-            let seen: HashSet<&TaskId> = self.rows.iter().map(|row| &row.id).collect();
-            let own = calls
-                .newest_first()
-                .filter(|call| !seen.contains(call.id()) && !self.gone.contains(call.id()));
+            let seen: HashSet<Key> = self.rows.iter().map(Row::key).collect();
+            let own = calls.newest_first().map(|call| (key_of(call), call));
+            let own = own.filter(|(key, _)| !seen.contains(key) && !self.gone.contains(key));
             // What is older than all that was fetched comes with its page.
             let oldest = self.rows.last().filter(|_| self.more);
-            let own = own
-                .filter(|call| oldest.is_none_or(|row| call.timeline.created.wall >= row.created));
-            let own = own.map(|call| (call.timeline.created.wall, Place::Own(call.id().clone())));
+            let own = own.filter(|(_, call)| {
+                oldest.is_none_or(|row| call.timeline.created.wall >= row.created)
+            });
+            let own = own.map(|(key, call)| (call.timeline.created.wall, Place::Own(key)));
             entries.extend(own);
         }
         let alone = entries.is_empty();

@@ -175,7 +175,7 @@ fn filter(
 
 /// A call of this run is shown as it is now, any other as it was written down.
 fn cells(state: &State, entry: Entry<'_>, scene: &Scene<'_>) -> [Cell; 6] {
-    let marked = state.marked() == Some(entry.id);
+    let marked = state.marked() == Some(&entry.key());
     let mut cells = match (own(entry, scene), entry.row) {
         (Some(call), _) => of_call(call, scene),
         (None, Some(row)) => of_row(row, scene),
@@ -193,10 +193,7 @@ fn cells(state: &State, entry: Entry<'_>, scene: &Scene<'_>) -> [Cell; 6] {
 
 /// The call of this run, if it is that one and not another of its id.
 fn own<'a>(entry: Entry<'_>, scene: &Scene<'a>) -> Option<&'a Call> {
-    let made = |call: &Call| call.timeline.created.wall.as_microsecond();
-    let row = entry.row.map(|row| row.created.as_microsecond());
-    let call = scene.shared.calls.get(entry.id)?;
-    row.is_none_or(|row| row == made(call)).then_some(call)
+    scene.shared.calls.find(&entry.key())
 }
 
 /// The last part of the task's name.
@@ -293,7 +290,7 @@ fn below(state: &State, width: u16, columns: &Columns, scene: &Scene<'_>) -> Vec
     let theme = scene.theme();
     let room = usize::from(width).saturating_sub(1);
     let ellipsis = theme.glyphs().ellipsis;
-    let entry = state.selected().and_then(|id| state.list.get(id));
+    let entry = state.selected().and_then(|key| state.list.get(key));
     let text = entry.map_or_else(String::new, |entry| about(entry, columns, scene));
     let counted = counted(state, scene);
     vec![

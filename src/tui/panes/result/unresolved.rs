@@ -24,7 +24,7 @@ const NOT_HEARD: &str =
 impl Pen<'_> {
     /// Whether the call is of an earlier run or another program, and nobody here listens for it.
     pub(super) fn visits(&self) -> bool {
-        self.shared.calls.visits(self.call.id())
+        self.shared.calls.visits(self.call)
     }
 
     /// Whether nothing knows the call any longer.
@@ -78,7 +78,7 @@ impl Pen<'_> {
                 format!("No result within {timeout}. The outcome is unknown.")
             }
             _ if self.visits() => "Nobody waits for it: its outcome is unknown.".to_owned(),
-            _ if self.shared.calls.adopted(self.call.id()).is_some() => {
+            _ if self.shared.calls.adopted(self.call).is_some() => {
                 "The program that made it has gone: outcome unknown, still listening.".to_owned()
             }
             _ => "You stopped waiting: outcome unknown, still listening.".to_owned(),
