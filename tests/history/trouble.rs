@@ -276,6 +276,33 @@ fn calls_of_a_locked_history_are_written_when_it_is_free() {
     );
 }
 
+/// A history whose file was locked when it was opened, and the lock.
+fn locked(path: &Path) -> (Handle, mpsc::Receiver<Notice>, rusqlite::Connection) {
+    let lock = rusqlite::Connection::open(path).unwrap();
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
+    let (history, notices) = start(path);
+    history.save(returned("new", "t", "{}", 9_000, 5, "1"));
+    assert!(matches!(notice(&notices), Notice::InMemory(_)));
+    (history, notices, lock)
+}
+
+#[test]
+fn a_record_that_cannot_be_read_and_is_to_be_deleted_keeps_no_other_from_the_disk() {
+    let (_folder, path) = place();
+    let mut store = Store::open(&path).unwrap();
+    some_calls(&mut store, 0, 2);
+    drop(store);
+    garble(&path, "id-000001");
+    let (history, notices, lock) = locked(&path);
+    wait(history.erase("id-000001".into(), wall(9_000))).unwrap();
+    drop(lock);
+    assert_eq!(notice(&notices), Notice::OnDisk(path.clone()));
+    assert_eq!(
+        ids(&Store::open(&path).unwrap(), &Filter::default()),
+        ["new", "id-000000"]
+    );
+}
+
 #[test]
 fn a_history_that_was_deleted_begins_anew() {
     let (_folder, path) = place();

@@ -455,9 +455,10 @@ impl Debt {
             store.upsert(&records)?;
         }
         for (gone, at) in &self.forgotten {
+            // Whether the disk's record can be read or not.
             match gone {
-                Gone::Id(id) => drop(store.forget(id, *at)?),
-                Gone::Call(key) => drop(store.forget_call(key, *at)?),
+                Gone::Id(id) => store.erase(id, *at)?,
+                Gone::Call(key) => store.erase_call(key, *at)?,
             }
         }
         Ok(store)
