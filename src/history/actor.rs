@@ -114,17 +114,18 @@ fn run(inbox: &Inbox, mut desk: Desk) {
         match inbox.next(desk.next_chore()) {
             Work::Do { saves, job } => {
                 desk.write(&saves);
-                inbox.written();
+                inbox.written(desk.owed());
                 if let Some(job) = job {
                     job(&mut desk);
                 }
             }
             Work::Idle => desk.chore(),
             Work::End => {
-                inbox.lost(desk.end());
+                inbox.owed(desk.end());
                 return;
             }
         }
+        inbox.owed(desk.owed());
     }
 }
 

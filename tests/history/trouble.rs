@@ -287,6 +287,17 @@ fn locked(path: &Path) -> (Handle, mpsc::Receiver<Notice>, rusqlite::Connection)
 }
 
 #[test]
+fn the_end_does_not_call_written_what_waits_for_a_locked_disk() {
+    let (_folder, path) = place();
+    drop(Store::open(&path).unwrap());
+    let (history, _notices, lock) = locked(&path);
+    wait(history.count(Filter::default())).unwrap();
+    let closed = history.close_within(Duration::from_millis(100));
+    assert_eq!(closed, Closed::Unwritten(1));
+    drop(lock);
+}
+
+#[test]
 fn a_record_that_cannot_be_read_and_is_to_be_deleted_keeps_no_other_from_the_disk() {
     let (_folder, path) = place();
     let mut store = Store::open(&path).unwrap();

@@ -378,7 +378,12 @@ impl Desk {
     pub(super) fn end(mut self) -> usize {
         self.pay();
         self.store.wipe();
-        self.debt.map_or(0, |debt| debt.owed.len())
+        self.owed()
+    }
+
+    /// Calls that the disk has not got.
+    pub(super) fn owed(&self) -> usize {
+        self.debt.as_ref().map_or(0, |debt| debt.owed.len())
     }
 
     fn prune(&mut self) {

@@ -39,8 +39,8 @@ struct Heap {
     order: Vec<Key>,
     /// Records that were taken and are being written.
     writing: usize,
-    /// Records that the disk did not get.
-    lost: usize,
+    /// Records that the disk has not got yet, and may never get.
+    owed: usize,
     jobs: VecDeque<Job>,
     closing: bool,
     ended: bool,
@@ -107,14 +107,15 @@ impl Inbox {
         self.heap().ended
     }
 
-    /// So many records did not get to the disk, and nobody tries again.
-    pub(super) fn lost(&self, records: usize) {
-        self.heap().lost = records;
+    /// So many records have not got to the disk.
+    pub(super) fn owed(&self, records: usize) {
+        self.heap().owed = records;
     }
 
-    /// What was taken is written.
-    pub(super) fn written(&self) {
-        self.heap().writing = 0;
+    /// What was taken is written, all but so many records that the disk has not got.
+    pub(super) fn written(&self, owed: usize) {
+        let mut heap = self.heap();
+        (heap.writing, heap.owed) = (0, owed);
     }
 
     /// Waits at most `limit` for the end; returns how many records are not written.
@@ -124,7 +125,7 @@ impl Inbox {
             .news
             .wait_timeout_while(heap, limit, |heap| !heap.ended);
         let (heap, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        heap.saves.len() + heap.writing + heap.lost
+        heap.saves.len() + heap.writing + heap.owed
     }
 
     /// The next thing to do, `chore` being the time until something else is due.
