@@ -45,6 +45,36 @@ fn a_history_in_memory_drops_the_oldest_values_says_so_and_no_open_call() {
 }
 
 #[test]
+fn what_the_disk_has_whole_stays_whole_when_memory_had_to_drop_it() {
+    let (_folder, path) = place();
+    let arguments = format!(r#"{{"a": "{}"}}"#, "y".repeat(3 << 20));
+    let sent = record(&sent("slim", "t", &arguments, 0), 1);
+    Store::open(&path).unwrap().upsert(&[sent]).unwrap();
+    let data = path.parent().unwrap();
+    let away = data.with_file_name("away");
+    fs::rename(data, &away).unwrap();
+    fs::write(data, "").unwrap();
+    let (history, notices) = start(&path);
+    let end = returned("slim", "t", &arguments, 0, 5, "1");
+    history.save(end.clone());
+    for number in 1..30 {
+        history.save(large(number));
+        wait(history.count(Filter::default())).unwrap();
+    }
+    assert!(matches!(notice(&notices), Notice::InMemory(_)));
+    assert!(matches!(notice(&notices), Notice::Slimmed(1..)));
+    assert!(!is_whole(&history, "slim"));
+    fs::remove_file(data).unwrap();
+    fs::rename(&away, data).unwrap();
+    assert_eq!(
+        history.close_within(Duration::from_secs(30)),
+        Closed::Written
+    );
+    let kept = Store::open(&path).unwrap().get("slim").unwrap();
+    assert_eq!(kept, Found::One(Box::new(end)));
+}
+
+#[test]
 fn what_a_disk_that_failed_has_to_get_is_no_more_than_memory_holds_and_no_call_less() {
     let folder = tempfile::tempdir().unwrap();
     let wall_of_file = folder.path().join("data");

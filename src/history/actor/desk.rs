@@ -456,7 +456,13 @@ impl Debt {
         for batch in owed.chunks(PAID) {
             let records = batch.iter().map(|key| memory.call(key));
             let records: Vec<Option<Record>> = records.collect::<Result<_, _>>()?;
-            let records: Vec<Record> = records.into_iter().flatten().collect();
+            let records = records.into_iter().flatten();
+            let records: Vec<Record> = records
+                .map(|record| match store.get_call(&record.key()) {
+                    Ok(Found::One(earlier)) => Ok(record.with_values_of(&earlier)),
+                    found => found.map(|_| record),
+                })
+                .collect::<Result<_, _>>()?;
             store.upsert(&records)?;
         }
         for (gone, at) in &self.forgotten {

@@ -28,6 +28,24 @@ impl Record {
         LIGHT + arguments + answer
     }
 
+    /// The same with the values that it lost and an earlier record of its call still has.
+    #[must_use]
+    pub(in crate::history) fn with_values_of(mut self, earlier: &Self) -> Self {
+        if self.arguments_cut.is_some() && earlier.arguments_cut.is_none() {
+            self.arguments_cut = None;
+            self.signature.args.clone_from(&earlier.signature.args);
+            self.signature.kwargs.clone_from(&earlier.signature.kwargs);
+        }
+        if let (Some(own), Some(whole)) = (&mut self.answer, &earlier.answer)
+            && matches!(own.value, Kept::Cut { .. })
+            && matches!(whole.value, Kept::Whole(_))
+            && (&own.state, own.done_at, own.size) == (&whole.state, whole.done_at, whole.size)
+        {
+            own.value = whole.value.clone();
+        }
+        self
+    }
+
     /// The same without its large values; that they are missing is seen.
     #[must_use]
     pub fn lightened(mut self) -> Self {
