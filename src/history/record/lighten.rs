@@ -75,10 +75,12 @@ impl Record {
             {
                 exception.args = Vec::new();
             }
-            answer.traceback = answer
-                .traceback
-                .take()
-                .map(|text| without_middle(&text, (LIGHT, 2 * LIGHT)));
+            // What is left of it is not cut again.
+            if let Some(text) = &answer.traceback
+                && text.len() > 4 * LIGHT
+            {
+                answer.traceback = Some(without_middle(text, (LIGHT, 2 * LIGHT)));
+            }
         }
         self.diagnosis = self.diagnosis.filter(|found| weight(found) <= 2 * LIGHT);
         self.custom = self.custom.map(|(word, meta)| (word, small(&meta, LIGHT)));

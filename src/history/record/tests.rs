@@ -623,6 +623,28 @@ fn the_record_that_knows_more_has_the_greater_revision_whatever_the_clock_says()
     assert!(sent < timeout && timeout < late);
 }
 
+#[test]
+fn a_record_without_its_large_values_has_no_more_to_lose() {
+    let mut call = plain(vec![("a".to_owned(), Json::from("x".repeat(10_000)))]);
+    call.apply(Fact::Publishing, now(0));
+    let mut record = Record::of(&call, &scribe(), Known::default(), now(1));
+    record.answer = Some(super::Answer {
+        state: State::Failure,
+        value: Kept::Whole(Json::from("y".repeat(10_000))),
+        exception: None,
+        traceback: Some("line\n".repeat(10_000)),
+        done_at: None,
+        worker: None,
+        pid: None,
+        retries: None,
+        size: 10_000,
+        form: Form::Json,
+        opaque: None,
+    });
+    let light = record.lightened();
+    assert_eq!(light.clone().lightened(), light);
+}
+
 proptest! {
     #[test]
     fn what_is_written_is_read_back_the_same(record in record()) {

@@ -27,6 +27,7 @@ impl Store {
             FROM calls AS c JOIN bodies AS b USING (number) JOIN words AS w USING (number) ORDER BY c.number DESC";
         let read = |row: &SqlRow<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
         let mut heavy: Vec<i64> = Vec::new();
+        let mut slimmed = 0;
         let mut room = bytes;
         for (number, open, size) in self.all::<(i64, bool, i64)>(sql, [], read)? {
             if size > room && size > LIGHT && !open {
@@ -39,11 +40,18 @@ impl Store {
         let transaction = self.connection.transaction()?;
         for number in &heavy {
             let found = transaction.query_row(sql, [number], body)?;
-            let record = found.record()?.lightened();
+            let record = found.record()?;
+            let light = record.clone().lightened();
+            // It has lost them already.
+            if light == record {
+                continue;
+            }
+            let record = light;
+            slimmed += 1;
             put_body(&transaction, *number, &record)?;
             put_words(&transaction, *number, &filter::text_of(&record))?;
         }
         transaction.commit()?;
-        Ok(heavy.len())
+        Ok(slimmed)
     }
 }
