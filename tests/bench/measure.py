@@ -397,7 +397,7 @@ def loaded(table, umbel, roundtrip, home):
             server = redis.Redis.from_url(REDIS)
             deadline = time.monotonic() + PATIENCE
             while in_flight(server) < 1000:
-                assert time.monotonic() < deadline, "the calls of the earlier run are not picked up"
+                assert time.monotonic() < deadline, f"only {in_flight(server)} calls of the earlier run are picked up"
                 screen.read(0.1)
             wander(screen)
             at_rest = screen.peak()

@@ -24,6 +24,7 @@ ACTING = "letters that act"
 TURNING = "panes, filters, Escape"
 
 DOWN, UP, PAGE_DOWN, PAGE_UP, ESCAPE, BACKSPACE = b"j", b"k", b"\x1b[6~", b"\x1b[5~", b"\x1b", b"\x7f"
+CALL = b"\x1b[15~"
 SEARCHES = ["lisbon", "customer 73 of", "order 4711", "state:fail", "task:shop.mail", "state:ok refunded 77", "b000102"]
 # Nothing else on the screen has these letters: where they appear, the field was drawn after the key.
 RARE = "жфщюэыъьцчшдлпя"
@@ -110,9 +111,6 @@ def wander(screen):
         screen.rest(0.3)
     for key in [DOWN] * 15 + [UP] * 10 + [PAGE_DOWN] * 5:
         screen.press("Result", key)
-    # Whether to leave with calls in the air, and not.
-    for key in [b"q", b"n"] * 15:
-        screen.press(ACTING, key)
     for key in (b"1", b"\r", b"a"):
         os.write(screen.terminal, key)
         screen.rest(0.3)
@@ -121,6 +119,13 @@ def wander(screen):
     screen.press(TURNING, ESCAPE)
     for key in [UP] * 2 + [DOWN] * 3 + [UP] * 3:
         screen.press("form", key)
+    # Whether to leave while a call of ours is in the air, and not.
+    os.write(screen.terminal, CALL)
+    screen.rest(0.3)
+    for key in [b"q", b"n"] * 15:
+        screen.press(ACTING, key)
+        # Such a question is deaf at first.
+        drain(screen, 0.4)
 
 
 def storm(screen, begin, arriving):

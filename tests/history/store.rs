@@ -440,3 +440,23 @@ fn an_export_is_one_document_a_line_or_a_table_without_formulas() {
         "2023-11-14T22:13:20.000Z,id,'=cmd|'/c calc'!A1,ok,default,w1@h,,,5,[],\"{\"\"a\"\":\"\"x,\\\"\"y\\\"\"\\nz\"\"}\",-1.50,,{},amqp://localhost:5672/,\r\n"
     );
 }
+
+#[test]
+fn a_file_that_lets_nothing_go_is_not_asked_for_ever() {
+    let (_folder, path) = place();
+    let mut store = Store::open(&path).unwrap();
+    let records: Vec<Record> = (0..3)
+        .map(|n| returned(&format!("id-{n}"), "t", "{}", n * 10, n * 10 + 1, "1"))
+        .collect();
+    store.upsert(&records).unwrap();
+    let file = rusqlite::Connection::open(&path).unwrap();
+    file.execute_batch(
+        "CREATE TRIGGER keep BEFORE DELETE ON calls BEGIN SELECT RAISE(IGNORE); END",
+    )
+    .unwrap();
+    let keep = Keep {
+        calls: 1,
+        age: Duration::from_hours(1),
+    };
+    assert_eq!(store.prune(keep, at(100).wall).unwrap(), 0);
+}
