@@ -7,6 +7,11 @@ use crate::error::{Error, Kind};
 use crate::protocol::QueueName;
 
 impl Call {
+    /// When it leaves is not known yet: the workers may be asked for events before, or the result be subscribed to.
+    pub(super) fn ordered(&mut self, now: Now) {
+        self.delivers(Delivery::Publishing, None, now);
+    }
+
     pub(super) fn publishing(&mut self, now: Now) {
         first(&mut self.timeline.published, now);
         self.delivers(Delivery::Publishing, None, now);

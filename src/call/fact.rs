@@ -10,7 +10,9 @@ use crate::protocol::{NodeName, State, TaskResult};
 /// Something that became known about a call.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fact {
-    /// It is being published.
+    /// It was handed over to be published: from here on it may be, whoever asks when.
+    Ordered,
+    /// It is being published: what waits for it waits from here.
     Publishing,
     /// The broker has it.
     Confirmed,
@@ -73,6 +75,7 @@ impl Fact {
     /// Its name for the log.
     pub fn name(&self) -> &'static str {
         match self {
+            Self::Ordered => "ordered",
             Self::Publishing => "publishing",
             Self::Confirmed => "confirmed",
             Self::Returned(_) => "returned",

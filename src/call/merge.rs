@@ -23,6 +23,7 @@ impl Call {
     /// Takes in what a fact tells. Returns whether it brought a result.
     pub(super) fn merge(&mut self, fact: Fact, now: Now) -> bool {
         match fact {
+            Fact::Ordered => self.ordered(now),
             Fact::Publishing => self.publishing(now),
             Fact::Confirmed => self.confirmed(now),
             Fact::Returned(reason) => self.returned(&reason, now),

@@ -129,6 +129,7 @@ impl Call {
     pub fn abandoned(&mut self, at: Now, now: Now) {
         if self.delivery == Delivery::Publishing {
             self.delivery = Delivery::Unknown;
+            self.timeline.published.get_or_insert(at);
             self.timeline.confirmed.get_or_insert(at);
         }
         self.links.clear();

@@ -124,7 +124,7 @@ async fn conduct(
         session.output.warnings(&call.warnings[said..]);
     }
     // From here on it may be published: whoever stops it now is not told that nothing was sent.
-    call.apply(Fact::Publishing, session.clock.now());
+    call.apply(Fact::Ordered, session.clock.now());
     session.keep(call, &known.around, None);
     session.client.send(Command::Call(Box::new(order))).await;
     match &manner.waiting {

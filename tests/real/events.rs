@@ -2,6 +2,7 @@
 
 use rstest::rstest;
 use serde_json::{Value, json};
+use umbel::clock::Timestamp;
 
 use crate::support::{
     Sandbox, Version, Vhost, Worker, WorkerOptions, celery, rig, temporary_directory,
@@ -10,7 +11,7 @@ use crate::support::{
 /// A worker, and umbel beside it.
 struct Place {
     vhost: Vhost,
-    _worker: Worker,
+    worker: Worker,
     _results: tempfile::TempDir,
 }
 
@@ -41,7 +42,7 @@ impl Place {
         let worker = Worker::start("shop.tasks", &options);
         Some(Self {
             vhost,
-            _worker: worker,
+            worker,
             _results: results,
         })
     }
@@ -146,7 +147,7 @@ fn whatever_ends_a_task_is_heard() {
             "2",
             "3",
             "--expires",
-            "1ms",
+            "0.000001",
             "--timeout",
             "30",
         ],
@@ -172,6 +173,32 @@ fn a_call_that_is_given_up_leaves_the_worker_as_it_was() {
     let document = place.call(3, &["shop.tasks.sleep", "20", "--timeout", "1"]);
     assert_eq!(document["state"], "timeout", "{document}");
     place.is_silent();
+}
+
+#[test]
+fn the_time_that_a_worker_was_waited_for_before_sending_is_no_time_in_the_queue() {
+    let Some(place) = Place::new(Backend::Disabled, Version::newest()) else {
+        return;
+    };
+    place.worker.freeze();
+    let words = [
+        "shop.tasks.add",
+        "2",
+        "3",
+        "--no-preflight",
+        "--timeout=1s",
+        "--expires=1h",
+    ];
+    let document = place.call(3, &words);
+    place.worker.thaw();
+    let at = |key: &str| -> Timestamp {
+        let text = document[key].as_str().unwrap_or_default();
+        text.parse().expect("a time")
+    };
+    let held_back = at("sent_at").duration_since(at("created_at"));
+    assert!(held_back.as_secs_f64() > 0.9, "{document}");
+    let lives = at("expires_at").duration_since(at("sent_at"));
+    assert!((lives.as_secs_f64() - 3600.0).abs() < 0.1, "{document}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! How far the message of a call got.
 
 use super::*;
+use crate::call::Fact;
 
 #[test]
 fn a_result_before_the_confirm_counts() {
@@ -10,6 +11,23 @@ fn a_result_before_the_confirm_counts() {
     call.apply(Fact::Confirmed, at(4));
     assert_eq!((call.state(), call.sent()), (CallState::Ok, Some(true)));
     assert_eq!(call.elapsed(at(9)), Some(Duration::from_millis(3)));
+}
+
+#[test]
+fn what_was_ordered_may_be_sent_and_waits_in_its_queue_only_from_when_it_is_published() {
+    let mut call = draft();
+    call.apply(Fact::Ordered, at(0));
+    let document = serde_json::to_value(CallDocument::new(&call, false, at(1))).unwrap();
+    assert_eq!((call.state(), call.sent()), (CallState::Send, None));
+    assert!(document["sent_at"].is_null(), "{document}");
+    let mut left = call.clone();
+    left.abandoned(at(0), at(5_000));
+    assert_eq!(left.state(), CallState::Detached);
+    assert!(!left.is_strange(), "it was sent from here, if at all");
+    call.apply(Fact::Publishing, at(900));
+    call.apply(Fact::Confirmed, at(902));
+    call.apply(success(), at(910));
+    assert_eq!(call.timeline.total(), Some(Duration::from_millis(10)));
 }
 
 #[test]

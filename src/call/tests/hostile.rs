@@ -116,6 +116,7 @@ pub(super) fn hostile() -> impl Strategy<Value = Heard> {
         8 => any_event(),
         8 => any_state(),
         4 => any_place(),
+        1 => Just(Fact::Ordered),
         1 => Just(Fact::Publishing),
         1 => Just(Fact::Confirmed),
         1 => Just(Fact::NoResult),

@@ -204,6 +204,7 @@ impl Life {
     fn facts(&self) -> Vec<Heard> {
         let mut all = Teller {
             heard: vec![
+                (Do::Hear(Fact::Ordered), 0),
                 (Do::Hear(Fact::Publishing), 0),
                 (Do::Hear(Fact::Confirmed), 2),
             ],

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{again, focus};
-use crate::call::{Call, CallState, LONGEST_WAIT, Waiting};
+use crate::call::{Call, CallState, Fact, LONGEST_WAIT, Waiting};
 use crate::client::{Command, Order};
 use crate::clock::{Moment, Now};
 use crate::history::Key;
@@ -90,6 +90,7 @@ fn send(state: &mut State, ready: Ready, now: Now) -> Outcome {
     call.queue = ready.seen.only_queue().cloned();
     call.route = Some(ready.seen.route.clone());
     call.warnings = ready.warnings;
+    call.apply(Fact::Ordered, now);
     state.shared.calls.push_masked(call, ready.masked);
     state.deaf_until = now.mono.after(DEAF);
     let scribe = state.shared.scribe.as_ref();
