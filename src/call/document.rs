@@ -69,6 +69,8 @@ pub struct CallDocument<'a> {
     /// Whose clock that is on: `ours`, `worker`, `both`.
     ran_clock: Option<Clock>,
     total_ms: Option<u64>,
+    /// Whose clock that is on: `ours`, or `both`.
+    total_clock: Option<Clock>,
     late: bool,
     warnings: Vec<String>,
     diagnosis: Option<Found<'a>>,
@@ -173,6 +175,7 @@ impl<'a> CallDocument<'a> {
             ran_ms: ms(timeline.ran()),
             ran_clock: timeline.ran_on(),
             total_ms: ms(timeline.total().filter(|_| call.result_known())),
+            total_clock: timeline.total_on().filter(|_| call.result_known()),
             late: call.late(),
             warnings: warnings(call),
             diagnosis: None,

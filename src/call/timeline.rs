@@ -21,6 +21,13 @@ pub enum Clock {
     Both,
 }
 
+impl Clock {
+    /// What goes before a figure on this clock: from one machine's clock to another's it is no more than about right.
+    pub fn about(clock: Option<Self>) -> &'static str {
+        if clock == Some(Self::Both) { "~" } else { "" }
+    }
+}
+
 /// Who had the call when it was received and started first: another worker may have it since.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct First {
@@ -126,6 +133,16 @@ impl Timeline {
     /// Time from publishing to its end.
     pub fn total(&self) -> Option<Duration> {
         Some(self.done?.mono.since(self.published?.mono))
+    }
+
+    /// Which clock [`Timeline::total`] is on.
+    pub fn total_on(&self) -> Option<Clock> {
+        self.total()?;
+        Some(if self.done_told {
+            Clock::Both
+        } else {
+            Clock::Ours
+        })
     }
 
     /// Takes over what the story of its runs says of times.

@@ -244,10 +244,10 @@ enum Named {
 
 /// `OK 212ms  (queued 11ms, ran 196ms)  w2@stg-4  id c7c0ffee-…`, `FAIL 141ms  shop.orders.refund  …`.
 fn headline(call: &Call, named: Named) -> String {
-    let total = call
-        .timeline
-        .total()
-        .map_or_else(String::new, |total| format!(" {}", human::duration(total)));
+    let about_all = Clock::about(call.timeline.total_on());
+    let total = call.timeline.total().map_or_else(String::new, |total| {
+        format!(" {about_all}{}", human::duration(total))
+    });
     let mut text = format!("{}{total}", call.state().word());
     if named == Named::Yes {
         let _ = write!(text, "  {}", call.signature.task);
@@ -256,9 +256,9 @@ fn headline(call: &Call, named: Named) -> String {
         let _ = write!(
             text,
             "  (queued {}{}, ran {}{})",
-            about(call.timeline.queued_on()),
+            Clock::about(call.timeline.queued_on()),
             human::duration(queued),
-            about(call.timeline.ran_on()),
+            Clock::about(call.timeline.ran_on()),
             human::duration(ran)
         );
     }
@@ -267,11 +267,6 @@ fn headline(call: &Call, named: Named) -> String {
     }
     let _ = write!(text, "  id {}", call.id());
     text
-}
-
-/// A figure from one clock to another is no more than about right.
-fn about(clock: Option<Clock>) -> &'static str {
-    if clock == Some(Clock::Both) { "~" } else { "" }
 }
 
 fn failure(call: &Call, verbose: bool) -> String {

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::support::Outcome;
 
 /// The keys of `umbel.call/1`, in every state.
-pub const CALL: [&str; 48] = [
+pub const CALL: [&str; 49] = [
     "schema",
     "ok",
     "profile",
@@ -44,6 +44,7 @@ pub const CALL: [&str; 48] = [
     "ran_ms",
     "ran_clock",
     "total_ms",
+    "total_clock",
     "late",
     "warnings",
     "diagnosis",
@@ -103,7 +104,7 @@ pub fn call(outcome: &Outcome) -> Value {
     ] {
         assert_time(&document[time]);
     }
-    for clock in ["queued_clock", "ran_clock"] {
+    for clock in ["queued_clock", "ran_clock", "total_clock"] {
         let known = ["ours", "worker", "both"];
         let clock = &document[clock];
         assert!(

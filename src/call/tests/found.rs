@@ -289,6 +289,7 @@ fn a_clock_that_is_two_minutes_off_gives_run_times_and_no_moments() {
         assert_eq!(timeline.queued_on(), Some(Clock::Ours));
         assert_eq!(timeline.ran(), Some(Duration::from_millis(290)));
         assert_eq!(timeline.ran_on(), Some(Clock::Worker));
+        assert_eq!(timeline.total_on(), Some(Clock::Ours));
     }
 }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
+use crate::call::timeline::Clock;
 use crate::call::{Call, Fact};
 use crate::clock::Now;
 use crate::error::Kind;
@@ -532,6 +533,8 @@ fn an_end_that_was_fetched_was_when_the_worker_says_so_if_that_is_possible() {
         let again = record.to_call(reached).timeline;
         assert_eq!(again.total(), total);
         assert_eq!(again.done_told, total.is_some(), "by the worker's clock");
+        let clock = total.map(|_| Clock::Both);
+        assert_eq!(again.total_on(), clock, "from ours to the worker's");
     }
 }
 

@@ -7,6 +7,7 @@ use ratatui::text::{Line, Span};
 use super::document::Document;
 use super::timeline::{self, Step};
 use crate::call::diagnosis::{Diagnosis, diagnose};
+use crate::call::timeline::Clock;
 use crate::call::{Call, CallState};
 use crate::clock::Now;
 use crate::text::human::{self, duration};
@@ -171,7 +172,8 @@ impl Pen<'_> {
             CallState::Timeout => self.call.elapsed(self.now),
             _ => self.call.timeline.total(),
         };
-        let took = took.map(panes::took).unwrap_or_default();
+        let about = Clock::about(self.call.timeline.total_on());
+        let took = took.map_or_else(String::new, |took| format!("{about}{}", panes::took(took)));
         let right = format!("{took}  {}", self.call.id().short());
         let right = remote(right.trim_start());
         let room = self

@@ -102,7 +102,7 @@ fn started(call: &Call, shared: &Shared) -> Step {
         what.push_str(&retry(call));
     }
     let queued = call.timeline.queued().map(took);
-    let about = about(call.timeline.queued_on());
+    let about = Clock::about(call.timeline.queued_on());
     Step {
         took: queued
             .map(|took| format!("queued {about}{took}"))
@@ -137,7 +137,7 @@ fn ending(call: &Call, shared: &Shared, gone: bool, now: Now) -> Option<Step> {
         let total = call.timeline.total().map(took);
         return Some(Step {
             took: total
-                .map(|total| format!("in all {total}"))
+                .map(|total| format!("in all {}{total}", Clock::about(call.timeline.total_on())))
                 .unwrap_or_default(),
             ..step(
                 "back",
@@ -145,7 +145,7 @@ fn ending(call: &Call, shared: &Shared, gone: bool, now: Now) -> Option<Step> {
                 shared,
                 ran.map_or_else(
                     || "ran ?".to_owned(),
-                    |ran| format!("ran {}{ran}", about(call.timeline.ran_on())),
+                    |ran| format!("ran {}{ran}", Clock::about(call.timeline.ran_on())),
                 ),
             )
         });
@@ -178,11 +178,6 @@ pub fn slower(call: &Call, shared: &Shared, now: Now) -> Option<String> {
     usual.slower(call.timeline.ran().or(running)?)
 }
 
-/// A figure from one machine's clock to another's is no more than about right.
-fn about(clock: Option<Clock>) -> &'static str {
-    if clock == Some(Clock::Both) { "~" } else { "" }
-}
-
 /// All steps on one line: `sent 2ms ▸ queued 11ms ▸ ran 196ms ▸ 212ms in all`.
 pub fn summary(call: &Call, marker: &str) -> String {
     let or_unknown = |value: Option<Duration>| value.map_or_else(|| "?".to_owned(), took);
@@ -191,15 +186,19 @@ pub fn summary(call: &Call, marker: &str) -> String {
         format!("sent {}", or_unknown(timeline.confirm_took())),
         format!(
             "queued {}{}",
-            about(timeline.queued_on()),
+            Clock::about(timeline.queued_on()),
             or_unknown(timeline.queued())
         ),
         format!(
             "ran {}{}",
-            about(timeline.ran_on()),
+            Clock::about(timeline.ran_on()),
             or_unknown(timeline.ran())
         ),
-        format!("{} in all", or_unknown(timeline.total())),
+        format!(
+            "{}{} in all",
+            Clock::about(timeline.total_on()),
+            or_unknown(timeline.total())
+        ),
     ];
     parts.join(&format!(" {marker} "))
 }
