@@ -49,7 +49,10 @@ pub struct CallDocument<'a> {
     pid: Option<u64>,
     retries: Option<u64>,
     sent_at: Option<String>,
+    /// As its worker told in an event.
     received_at: Option<String>,
+    /// A worker had received it by then: it was found there, or it ran.
+    received_by_at: Option<String>,
     started_at: Option<String>,
     /// When it was started last: after a retry, or after it was given to another worker.
     last_started_at: Option<String>,
@@ -162,6 +165,7 @@ impl<'a> CallDocument<'a> {
             retries: call.retries,
             sent_at: at(timeline.published.filter(|_| call.sent() != Some(false))),
             received_at: at(timeline.received),
+            received_by_at: at(timeline.held),
             started_at: at(timeline.started),
             last_started_at: at(timeline.last_started),
             first_worker: call.first.worker.as_ref(),

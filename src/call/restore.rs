@@ -88,7 +88,8 @@ impl Call {
             worker: self.worker.clone(),
             pid: self.pid,
             acknowledged: self.acknowledged,
-            received: timeline.received,
+            received: timeline.held,
+            received_told: timeline.received.is_some(),
             first: timeline.started.map(|at| start(at, timeline.told)),
             last: timeline
                 .last_started

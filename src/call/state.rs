@@ -1,5 +1,8 @@
 //! The states of a call, and their words.
 
+use super::Call;
+use crate::cluster::Cluster;
+
 /// The state of a call in one word; names for documents are the variants in `snake_case` (ux.md 0.1, ruling 22), words for the screen are [`CallState::word`].
 #[derive(
     Clone,
@@ -107,5 +110,20 @@ impl CallState {
             self,
             Self::Send | Self::Sent | Self::Recv | Self::Run | Self::Retry | Self::UnknownDelivery
         )
+    }
+}
+
+impl Call {
+    /// The word of `state`, one of its own; of RETRY with the number of the retry and of all, as far as they are known: `RETRY 2/5`.
+    pub fn word_of(&self, state: CallState, cluster: &Cluster) -> String {
+        let word = state.word();
+        let number = self.retries.filter(|_| state == CallState::Retry);
+        let most = cluster.item(&self.signature.task, "max_retries");
+        let most = most.and_then(|text| text.parse::<u64>().ok());
+        match (number, most) {
+            (Some(number), Some(most)) => format!("{word} {number}/{most}"),
+            (Some(number), None) => format!("{word} {number}"),
+            (None, _) => word.to_owned(),
+        }
     }
 }

@@ -75,7 +75,10 @@ pub(super) struct Story {
     pub worker: Option<NodeName>,
     pub pid: Option<u64>,
     pub acknowledged: Option<bool>,
+    /// When it had been received at the latest, by the first worker.
     pub received: Option<Now>,
+    /// Whether it was received just then, as its worker told.
+    pub received_told: bool,
     /// The start of the first attempt.
     pub first: Option<Start>,
     /// Who had it then.
@@ -96,6 +99,8 @@ pub(super) struct Memory {
     counted: u64,
     /// The last state told was a retry.
     retrying: bool,
+    /// A state was told that may not have been the first: what is counted from there is no number.
+    missed: bool,
     /// The attempt that was started last.
     ran: Option<u64>,
     /// When that was heard.
@@ -136,6 +141,7 @@ impl Story {
         Memory {
             counted: self.attempt,
             retrying: self.phase() == Phase::Retry,
+            missed: self.phase() == Phase::Retry && !self.numbered,
             ran: self.last.as_ref().map(|_| self.attempt),
             ran_at: None,
             seats: BTreeMap::new(),
@@ -212,9 +218,9 @@ impl Narrator<'_> {
                 self.start((number, sure), again, sighting, after);
             }
             Step::Retried(_) => {
+                let sure = seat.received.is_some();
                 let number = seat.retries();
-                self.story.numbered = true;
-                self.fail(number, sighting, after);
+                self.fail(number, sure, sighting, after);
             }
             Step::Requeued => {
                 seat.running = None;
@@ -224,6 +230,7 @@ impl Narrator<'_> {
     }
 
     fn state(&mut self, sighting: &Sighting) {
+        self.memory.missed |= (self.late)(sighting.at.mono);
         match sighting.step {
             Step::Started(number) => {
                 self.memory.retrying = false;
@@ -239,14 +246,14 @@ impl Narrator<'_> {
                 self.start((attempt, sure), another, sighting, false);
             }
             Step::Retried(number) => {
-                self.story.numbered = true;
+                let sure = number.is_some() || !self.memory.missed;
                 // The same state fetched again is no other retry.
                 let more = u64::from(!self.memory.retrying);
                 self.memory.retrying = true;
                 self.memory.counted = number
                     .unwrap_or(self.memory.counted.saturating_add(more))
                     .max(self.memory.counted);
-                self.fail(self.memory.counted, sighting, false);
+                self.fail(self.memory.counted, sure, sighting, false);
             }
             Step::Received(_) | Step::Requeued => {}
         }
@@ -311,11 +318,14 @@ impl Narrator<'_> {
     }
 
     fn receive(&mut self, number: u64, sighting: &Sighting, after: bool) {
-        let told = self.believed(sighting, matches!(sighting.teller, Teller::Event { .. }));
+        let event = matches!(sighting.teller, Teller::Event { .. });
+        let told = self.believed(sighting, event);
         let at = told.or_else(|| self.before_end(sighting.at));
         let first = self.story.received.zip(at);
         if first.is_none_or(|(known, at)| at.mono < known.mono) {
             self.story.opened.holder.clone_from(&sighting.node);
+            // A list tells that it is there, not since when; and what is received after a retry had been received before.
+            self.story.received_told = event && number == 0 && at.is_some();
         }
         earliest(&mut self.story.received, at);
         // A retry that is announced waits: the one before has failed.
@@ -384,8 +394,14 @@ impl Narrator<'_> {
         self.moves_to(sighting, after);
     }
 
-    fn fail(&mut self, number: u64, sighting: &Sighting, after: bool) {
-        self.raise(number, Stage::Sent, sighting, after);
+    /// It waits for a retry; `sure`: for this one, else for this or a later one.
+    fn fail(&mut self, number: u64, sure: bool, sighting: &Sighting, after: bool) {
+        let same = (number, Stage::Sent) == (self.story.attempt, self.story.stage);
+        if self.raise(number, Stage::Sent, sighting, after) {
+            self.story.numbered = sure;
+        } else if same {
+            self.story.numbered |= sure;
+        }
     }
 
     fn give_back(&mut self, sighting: &Sighting) {

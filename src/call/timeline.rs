@@ -48,7 +48,9 @@ pub struct Timeline {
     pub published: Option<Now>,
     /// The broker confirmed it (or was lost before it could).
     pub confirmed: Option<Now>,
-    /// A worker was seen to hold it.
+    /// A worker had received it by then: it was found there, or it ran. When exactly is not known.
+    pub held: Option<Now>,
+    /// A worker received it then, as it told in an event.
     pub received: Option<Now>,
     /// A worker was seen to run it for the first time.
     pub started: Option<Now>,
@@ -73,6 +75,7 @@ impl Timeline {
             created,
             published: None,
             confirmed: None,
+            held: None,
             received: None,
             started: None,
             last_started: None,
@@ -159,11 +162,14 @@ impl Timeline {
         self.last_started = last.map(|(at, _)| at);
         self.last_told = last.is_some_and(|(_, told)| told);
         // Received at the latest when it started, whenever that was told.
-        let earlier = |one: Now, other: Now| if one.mono <= other.mono { one } else { other };
-        self.received = match (story.received, self.started) {
-            (Some(received), Some(started)) => Some(earlier(received, started)),
-            (received, started) => received.or(started),
+        let known = story.received.map(|at| (at, story.received_told));
+        let ran = self.started.map(|at| (at, false));
+        let received = match (known, ran) {
+            (Some(known), Some(ran)) if ran.0.mono < known.0.mono => Some(ran),
+            (known, ran) => known.or(ran),
         };
+        self.held = received.map(|(at, _)| at);
+        self.received = received.filter(|(_, told)| *told).map(|(at, _)| at);
         let own = || {
             let (node, ended) = end?.own.as_ref()?;
             let (runner, started) = story.last.as_ref()?.own.as_ref()?;

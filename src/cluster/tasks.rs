@@ -56,6 +56,15 @@ impl Cluster {
         Some(self.row(name))
     }
 
+    /// What workers tell of a task beside its name (`"max_retries"`): the first that does.
+    pub fn item(&self, task: &TaskName, item: &str) -> Option<&str> {
+        let mut told = self
+            .workers
+            .values()
+            .filter_map(|worker| worker.items.get(item)?.get(task));
+        told.next().map(String::as_str)
+    }
+
     fn row(&self, name: &TaskName) -> TaskRow {
         let having: Vec<_> = self
             .workers

@@ -157,7 +157,8 @@ pub fn place(place: &Place, now: Now) -> String {
     }
     if let (Some(since), Some(_)) = (place.since, &place.worker) {
         let since = human::duration(now.mono.since(since.mono));
-        let _ = write!(text, " since {since}");
+        let least = if place.or_longer { " or longer" } else { "" };
+        let _ = write!(text, " since {since}{least}");
     }
     match place.acknowledged {
         Some(true) => text.push_str(", acknowledged"),

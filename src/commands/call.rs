@@ -321,7 +321,7 @@ async fn wait(session: &mut Session, call: &mut Call, around: &mut Around, progr
         around.cluster.tick(now);
         call.tick(now);
         if progress == Progress::Plain {
-            changed(session, call, &mut shown);
+            changed(session, call, around, &mut shown);
             let stuck = progress::stuck(call, around, &mut reason, now);
             if let Some(line) = stuck.filter(|_| session.output.quiet == 0) {
                 session.output.note(&line);
@@ -374,12 +374,11 @@ async fn wait(session: &mut Session, call: &mut Call, around: &mut Around, progr
 type Shown = Option<(CallState, Option<String>)>;
 
 /// Says a change of state that was not said yet.
-fn changed(session: &Session, call: &Call, shown: &mut Shown) {
+fn changed(session: &Session, call: &Call, around: &Around, shown: &mut Shown) {
     let state = Some((call.state(), progress::custom(call)));
     if *shown != state && session.output.quiet == 0 {
-        session
-            .output
-            .note(&progress::change(call, session.clock.now()));
+        let now = session.clock.now();
+        session.output.note(&progress::change(call, around, now));
     }
     *shown = state;
 }

@@ -49,9 +49,8 @@ pub fn moving(call: &Call, around: &Around, elapsed: Duration, now: Now) -> Stri
         .flatten()
         .map_or_else(String::new, |why| format!("   {why}"));
     let word = match call.whereabouts() {
-        Some(CallState::UnknownDelivery) if call.is_strange() => "unknown",
-        Some(state) => state.word(),
-        None => call.state().word(),
+        Some(CallState::UnknownDelivery) if call.is_strange() => "unknown".to_owned(),
+        state => call.word_of(state.unwrap_or(call.state()), &around.cluster),
     };
     let text = format!(
         "{frame} {word}{place}   {} of {}{custom}{lost}{why}",
@@ -67,14 +66,14 @@ fn cancelled(around: &Around) -> &'static str {
 }
 
 /// One change of state: `12:04:31 RECV w1@host`.
-pub fn change(call: &Call, now: Now) -> String {
+pub fn change(call: &Call, around: &Around, now: Now) -> String {
     let time = now.wall.to_zoned(jiff::tz::TimeZone::system());
     let worker = call
         .worker
         .as_ref()
         .map_or_else(String::new, |worker| format!(" {worker}"));
     let custom = custom(call).map_or_else(String::new, |custom| format!(" {custom}"));
-    let word = call.state().word();
+    let word = call.word_of(call.state(), &around.cluster);
     let text = format!("{} {word}{worker}{custom}", time.strftime("%H:%M:%S"));
     crate::text::sanitise::show(&text).into_owned()
 }
@@ -108,7 +107,7 @@ pub fn stuck(
         return None;
     }
     *shown = Some(reason.kind());
-    Some(format!("{}  {}", change(call, now), reason.line()))
+    Some(format!("{}  {}", change(call, around, now), reason.line()))
 }
 
 /// When what happened, each from the sending on.
@@ -118,9 +117,13 @@ pub fn timeline(call: &Call) -> String {
         return "  timeline: not sent".to_owned();
     };
     let mut text = format!("  sent {}", crate::call::document::rfc3339(sent.wall));
+    let received = match timeline.received {
+        Some(_) => "received",
+        None => "received within",
+    };
     let stations = [
         ("confirmed", timeline.confirmed),
-        ("received", timeline.received),
+        (received, timeline.held),
         ("started", timeline.started),
         (
             "started again",

@@ -72,7 +72,9 @@ pub struct Times {
     pub published: Option<Point>,
     /// The broker confirmed it, or was lost before it could.
     pub confirmed: Option<Point>,
-    /// A worker was seen to hold it.
+    /// A worker had received it by then.
+    pub held: Option<Point>,
+    /// A worker told that it received it then.
     pub received: Option<Point>,
     /// A worker was seen to run it for the first time.
     pub started: Option<Point>,

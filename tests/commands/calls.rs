@@ -146,6 +146,7 @@ fn a_timeout_is_exit_3_with_an_unknown_outcome() {
             "worker",
             "pid",
             "since_ms",
+            "or_longer",
             "acknowledged",
             "inferred"
         ]

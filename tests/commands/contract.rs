@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::support::Outcome;
 
 /// The keys of `umbel.call/1`, in every state.
-pub const CALL: [&str; 49] = [
+pub const CALL: [&str; 50] = [
     "schema",
     "ok",
     "profile",
@@ -31,6 +31,7 @@ pub const CALL: [&str; 49] = [
     "retries",
     "sent_at",
     "received_at",
+    "received_by_at",
     "started_at",
     "last_started_at",
     "first_worker",
@@ -96,6 +97,7 @@ pub fn call(outcome: &Outcome) -> Value {
     for time in [
         "sent_at",
         "received_at",
+        "received_by_at",
         "started_at",
         "last_started_at",
         "started_again_at",

@@ -188,7 +188,11 @@ fn a_timeout_tells_where_the_task_is(#[values(RedisPrefork, RpcPrefork)] kind: K
             .is_some_and(|ms| (1000..=2500).contains(&ms)),
         "{now}"
     );
-    assert!(document["received_at"].is_string(), "{document}");
+    assert!(
+        document["received_at"].is_null(),
+        "no event told it: {document}"
+    );
+    assert!(document["received_by_at"].is_string(), "{document}");
 }
 
 #[rstest]

@@ -135,7 +135,7 @@ fn held_by_worker(document: &Value) -> bool {
             .map(|text| text.parse::<Timestamp>().expect("a time"))
     };
     let sent = at("sent_at").expect("it was sent");
-    at("received_at").is_some_and(|received| received.duration_since(sent).as_millis() < 2500)
+    at("received_by_at").is_some_and(|received| received.duration_since(sent).as_millis() < 2500)
 }
 
 #[rstest]

@@ -21,6 +21,8 @@ struct NowDocument<'a> {
     worker: Option<&'a NodeName>,
     pid: Option<u64>,
     since_ms: Option<Span>,
+    /// Whether it may be there for longer: it was found there, nobody told since when.
+    or_longer: bool,
     acknowledged: Option<bool>,
     inferred: bool,
 }
@@ -67,6 +69,7 @@ fn place(place: &Place, now: Now) -> NowDocument<'_> {
         worker: place.worker.as_ref(),
         pid: place.pid,
         since_ms: place.since.map(since),
+        or_longer: place.or_longer,
         acknowledged: place.acknowledged,
     }
 }

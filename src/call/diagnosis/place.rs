@@ -20,8 +20,10 @@ pub struct Place {
     pub worker: Option<NodeName>,
     /// The process that runs it.
     pub pid: Option<u64>,
-    /// Since when it is there.
+    /// Since when it is there, at the latest.
     pub since: Option<Now>,
+    /// Whether it may be there for longer.
+    pub or_longer: bool,
     /// Whether the broker's message is acknowledged, when told.
     pub acknowledged: Option<bool>,
     /// Whether that is concluded, or was told earlier and not confirmed since.
@@ -48,6 +50,7 @@ impl Place {
             worker: None,
             pid: None,
             since: None,
+            or_longer: false,
             acknowledged: None,
             inferred: false,
             told: None,
@@ -91,15 +94,18 @@ pub(super) fn place(case: &Case<'_>, why: &[Verdict]) -> Place {
         };
     }
     let running = state == CallState::Run;
+    let held = state == CallState::Recv;
     Place {
         state: Some(state),
         worker: call.worker.clone(),
         pid: call.pid.filter(|_| running),
-        since: if running {
-            call.timeline.last_started
-        } else {
-            call.timeline.received
+        since: match state {
+            CallState::Run => call.timeline.last_started,
+            CallState::Recv => call.timeline.held,
+            // Since when it waits for a retry is told by nobody.
+            _ => None,
         },
+        or_longer: held && call.timeline.received.is_none(),
         acknowledged: call.acknowledged,
         inferred: !confirmed(case),
         told,

@@ -286,9 +286,7 @@ fn running(case: &Case<'_>) -> Vec<Verdict> {
 
 /// An attribute of the task, as any worker told it.
 pub(super) fn item<'a>(case: &Case<'a>, name: &str) -> Option<&'a str> {
-    let workers = case.cluster().workers.values();
-    let mut values = workers.filter_map(|worker| worker.items.get(name)?.get(case.task()));
-    values.next().map(String::as_str)
+    case.cluster().item(case.task(), name)
 }
 
 /// At a worker already: its queue is not the reason.

@@ -290,6 +290,7 @@ fn a_clock_that_is_two_minutes_off_gives_run_times_and_no_moments() {
         assert_eq!(timeline.ran(), Some(Duration::from_millis(290)));
         assert_eq!(timeline.ran_on(), Some(Clock::Worker));
         assert_eq!(timeline.total_on(), Some(Clock::Ours));
+        assert_eq!(timeline.received, Some(at(600)), "heard when it happened");
     }
 }
 
@@ -323,4 +324,52 @@ fn a_killed_task_is_killed_although_celery_5_6_says_revoked_first() {
     call.apply(revoked("revoked"), at(10));
     call.apply(revoked("terminated"), at(12));
     assert_eq!(call.state(), CallState::Killed);
+}
+
+#[test]
+fn a_task_that_is_found_at_a_worker_was_received_by_then_and_when_is_not_known() {
+    let mut call = sent();
+    call.apply(seen(Place::Reserved), at(9_000));
+    let timeline = call.timeline;
+    assert_eq!((timeline.received, timeline.held), (None, Some(at(9_000))));
+    call.apply(by("a@h", 40, 1, received(0)), at(9_100));
+    let timeline = call.timeline;
+    assert_eq!(
+        (timeline.received, timeline.held),
+        (Some(at(40)), Some(at(40)))
+    );
+}
+
+#[test]
+fn a_task_that_is_received_again_after_a_retry_had_been_received_before() {
+    let mut call = sent();
+    call.apply(by("a@h", 9_000, 1, received(2)), at(9_000));
+    let timeline = call.timeline;
+    assert_eq!((timeline.received, timeline.held), (None, Some(at(9_000))));
+    assert_eq!(call.retries, Some(2));
+}
+
+#[test]
+fn retries_are_counted_from_the_first_state_and_of_whoever_comes_later_only_told() {
+    let heard = |call: &mut Call, from: u64| {
+        call.apply(started(), at(from));
+        call.apply(retry("null"), at(from + 10));
+        call.apply(started(), at(from + 3_000));
+        call.apply(retry("null"), at(from + 3_010));
+    };
+    let mut ours = sent();
+    heard(&mut ours, 10);
+    assert_eq!((ours.state(), ours.retries), (CallState::Retry, Some(2)));
+    let mut late = sent();
+    late.abandoned(at(20), at(60_000));
+    heard(&mut late, 60_000);
+    assert_eq!(late.retries, None, "nobody knows how many were before");
+    assert_eq!(late.whereabouts(), Some(CallState::Retry));
+    late.apply(by("a@h", 64_000, 1, received(7)), at(64_000));
+    assert_eq!(late.retries, Some(7));
+    let mut early = sent();
+    early.abandoned(at(20), at(60_000));
+    early.apply(Fact::NotStored, at(60_000));
+    heard(&mut early, 70_000);
+    assert_eq!(early.retries, Some(2), "none had been stored before");
 }

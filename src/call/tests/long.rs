@@ -44,7 +44,7 @@ fn a_task_that_tells_its_progress_and_is_asked_for_all_day_keeps_its_start() {
         call.apply(progress(second), at(second * 1_000));
         call.apply(seen(Place::Active), at(second * 1_000 + 500));
         let timeline = call.timeline;
-        let known = (timeline.received, timeline.started, timeline.last_started);
+        let known = (timeline.held, timeline.started, timeline.last_started);
         assert_eq!(known, *first.get_or_insert(known), "after {second} s");
     }
     assert_eq!(first, Some((Some(at(5)), Some(at(13)), Some(at(13)))));

@@ -89,5 +89,5 @@ fn a_task_is_never_received_later_than_it_started() {
     let mut call = sent();
     call.apply(started(), at(5));
     call.apply(seen(Place::Active), at(300));
-    assert_eq!(call.timeline.received, Some(at(5)));
+    assert_eq!(call.timeline.held, Some(at(5)));
 }

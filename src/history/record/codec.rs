@@ -171,7 +171,8 @@ fn times(times: &Times) -> Json {
         .put("created", times.created.to_string())
         .may("published", times.published)
         .may("confirmed", times.confirmed)
-        .may("received", times.received)
+        .may("received", times.held)
+        .may("told_received", times.received)
         .may("started", times.started)
         .may("last_started", times.last_started)
         .may("runtime", times.runtime.map(seconds))
@@ -344,7 +345,8 @@ fn read_times(fields: Reader<'_>) -> Result<Times, Unreadable> {
         created: fields.parsed("created").ok_or(Unreadable("time"))?,
         published: fields.point("published"),
         confirmed: fields.point("confirmed"),
-        received: fields.point("received"),
+        held: fields.point("received"),
+        received: fields.point("told_received"),
         started: fields.point("started"),
         last_started: fields.point("last_started").or(only),
         runtime: fields.duration("runtime"),

@@ -83,6 +83,7 @@ impl Record {
             created: frame.created(self),
             published: at(self.times.published),
             confirmed: at(self.times.confirmed),
+            held: at(self.times.held),
             received: at(self.times.received),
             started: at(self.times.started),
             last_started: at(self.times.last_started),

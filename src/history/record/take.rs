@@ -172,6 +172,7 @@ fn times(call: &Call, now: Now, point: impl Fn(Now) -> Point + Copy) -> Times {
         created: timeline.created.wall,
         published: timeline.published.map(point),
         confirmed: timeline.confirmed.map(point),
+        held: timeline.held.map(point),
         received: timeline.received.map(point),
         started: timeline.started.map(point),
         last_started: timeline.last_started.map(point),

@@ -165,8 +165,7 @@ impl Pen<'_> {
             (CallState::Timeout | CallState::Detached, _) if self.lost() => {
                 CallState::Lost.word().to_owned()
             }
-            (CallState::Retry, _) => format!("RETRY {}", self.call.retries.unwrap_or(1)),
-            _ => state.word().to_owned(),
+            _ => self.call.word_of(state, &self.shared.cluster),
         };
         let took = match state {
             CallState::Timeout => self.call.elapsed(self.now),

@@ -36,7 +36,8 @@ pub fn place(place: &Place, queue: &str, now: Now) -> String {
     };
     let since = place.since.filter(|_| state != CallState::Retry);
     let since = since.map_or_else(String::new, |at| {
-        format!(" for {}", duration(now.mono.since(at.mono)))
+        let least = if place.or_longer { " or longer" } else { "" };
+        format!(" for {}{least}", duration(now.mono.since(at.mono)))
     });
     let pid = place
         .pid

@@ -67,7 +67,7 @@ fn since_sent(call: &Call, at: Option<Now>) -> Option<Duration> {
 }
 
 fn received(call: &Call, shared: &Shared) -> Step {
-    let at = call.timeline.received;
+    let at = call.timeline.held;
     // What another worker did later is no news of this one.
     let first = call.first.holder.as_ref().or(call.first.worker.as_ref());
     let worker = if call.restarted() {
@@ -82,8 +82,12 @@ fn received(call: &Call, shared: &Shared) -> Step {
         (None, None) if call.result_known() => "not reported by this cluster".to_owned(),
         (None, None) => "no worker told it yet".to_owned(),
     };
+    let told = call.timeline.received.is_some();
+    let within = if told { "" } else { "within " };
     Step {
-        took: since_sent(call, at).map(took).unwrap_or_default(),
+        took: since_sent(call, at)
+            .map(|after| format!("{within}{}", took(after)))
+            .unwrap_or_default(),
         ..step("RECV", at, shared, what)
     }
 }
