@@ -26,14 +26,13 @@ mod tls;
 mod ways;
 
 use std::future::Future;
-use std::net::TcpListener;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{self, Receiver};
 use tokio::time::timeout;
 
-use support::{Management, PATIENCE, Vhost, Worker, WorkerOptions};
+use support::{Management, PATIENCE, Vhost, Worker, WorkerOptions, closed_port};
 use umbel::broker::amqp::AmqpBroker;
 use umbel::broker::{self, AckTag, Broker, Incoming, Link};
 use umbel::clock::Timestamp;
@@ -185,10 +184,4 @@ impl Drop for User {
         let path = format!("users/{}", self.name);
         drop(self.management.try_request("DELETE", &path, &Value::Null));
     }
-}
-
-/// A port that was free a moment ago.
-fn closed_port() -> u16 {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a port");
-    listener.local_addr().expect("an address").port()
 }

@@ -11,7 +11,7 @@ use tokio::sync::mpsc::{self};
 use crate::redis_backend::{dial_redis, stored_result};
 use crate::support::{self, PATIENCE, PrivateRabbit, PrivateRedis};
 use crate::support::{Certificates, Identity, Leashed as Leash};
-use crate::{closed_port, dial, next, queue, rabbitmq, soon, task};
+use crate::{dial, next, queue, rabbitmq, soon, task};
 use umbel::backend::{self, Results};
 use umbel::broker::{Broker, Delivery, Depth, Held, Incoming, Route};
 use umbel::error::Error;
@@ -135,7 +135,7 @@ async fn a_rabbitmq_with_certificates_is_reached_and_every_refusal_says_what_is_
 
 /// Answers every question over TLS like a management API that knows three unacknowledged messages; wants a client's certificate.
 fn encrypted_api(certificates: &Certificates) -> (Leash, u16) {
-    let port = closed_port();
+    let port = support::free_port();
     let program = format!(
         "import http.server, ssl\n\
          class Handler(http.server.BaseHTTPRequestHandler):\n    \

@@ -1,13 +1,11 @@
 //! The rows of the README's table that no other test has: each is a test here, and `tests/readme.rs` holds the two together.
 
-use std::net::TcpListener;
-
 use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::support::{
-    PrivateRedis, Sandbox, Version, Vhost, Worker, WorkerOptions, cli, eventually, rig,
-    temporary_directory, versions,
+    PrivateRedis, Sandbox, Version, Vhost, Worker, WorkerOptions, cli, closed_port, eventually,
+    rig, temporary_directory, versions,
 };
 use crate::world::Kind;
 
@@ -57,9 +55,7 @@ fn solo(broker: &str, backend: &str) -> Worker {
 fn several_urls_lead_to_the_first_that_answers() {
     let Some(rig) = rig() else { return };
     let (vhost, db) = (rig.vhost(), rig.redis_db());
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-    let closed = listener.local_addr().expect("an address").port();
-    drop(listener);
+    let closed = closed_port();
     let workers = [solo(&vhost.url, "rpc://"), solo(&db.url, "rpc://")];
     // What Celery calls RabbitMQ as well.
     let rabbit = vhost.url.replace("amqp://", "pyamqp://");

@@ -10,9 +10,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use socket2::SockRef;
+use socket2::{SockRef, Socket};
 
-use super::{PATIENCE, POLL, eventually};
+use super::{PATIENCE, POLL, eventually, reserved_port};
 
 /// `basic.ack` as it stands in a frame: what RabbitMQ answers when it has taken a message.
 pub const AMQP_ACK: &[u8] = &[0, 60, 0, 80];
@@ -27,6 +27,8 @@ pub struct Proxy {
     address: SocketAddr,
     shared: Arc<Shared>,
     listener: Mutex<Option<JoinHandle<()>>>,
+    /// Holds the port, so that nobody else gets it while we do not listen.
+    _port: Socket,
 }
 
 #[derive(Debug)]
@@ -100,16 +102,16 @@ impl Proxy {
             fired: AtomicBool::new(false),
             links: Mutex::new(Vec::new()),
         };
-        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-        let address = listener.local_addr().expect("an address");
+        let (port, address) = reserved_port();
         let url = format!("{}{address}{}", &url[..start], &url[end..]);
         let shared = Arc::new(shared);
-        let thread = listen(listener, &shared);
+        let thread = listen(address, &shared);
         Self {
             url,
             address,
             shared,
             listener: Mutex::new(Some(thread)),
+            _port: port,
         }
     }
 
@@ -142,9 +144,10 @@ impl Proxy {
 
     /// Resets every connection, and returns when that is done.
     pub fn cut(&self) {
-        self.sever();
+        let cut = self.sever();
+        // Those alone: whoever was cut off may have connected again before we look.
         eventually(PATIENCE, "the proxy resets its connections", || {
-            self.open() == 0
+            cut.iter().all(|link| link.strong_count() == 0)
         });
     }
 
@@ -162,8 +165,7 @@ impl Proxy {
     /// Listens again, on the same port.
     pub fn up(&self) {
         self.shared.down.store(false, Ordering::SeqCst);
-        let listener = TcpListener::bind(self.address).expect("the port is still ours");
-        *lock(&self.listener) = Some(listen(listener, &self.shared));
+        *lock(&self.listener) = Some(listen(self.address, &self.shared));
     }
 
     /// Resets the first connection that says `bytes` bytes more, exactly after those.
@@ -201,10 +203,13 @@ impl Proxy {
         }
     }
 
-    fn sever(&self) {
-        for link in lock(&self.shared.links).iter().filter_map(Weak::upgrade) {
+    /// Tells every open link that it is cut; those are returned.
+    fn sever(&self) -> Vec<Weak<Link>> {
+        let links = lock(&self.shared.links).clone();
+        for link in links.iter().filter_map(Weak::upgrade) {
             link.cut.store(true, Ordering::SeqCst);
         }
+        links
     }
 
     fn plan(&self, plan: Plan) {
@@ -237,7 +242,11 @@ fn host_and_port(url: &str) -> (usize, usize) {
     (start, end)
 }
 
-fn listen(listener: TcpListener, shared: &Arc<Shared>) -> JoinHandle<()> {
+/// Listens on a port that we hold.
+fn listen(address: SocketAddr, shared: &Arc<Shared>) -> JoinHandle<()> {
+    let socket = super::socket_on(address).expect("the port is ours");
+    socket.listen(128).expect("nobody else listens there");
+    let listener = TcpListener::from(socket);
     let shared = Arc::clone(shared);
     thread::spawn(move || {
         for client in listener.incoming() {

@@ -36,10 +36,12 @@ mod tmux;
 mod version;
 mod worker;
 
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
+
+use socket2::{Domain, Socket, Type};
 
 pub use certificates::{Certificates, Identity};
 pub use cli::{Outcome, Running, Sandbox, cli};
@@ -128,7 +130,7 @@ pub fn temporary_directory(prefix: &str) -> tempfile::TempDir {
 }
 
 /// A port that nobody listens on, outside the range from which the system gives ports to outgoing connections.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     // A new random number each time: two processes that count would meet.
     let candidate =
         || 12_000 + u16::try_from(uuid::Uuid::new_v4().as_u128() % 18_000).expect("below 18,000");
@@ -136,4 +138,32 @@ fn free_port() -> u16 {
     std::iter::repeat_with(candidate)
         .find(is_free)
         .expect("an endless iterator")
+}
+
+/// A port on which nobody listens, and nobody will as long as this process lives: connecting is refused.
+pub fn closed_port() -> u16 {
+    let (port, address) = reserved_port();
+    // Held until our end: a port that was given back would soon be somebody's.
+    std::mem::forget(port);
+    address.port()
+}
+
+/// A port that is taken, and on which nobody listens until we do it ourselves: [`socket_on`].
+fn reserved_port() -> (Socket, SocketAddr) {
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.bind(&any.into()).expect("a port");
+    // Only now: of those that share their ports the system might give us one.
+    socket.set_reuse_port(true).expect("a port to share");
+    let address = socket.local_addr().expect("an address");
+    let address = address.as_socket().expect("an address of the internet");
+    (socket, address)
+}
+
+/// Another socket on a reserved port.
+fn socket_on(address: SocketAddr) -> std::io::Result<Socket> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.set_reuse_port(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
 }
