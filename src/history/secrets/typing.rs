@@ -199,7 +199,9 @@ impl<'a> Scan<'a> {
             let ends = |letter: char| matches!(letter, ',' | ':' | '[' | ']' | '{' | '}' | '\n');
             rest.find(ends).map(|end| rest[..end].trim_end().len())
         };
-        self.at += length.unwrap_or(rest.len()).max(1);
+        // A space of another script is a letter here, and not one byte.
+        let letter = rest.chars().next().map_or(1, char::len_utf8);
+        self.at += length.unwrap_or(rest.len()).max(letter);
     }
 
     fn without_quotes(&self, part: Range<usize>) -> Range<usize> {
@@ -284,6 +286,11 @@ mod tests {
         r#"{"password": 1, "password": 2}"#,
         r#"{"password": ***, "password": ***}"#
     )]
+    #[case(
+        "{\u{2028}\n\"password\": \"hunter2\"}",
+        "{\u{2028}\n\"password\": \"***\"}"
+    )]
+    #[case("\u{3000},\u{a0}\n", "\u{3000},\u{a0}\n")]
     #[case(r#"["password", "x"]"#, r#"["password", "x"]"#)]
     #[case("no JSON at all: password", "no JSON at all: password")]
     fn what_stands_behind_a_secret_key_is_found_also_in_half_a_document(
