@@ -16,7 +16,7 @@ pub enum Purpose {
     Tasks,
     /// A listing of workers with their pools and running tasks; as [`Purpose::Tasks`].
     Workers,
-    /// Before a call: at most 300 ms after the first answer.
+    /// Before a call: at most 300 ms after the first answer, and after the last one of a worker that has not told all.
     Call,
     /// The screen: everything, and go on asking.
     Screen,
@@ -99,14 +99,24 @@ impl Survey {
         {
             return self.started;
         }
-        let patient = self
-            .first
-            .map_or(latest, |first| first.after(self.purpose.patience()));
+        // Who is in the middle of telling, and slow at it, still has to say where its tasks go.
+        let waited = if self.half_told(cluster) {
+            self.last
+        } else {
+            self.first
+        };
+        let patient = waited.map_or(latest, |at| at.after(self.purpose.patience()));
         let complete = self
             .last
             .filter(|_| self.complete(cluster))
             .map_or(latest, |last| last.after(self.purpose.quiet()));
         latest.min(patient).min(complete)
+    }
+
+    /// Whether a worker has told a part of what it was asked.
+    fn half_told(&self, cluster: &Cluster) -> bool {
+        let mut workers = cluster.workers.values();
+        workers.any(|worker| !self.purpose.told(worker))
     }
 
     /// Whether everybody who could answer has told everything.
@@ -135,7 +145,7 @@ mod tests {
     use crate::broker::{Depth, Held};
     use crate::clock::Now;
     use crate::cluster::{Answer, Heard, Question};
-    use crate::protocol::control::ConsumedQueue;
+    use crate::protocol::control::{ConsumedQueue, Report};
 
     fn now(ms: u64) -> Now {
         Now::fixed(Duration::from_millis(ms))
@@ -215,6 +225,23 @@ mod tests {
     #[test]
     fn a_call_waits_300_ms_after_the_first_answer_for_the_rest() {
         assert_eq!(survey(Purpose::Call).ends(&cluster(2)), now(312).mono);
+    }
+
+    #[test]
+    fn a_call_waits_for_the_rest_of_what_a_slow_worker_tells() {
+        let mut half = cluster(2);
+        let mut survey = survey(Purpose::Call);
+        survey.heard(now(300).mono);
+        assert_eq!(survey.ends(&half), now(600).mono);
+        survey.heard(now(800).mono);
+        assert_eq!(survey.ends(&half), now(1000).mono, "a second at most");
+        let report = Heard::Answer {
+            node: "w1@h".into(),
+            answer: Answer::Report(Report::default()),
+            took: Duration::ZERO,
+        };
+        half.apply(report, now(800));
+        assert_eq!(survey.ends(&half), now(312).mono, "it has told all");
     }
 
     #[test]
