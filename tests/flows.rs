@@ -475,8 +475,9 @@ async fn a_call_that_must_not_be_kept_is_listed_marked_and_repeated_and_touches_
         player.keys("Esc Esc Esc / text.echo Enter Enter not-for-disk Enter Enter F5");
         player.sees("OK  demo.text.echo").await;
         player.keys("4");
-        let screen = player.sees("1 kept · *1 in memory only").await;
-        assert!(screen.contains("*echo"), "{screen}");
+        player.sees("1 kept · *1 in memory only").await;
+        // How many there are is known a moment before the list.
+        player.sees("*echo").await;
         // The filter knows it too.
         player.keys("/ not-for Enter");
         player.sees("1 hidden by filter").await;

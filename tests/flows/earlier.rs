@@ -36,6 +36,9 @@ async fn what_another_umbel_writes_is_listed_and_what_is_looked_at_is_renewed() 
         other.upsert(&[second]).unwrap();
         player.pass(Duration::from_secs(2));
         player.sees("2 kept").await;
+        // How many there are is known a moment before the list.
+        let both = |screen: &str| screen.matches("add             OK").count() == 2;
+        player.waits("both calls", both).await;
         player.keys("g Enter");
         player.sees("[3 Result]").await;
         record = other.records(&all, None, 9).unwrap().records.remove(0);

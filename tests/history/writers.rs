@@ -95,6 +95,10 @@ fn a_writer_that_is_killed_leaves_a_history_that_can_be_read_and_written() {
 fn saving_never_waits_and_the_newest_state_of_every_call_is_written_at_the_end() {
     let (_folder, path) = place();
     let (history, notices) = start(&path);
+    wait(history.count(Filter::default())).unwrap();
+    // Whoever waited for the disk would wait for this, as long as it is held.
+    let lock = rusqlite::Connection::open(&path).unwrap();
+    lock.execute_batch("BEGIN IMMEDIATE").unwrap();
     let mut longest = Duration::ZERO;
     for n in 0..500 {
         let mut call = sent(&format!("id-{n}"), "t", "{}", n);
@@ -107,8 +111,9 @@ fn saving_never_waits_and_the_newest_state_of_every_call_is_written_at_the_end()
             longest = longest.max(begun.elapsed());
         }
     }
+    drop(lock);
     assert_eq!(history.close(), Closed::Written);
-    assert!(longest < Duration::from_millis(200), "{longest:?}");
+    assert!(longest < Duration::from_secs(2), "{longest:?}");
     let store = Store::open(&path).unwrap();
     let ok = Filter {
         states: vec![CallState::Ok],
