@@ -79,11 +79,11 @@ fn a_result_that_came_while_the_broker_was_out_of_reach_is_delivered_later() {
     let vhost = rig.vhost();
     let proxy = Proxy::to(&vhost.url);
     let worker = worker(&vhost.url, "rpc://");
-    let call = Call::asleep(&worker, (proxy.url(), "rpc://"), 1, 60);
+    let call = Call::asleep(&worker, (proxy.url(), "rpc://"), 3, 60);
     proxy.down();
     worker.wait_for_log(&format!("[{}] succeeded", call.id));
     proxy.up();
-    assert_eq!(call.document(0)["result"], json!(1));
+    assert_eq!(call.document(0)["result"], json!(3));
 }
 
 #[test]
@@ -92,7 +92,7 @@ fn a_broker_out_of_reach_until_the_end_is_exit_5() {
     let vhost = rig.vhost();
     let proxy = Proxy::to(&vhost.url);
     let worker = worker(&vhost.url, "rpc://");
-    let call = Call::asleep(&worker, (proxy.url(), "rpc://"), 1, 4);
+    let call = Call::asleep(&worker, (proxy.url(), "rpc://"), 3, 6);
     proxy.down();
     let document = call.document(5);
     assert_eq!(
@@ -108,20 +108,20 @@ fn a_broker_that_freezes_for_a_while_loses_nothing() {
     let vhost = rig.vhost();
     let proxy = Proxy::to(&vhost.url);
     let worker = worker(&vhost.url, "rpc://");
-    let short = Call::asleep(&worker, (proxy.url(), "rpc://"), 1, 60);
+    let short = Call::asleep(&worker, (proxy.url(), "rpc://"), 3, 60);
     proxy.freeze();
     worker.wait_for_log(&format!("[{}] succeeded", short.id));
     proxy.thaw();
-    assert_eq!(short.document(0)["result"], json!(1));
+    assert_eq!(short.document(0)["result"], json!(3));
     // Longer than two heartbeats: the connection is given up, and the result comes over a new one.
-    let long = Call::asleep(&worker, (proxy.url(), "rpc://"), 1, 60);
+    let long = Call::asleep(&worker, (proxy.url(), "rpc://"), 3, 60);
     let before = proxy.accepted();
     proxy.freeze();
     eventually(PATIENCE, "the silence is noticed", || {
         proxy.accepted() > before
     });
     proxy.thaw();
-    assert_eq!(long.document(0)["result"], json!(1));
+    assert_eq!(long.document(0)["result"], json!(3));
 }
 
 #[test]

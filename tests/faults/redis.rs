@@ -8,9 +8,7 @@ use serde_json::{Value, json};
 
 use crate::publish::assert_unknown;
 use crate::stage::{Call, worker};
-use crate::support::{
-    PATIENCE, PrivateRedis, Proxy, RedisDb, Rig, Sandbox, Worker, WorkerOptions, eventually, rig,
-};
+use crate::support::{PrivateRedis, Proxy, RedisDb, Rig, Sandbox, Worker, WorkerOptions, rig};
 
 /// A word that only the message of the call holds, in a header that no serializer hides.
 const MARKER: &str = "marker-of-this-call";
@@ -159,12 +157,12 @@ fn a_result_that_came_while_redis_was_out_of_reach_is_read_later() {
     let db = rig.redis_db();
     let proxy = Proxy::to(&db.url);
     let worker = worker(&db.url, "rpc://");
-    let words = ["1", "--timeout", "60"];
+    let words = ["3", "--timeout", "60"];
     let call = Call::taken(&worker, proxy.url(), "rpc://", "sleep", &words);
     proxy.down();
     worker.wait_for_log(&format!("[{}] succeeded", call.id));
     proxy.up();
-    assert_eq!(call.document(0)["result"], json!(1));
+    assert_eq!(call.document(0)["result"], json!(3));
 }
 
 #[test]
@@ -173,7 +171,7 @@ fn a_redis_out_of_reach_until_the_end_is_exit_5() {
     let db = rig.redis_db();
     let proxy = Proxy::to(&db.url);
     let worker = worker(&db.url, "rpc://");
-    let words = ["1", "--timeout", "4"];
+    let words = ["3", "--timeout", "6"];
     let call = Call::taken(&worker, proxy.url(), "rpc://", "sleep", &words);
     proxy.down();
     let document = call.document(5);
@@ -286,6 +284,7 @@ fn the_screen_tells_every_phase_and_recovers_without_a_key() {
     screen.keys("\r");
     screen.wait_for("EDIT");
     screen.keys("8\r");
+    screen.wait_for("sleep(8)");
     // Nothing is sent in the first moment after a change of focus.
     thread::sleep(Duration::from_millis(500));
     screen.keys("\u{1b}[15~");
@@ -297,9 +296,7 @@ fn the_screen_tells_every_phase_and_recovers_without_a_key() {
     screen.wait_for("OK  shop.tasks.sleep");
     let ran = worker.log().matches("shop.tasks.sleep[").count();
     assert_eq!(ran, 2, "received and succeeded once: {}", worker.log());
-    eventually(PATIENCE, "the worker is seen again", || {
-        screen.text().contains("workers 1")
-    });
+    screen.wait_for("workers 1");
     screen.signal("TERM");
     screen.wait_exit();
 }

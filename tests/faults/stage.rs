@@ -1,15 +1,8 @@
 //! What the tests of this target share: workers, and calls that are under way.
 
-use std::thread;
-use std::time::Duration;
-
 use serde_json::Value;
 
 use crate::support::{Running, Sandbox, Worker, WorkerOptions};
-
-/// A worker may take a message before its sender has the confirm, which nobody else can see: without it, a broken link would
-/// leave an unknown delivery, which is another test's business.
-const CONFIRM: Duration = Duration::from_millis(400);
 
 /// A worker of `shop.tasks` with two slots.
 pub fn worker(broker: &str, backend: &str) -> Worker {
@@ -46,12 +39,16 @@ impl Call {
         Self { id, running }
     }
 
-    /// Starts one and waits until the worker has taken it, and for the broker's confirm.
+    /// Starts one and waits until its sender has heard that the task runs.
+    ///
+    /// A worker may take a message before its sender has the confirm, without which a broken link leaves an unknown delivery; and may
+    /// still store that it has begun, without which the task fails. Both are other tests' business.
     #[track_caller]
     pub fn taken(worker: &Worker, broker: &str, backend: &str, task: &str, words: &[&str]) -> Self {
-        let call = Self::start(broker, backend, task, words);
+        let words = [words, &["--progress", "plain"]].concat();
+        let call = Self::start(broker, backend, task, &words);
         worker.wait_for_log(&format!("[{}] received", call.id));
-        thread::sleep(CONFIRM);
+        call.running.wait_for_stderr(&[" RUN"]);
         call
     }
 

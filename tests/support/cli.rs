@@ -210,6 +210,24 @@ impl Running {
         self.stderr.text()
     }
 
+    /// Waits until standard error holds one of these; panics with what it wrote when it does not.
+    #[track_caller]
+    pub fn wait_for_stderr(&self, any: &[&str]) {
+        let start = Instant::now();
+        loop {
+            let said = self.stderr();
+            if any.iter().any(|text| said.contains(text)) {
+                return;
+            }
+            assert!(
+                start.elapsed() < PATIENCE,
+                "none of {any:?} on stderr of {}:\n{said}",
+                self.what
+            );
+            thread::sleep(POLL);
+        }
+    }
+
     /// Waits for its end; kills it and panics when that takes longer than the deadline.
     #[track_caller]
     pub fn wait(mut self) -> Outcome {
