@@ -1,6 +1,9 @@
 //! Calls that were sent before, on real workers: `send`, `wait`, `result`, `revoke`, and what is done at the timeout or when the user
 //! stops.
 
+use std::thread;
+use std::time::Duration;
+
 use rstest::rstest;
 use serde_json::json;
 
@@ -57,7 +60,7 @@ fn a_task_that_runs_is_seen_and_killed() {
     let id = new_id();
     let send = ["send", "shop.tasks.sleep", "30", "--task-id", &id];
     world.cli(&send).expect_code(0);
-    world.wait_received(&id);
+    world.wait_started(&id);
     let document = world.cli(&["result", &id, "--json"]).expect_code(3).json();
     assert_eq!(document["state"], "run", "{document}");
     let revoke = world.cli(&["revoke", &id, "--terminate", "--yes", "--json"]);
@@ -100,18 +103,25 @@ fn results_on_rpc_are_refused_and_a_lonely_send_says_so() {
     assert!(refused.stderr.contains("rpc://"), "{}", refused.stderr);
 }
 
-/// A worker with one slot, in which a task sleeps for so long; its id.
-fn busy(rig: &Rig, seconds: &str) -> (World, String) {
+/// A worker with one slot, in which a task sleeps until it is woken; its id.
+fn busy(rig: &Rig) -> (World, String) {
     let options = WorkerOptions {
         concurrency: 1,
         ..WorkerOptions::default()
     };
     let world = RedisPrefork.start(rig, options);
     let id = new_id();
-    let words = ["send", "shop.tasks.sleep", seconds, "--task-id", &id];
+    let words = ["send", "shop.tasks.sleep", "600", "--task-id", &id];
     world.cli(&words).expect_code(0);
-    world.wait_received(&id);
+    world.wait_started(&id);
     (world, id)
+}
+
+/// Ends the task that sleeps: the worker goes on with what waits behind it.
+#[track_caller]
+fn wake(world: &World, asleep: &str) {
+    let words = ["revoke", asleep, "--terminate", "--yes"];
+    world.cli(&words).expect_code(0);
 }
 
 #[rstest]
@@ -122,7 +132,7 @@ fn a_waiting_task_that_is_revoked_at_the_timeout_does_not_run_later(
     #[case] effect: &str,
 ) {
     let Some(rig) = rig() else { return };
-    let (world, _) = busy(rig, "4");
+    let (world, asleep) = busy(rig);
     let id = new_id();
     let words = [
         "1",
@@ -136,6 +146,7 @@ fn a_waiting_task_that_is_revoked_at_the_timeout_does_not_run_later(
     ];
     let document = world.call("add", &words).json();
     assert_eq!(document["revoke"]["effect"], effect, "{document}");
+    wake(&world, &asleep);
     world
         .worker
         .wait_for_log(&format!("revoked task: shop.tasks.add[{id}]"));
@@ -145,7 +156,7 @@ fn a_waiting_task_that_is_revoked_at_the_timeout_does_not_run_later(
 #[test]
 fn of_a_task_that_only_waits_no_process_is_said_to_be_killed() {
     let Some(rig) = rig() else { return };
-    let (world, _) = busy(rig, "4");
+    let (world, asleep) = busy(rig);
     let id = new_id();
     let send = ["send", "shop.tasks.add", "1", "2", "--task-id", &id];
     world.cli(&send).expect_code(0);
@@ -156,6 +167,7 @@ fn of_a_task_that_only_waits_no_process_is_said_to_be_killed() {
     assert_eq!(task["answers"][0]["says"], format!("terminate: {id}"));
     assert_eq!(task["was"], "recv", "{task}");
     assert_eq!(task["effect"], "will_not_start", "{task}");
+    wake(&world, &asleep);
     let dropped = format!("revoked task: shop.tasks.add[{id}]");
     world.worker.wait_for_log(&dropped);
     assert!(!world.worker.log().contains(&format!("[{id}] succeeded")));
@@ -164,7 +176,7 @@ fn of_a_task_that_only_waits_no_process_is_said_to_be_killed() {
 #[test]
 fn a_waiting_task_that_is_kept_runs_later() {
     let Some(rig) = rig() else { return };
-    let (world, _) = busy(rig, "3");
+    let (world, asleep) = busy(rig);
     let id = new_id();
     let words = [
         "1",
@@ -178,6 +190,7 @@ fn a_waiting_task_that_is_kept_runs_later() {
     ];
     let document = world.document(3, "add", &words);
     assert!(document["revoke"].is_null(), "{document}");
+    wake(&world, &asleep);
     let waited = world.cli(&["wait", &id, "--timeout", "60"]).expect_code(0);
     assert_eq!(waited.stdout, "3\n");
 }
@@ -188,7 +201,7 @@ fn a_revoke_of_what_runs_changes_nothing_and_says_so() {
     let world = RedisPrefork.start(rig, WorkerOptions::default());
     let id = new_id();
     let words = [
-        "6",
+        "10",
         "--timeout",
         "2",
         "--on-timeout",
@@ -219,7 +232,7 @@ fn a_call_that_is_interrupted_leaves_its_id_and_is_revoked_only_if_that_was_wish
     #[case] what: &str,
 ) {
     let Some(rig) = rig() else { return };
-    let (world, _) = busy(rig, "4");
+    let (world, asleep) = busy(rig);
     let id = new_id();
     let words = [
         "call",
@@ -239,6 +252,7 @@ fn a_call_that_is_interrupted_leaves_its_id_and_is_revoked_only_if_that_was_wish
     let outcome = running.wait().expect_code(130);
     assert_eq!(outcome.stdout, "");
     assert!(outcome.stderr.contains(&id), "{}", outcome.stderr);
+    wake(&world, &asleep);
     if what == "revoke" {
         let said = format!("revoke {id}\n  w1@test: tasks ");
         assert!(outcome.stderr.contains(&said), "{}", outcome.stderr);
@@ -253,7 +267,7 @@ fn a_call_that_is_interrupted_leaves_its_id_and_is_revoked_only_if_that_was_wish
 #[test]
 fn a_task_that_expires_while_it_waits_does_not_run() {
     let Some(rig) = rig() else { return };
-    let (world, _) = busy(rig, "4");
+    let (world, asleep) = busy(rig);
     let id = new_id();
     let words = [
         "1",
@@ -266,6 +280,9 @@ fn a_task_that_expires_while_it_waits_does_not_run() {
         &id,
     ];
     world.document(3, "add", &words);
+    // As long as it lives at most.
+    thread::sleep(Duration::from_secs(1));
+    wake(&world, &asleep);
     let waited = world.cli(&["wait", &id, "--timeout", "60", "--json"]);
     assert_eq!(waited.expect_code(7).json()["state"], "expired");
 }
@@ -286,7 +303,7 @@ fn a_time_to_expire_reaches_the_worker_as_it_was_named() {
 #[test]
 fn what_is_waited_for_is_diagnosed_from_our_record_and_more_poorly_without_it() {
     let Some(rig) = rig() else { return };
-    let (world, asleep) = busy(rig, "30");
+    let (world, asleep) = busy(rig);
     world.vhost.declare_queue("lonely");
     let (home, id) = (world.sandbox(), new_id());
     let send = [
@@ -352,9 +369,9 @@ fn the_end_that_wait_hears_lands_in_the_record_of_the_call() {
     let words = [
         "call",
         "shop.tasks.sleep",
-        "2",
+        "6",
         "--timeout",
-        "500ms",
+        "1",
         "--history",
         "--task-id",
         &id,
@@ -376,7 +393,7 @@ fn the_end_that_wait_hears_lands_in_the_record_of_the_call() {
     let after = kept();
     assert_eq!(
         (&after["state"], &after["result"]),
-        (&json!("late_ok"), &json!(2))
+        (&json!("late_ok"), &json!(6))
     );
     assert!(
         after["total_ms"].as_u64().is_some_and(|ms| ms < 10_000),

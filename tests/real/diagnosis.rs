@@ -8,3 +8,5 @@ mod stage;
 mod waiting;
 #[path = "diagnosis/workers.rs"]
 mod workers;
+
+pub use stage::assert_since;

@@ -198,7 +198,8 @@ fn the_time_that_a_worker_was_waited_for_before_sending_is_no_time_in_the_queue(
     let held_back = at("sent_at").duration_since(at("created_at"));
     assert!(held_back.as_secs_f64() > 0.9, "{document}");
     let lives = at("expires_at").duration_since(at("sent_at"));
-    assert!((lives.as_secs_f64() - 3600.0).abs() < 0.1, "{document}");
+    let of_it = (lives.as_secs_f64() - 3600.0).abs();
+    assert!(of_it < held_back.as_secs_f64() / 2.0, "{document}");
 }
 
 #[test]

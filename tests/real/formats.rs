@@ -10,7 +10,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::support::{
-    PATIENCE, Pty, RedisDb, Running, Sandbox, Version, WorkerOptions, eventually, rig,
+    PATIENCE, Pty, RedisDb, Running, Sandbox, Version, Vhost, WorkerOptions, eventually, rig,
 };
 use crate::world::{Kind, new_id};
 
@@ -99,6 +99,8 @@ struct Forged {
     db: RedisDb,
     id: String,
     running: Running,
+    /// Its broker, as long as it is under way.
+    _vhost: Vhost,
 }
 
 impl Forged {
@@ -128,7 +130,12 @@ impl Forged {
         eventually(PATIENCE, "it is sent", || {
             vhost.messages("unread").len() == 1
         });
-        Some(Self { db, id, running })
+        Some(Self {
+            db,
+            id,
+            running,
+            _vhost: vhost,
+        })
     }
 
     /// Stores this as Celery does, and returns the document of the call.
@@ -237,6 +244,7 @@ fn a_result_of_200_mb_leaves_the_screen_awake() {
     screen.keys("\r");
     screen.wait_for("EDIT");
     screen.keys("200000000\r");
+    screen.wait_for("big(200000000)");
     // Nothing is sent in the first moment after a change of focus.
     thread::sleep(Duration::from_millis(500));
     screen.keys("\u{1b}[15~");

@@ -220,7 +220,7 @@ fn in_redis_only_the_results_are_left_and_they_expire() {
     world.document(
         3,
         "sleep",
-        &["2", "--timeout", "500ms", "--task-id", &ids[2]],
+        &["4", "--timeout", "500ms", "--task-id", &ids[2]],
     );
     world
         .worker

@@ -1,8 +1,5 @@
 //! Several umbels that listen to the events of one worker, and one whose broker was away: no end is lost without a word.
 
-use std::thread;
-use std::time::Duration;
-
 use rstest::rstest;
 use serde_json::json;
 
@@ -70,12 +67,8 @@ impl Place {
             "--task-id",
             &id,
         ];
-        let words: Vec<&str> = words
-            .iter()
-            .chain(&["--timeout", timeout])
-            .copied()
-            .collect();
-        let call = shell.start(&words);
+        let more = ["--timeout", timeout, "--progress", "plain"];
+        let call = shell.start(&[&words[..], &more].concat());
         self.worker.wait_for_log(&format!("[{id}] received"));
         call
     }
@@ -139,7 +132,7 @@ fn after_an_outage_the_events_that_were_missed_are_told(#[values(Rabbit, Redis)]
     let proxy = Proxy::to(&place.url);
     let call = place.asleep(proxy.url(), "2", "12");
     // Known to be under way before the line is cut.
-    thread::sleep(Duration::from_millis(500));
+    call.wait_for_stderr(&[" RUN"]);
     proxy.down();
     place.worker.wait_for_log("succeeded in");
     proxy.up();

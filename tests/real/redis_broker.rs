@@ -43,7 +43,7 @@ impl Way {
         static SHOPS: [OnceLock<Shop>; 4] = [const { OnceLock::new() }; 4];
         SHOPS[self as usize].get_or_init(|| {
             let options = WorkerOptions {
-                concurrency: 4,
+                concurrency: 10,
                 ..WorkerOptions::default()
             };
             self.start(rig, options)
@@ -187,7 +187,7 @@ fn a_result_that_comes_after_the_timeout_is_late_and_ok() {
     let words = [
         "call",
         "shop.tasks.sleep",
-        "2",
+        "5",
         "--timeout",
         "500ms",
         "--history",
@@ -198,7 +198,7 @@ fn a_result_that_comes_after_the_timeout_is_late_and_ok() {
     let words = ["wait", &id, "--timeout", "60", "--json"];
     let document = home.cli(&words).expect_code(0).json();
     assert_eq!(document["state"], "late_ok", "{document}");
-    assert_eq!(document["result"], 2);
+    assert_eq!(document["result"], 5);
 }
 
 #[rstest]
@@ -261,7 +261,7 @@ fn revoked_and_expired_tasks_are_told(#[values(StoredSolo, RpcPrefork)] way: Way
     let options = WorkerOptions::one_slot();
     let shop = way.start(rig, options);
     let id = new_id();
-    let running = shop.start_call("sleep", &["4", "--task-id", &id]);
+    let running = shop.start_call("sleep", &["8", "--task-id", &id]);
     shop.wait_received(&id);
     let document = shop.document(7, "add", &["1", "2", "--expires", "500ms"]);
     assert_eq!(document["state"], "expired", "{document}");
@@ -328,7 +328,8 @@ fn without_any_worker_everything_says_so_at_once_and_leaves_nothing() {
 #[rstest]
 fn listings_tell_what_the_workers_and_the_redis_tell(#[values(StoredPrefork)] way: Way) {
     let Some(rig) = rig() else { return };
-    let shop = way.shared(rig);
+    // Of its own: what others call would be held.
+    let shop = way.start(rig, WorkerOptions::default());
     let document = shop.cli(&["tasks", "--json"]).expect_code(0).json();
     assert_eq!(
         (&document["workers_replied"], &document["workers_known"]),
@@ -371,7 +372,7 @@ fn held_messages_are_counted_by_queue() {
     };
     let shop = StoredPrefork.start(rig, options);
     let calls: Vec<_> = (0..6)
-        .map(|_| shop.start_call("sleep", &["6", "--timeout", "500ms"]))
+        .map(|_| shop.start_call("sleep", &["60", "--timeout", "500ms"]))
         .collect();
     for call in calls {
         call.wait().expect_code(3);
@@ -493,7 +494,7 @@ fn nothing_of_ours_stays_for_ever_whatever_the_end(#[values(StoredPrefork, RpcPr
     let lists = if matches!(way, RpcPrefork) { 0 } else { 2 };
     shop.assert_tidy(lists);
     let late = new_id();
-    let words = ["1", "--timeout", "200ms", "--task-id", &late];
+    let words = ["4", "--timeout", "200ms", "--task-id", &late];
     shop.document(3, "sleep", &words);
     let killed = new_id();
     let running = shop.start_call("sleep", &["1", "--task-id", &killed]);
@@ -575,6 +576,7 @@ fn the_screen_works_on_a_redis() {
     screen.keys("\r");
     screen.wait_for("EDIT");
     screen.keys("2\r3\r");
+    screen.wait_for("add(2, 3)");
     // F5; nothing is sent in the first moment after a change of focus.
     thread::sleep(Duration::from_millis(500));
     screen.keys("\u{1b}[15~");

@@ -4,7 +4,9 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
-use crate::support::{Outcome, RedisDb, Rig, Running, Sandbox, Vhost, Worker, WorkerOptions};
+use crate::support::{
+    Outcome, PATIENCE, RedisDb, Rig, Running, Sandbox, Vhost, Worker, WorkerOptions, eventually,
+};
 
 /// The four ways in which the main job has to work.
 #[derive(Clone, Copy, Debug)]
@@ -46,11 +48,11 @@ impl Kind {
         }
     }
 
-    /// The world of this kind that all tests of this file share; nobody breaks it.
+    /// The world of this kind that all tests of this file share; nobody breaks it. It has slots for those that are left to sleep.
     pub fn shared(self, rig: &Rig) -> &'static World {
         static WORLDS: [OnceLock<World>; 4] = [const { OnceLock::new() }; 4];
         let options = WorkerOptions {
-            concurrency: 4,
+            concurrency: 10,
             queues: vec!["celery".to_owned(), "mail".to_owned()],
             ..WorkerOptions::default()
         };
@@ -132,6 +134,17 @@ impl World {
     #[track_caller]
     pub fn wait_received(&self, id: &str) {
         self.worker.wait_for_log(&format!("[{id}] received"));
+    }
+
+    /// Waits until a process of the worker has begun the task with this id; only where results are kept in Redis.
+    #[track_caller]
+    pub fn wait_started(&self, id: &str) {
+        let db = self.db.as_ref().expect("results in Redis");
+        let mut connection = db.connection();
+        eventually(PATIENCE, "the task has begun", || {
+            let key = format!("celery-task-meta-{id}");
+            redis::Commands::exists(&mut connection, key).unwrap_or(false)
+        });
     }
 }
 

@@ -6,9 +6,8 @@ use std::time::Duration;
 use rstest::rstest;
 
 use super::stage::Way::{self, Rabbit, Redis, RedisRpc};
-use super::stage::{Stage, assert_span, kinds, now, one_slot, shell, why};
+use super::stage::{assert_span, kinds, now, one_slot, shell, why};
 use crate::support::{Proxy, Running, Sandbox, WorkerOptions};
-use crate::world::new_id;
 
 #[rstest]
 fn the_workers_write_results_elsewhere(#[values(Rabbit, Redis)] way: Way) {
@@ -39,20 +38,19 @@ fn the_workers_write_results_elsewhere(#[values(Rabbit, Redis)] way: Way) {
 
 /// A call that is under way for a second, seen through `sandbox`.
 #[track_caller]
-fn under_way(stage: &Stage, sandbox: &Sandbox) -> Running {
-    let id = new_id();
+fn under_way(sandbox: &Sandbox) -> Running {
     let words = [
         "call",
         "--json",
         "shop.tasks.sleep",
         "30",
-        "--task-id",
-        &id,
         "--timeout",
         "4",
+        "--progress",
+        "plain",
     ];
     let call = sandbox.start(&words);
-    stage.wait_received(&id);
+    call.wait_for_stderr(&[" RUN"]);
     thread::sleep(Duration::from_secs(1));
     call
 }
@@ -61,7 +59,7 @@ fn under_way(stage: &Stage, sandbox: &Sandbox) -> Running {
 fn the_result_backend_went_down_on_the_way(#[values(Rabbit, Redis)] way: Way) {
     let Some(stage) = way.shared() else { return };
     let proxy = Proxy::to(&stage.backend);
-    let call = under_way(&stage, &shell(&stage.broker, proxy.url()));
+    let call = under_way(&shell(&stage.broker, proxy.url()));
     proxy.down();
     let document = call.wait().expect_code(5).json();
     assert_span(
@@ -77,7 +75,7 @@ fn the_result_backend_went_down_on_the_way(#[values(Rabbit, Redis)] way: Way) {
 fn the_broker_went_down_on_the_way(#[values(Rabbit, Redis, RedisRpc)] way: Way) {
     let Some(stage) = way.shared() else { return };
     let proxy = Proxy::to(&stage.broker);
-    let call = under_way(&stage, &shell(proxy.url(), &stage.backend));
+    let call = under_way(&shell(proxy.url(), &stage.backend));
     proxy.down();
     // What the broker carries is cut off with it.
     let code = if way == RedisRpc { 5 } else { 3 };

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use redis::Commands;
 use serde_json::{Value, json};
+use umbel::clock::Timestamp;
 
 use crate::support::{
     PATIENCE, RedisDb, Rig, Running, Sandbox, Vhost, Worker, WorkerOptions, celery, encoded,
@@ -78,7 +79,7 @@ impl Way {
         matches!(self, Self::Redis | Self::RedisRpc)
     }
 
-    /// A worker with four slots that nobody breaks, shared by all tests of this file; `None` without servers.
+    /// A worker that nobody breaks, with slots for those that are left to sleep, shared by all tests of this file; `None` without servers.
     pub fn shared(self) -> Option<Stage> {
         let rig = rig()?;
         if self.on_redis() {
@@ -109,7 +110,7 @@ impl Way {
         static STAGES: [OnceLock<Stage>; 2] = [const { OnceLock::new() }; 2];
         STAGES[usize::from(self == Self::RedisRpc)].get_or_init(|| {
             let options = WorkerOptions {
-                concurrency: 4,
+                concurrency: 10,
                 queues: vec!["celery".to_owned(), "mail".to_owned()],
                 ..WorkerOptions::default()
             };
@@ -230,12 +231,18 @@ impl Stage {
     /// A call of this patience that is known to run, and its id.
     #[track_caller]
     pub fn in_the_middle(&self, timeout: &str) -> (Running, String) {
+        self.asleep("60", timeout, Duration::from_millis(1_500))
+    }
+
+    /// A call of a task that sleeps so long, after it was seen to run for this time, and its id.
+    #[track_caller]
+    pub fn asleep(&self, seconds: &str, timeout: &str, seen: Duration) -> (Running, String) {
         let id = new_id();
-        let words = ["60", "--task-id", &id, "--timeout", timeout];
+        let words = [seconds, "--task-id", &id, "--timeout", timeout];
+        let words = [&words[..], &["--progress", "plain"]].concat();
         let call = self.call("sleep", &words);
-        self.wait_received(&id);
-        // Long enough for it to be seen to run.
-        thread::sleep(Duration::from_millis(1_500));
+        call.wait_for_stderr(&[" RUN"]);
+        thread::sleep(seen);
         (call, id)
     }
 
@@ -339,6 +346,22 @@ pub fn assert_span(reason: &Value, field: &str, least: u64, most: u64) {
     assert!(
         span.is_some_and(|ms| (least..most).contains(&ms)),
         "{field}: {reason:#}"
+    );
+}
+
+/// This field is the time from then on to the diagnosis, as the document has both.
+#[track_caller]
+pub fn assert_since(document: &Value, reason: &Value, field: &str, from: &str) {
+    let at = |key: &str| -> Timestamp {
+        let text = document[key].as_str().unwrap_or_default();
+        text.parse()
+            .unwrap_or_else(|error| panic!("{key}: {error}: {document:#}"))
+    };
+    let real = at("diagnosed_at").duration_since(at(from)).as_millis();
+    let told = reason[field].as_u64().map(i128::from);
+    assert!(
+        told.is_some_and(|told| (told - real).abs() < 100),
+        "{field} is not {real} ms: {document:#}"
     );
 }
 
