@@ -92,12 +92,15 @@ fn leaving() -> Vec<u8> {
 
 /// Writes in a thread, and goes on without it if the terminal takes nothing.
 fn write_with_patience(bytes: Vec<u8>) {
-    let (done, waiting) = sync_channel::<()>(1);
+    let (step, steps) = sync_channel::<()>(2);
     std::thread::spawn(move || {
+        let _ = step.send(());
         let _ = write_all(&bytes);
-        let _ = done.send(());
+        let _ = step.send(());
     });
-    let _ = waiting.recv_timeout(PATIENCE);
+    // When it has its turn is up to the machine, not to the terminal: on a busy one that may take longer than any patience.
+    let _ = steps.recv();
+    let _ = steps.recv_timeout(PATIENCE);
 }
 
 fn write_all(bytes: &[u8]) -> io::Result<()> {

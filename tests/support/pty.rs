@@ -157,11 +157,9 @@ impl Pty {
 
     /// Changes the size of the terminal.
     pub fn resize(&mut self, rows: u16, columns: u16) {
-        self.shared
-            .lock()
-            .parser
-            .screen_mut()
-            .set_size(rows, columns);
+        // What was written for the size before may still come, and vt100 has no place for a wide character in one column.
+        let seen = columns.max(2);
+        self.shared.lock().parser.screen_mut().set_size(rows, seen);
         self.master
             .resize(size(rows, columns))
             .expect("the terminal changes its size");
