@@ -1,5 +1,6 @@
 //! `send`, `wait`, `result`, `revoke`, `again` and `history` with a Redis as broker, and results stored or on our own list.
 
+use redis::Commands;
 use serde_json::json;
 
 use crate::support::{Outcome, PATIENCE, Rig, Sandbox, Worker, WorkerOptions, eventually, rig};
@@ -62,8 +63,20 @@ impl Shop {
         let id = new_id();
         let words = ["send", "shop.tasks.sleep", "30", "--task-id", &id];
         self.cli(&words).expect_code(0);
-        self.worker.wait_for_log(&format!("[{id}] received"));
+        self.wait_started(&id);
         id
+    }
+
+    /// Waits until a process of the worker has begun the task with this id; only where results are stored.
+    #[track_caller]
+    fn wait_started(&self, id: &str) {
+        let client = redis::Client::open(self.url.as_str()).expect("a URL");
+        let mut connection = client.get_connection().expect("redis answers");
+        eventually(PATIENCE, "the task has begun", || {
+            connection
+                .exists(format!("celery-task-meta-{id}"))
+                .unwrap_or(false)
+        });
     }
 }
 
@@ -224,7 +237,7 @@ fn what_another_broker_says_is_no_answer_about_a_call() {
     let (id, other) = (new_id(), rig.redis_db());
     let words = ["send", "shop.tasks.sleep", "30", "--history", "--task-id"];
     shop.cli(&[&words[..], &[&id]].concat()).expect_code(0);
-    shop.worker.wait_for_log(&format!("[{id}] received"));
+    shop.wait_started(&id);
     let named = ["--broker", &other.url, "--backend", &other.url, "--json"];
     let result = shop.cli(&[&["result", &id], &named[..]].concat());
     let result = result.expect_code(3).json();

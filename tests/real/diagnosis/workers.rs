@@ -108,7 +108,7 @@ fn its_worker_was_killed_before_it_could_be_asked(#[values(Redis, RedisRpc)] way
     };
     let _busy = stage.occupy("60");
     let id = new_id();
-    let call = stage.call("add", &["1", "2", "--task-id", &id, "--timeout", "14"]);
+    let call = stage.call("add", &["1", "2", "--task-id", &id, "--timeout", "20"]);
     stage.wait_received(&id);
     stage.kill9();
     let _again = stage.another(one_slot(""));
