@@ -116,6 +116,12 @@ impl Timeline {
         last.is_some_and(|(last, first)| last.mono > first.mono)
     }
 
+    /// Time from its first start to its last one, where that is another one.
+    pub fn before_last(&self) -> Option<Duration> {
+        let (first, last) = self.started.zip(self.last_started)?;
+        self.restarted().then(|| last.mono.since(first.mono))
+    }
+
     /// Time its last run took: as its worker tells it, else as seen from here.
     pub fn ran(&self) -> Option<Duration> {
         let seen = || Some(self.done?.mono.since(self.last_started?.mono));

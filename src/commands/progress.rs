@@ -81,9 +81,10 @@ pub fn change(call: &Call, around: &Around, now: Now) -> String {
 /// The application's own state and what it says: a share where it tells one, else its words, the beginning of long ones.
 pub fn custom(call: &Call) -> Option<String> {
     let (word, meta) = call.custom.as_ref()?;
-    let said = match share::of(meta) {
-        Some(share) => share.text,
-        None => python::repr_within(meta, META),
+    let said = match (share::of(meta), share::beside(meta, META)) {
+        (Some(share), Some(beside)) => format!("{}, {beside}", share.text),
+        (Some(share), None) => share.text,
+        (None, _) => python::repr_within(meta, META),
     };
     Some(format!("{word} {said}"))
 }
@@ -119,21 +120,21 @@ pub fn timeline(call: &Call) -> String {
     let mut text = format!("  sent {}", crate::call::document::rfc3339(sent.wall));
     let received = match timeline.received {
         Some(_) => "received",
-        None => "received within",
+        None => "received by",
     };
     let stations = [
         ("confirmed", timeline.confirmed),
         (received, timeline.held),
         ("started", timeline.started),
         (
-            "started again",
+            "last started",
             timeline.last_started.filter(|_| call.restarted()),
         ),
         ("back", timeline.done),
     ];
     let stations = stations
         .into_iter()
-        .filter(|(word, at)| at.is_some() || *word != "started again");
+        .filter(|(word, at)| at.is_some() || *word != "last started");
     for (word, at) in stations {
         let after = at.map(|at| human::duration(at.mono.since(sent.mono)));
         let after = after.map_or_else(|| "not seen".to_owned(), |after| format!("+{after}"));
@@ -255,21 +256,43 @@ fn headline(call: &Call, named: Named) -> String {
     if named == Named::Yes {
         let _ = write!(text, "  {}", call.signature.task);
     }
-    if let (Some(queued), Some(ran)) = (call.timeline.queued(), call.timeline.ran()) {
-        let _ = write!(
-            text,
-            "  (queued {}{}, ran {}{})",
-            Clock::about(call.timeline.queued_on()),
-            human::duration(queued),
-            Clock::about(call.timeline.ran_on()),
-            human::duration(ran)
-        );
+    if let Some(parts) = parts(call) {
+        let _ = write!(text, "  ({parts})");
     }
     if let Some(worker) = &call.worker {
         let _ = write!(text, "  {worker}");
     }
     let _ = write!(text, "  id {}", call.id());
     text
+}
+
+/// Where the time went: `queued 11ms, ran 196ms`; with what was between the first start and the last one, where that is known.
+fn parts(call: &Call) -> Option<String> {
+    let timeline = &call.timeline;
+    let (queued, ran) = (timeline.queued()?, timeline.ran()?);
+    let queued = format!(
+        "queued {}{}",
+        Clock::about(timeline.queued_on()),
+        human::duration(queued)
+    );
+    let ran = format!(
+        "{}{}",
+        Clock::about(timeline.ran_on()),
+        human::duration(ran)
+    );
+    let before = timeline.before_last().map(human::duration);
+    let retries = call.retries.filter(|retries| *retries > 0);
+    let retries = retries.map(|number| match number {
+        1 => "1 retry".to_owned(),
+        number => format!("{number} retries"),
+    });
+    let between = match (retries, before) {
+        (Some(retries), Some(before)) => format!("{retries} in {before}"),
+        (Some(retries), None) => retries,
+        (None, Some(before)) => format!("started again after {before}"),
+        (None, None) => return Some(format!("{queued}, ran {ran}")),
+    };
+    Some(format!("{queued}, {between}, last run {ran}"))
 }
 
 fn failure(call: &Call, verbose: bool) -> String {
@@ -375,6 +398,9 @@ fn timeout(call: &Call, around: &Around, now: Now) -> String {
         if let Some(hint) = &trouble.hint {
             let _ = write!(text, "\n  hint: {hint}");
         }
+    }
+    if let Some(custom) = custom(call) {
+        let _ = write!(text, "\n  says: {custom}");
     }
     text.push_str(&around::words(
         call,

@@ -197,10 +197,33 @@ fn a_timeout_is_exit_3_with_an_unknown_outcome() {
 }
 
 #[test]
+fn the_time_of_a_task_that_was_retried_is_told_with_its_retries_and_its_last_run() {
+    let outcome = demo(&["demo.fail.retry"]).expect_code(0);
+    let said = outcome.stderr.clone();
+    assert!(said.contains(", 2 retries in "), "{}", outcome.account());
+    assert!(said.contains(", last run "), "{}", outcome.account());
+}
+
+#[test]
+fn a_timeout_says_what_the_task_said_last() {
+    let outcome = demo(&["demo.progress.count", "1000", "--timeout", "1"]).expect_code(3);
+    let says = outcome
+        .stderr
+        .lines()
+        .find(|line| line.starts_with("  says: "));
+    let says = says.unwrap_or_else(|| panic!("{}", outcome.account()));
+    assert!(
+        says.contains("PROGRESS") && says.contains(" of 1000"),
+        "{says}"
+    );
+}
+
+#[test]
 fn a_timeout_in_the_middle_of_a_custom_state_names_it() {
     let words = ["demo.progress.count", "1000", "--timeout", "1", "--json"];
     let document = contract::call(&demo(&words).expect_code(3));
     assert_eq!(document["custom"], "PROGRESS");
+    assert!(document["custom_meta"].is_object(), "{document}");
     assert_eq!(document["diagnosis"]["now"]["state"], "run");
 }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::support::Outcome;
 
 /// The keys of `umbel.call/1`, in every state.
-pub const CALL: [&str; 50] = [
+pub const CALL: [&str; 51] = [
     "schema",
     "ok",
     "profile",
@@ -14,6 +14,7 @@ pub const CALL: [&str; 50] = [
     "id",
     "state",
     "custom",
+    "custom_meta",
     "sent",
     "args",
     "kwargs",

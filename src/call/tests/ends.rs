@@ -46,7 +46,7 @@ fn the_document_has_all_its_keys_in_every_state() {
     let mut done = sent();
     done.apply(success(), at(40));
     assert_eq!(keys(&draft()), keys(&done));
-    assert_eq!(keys(&done).len(), 50);
+    assert_eq!(keys(&done).len(), 51);
 }
 
 #[test]
