@@ -404,8 +404,36 @@ fn while_nobody_reads_the_terminal_a_call_goes_on_and_its_time_is_right() {
         let text = screen.contents();
         (0..10).any(|tenth| text.contains(&format!("2.{tenth}s")))
     });
+    press(&mut pty, "4");
+    pty.wait_until(PATIENCE, "history has it", |screen| {
+        let text = screen.contents();
+        text.lines()
+            .any(|line| line.contains("OK") && line.contains("sleep"))
+    });
     press(&mut pty, "q");
     assert_eq!(pty.wait_exit().exit_code(), 0);
+}
+
+#[test]
+fn a_program_that_was_stopped_shows_the_time_that_has_passed_meanwhile() {
+    let mut pty = demo();
+    call(&mut pty, "slow.sleep", &["60"]);
+    pty.wait_for("RUN ");
+    pty.signal("STOP");
+    sleep(Duration::from_secs(5));
+    let frames = pty.bytes_written();
+    pty.signal("CONT");
+    // The first frame after it already has the five seconds; nothing of it is caught up second by second.
+    let seconds = |screen: &vt100::Screen| -> Option<f64> {
+        let text = screen.contents();
+        let elapsed = text.split("s of 10s").next()?.rsplit(' ').next()?;
+        elapsed.parse().ok()
+    };
+    pty.wait_until(PATIENCE, "its own time is told", |screen| {
+        seconds(screen).is_some_and(|elapsed| elapsed >= 5.0)
+    });
+    assert!(pty.bytes_written() - frames < 4_000, "{}", pty.text());
+    pty.wait_for("TIMEOUT");
 }
 
 #[test]

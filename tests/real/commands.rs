@@ -362,6 +362,47 @@ fn what_is_waited_for_is_diagnosed_from_our_record_and_more_poorly_without_it() 
 }
 
 #[test]
+fn twenty_late_results_out_of_order_each_land_on_their_own_call_of_an_earlier_run() {
+    let Some(rig) = rig() else { return };
+    let world = RedisPrefork.shared(rig);
+    let home = world.sandbox();
+    // What is sent first ends last.
+    let calls: Vec<(String, String)> = (0..20)
+        .map(|number| (new_id(), format!("{:.2}", 8.0 - 0.1 * f64::from(number))))
+        .collect();
+    let words = |(id, seconds): &(String, String)| {
+        let task = ["call", "shop.tasks.sleep", seconds, "--timeout", "300ms"];
+        let kept = ["--history", "--task-id", id];
+        home.start(&[&task[..], &kept[..]].concat())
+    };
+    let running: Vec<_> = calls.iter().map(words).collect();
+    for call in running {
+        call.wait().expect_code(3);
+    }
+    let wait = ["wait", "--timeout", "60", "--json"];
+    let ids: Vec<&str> = calls.iter().map(|(id, _)| id.as_str()).collect();
+    let waited = home.cli(&[&wait[..], &ids].concat()).expect_code(0).json();
+    let kept = home
+        .cli(&["history", "--jsonl"])
+        .expect_code(0)
+        .json_lines();
+    let heard = waited["calls"].as_array().expect("documents");
+    for documents in [heard, &kept] {
+        assert_eq!(documents.len(), calls.len());
+        for (id, seconds) in &calls {
+            let own = documents.iter().find(|it| it["id"] == *id);
+            let own = own.unwrap_or_else(|| panic!("{id} is lost"));
+            let seconds: f64 = seconds.parse().expect("a number");
+            assert_eq!(
+                (&own["state"], &own["late"], own["result"].as_f64()),
+                (&json!("late_ok"), &json!(true), Some(seconds)),
+                "{own}"
+            );
+        }
+    }
+}
+
+#[test]
 fn the_end_that_wait_hears_lands_in_the_record_of_the_call() {
     let Some(rig) = rig() else { return };
     let world = RedisPrefork.shared(rig);

@@ -399,3 +399,16 @@ fn too_small() {
         &after(Stage::new(62, 18).shop(), "Enter x=客戶 Enter"),
     );
 }
+
+#[test]
+fn no_screen_ever_says_pending() {
+    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/snapshots");
+    let mut looked = 0;
+    for entry in std::fs::read_dir(directory).expect("snapshots") {
+        let path = entry.expect("an entry").path();
+        let text = std::fs::read_to_string(&path).expect("text");
+        assert!(!text.contains("PENDING"), "{}", path.display());
+        looked += 1;
+    }
+    assert!(looked > 100, "{looked}");
+}
