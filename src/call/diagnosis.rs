@@ -223,15 +223,19 @@ impl<'a> Case<'a> {
 
     /// Whether it waits for a retry whose time is over: it may be back in its queue, and another worker may hold it.
     fn retry_is_due(&self) -> bool {
-        let eta = self.call.inquiry.eta;
-        self.call.whereabouts() == Some(CallState::Retry)
-            && eta.is_some_and(|(eta, _)| eta < self.now.wall)
+        let came = self.call.time_came(self.now);
+        self.call.whereabouts() == Some(CallState::Retry) && came.is_some()
     }
 
-    /// Whether its worker listed it in its answer to the last question.
+    /// Whether its worker listed it in its answer to the last question, as that was asked after its last run began and after the time
+    /// came until which it was kept.
     fn listed(&self) -> bool {
+        let began = self.call.timeline.last_started.map(|at| at.mono);
+        let since = began.max(self.call.time_came(self.now));
         let answer = self.worker().map(|it| self.call.inquiry.answer(&it.name));
-        let held = |answer: Option<(Moment, bool)>| answer.is_some_and(|(_, held)| held);
+        let held = |answer: Option<(Moment, bool)>| {
+            answer.is_some_and(|(asked, held)| held && Some(asked) > since)
+        };
         answer.is_some_and(|it| held(it.tasks) || held(it.scheduled))
     }
 

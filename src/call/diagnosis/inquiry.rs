@@ -214,8 +214,23 @@ impl Call {
         self.moved_at().is_some_and(quiet)
     }
 
-    /// Whether everybody is to be asked (again) where it is: a second after it looks stuck, then less and less often; at once when
-    /// its timeout passed. A pure question: [`Inquiry::wanted`] notes that it was done.
+    /// When it may start, as a worker that keeps it told since its last run began: what was told before that was another wait.
+    pub(super) fn kept_until(&self) -> Option<Timestamp> {
+        let (eta, told) = self.inquiry.eta?;
+        let ran = self.timeline.last_started;
+        ran.is_none_or(|ran| told.mono > ran.mono).then_some(eta)
+    }
+
+    /// When the time came until which it was kept, if it has.
+    pub(super) fn time_came(&self, now: Now) -> Option<Moment> {
+        let ago = now.wall.duration_since(self.kept_until()?);
+        let ago = Duration::try_from(ago).ok()?;
+        Some(now.mono.before(ago))
+    }
+
+    /// Whether everybody is to be asked (again) where it is: when it looks stuck, then less and less often; also when it does so after
+    /// another step, or after its time has come; at once when its timeout passed. A pure question: [`Inquiry::wanted`] notes that it
+    /// was done.
     pub fn wants_inquiry(&self, now: Now) -> bool {
         if !self.looks_stuck(now) && self.state() != CallState::Timeout {
             return false;
@@ -223,8 +238,12 @@ impl Call {
         let Some(wanted) = self.inquiry.wanted else {
             return self.whereabouts().is_some();
         };
+        let quiet = |since: Moment| now.mono.since(since) >= STUCK_AFTER;
+        let moved = self.moved_at().max(self.time_came(now));
+        let stuck_anew = moved.is_some_and(|at| at > wanted && quiet(at));
         self.whereabouts().is_some()
             && (self.inquiry.overdue(self.waiting)
+                || stuck_anew
                 || now.mono.since(wanted) >= self.inquiry.pause())
     }
 }

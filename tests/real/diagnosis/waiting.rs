@@ -166,6 +166,26 @@ fn it_failed_and_waits_for_its_next_try(#[values(Rabbit, Redis, RedisRpc)] way: 
     assert_eq!(now(&document)["state"], "retry");
 }
 
+/// What was told of one try is over with it: of the next one nobody has told the time yet.
+#[rstest]
+fn each_retry_waits_for_its_own_time(#[values(Rabbit, Redis, RedisRpc)] way: Way) {
+    let Some(stage) = way.shared() else { return };
+    let id = new_id();
+    let words = ["countdown=4", "--task-id", &id];
+    let call = stage.call("retry_twice", &words);
+    let ordered = format!("[{id}] retry: ");
+    eventually(PATIENCE, "it failed a second time", || {
+        stage.log().matches(&ordered).count() == 2
+    });
+    thread::sleep(Duration::from_millis(400));
+    call.signal("INT");
+    let document = call.wait().json();
+    let reason = why(&document, "retry_waiting");
+    let late = reason["at"].is_string() && reason["left_ms"].is_null();
+    assert!(!late, "the time of the try before: {reason}");
+    assert!(!kinds(&document).contains(&"held"), "{document:#}");
+}
+
 #[rstest]
 fn a_worker_keeps_it_for_its_eta(#[values(Rabbit, Redis, RedisRpc)] way: Way) {
     let Some(stage) = way.shared() else { return };

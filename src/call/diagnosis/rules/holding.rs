@@ -219,18 +219,16 @@ pub(super) fn waiting(case: &Case<'_>) -> Vec<Verdict> {
     };
     match call.whereabouts() {
         Some(CallState::Retry) => {
-            let eta = call.inquiry.eta.map(|(eta, _)| eta);
+            let eta = call.kept_until();
+            // Any reader of the queue may get it: who keeps it is known once one told so, until its time is over.
+            let kept = (eta.is_some() && !case.retry_is_due()) || case.listed();
             vec![Verdict::RetryWaiting {
                 at: eta.map(at),
                 left_ms: eta.and_then(left),
                 retries: call.retries,
                 max: item(case, "max_retries").and_then(|text| text.parse().ok()),
                 exception: call.headline(),
-                // Once its time is over another one may have it.
-                worker: call
-                    .worker
-                    .clone()
-                    .filter(|_| case.broker_up() && (!case.retry_is_due() || case.listed())),
+                worker: call.worker.clone().filter(|_| case.broker_up() && kept),
             }]
         }
         Some(CallState::Recv | CallState::Sent) => start(case)
@@ -253,6 +251,7 @@ fn start(case: &Case<'_>) -> Option<Timestamp> {
         Start::After(span) => sent.plus(span).wall,
         Start::At(at) => at,
     });
-    let told = call.inquiry.eta.map(|(eta, _)| eta);
-    told.or(ordered).filter(|eta| *eta > case.now.wall)
+    call.kept_until()
+        .or(ordered)
+        .filter(|eta| *eta > case.now.wall)
 }

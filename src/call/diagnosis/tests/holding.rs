@@ -188,6 +188,47 @@ fn a_retry_whose_time_is_over_may_be_back_in_its_queue_or_with_another() {
     );
 }
 
+/// The time of the try before is over, and so is what its worker listed then.
+#[test]
+fn a_retry_waits_for_its_own_time_and_not_for_that_of_the_one_before() {
+    let mut world = World::new();
+    let listed = |asked: u64| Fact::Answered {
+        node: NODE.into(),
+        looked: Looked::Tasks,
+        held: true,
+        asked: at(asked).mono,
+    };
+    world.fact(result(State::Retry), 500);
+    assert_eq!(
+        world.line("retry_waiting", 600),
+        "it failed and waits for retry 1"
+    );
+    world.seen(At::Scheduled, 900);
+    world.fact(Fact::Eta(at(6_000).wall), 900);
+    world.fact(listed(5_900), 5_950);
+    world.fact(result(State::Started), 6_010);
+    world.fact(result(State::Retry), 6_020);
+    assert_eq!(world.kinds(8_000), ["retry_waiting"]);
+    let line = "it failed and waits for retry 2";
+    assert_eq!(world.line("retry_waiting", 8_000), line);
+    world.fact(listed(8_100), 8_110);
+    assert_eq!(
+        world.line("retry_waiting", 8_200),
+        format!("{line} on w1@h")
+    );
+    world.fact(Fact::Eta(at(12_000).wall), 8_300);
+    assert_eq!(
+        world.line("retry_waiting", 9_000),
+        format!("{line} on w1@h, next try in 3.0s")
+    );
+    assert_eq!(
+        world.line("retry_waiting", 12_100),
+        format!("{line}, its time has come"),
+        "nobody was asked since"
+    );
+    assert!(!world.kinds(12_100).contains(&"held"));
+}
+
 #[test]
 fn a_retry_tells_when_how_often_and_why() {
     let mut world = World::new();

@@ -38,6 +38,26 @@ fn everybody_is_asked_when_it_looks_stuck_then_less_and_less_often_and_at_once_w
     assert_eq!(asked, [1_100, 3_100, 7_100, 10_100, 26_100, 56_100]);
 }
 
+/// What was told before a step is over with it: however long the pause has grown, the next question follows the step.
+#[test]
+fn everybody_is_asked_anew_a_second_after_a_step_and_after_its_time_has_come() {
+    let mut world = World::new();
+    let mut asked = Vec::new();
+    for ms in (0..60_000).step_by(100) {
+        match ms {
+            20_000 | 20_200 => world.fact(result(State::Started), ms),
+            20_300 => world.fact(result(State::Retry), ms),
+            21_100 => world.fact(Fact::Eta(at(35_000).wall), ms),
+            _ => {}
+        }
+        if world.call.wants_inquiry(at(ms)) {
+            world.call.inquiry.wanted(at(ms));
+            asked.push(ms);
+        }
+    }
+    assert_eq!(asked, [1_100, 3_100, 7_100, 15_100, 21_000, 36_000]);
+}
+
 #[test]
 fn a_call_that_ended_is_not_asked_about() {
     let mut world = World::new();
