@@ -294,6 +294,11 @@ impl Worker {
         self.active.as_ref().map(|tasks| tasks.len() as u64)
     }
 
+    /// When it was asked for the tasks it runs, at the latest, as it told them last.
+    pub fn running_at(&self) -> Option<Moment> {
+        self.active_at
+    }
+
     /// Celery's version as its report has it, `5.7.0` as (5, 7).
     pub fn version(&self) -> Option<(u64, u64)> {
         let text = self.report.as_ref()?.celery.as_deref()?;

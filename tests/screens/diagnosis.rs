@@ -21,6 +21,14 @@ fn seconds(count: u64) -> Duration {
 fn answered(stage: &mut Stage, holder: Option<(&str, Place)>) {
     stage.fact(Fact::Asked);
     for cast in CAST.iter().filter(|cast| cast.name != "w3@stg-9") {
+        let node = NodeName::from(cast.name);
+        let worker = &stage.state.shared.cluster.workers[&node];
+        let running = worker.active.clone().unwrap_or_default();
+        stage.heard(Heard::Answer {
+            node,
+            answer: Answer::Active(running),
+            took: Duration::ZERO,
+        });
         for looked in [Looked::Tasks, Looked::Scheduled] {
             let held = holder.is_some_and(|(node, _)| node == cast.name) && looked == Looked::Tasks;
             stage.fact(Fact::Answered {

@@ -155,8 +155,10 @@ pub enum Verdict {
         slots: u64,
         /// The task that runs longest.
         oldest: Option<TaskName>,
-        /// For how long, by our clock.
+        /// For how long, by our clock, when that was told.
         oldest_ms: Option<Span>,
+        /// How long ago that was told; null if a moment ago.
+        told_ms: Option<Span>,
     },
     /// A worker keeps it for a rate limit, which hides it from all its lists.
     RateLimited {
@@ -325,7 +327,7 @@ impl Verdict {
                 ..
             } => *by_name_only || workers.len() < *of,
             Self::Expired { dropped, .. } => !dropped,
-            Self::Running { told_ms, .. } => told_ms.is_some(),
+            Self::Running { told_ms, .. } | Self::WorkerBusy { told_ms, .. } => told_ms.is_some(),
             // Stopped in order, its earlier process may still finish what it runs.
             Self::WorkerLost { how, started, .. } => *started || *how != Loss::Restarted,
             Self::Redelivered { started, .. } => !started,

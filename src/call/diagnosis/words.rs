@@ -145,13 +145,19 @@ impl Verdict {
                 slots,
                 oldest,
                 oldest_ms,
+                told_ms,
             } => {
                 let longest = match (oldest, oldest_ms) {
                     (Some(task), Some(span)) => format!(", oldest {task} {span}"),
                     (Some(task), None) => format!(", oldest {task}"),
                     _ => String::new(),
                 };
-                format!("{worker} is BUSY {running}/{slots}{longest}")
+                match told_ms {
+                    None => format!("{worker} is BUSY {running}/{slots}{longest}"),
+                    Some(ago) => {
+                        format!("{worker} was BUSY {running}/{slots} {ago} ago{longest} then")
+                    }
+                }
             }
             Self::RateLimited {
                 task,

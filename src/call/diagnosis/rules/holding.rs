@@ -13,6 +13,8 @@ use crate::protocol::{NodeName, TaskName};
 
 /// Busy workers that are told.
 const MOST: usize = 3;
+/// Workers are asked every few seconds what they run: an answer from before that may be over.
+const LOAD_TOLD: Duration = Duration::from_secs(6);
 
 /// It is in its queue, which is read.
 pub(super) fn queued(case: &Case<'_>) -> Vec<Verdict> {
@@ -51,7 +53,9 @@ pub(super) fn busy(case: &Case<'_>) -> Vec<Verdict> {
     if let Some(worker) = holder.filter(|_| held(case)) {
         found.push(Verdict::Held {
             worker: worker.name.clone(),
-            behind: worker.active.as_ref().map(|_| others(case, worker)),
+            behind: load_age(case, worker)
+                .filter(|age| *age < LOAD_TOLD)
+                .map(|_| others(case, worker)),
         });
     }
     let suspects: Vec<&Worker> = match holder {
@@ -84,6 +88,15 @@ fn others(case: &Case<'_>, worker: &Worker) -> u64 {
     active.filter(|task| task.id != *case.call.id()).count() as u64
 }
 
+/// How long ago a worker was asked for what it runs, if that was after the call went a step further: before that slots were free, or
+/// took other tasks.
+fn load_age(case: &Case<'_>, worker: &Worker) -> Option<Duration> {
+    let timeline = &case.call.timeline;
+    let began = timeline.last_started.or(timeline.published)?;
+    let asked = worker.running_at().filter(|asked| *asked > began.mono)?;
+    Some(case.now.mono.since(asked))
+}
+
 /// Why a worker is busy, where that is not this call alone.
 fn taken(case: &Case<'_>, worker: &Worker) -> Option<Verdict> {
     let active = worker.active.iter().flatten();
@@ -92,19 +105,20 @@ fn taken(case: &Case<'_>, worker: &Worker) -> Option<Verdict> {
         let start = |task: &crate::protocol::control::HeldTask| task.started.unwrap_or(f64::MAX);
         start(one).total_cmp(&start(other))
     });
-    let oldest = Some(oldest?);
+    let (oldest, ago) = (oldest?, load_age(case, worker)?);
     let running = worker.running()?;
-    let age = oldest.and_then(|task| {
+    let age = oldest.started.and_then(|started| {
         let now = case.now.wall.as_millisecond() as f64 / 1000.0;
-        // A worker's clock may be ahead: no age is told then.
-        Duration::try_from_secs_f64(now - task.started?).ok()
+        // A worker's clock may be ahead: no age is told then. Since it told that, it may have ended.
+        Duration::try_from_secs_f64(now - ago.as_secs_f64() - started).ok()
     });
     Some(Verdict::WorkerBusy {
         worker: worker.name.clone(),
         running,
         slots: worker.slots()?,
-        oldest: oldest.map(|task| task.name.clone()),
+        oldest: Some(oldest.name.clone()),
         oldest_ms: age.map(Span),
+        told_ms: Some(Span(ago)).filter(|ago| ago.0 >= LOAD_TOLD),
     })
 }
 

@@ -19,7 +19,7 @@ fn what_expired_is_told_unless_it_started() {
 fn behind_others_in_the_queue_the_wait_is_told_only_where_the_speed_is_known() {
     let mut world = World::new();
     world.hear(depth(12, 1), 20);
-    world.busy(30);
+    world.busy(61_000);
     assert_eq!(world.kinds(61_000), ["queued", "worker_busy"]);
     assert_eq!(
         world.line("queued", 61_000),
@@ -45,6 +45,34 @@ fn held_by_a_worker_behind_what_it_runs() {
     assert_eq!(world.line("held", 1_000), "held by w1@h behind 1 running");
     let place = world.diagnosis(1_000).now;
     assert_eq!((place.word(), place.inferred), ("RECV", false));
+}
+
+/// What ran beside it in an old list has ended, perhaps: a slot was free for it.
+#[test]
+fn what_ran_before_it_was_started_is_no_longer_told() {
+    let mut world = World::new();
+    world.seen(At::Reserved, 100);
+    world.busy(1_500);
+    let busy = "w1@h is BUSY 1/1, oldest reports.daily 499ms";
+    assert_eq!(world.line("worker_busy", 4_000), busy, "as it was told");
+    assert_eq!(
+        world.line("worker_busy", 9_000),
+        "w1@h was BUSY 1/1 7.5s ago, oldest reports.daily 499ms then"
+    );
+    assert_eq!(world.line("held", 9_000), "held by w1@h, not started");
+    world.seen(At::Active, 9_100);
+    assert_eq!(world.kinds(9_200), ["running"]);
+    world.busy(9_300);
+    assert_eq!(world.kinds(9_400), ["worker_busy", "running"]);
+}
+
+#[test]
+fn a_worker_that_told_what_it_runs_before_the_call_was_sent_is_not_said_to_be_busy() {
+    let mut world = World::new();
+    world.busy(2);
+    world.seen(At::Reserved, 100);
+    assert_eq!(world.kinds(1_000), ["held"]);
+    assert_eq!(world.line("held", 1_000), "held by w1@h, not started");
 }
 
 #[test]
