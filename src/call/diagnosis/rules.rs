@@ -11,6 +11,7 @@ use self::holder::loss;
 use super::{Advice, Case, Loss, Span, Verdict, Way};
 use crate::broker::Reach;
 use crate::call::CallState;
+use crate::clock::Timestamp;
 use crate::cluster::{Kept, Worker};
 use crate::protocol::{NodeName, QueueName};
 
@@ -245,13 +246,18 @@ fn ignores(case: &Case<'_>) -> bool {
     }
 }
 
-/// Its `expires` passed before it was started.
+/// When it expires, by our clock: with every try, and whoever gets it.
+pub(super) fn expiry(case: &Case<'_>) -> Option<Timestamp> {
+    let sent = case.call.timeline.published?.wall;
+    case.call.signature.options.expiry(sent)
+}
+
+/// Its `expires` passed before it was started, or while it waits for a retry: a worker looks at it each time.
 fn expired(case: &Case<'_>) -> Vec<Verdict> {
     let call = case.call;
     let dropped = call.state() == CallState::Expired;
-    let sent = call.timeline.published.map(|sent| sent.wall);
-    let over = sent.and_then(|sent| call.signature.options.expiry(sent));
-    let waits = !matches!(call.whereabouts(), Some(CallState::Run | CallState::Retry));
+    let over = expiry(case);
+    let waits = call.whereabouts() != Some(CallState::Run);
     let passed = waits && over.is_some_and(|over| case.now.wall > over);
     let ago = over.map(|over| case.now.wall.duration_since(over));
     let ago = ago.and_then(|ago| Duration::try_from(ago).ok());

@@ -175,6 +175,8 @@ pub enum Verdict {
         at: Option<String>,
         /// In how long.
         left_ms: Option<Span>,
+        /// Whether it expires before that, by our clock: no worker will run it then.
+        expires_first: bool,
         /// Tries that failed.
         retries: Option<u64>,
         /// Tries at most beside the first.
@@ -190,6 +192,8 @@ pub enum Verdict {
         at: String,
         /// In how long; null if it has passed.
         left_ms: Option<Span>,
+        /// Whether it expires before that, by our clock: no worker will run it then.
+        expires_first: bool,
         /// The worker that keeps it.
         worker: Option<NodeName>,
     },
@@ -328,6 +332,9 @@ impl Verdict {
             } => *by_name_only || workers.len() < *of,
             Self::Expired { dropped, .. } => !dropped,
             Self::Running { told_ms, .. } | Self::WorkerBusy { told_ms, .. } => told_ms.is_some(),
+            Self::RetryWaiting { expires_first, .. } | Self::Scheduled { expires_first, .. } => {
+                *expires_first
+            }
             // Stopped in order, its earlier process may still finish what it runs.
             Self::WorkerLost { how, started, .. } => *started || *how != Loss::Restarted,
             Self::Redelivered { started, .. } => !started,

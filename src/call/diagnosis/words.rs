@@ -183,6 +183,7 @@ impl Verdict {
         match self {
             Self::RetryWaiting {
                 left_ms,
+                expires_first,
                 retries,
                 max,
                 exception,
@@ -199,22 +200,31 @@ impl Verdict {
                     (None, Some(_)) => ", its time has come".to_owned(),
                     (None, None) => String::new(),
                 };
+                let over = if *expires_first {
+                    ", but expires before that"
+                } else {
+                    ""
+                };
                 let at = on(worker.as_ref());
                 let why = exception
                     .as_ref()
                     .map_or_else(String::new, |why| format!(": {why}"));
-                format!("it failed and waits for retry{number}{at}{when}{why}")
+                format!("it failed and waits for retry{number}{at}{when}{over}{why}")
             }
             Self::Scheduled {
                 at,
                 left_ms,
+                expires_first,
                 worker,
             } => {
-                let when = left_ms.map_or_else(
-                    || format!("was due at {at}"),
-                    |span| format!("starts in {span}, at {at}"),
-                );
-                format!("it is kept{} for its ETA: {when}", on(worker.as_ref()))
+                let when = match (left_ms, expires_first) {
+                    (None, _) => format!(": was due at {at}"),
+                    (Some(span), false) => format!(": starts in {span}, at {at}"),
+                    (Some(span), true) => {
+                        format!(" in {span}, at {at}, but expires before that: no worker runs it")
+                    }
+                };
+                format!("it is kept{} for its ETA{when}", on(worker.as_ref()))
             }
             Self::Running {
                 worker,

@@ -191,8 +191,17 @@ fn a_worker_keeps_it_for_its_eta(#[values(Rabbit, Redis, RedisRpc)] way: Way) {
     let Some(stage) = way.shared() else { return };
     let document = stage.over("add", &["1", "2", "--countdown", "50"]);
     let reason = why(&document, "scheduled");
-    assert_eq!(reason["worker"], "w1@test", "{document:#}");
+    assert_fields(reason, &json!({"worker": w1(), "expires_first": false}));
     assert_span(reason, "left_ms", 40_000, 50_000);
+}
+
+#[rstest]
+fn it_is_kept_for_an_eta_at_which_it_will_have_expired(#[values(Rabbit, Redis)] way: Way) {
+    let Some(stage) = way.shared() else { return };
+    let words = ["1", "2", "--countdown", "50", "--expires", "40"];
+    let document = stage.over("add", &words);
+    let expected = json!({"worker": w1(), "expires_first": true, "inferred": true});
+    assert_fields(why(&document, "scheduled"), &expected);
 }
 
 #[rstest]

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{SETTLE, item, loss};
+use super::{SETTLE, expiry, item, loss};
 use crate::call::CallState;
 use crate::call::diagnosis::verdict::at;
 use crate::call::diagnosis::{Case, Loss, Span, Verdict};
@@ -231,6 +231,7 @@ pub(super) fn waiting(case: &Case<'_>) -> Vec<Verdict> {
         let left = eta.duration_since(case.now.wall);
         Duration::try_from(left).ok().map(Span)
     };
+    let expires_before = |eta: Timestamp| expiry(case).is_some_and(|over| over < eta);
     match call.whereabouts() {
         Some(CallState::Retry) => {
             let eta = call.kept_until();
@@ -239,6 +240,7 @@ pub(super) fn waiting(case: &Case<'_>) -> Vec<Verdict> {
             vec![Verdict::RetryWaiting {
                 at: eta.map(at),
                 left_ms: eta.and_then(left),
+                expires_first: eta.is_some_and(expires_before),
                 retries: call.retries,
                 max: item(case, "max_retries").and_then(|text| text.parse().ok()),
                 exception: call.headline(),
@@ -249,6 +251,7 @@ pub(super) fn waiting(case: &Case<'_>) -> Vec<Verdict> {
             .map(|eta| Verdict::Scheduled {
                 at: at(eta),
                 left_ms: left(eta),
+                expires_first: expires_before(eta),
                 worker: call.worker.clone().filter(|_| case.broker_up()),
             })
             .into_iter()

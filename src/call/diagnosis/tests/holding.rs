@@ -16,6 +16,39 @@ fn what_expired_is_told_unless_it_started() {
 }
 
 #[test]
+fn what_expires_before_its_time_is_not_said_to_start() {
+    let mut world = World::new();
+    world.call.signature.options.expires = Some(Duration::from_secs(30));
+    world.call.signature.options.start = Some(Start::After(Duration::from_secs(40)));
+    world.seen(At::Scheduled, 500);
+    world.fact(Fact::Eta(at(40_005).wall), 500);
+    let kept = "it is kept on w1@h for its ETA in";
+    let over = "at 1970-01-01T00:00:40.005Z, but expires before that: no worker runs it";
+    let line = world.line("scheduled", 10_005);
+    assert_eq!(line, format!("{kept} 30s, {over}"));
+    let why = &world.diagnosis(10_005).why[0];
+    assert!(why.inferred(), "a worker's clock decides: {why:?}");
+    assert_eq!(world.kinds(35_005), ["expired", "scheduled"]);
+    let line = world.line("scheduled", 35_005);
+    assert_eq!(line, format!("{kept} 5.0s, {over}"));
+}
+
+/// Each try has the `expires` of the first (seen on Celery 5.7).
+#[test]
+fn what_expires_before_its_retry_is_not_said_to_run_again() {
+    let mut world = World::new();
+    world.call.signature.options.expires = Some(Duration::from_secs(3));
+    world.fact(result(State::Retry), 500);
+    world.seen(At::Scheduled, 900);
+    world.fact(Fact::Eta(at(6_500).wall), 900);
+    assert_eq!(
+        world.line("retry_waiting", 1_500),
+        "it failed and waits for retry 1 on w1@h, next try in 5.0s, but expires before that"
+    );
+    assert_eq!(world.kinds(4_005), ["expired", "retry_waiting"]);
+}
+
+#[test]
 fn behind_others_in_the_queue_the_wait_is_told_only_where_the_speed_is_known() {
     let mut world = World::new();
     world.hear(depth(12, 1), 20);
