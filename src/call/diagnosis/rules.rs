@@ -146,10 +146,7 @@ fn no_consumer(case: &Case<'_>) -> Vec<Verdict> {
 
 /// The same where the queue was never looked at: nobody hears requests.
 fn nobody_at_all(case: &Case<'_>) -> Vec<Verdict> {
-    let nobody = matches!(
-        case.cluster().asked,
-        Some((_, Reach::Nobody | Reach::Listeners(0)))
-    );
+    let nobody = nobody_listens(case);
     let queue = case.call.queue.clone();
     let queue = queue.filter(|_| nobody && case.only_sent() && case.broker_up());
     queue
@@ -159,6 +156,18 @@ fn nobody_at_all(case: &Case<'_>) -> Vec<Verdict> {
         })
         .into_iter()
         .collect()
+}
+
+fn nobody_listens(case: &Case<'_>) -> bool {
+    let asked = case.cluster().asked;
+    matches!(asked, Some((_, Reach::Nobody | Reach::Listeners(0))))
+}
+
+/// Whether a request reaches no worker. What is revoked they keep in their memory: one that is started later knows nothing of it.
+fn nobody_hears(case: &Case<'_>) -> bool {
+    let mut workers = case.cluster().workers.values().peekable();
+    let all_gone = workers.peek().is_some() && workers.all(|worker| case.gone(worker));
+    case.broker_up() && (nobody_listens(case) || (all_gone && case.unheard_readers() == 0))
 }
 
 fn everybody_heard(case: &Case<'_>) -> bool {
@@ -337,8 +346,8 @@ pub(super) fn advice(case: &Case<'_>, why: &[Verdict]) -> Vec<Advice> {
         next.push(Advice::Wait);
         let strange = case.call.is_strange();
         let nowhere = strange && case.only_sent();
-        // Workers keep in their memory what is revoked: without one there is nobody to tell.
-        let nobody = why.iter().any(lost) && case.cluster().answering().next().is_none();
+        let none_answers = case.cluster().answering().next().is_none();
+        let nobody = nobody_hears(case) || (why.iter().any(lost) && none_answers);
         if !over && !nowhere && !nobody {
             let runs = state == CallState::Run && !why.iter().any(lost);
             let kills = !case.worker().is_some_and(Worker::never_kills);

@@ -26,6 +26,26 @@ fn nobody_reads_the_queue(#[values(Rabbit, Redis)] way: Way) {
     assert_eq!(document["diagnosis"]["next"][0]["kind"], "start_worker");
 }
 
+/// A worker that is started later knows nothing of what was revoked before.
+#[rstest]
+fn to_revoke_is_not_advised_where_no_worker_listens(#[values(Rabbit, Redis)] way: Way) {
+    let Some(stage) = way.start(WorkerOptions::default()) else {
+        return;
+    };
+    let advised = |document: &serde_json::Value| {
+        let next = document["diagnosis"]["next"].as_array().expect("advice");
+        let kinds: Vec<_> = next.iter().map(|it| it["kind"].clone()).collect();
+        kinds.contains(&json!("revoke"))
+    };
+    stage.declare("undiagnosed");
+    let words = ["1", "2", "--queue", "undiagnosed", "--no-preflight"];
+    assert!(advised(&stage.over("add", &words)));
+    stage.stop();
+    let document = stage.over("add", &words);
+    assert_eq!(kinds(&document)[0], "no_consumer", "{document:#}");
+    assert!(!advised(&document), "{document:#}");
+}
+
 #[rstest]
 fn no_reader_of_the_queue_has_the_task(#[values(Rabbit, Redis, RedisRpc)] way: Way) {
     let Some(stage) = way.shared() else { return };

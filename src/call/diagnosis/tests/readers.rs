@@ -15,6 +15,39 @@ fn a_queue_without_a_reader_is_told_with_what_waits_in_it() {
     assert_eq!(next[0].kind(), "start_worker");
 }
 
+/// Workers keep in their memory what is revoked: where none listens there is nobody to tell.
+#[rstest]
+#[case(Reach::Nobody, false)]
+#[case(Reach::Listeners(0), false)]
+#[case(Reach::Somebody, true)]
+fn to_revoke_is_advised_where_somebody_hears_it(#[case] reach: Reach, #[case] advised: bool) {
+    let mut world = World::new();
+    world.cluster = Cluster::default();
+    let question = Question::Registered;
+    world.hear(Heard::Asked { question, reach }, 2);
+    world.hear(depth(1, 0), 20);
+    let next = world.diagnosis(1_000).next;
+    let revokes = next.iter().any(|it| it.kind() == "revoke");
+    assert_eq!(revokes, advised, "{next:?}");
+}
+
+#[test]
+fn to_revoke_is_not_advised_once_all_workers_are_gone() {
+    let mut world = World::new();
+    let revokes = |world: &World, ms: u64| {
+        let next = world.diagnosis(ms).next;
+        next.iter().any(|it| it.kind() == "revoke")
+    };
+    world.hear(depth(1, 1), 20);
+    world.silent(500, 5_000);
+    assert!(
+        revokes(&world, 5_000),
+        "it may be frozen, and hear it later"
+    );
+    world.hear(depth(1, 0), 5_100);
+    assert!(!revokes(&world, 5_200));
+}
+
 #[test]
 fn on_redis_nobody_reads_it_when_all_who_hear_answered_and_read_others() {
     let mut world = World::new();
