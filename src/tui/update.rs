@@ -20,6 +20,7 @@ pub fn update(state: &mut State, message: Message, now: Now) -> Outcome {
     // What a key did is no news to who pressed it.
     let news = !matches!(message, Message::Input(_));
     let before = news.then(|| calls::standing(state, now)).flatten();
+    let waited = state.animating();
     let mut outcome = match message {
         Message::Input(input) => heard(state, &input, now),
         Message::Client(events) => client::heard_all(state, events, now),
@@ -30,6 +31,10 @@ pub fn update(state: &mut State, message: Message, now: Now) -> Outcome {
     };
     if let Some(before) = before {
         calls::deafen(state, &before, now);
+    }
+    if waited && !state.animating() {
+        // Whatever showed that the time is over: the next tick is a second away.
+        outcome.effects.extend(calls::investigate(state, now));
     }
     outcome.effects.extend(history::keep(state, now));
     outcome

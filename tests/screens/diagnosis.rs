@@ -156,6 +156,21 @@ fn everybody_is_asked_once_it_looks_stuck_and_again_when_its_time_is_over() {
     assert_eq!(investigated(&mut stage).len(), 1, "at once at its timeout");
 }
 
+/// Once nothing moves by itself the next tick is a second away.
+#[test]
+fn everybody_is_asked_at_once_also_where_an_event_shows_first_that_its_time_is_over() {
+    let mut stage = called(small());
+    stage.pass(Duration::from_millis(9_950));
+    stage.effects.clear();
+    stage.now = stage.now.plus(Duration::from_millis(80));
+    stage.heard(Heard::Surveyed);
+    assert_eq!(investigated(&mut stage), [], "that is about no call");
+    stage.fact(Fact::NotStored);
+    assert_eq!(investigated(&mut stage), [stage.last_id()]);
+    stage.pass(Duration::from_millis(500));
+    assert_eq!(investigated(&mut stage), [], "and not twice");
+}
+
 #[test]
 fn a_call_nobody_looks_at_is_asked_about_when_its_time_is_over_and_no_more() {
     let mut stage = called(small());
