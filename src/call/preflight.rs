@@ -9,6 +9,8 @@ mod routing;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use globset::GlobBuilder;
 
 use super::Answer;
@@ -21,6 +23,9 @@ use crate::protocol::{Json, NodeName, QueueName, Serializer, Signature, TaskName
 pub use answer::KeptBy;
 pub use readers::{Readers, Registered, Taker};
 pub use routing::delayed_route;
+
+/// Names that are said at most.
+const NAMED: usize = 3;
 
 /// Where the choice of the queue comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::Display)]
@@ -242,25 +247,54 @@ fn nobody_reads(cluster: &Cluster, queue: &Queue, task: &TaskName) -> Error {
         "no worker reads it"
     };
     let error = Error::new(Kind::NoWorker, format!("queue {}: {what}", queue.name));
-    match other_queue(cluster, task) {
-        Some(other) => error.hint(format!("every worker that has {task} reads {other}: --queue {other}")),
+    match where_it_is(cluster, &queue.name, task) {
+        Some(there) => error.hint(there),
         None => error.hint(format!("start a worker with -Q {}, or name another queue with --queue; --no-preflight sends anyway", queue.name)),
     }
 }
 
-/// The one queue that all workers having the task read, if there is exactly one.
-fn other_queue(cluster: &Cluster, task: &TaskName) -> Option<QueueName> {
-    let mut having = cluster
+/// Which other queues are read by workers that have the task.
+fn where_it_is(cluster: &Cluster, queue: &QueueName, task: &TaskName) -> Option<String> {
+    let having = cluster
         .answering()
         .filter(|worker| worker.knows(task) == Some(true));
-    let only = |worker: &crate::cluster::Worker| match worker.queues.as_deref() {
-        Some([queue]) => Some(queue.name.clone()),
-        _ => None,
+    let having: Vec<_> = having.collect();
+    // Who says to read this one lost it just now: it is to be started again.
+    if having.iter().any(|worker| worker.reads(queue)) {
+        return None;
+    }
+    let read = having
+        .iter()
+        .flat_map(|worker| worker.queues.iter().flatten());
+    let unread = |other: &QueueName| {
+        let known = cluster.queues.get(other);
+        known.is_some_and(|it| it.missing || it.unread || it.consumers == Some(0))
     };
-    let first = only(having.next()?)?;
-    having
-        .all(|worker| only(worker).as_ref() == Some(&first))
-        .then_some(first)
+    let others: BTreeSet<&QueueName> = read
+        .map(|read| &read.name)
+        .filter(|other| *other != queue && !unread(other))
+        .collect();
+    let first = others.first()?;
+    let all_told = having.iter().all(|worker| worker.queues.is_some());
+    Some(match (others.len(), all_told) {
+        (1, true) => {
+            format!("every answering worker that has {task} reads {first}: --queue {first}")
+        }
+        (1, false) => format!("a worker that has {task} reads {first}: --queue {first}"),
+        _ => {
+            let names = listed(others.iter().map(|name| name.as_str()));
+            format!("workers that have {task} read {names}: --queue {first}, or another of them")
+        }
+    })
+}
+
+/// `a, b, c and 3 more`.
+fn listed<'a>(mut names: impl ExactSizeIterator<Item = &'a str>) -> String {
+    let first = names.by_ref().take(NAMED).collect::<Vec<_>>().join(", ");
+    match names.len() {
+        0 => first,
+        more => format!("{first} and {more} more"),
+    }
 }
 
 /// As many workers told their tasks as consumers read the queue (or as heard the question, where the broker counts no
@@ -294,13 +328,13 @@ fn nobody_knows(cluster: &Cluster, queue: &Queue, task: &TaskName) -> Option<Err
 }
 
 fn elsewhere(cluster: &Cluster, queue: &Queue, task: &TaskName) -> String {
-    if let Some(other) = other_queue(cluster, task).filter(|other| *other != queue.name) {
-        return format!("every worker that has it reads {other}: --queue {other}");
+    if let Some(there) = where_it_is(cluster, &queue.name, task) {
+        return there;
     }
-    match cluster
-        .tasks()
-        .into_iter()
-        .map(|row| row.name)
+    let others = cluster.tasks().into_iter().map(|row| row.name);
+    // Who had the task of that very name may be SILENT now: it is not meant instead.
+    match others
+        .filter(|name| name != task)
         .filter_map(|name| near(&name, task))
         .min()
     {

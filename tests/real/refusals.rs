@@ -82,6 +82,35 @@ fn a_task_that_nobody_has_is_refused_with_the_name_that_was_perhaps_meant() {
     );
 }
 
+#[test]
+fn a_task_that_the_readers_of_this_queue_lack_is_refused_with_the_queues_of_those_that_have_it() {
+    let Some(rig) = rig() else { return };
+    let vhost = rig.vhost();
+    let start = |app: &str, name: &str, queues: &[&str]| {
+        let options = WorkerOptions {
+            broker: vhost.url.clone(),
+            backend: "rpc://".to_owned(),
+            name: name.to_owned(),
+            queues: queues.iter().map(|&queue| queue.to_owned()).collect(),
+            ..WorkerOptions::one_slot()
+        };
+        Worker::start(app, &options)
+    };
+    let _has_it = start("shop.hostile", "w1@test", &["celery", "mail"]);
+    let _lacks_it = start("shop.tasks", "w2@test", &["third"]);
+    let sandbox = Sandbox::new().env("CELERY_BROKER_URL", &vhost.url);
+    let words = [
+        "call",
+        "shop.hostile.documented",
+        "--queue",
+        "third",
+        "--json",
+    ];
+    let document = sandbox.cli(&words).expect_code(6).json();
+    let hint = "workers that have shop.hostile.documented read celery, mail: --queue celery, or another of them";
+    assert_eq!(document["error"]["hint"], hint, "{document:#}");
+}
+
 #[rstest]
 fn without_a_look_first_the_worker_says_that_it_has_no_such_task(
     #[values(RedisPrefork, RpcPrefork)] kind: crate::world::Kind,

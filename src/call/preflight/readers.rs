@@ -1,10 +1,8 @@
 //! Who reads the queues that a call goes to, how long their lines are, and which of the readers know the task. Pure; asks nobody.
 
+use super::listed;
 use crate::cluster::{Cluster, Queue, Worker};
 use crate::protocol::{NodeName, QueueName, TaskName};
-
-/// Names that are said at most.
-const NAMED: usize = 3;
 
 /// A queue that takes the call, as it is now.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -125,12 +123,7 @@ impl Registered {
 
     /// `w2@stg-4, w5@stg-6 and 3 more`: the workers without it.
     pub fn missing_on(&self) -> String {
-        let names = self.lacking.iter().map(NodeName::as_str);
-        let first = names.take(NAMED).collect::<Vec<_>>().join(", ");
-        match self.lacking.len().saturating_sub(NAMED) {
-            0 => first,
-            more => format!("{first} and {more} more"),
-        }
+        listed(self.lacking.iter().map(NodeName::as_str))
     }
 
     /// A doubt, where not every reader has it.

@@ -45,18 +45,12 @@ fn cluster(workers: &[(&str, &[&str], &str)]) -> Cluster {
         now(),
     );
     for (node, tasks, queue) in workers {
-        let queue = ConsumedQueue {
-            name: (*queue).into(),
-            exchange: String::new(),
-            routing_key: String::new(),
-            ..ConsumedQueue::default()
-        };
         tell(
             &mut cluster,
             node,
             Answered::Tasks(tasks.iter().map(|&task| task.into()).collect()),
         );
-        tell(&mut cluster, node, Answered::Queues(vec![queue]));
+        tell(&mut cluster, node, reads(queue));
         let kept = tasks
             .iter()
             .map(|&task| (task.into(), "False".to_owned()))
@@ -71,6 +65,15 @@ fn cluster(workers: &[(&str, &[&str], &str)]) -> Cluster {
         );
     }
     cluster
+}
+
+fn reads(queue: &str) -> Answered {
+    Answered::Queues(vec![ConsumedQueue {
+        name: queue.into(),
+        exchange: String::new(),
+        routing_key: String::new(),
+        ..ConsumedQueue::default()
+    }])
 }
 
 fn tell(cluster: &mut Cluster, node: &str, answer: Answered) {

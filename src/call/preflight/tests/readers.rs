@@ -35,6 +35,47 @@ fn a_task_that_none_of_all_readers_knows_is_refused_with_a_near_name() {
 }
 
 #[test]
+fn where_a_task_is_not_registered_the_queues_of_who_has_it_are_named_and_not_the_task_itself() {
+    let mut cluster = cluster(&[
+        ("w1", &["a"], "celery"),
+        ("w2", &["a"], "other"),
+        ("w3", &["b"], "third"),
+    ]);
+    depth(&mut cluster, "third", consumers(1));
+    let hint = |cluster: &Cluster| {
+        let signature = signature("a", Some("third"));
+        let seen = preflight(cluster, &signature, &Results::Rpc);
+        seen.refusal.expect("refused").hint.expect("a hint")
+    };
+    let told = "workers that have a read celery, other: --queue celery, or another of them";
+    assert_eq!(hint(&cluster), told);
+    depth(&mut cluster, "third", consumers(0));
+    assert_eq!(hint(&cluster), told);
+}
+
+#[test]
+fn a_task_whose_workers_are_silent_is_not_offered_instead_of_itself() {
+    let mut cluster = cluster(&[("w1", &["a"], "celery")]);
+    let question = Question::Ping;
+    let reach = Reach::Somebody;
+    let asked = Now::fixed(Duration::from_secs(10));
+    cluster.apply(Heard::Asked { question, reach }, asked);
+    let later = Now::fixed(Duration::from_mins(10));
+    assert!(cluster.tick(later), "w1 is SILENT");
+    let tasks = Answered::Tasks(vec!["b".into()]);
+    for answer in [tasks, reads("third")] {
+        let node = "w3".into();
+        let took = Duration::ZERO;
+        let heard = Heard::Answer { node, answer, took };
+        cluster.apply(heard, later);
+    }
+    depth(&mut cluster, "third", consumers(1));
+    let seen = preflight(&cluster, &signature("a", Some("third")), &Results::Rpc);
+    let hint = seen.refusal.expect("refused").hint.expect("a hint");
+    assert!(!hint.contains("did you mean a?"), "{hint}");
+}
+
+#[test]
 fn a_reader_that_did_not_answer_may_know_the_task_so_it_is_sent_with_a_warning() {
     let mut cluster = cluster(&[("w1", &["b"], "celery")]);
     depth(&mut cluster, "celery", consumers(2));
