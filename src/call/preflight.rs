@@ -120,7 +120,7 @@ pub fn preflight(cluster: &Cluster, signature: &Signature, results: &Results) ->
     let registered = Registered::on(cluster, &lines, task);
     // Where nobody has it, that is said already.
     let doubted = registered.on > 0 || (refusal.is_none() && cluster.task(task).is_some());
-    warnings.extend(registered.doubt(task).filter(|_| doubted));
+    warnings.extend(registered.doubt(&lines, task).filter(|_| doubted));
     warnings.extend(readers::unread(&lines));
     warnings.extend(no_keyword(&signature.kwargs));
     let expected = answer::expected(cluster, signature, results, &routing.takers);

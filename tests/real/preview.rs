@@ -11,6 +11,10 @@ use crate::support::{Pty, Sandbox, Worker, WorkerOptions, rig};
 const F5: &str = "\u{1b}[15~";
 
 fn worker(broker: &str, name: &str, queue: &str) -> Worker {
+    start("shop.tasks", broker, name, queue)
+}
+
+fn start(app: &str, broker: &str, name: &str, queue: &str) -> Worker {
     let options = WorkerOptions {
         broker: broker.to_owned(),
         backend: "rpc://".to_owned(),
@@ -19,7 +23,7 @@ fn worker(broker: &str, name: &str, queue: &str) -> Worker {
         name: name.to_owned(),
         ..WorkerOptions::default()
     };
-    Worker::start("shop.tasks", &options)
+    Worker::start(app, &options)
 }
 
 /// The form of `shop.tasks.add`, of two arguments, on a screen that knows all workers.
@@ -108,6 +112,24 @@ fn a_call_to_a_queue_that_nobody_reads_is_refused_and_not_waited_for() {
         (&document["sent"], &document["state"]),
         (&json!(false), &json!("draft"))
     );
+}
+
+#[test]
+fn a_worker_that_cannot_get_the_call_is_no_reason_to_fear_that_it_ends_as_no_task() {
+    let Some(rig) = rig() else { return };
+    let vhost = rig.vhost();
+    let task = "shop.hostile.documented";
+    let reader = start("shop.hostile", &vhost.url, "w1@test", "celery");
+    let _has_it = start("shop.hostile", &vhost.url, "w2@test", "other");
+    let _lacks_it = start("shop.tasks", &vhost.url, "w3@test", "third");
+    let sandbox = Sandbox::new().env("CELERY_BROKER_URL", &vhost.url);
+    reader.freeze();
+    let words = ["call", task, "--timeout", "1", "--json"];
+    let document = sandbox.cli(&words).expect_code(3).json();
+    let warning = format!(
+        "no worker that told its tasks reads queue celery: whether those that read it have {task} is not known"
+    );
+    assert_eq!(document["warnings"], json!([warning]), "{document:#}");
 }
 
 #[test]

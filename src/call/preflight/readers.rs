@@ -126,27 +126,41 @@ impl Registered {
         listed(self.lacking.iter().map(NodeName::as_str))
     }
 
-    /// A doubt, where not every reader has it.
-    pub(super) fn doubt(&self, task: &TaskName) -> Option<String> {
+    /// A doubt, where not every reader has it, or none told whether it has.
+    pub(super) fn doubt(&self, takers: &[Taker], task: &TaskName) -> Option<String> {
+        if !self.among_readers {
+            return self.doubt_of_others(takers, task);
+        }
         if self.lacking.is_empty() {
             return None;
         }
-        let reading = if self.among_readers {
-            " that read it"
-        } else {
-            ""
-        };
         Some(match (self.on, self.of()) {
             (0, 1) => {
                 format!("the one worker that answered and reads it has no {task}; others may")
             }
             (0, of) => {
-                format!("none of the {of} workers{reading} and answered has {task}; others may")
+                format!("none of the {of} workers that read it and answered has {task}; others may")
             }
             (on, of) => format!(
-                "registered on {on} of {of} workers{reading}, not on {}: the call may end as NO TASK",
+                "registered on {on} of {of} workers that read it, not on {}: the call may end as NO TASK",
                 self.missing_on()
             ),
+        })
+    }
+
+    /// What workers have that cannot get the call says nothing of those that can.
+    fn doubt_of_others(&self, takers: &[Taker], task: &TaskName) -> Option<String> {
+        let read = |taker: &&Taker| matches!(taker.readers, Readers::Exactly(1..));
+        let read: Vec<&str> = takers
+            .iter()
+            .filter(read)
+            .map(|taker| taker.queue.as_str())
+            .collect();
+        (self.of() > 0 && !read.is_empty()).then(|| {
+            format!(
+                "no worker that told its tasks reads queue {}: whether those that read it have {task} is not known",
+                listed(read.into_iter())
+            )
         })
     }
 }

@@ -199,3 +199,14 @@ fn a_queue_whose_readers_lack_a_task_that_others_have_is_doubted() {
         "{text}"
     );
 }
+
+/// `w3` lacks it and cannot get it, `w2` has it and cannot get it, and who reads the queue is frozen.
+#[rstest]
+#[case::others_may_lack_it("b")]
+#[case::all_others_have_it("a")]
+fn workers_that_cannot_get_a_call_say_nothing_of_those_that_can(#[case] third: &str) {
+    let mut cluster = cluster(&[("w2", &["a"], "other"), ("w3", &[third], "third")]);
+    depth(&mut cluster, "celery", consumers(1));
+    let told = "no worker that told its tasks reads queue celery: whether those that read it have a is not known";
+    assert_eq!(look(&cluster, "a").warnings, [told]);
+}
