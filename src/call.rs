@@ -28,6 +28,7 @@ mod ending;
 mod evidence;
 pub mod fact;
 pub mod heft;
+mod kept_at;
 mod merge;
 mod patience;
 pub mod preflight;

@@ -90,6 +90,8 @@ pub struct Diagnosis {
     pub why: Vec<Verdict>,
     /// What can be done.
     pub next: Vec<Advice>,
+    /// Whether its result comes to the umbel that called alone, while that runs.
+    pub to_caller: bool,
 }
 
 impl Diagnosis {
@@ -131,6 +133,7 @@ pub fn diagnose(call: &Call, scene: &Scene<'_>, now: Now) -> Diagnosis {
         now: place::place(&case, &why),
         asked: case.asked(),
         next: rules::advice(&case, &why),
+        to_caller: rules::to_caller(&case),
         why,
     }
 }

@@ -124,7 +124,7 @@ pub fn preflight(cluster: &Cluster, signature: &Signature, results: &Results) ->
     warnings.extend(readers::unread(&lines));
     warnings.extend(no_keyword(&signature.kwargs));
     let expected = answer::expected(cluster, signature, results, &routing.takers);
-    warnings.extend(writing.warning.into_iter().chain(expected.warning));
+    warnings.extend(writing.warning.into_iter().chain(expected.warnings));
     let reads =
         |worker: &&crate::cluster::Worker| routing.takers.iter().any(|queue| worker.reads(queue));
     Preflight {

@@ -157,6 +157,17 @@ impl Call {
         self.delivery == Delivery::Unknown && self.timeline.published.is_none()
     }
 
+    /// Whether another umbel, which has gone, or another program called it: what goes to its caller alone does not come here.
+    pub fn is_anothers(&self) -> bool {
+        self.anew.since.is_some()
+    }
+
+    /// Whether a state of it was read where results are looked for here: what came to another that called it may have come to that
+    /// one alone.
+    pub fn is_read(&self) -> bool {
+        self.result.is_some() && (!self.is_anothers() || self.anew.read)
+    }
+
     /// It is listened for from now on: what is fetched first is older than that, and tells nothing of when it happened.
     fn listened_for(&mut self, now: Now) {
         self.anew.since = Some(now.mono);
@@ -202,6 +213,8 @@ pub(super) struct Anew {
     since: Option<Moment>,
     /// The result backend answered first since then.
     answered: Option<Moment>,
+    /// A state was read since then.
+    read: bool,
     /// It had ended before, nobody knows when.
     undated: bool,
     /// It had ended before, then, as a worker's clock says.
@@ -220,6 +233,7 @@ impl Anew {
                 | Fact::Unreadable { .. }
         );
         if answers && self.since.is_some_and(|since| since <= at) {
+            self.read |= matches!(fact, Fact::Result(_));
             self.answered = Some(self.answered.map_or(at, |known| known.min(at)));
         }
     }

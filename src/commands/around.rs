@@ -61,15 +61,10 @@ impl Around {
         self.cluster.surveyed || self.deaf()
     }
 
-    /// Whether a result goes to its caller alone (`rpc://`): once this command has ended, nobody can wait for it.
-    pub fn alone(&self) -> bool {
-        matches!(self.results, Some(Results::Rpc))
-    }
-
     /// Where the call is and why, and what can be done once this command has ended.
     pub fn diagnose(&self, call: &Call, now: Now) -> Diagnosis {
         let mut found = diagnose(call, &self.scene(), now);
-        if self.alone() {
+        if found.to_caller {
             found.next.retain(|advice| *advice != Advice::Wait);
         }
         found
@@ -103,14 +98,8 @@ impl Around {
 /// What stands for "wait" where a result comes to nobody but the umbel that called.
 const WAIT_LONGER: &str = "a longer --timeout next time: results on rpc:// come only to the umbel that called, while it runs";
 
-/// `now:`, `why:` and `next:` of a call that was given up. `alone`: its result goes to its caller alone, see [`Around::alone`].
-pub fn words(
-    call: &Call,
-    diagnosis: &Diagnosis,
-    commands: &[String],
-    alone: bool,
-    now: Now,
-) -> String {
+/// `now:`, `why:` and `next:` of a call that was given up.
+pub fn words(call: &Call, diagnosis: &Diagnosis, commands: &[String], now: Now) -> String {
     let mut text = format!("\n  now: {}", place(&diagnosis.now, now));
     if let Some(asked) = diagnosis.asked {
         let _ = write!(text, "  ({}/{} workers answered)", asked.replied, asked.of);
@@ -123,7 +112,7 @@ pub fn words(
         .next
         .iter()
         .filter_map(|advice| command(advice, call, commands));
-    let longer = alone.then(|| WAIT_LONGER.to_owned());
+    let longer = diagnosis.to_caller.then(|| WAIT_LONGER.to_owned());
     let next = longer.into_iter().chain(next);
     for (number, advice) in next.take(LINES).enumerate() {
         let label = if number == 0 { "next:" } else { "     " };

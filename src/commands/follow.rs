@@ -402,7 +402,7 @@ impl Followed {
         } else {
             format!("{waited}id {id}  nothing is known of this id")
         };
-        let reasons = around::words(&self.call, &diagnosis, &cli::commands(), false, now);
+        let reasons = around::words(&self.call, &diagnosis, &cli::commands(), now);
         format!("{said}{reasons}")
     }
 

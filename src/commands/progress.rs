@@ -402,13 +402,7 @@ fn timeout(call: &Call, around: &Around, now: Now) -> String {
     if let Some(custom) = custom(call) {
         let _ = write!(text, "\n  says: {custom}");
     }
-    text.push_str(&around::words(
-        call,
-        &diagnosis,
-        &cli::commands(),
-        around.alone(),
-        now,
-    ));
+    text.push_str(&around::words(call, &diagnosis, &cli::commands(), now));
     text
 }
 

@@ -7,10 +7,12 @@ mod unseen;
 
 use std::time::Duration;
 
+pub(super) use self::backend::to_caller;
 use self::holder::loss;
 use super::{Advice, Case, Loss, Span, Verdict, Way};
 use crate::broker::Reach;
 use crate::call::CallState;
+use crate::call::kept_at::can_be_read;
 use crate::clock::Timestamp;
 use crate::cluster::{Kept, Worker};
 use crate::protocol::{NodeName, QueueName};
@@ -340,10 +342,14 @@ pub(super) fn advice(case: &Case<'_>, why: &[Verdict]) -> Vec<Advice> {
             Verdict::Lost { .. } => true,
             Verdict::WorkerLost {
                 runs_again, how, ..
-            } => *runs_again == Some(false) || *how == Loss::Denied,
+            } => *runs_again == Some(false) || matches!(how, Loss::Denied | Loss::Unseen),
             _ => false,
         });
-        next.push(Advice::Wait);
+        let unseen = |it: &Verdict| matches!(it, Verdict::BackendMismatch { .. });
+        let unseen = why.iter().any(|it| unseen(it) && !it.inferred());
+        if !unseen {
+            next.push(Advice::Wait);
+        }
         let strange = case.call.is_strange();
         let nowhere = strange && case.only_sent();
         let none_answers = case.cluster().answering().next().is_none();
@@ -382,7 +388,7 @@ fn cure(verdict: &Verdict) -> Option<Advice> {
         }
         Verdict::BackendMismatch {
             workers_write_to, ..
-        } if workers_write_to.contains("://") && !verdict.inferred() => Advice::ReadResultsAt {
+        } if can_be_read(workers_write_to) && !verdict.inferred() => Advice::ReadResultsAt {
             backend: workers_write_to.clone(),
         },
         Verdict::WorkerSilent {

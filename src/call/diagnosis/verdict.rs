@@ -35,6 +35,8 @@ pub enum Loss {
     Restarted,
     /// It answers, and has the task no longer.
     Denied,
+    /// The same, and its results are not seen here.
+    Unseen,
 }
 
 /// One reason, with what it rests on. In documents `kind` is the name in `snake_case`, spans are milliseconds in fields that end

@@ -93,8 +93,13 @@ impl Verdict {
             } => {
                 let perhaps = if self.inferred() { "perhaps " } else { "" };
                 let who = workers.first().map_or("the workers", NodeName::as_str);
+                let whither = if workers_write_to.starts_with("rpc:") {
+                    "to its caller alone"
+                } else {
+                    "elsewhere"
+                };
                 format!(
-                    "{perhaps}the result goes elsewhere: {who} writes to {workers_write_to}, umbel reads {looked_for_in}"
+                    "{perhaps}the result goes {whither}: {who} writes to {workers_write_to}, umbel reads {looked_for_in}"
                 )
             }
             Self::BackendUnreachable {
@@ -471,6 +476,11 @@ fn lost_with(worker: &NodeName, how: Loss, started: bool, again: Again) -> Strin
             "{worker} was restarted while it ran it, and what its earlier process does is not known: stopped in order, it may still finish; if it was killed"
         ),
         (Loss::Restarted, false) => format!("{worker} was restarted while it held it"),
+        (Loss::Unseen, _) => {
+            return format!(
+                "{worker} had it and has it no longer: perhaps it ended, and its result is not seen here"
+            );
+        }
         (Loss::Denied, _) => {
             return format!(
                 "{worker} had it and has it no longer: perhaps it ended without a result, or its process died"

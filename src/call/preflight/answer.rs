@@ -1,7 +1,9 @@
 //! Whether a result can come, and from where its outcome is awaited. Pure.
 
+use super::listed;
 use crate::backend::Results;
 use crate::call::Answer;
+use crate::call::kept_at::{Same, same, told};
 use crate::cluster::{Cluster, Kept, Worker};
 use crate::protocol::{QueueName, Signature, TaskName};
 
@@ -29,7 +31,7 @@ pub(super) struct Expected {
     pub kept: Kept,
     pub kept_by: Option<KeptBy>,
     pub answer: Answer,
-    pub warning: Option<String>,
+    pub warnings: Vec<String>,
 }
 
 /// Looks at who would answer, and how.
@@ -59,13 +61,47 @@ pub(super) fn expected(
         (_, Results::Unknown, _) => (Answer::Either, Some("no worker told its result backend: listening on the reply queue (rpc) and to the workers' events; --backend URL names another".to_owned())),
         _ => (Answer::Result, None),
     };
+    let awaited = answer.by_result();
+    let to_caller = to_caller(cluster, results, takers).filter(|_| awaited);
     let (kept, kept_by) = kept(cluster, wish, declared, results, forced);
     Expected {
         kept,
         kept_by,
         answer,
-        warning,
+        warnings: warning.into_iter().chain(to_caller).collect(),
     }
+}
+
+/// Where its readers send results to the caller alone and umbel looks elsewhere: it listens there too, but only as long as it runs.
+fn to_caller(cluster: &Cluster, results: &Results, takers: &[QueueName]) -> Option<String> {
+    let Results::Stored(backend) = results else {
+        return None;
+    };
+    let ours = backend.address();
+    let reads = |worker: &&Worker| takers.iter().any(|queue| worker.reads(queue));
+    let sends = |worker: &&Worker| {
+        told(worker).is_some_and(|theirs| same(&theirs, &ours) == Same::ToCaller)
+    };
+    let readers: Vec<&Worker> = cluster.answering().filter(reads).collect();
+    let senders: Vec<&str> = readers
+        .iter()
+        .copied()
+        .filter(sends)
+        .map(|worker| worker.name.as_str())
+        .collect();
+    let queues = listed(takers.iter().map(QueueName::as_str));
+    let who = match (senders.len(), readers.len()) {
+        (0, _) => return None,
+        (1, 1) => format!("{}, which reads {queues}, sends", senders[0]),
+        (sending, of) => {
+            let names = listed(senders.into_iter());
+            let verb = if sending == 1 { "sends" } else { "send" };
+            format!("{sending} of {of} workers that read {queues} ({names}) {verb}")
+        }
+    };
+    Some(format!(
+        "{who} results on rpc:// to the caller alone, and umbel looks at {ours}: only the umbel that calls sees the result, as long as it waits; none finds it later"
+    ))
 }
 
 /// Whether it is kept, and what says so.

@@ -4,10 +4,12 @@ use std::thread;
 use std::time::Duration;
 
 use rstest::rstest;
+use serde_json::Value;
 
-use super::stage::Way::{self, Rabbit, Redis, RedisRpc};
+use super::stage::Way::{self, Rabbit, RabbitRpc, Redis, RedisRpc};
 use super::stage::{assert_span, kinds, now, one_slot, shell, why};
-use crate::support::{Proxy, Running, Sandbox, WorkerOptions};
+use crate::support::{Proxy, Running, Sandbox, WorkerOptions, rig};
+use crate::world::new_id;
 
 #[rstest]
 fn the_workers_write_results_elsewhere(#[values(Rabbit, Redis)] way: Way) {
@@ -34,6 +36,52 @@ fn the_workers_write_results_elsewhere(#[values(Rabbit, Redis)] way: Way) {
     assert_eq!(reason["looked_for_in"], "rpc://");
     assert_eq!(kinds(&document)[0], "backend_mismatch");
     assert!(!kinds(&document).contains(&"lost"), "{document:#}");
+}
+
+/// Workers send their results to the reply queue of the caller, and umbel is told to look in a Redis.
+#[rstest]
+fn a_result_that_goes_to_its_caller_alone_is_told_before_and_is_not_promised_after(
+    #[values(RabbitRpc, RedisRpc)] way: Way,
+) {
+    let (Some(rig), Some(stage)) = (rig(), way.start(one_slot(""))) else {
+        return;
+    };
+    let db = rig.redis_db();
+    let sandbox = shell(&stage.broker, &db.url);
+    let call = |id: &str, timeout: &str| {
+        let words = ["--timeout", timeout, "--task-id", id, "--history", "--json"];
+        let words = [&["call", "shop.tasks.sleep", "2"][..], &words].concat();
+        sandbox.cli(&words)
+    };
+    let heard = call(&new_id(), "20").expect_code(0).json();
+    let warnings = heard["warnings"].to_string();
+    assert!(
+        warnings.contains("sends results on rpc:// to the caller alone"),
+        "{warnings}"
+    );
+    let id = new_id();
+    let given_up = call(&id, "1").expect_code(3).json();
+    let next = |document: &Value| {
+        let next = document["diagnosis"]["next"].as_array().cloned();
+        let kinds = next.into_iter().flatten();
+        let kinds = kinds.map(|it| it["kind"].as_str().unwrap_or_default().to_owned());
+        kinds.collect::<Vec<_>>()
+    };
+    assert!(
+        !next(&given_up).contains(&"wait".to_owned()),
+        "{given_up:#}"
+    );
+    thread::sleep(Duration::from_secs(2));
+    let words = ["wait", &id, "--timeout", "2", "--json"];
+    let document = sandbox.cli(&words).expect_code(3).json();
+    let reason = why(&document, "backend_mismatch");
+    assert_eq!(reason["workers_write_to"], "rpc://", "{document:#}");
+    assert_eq!(reason["looked_for_in"], db.url);
+    assert_eq!(why(&document, "worker_lost")["how"], "unseen");
+    assert!(
+        !next(&document).contains(&"wait".to_owned()),
+        "{document:#}"
+    );
 }
 
 /// A call that is under way for a second, seen through `sandbox`.

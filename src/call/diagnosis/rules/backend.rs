@@ -5,20 +5,12 @@ use std::time::Duration;
 use crate::backend::Results;
 use crate::call::diagnosis::cause::Cause;
 use crate::call::diagnosis::{Case, Span, Verdict, Way};
+use crate::call::kept_at::{Same, same, told};
 use crate::clock::Now;
 use crate::cluster::Worker;
 
 /// Two links that went down within this time went down together.
 const TOGETHER: Duration = Duration::from_secs(5);
-
-/// How two names of a result backend compare.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Same {
-    Yes,
-    /// Other hosts, which may be two names of one; or other databases of one server.
-    Perhaps,
-    No,
-}
 
 /// The workers write results where umbel does not look.
 pub(super) fn mismatch(case: &Case<'_>) -> Vec<Verdict> {
@@ -37,22 +29,20 @@ fn elsewhere(case: &Case<'_>, how: Same) -> Option<Verdict> {
         _ => return None,
     };
     // Something was read where umbel looks.
-    if case.call.result.is_some() {
+    if case.call.is_read() {
         return None;
     }
-    let told = |worker: &Worker| {
-        let report = worker.report.as_ref().and_then(|it| it.results.clone());
-        report.or_else(|| worker.conf.as_ref()?.result_backend.clone())
-    };
-    let holder = case.worker().filter(|_| !case.only_sent());
-    let writers: Vec<&Worker> = match holder {
-        Some(holder) => vec![holder],
-        None => case.answering_readers().collect(),
-    };
+    let writers = writers(case);
     let mut found: Option<(String, Vec<_>)> = None;
     for worker in &writers {
         let Some(theirs) = told(worker) else { continue };
-        if same(&theirs, &ours) == how {
+        let compared = match same(&theirs, &ours) {
+            // The reply queue of its caller is listened to as long as that one lives, wherever results are looked for.
+            Same::ToCaller if case.call.is_anothers() => Same::No,
+            Same::ToCaller => Same::Yes,
+            compared => compared,
+        };
+        if compared == how {
             let (_, workers) = found.get_or_insert((theirs, Vec::new()));
             workers.push(worker.name.clone());
         }
@@ -64,6 +54,31 @@ fn elsewhere(case: &Case<'_>, how: Same) -> Option<Verdict> {
         of: writers.len(),
         by_name_only: how == Same::Perhaps,
     })
+}
+
+/// Who writes its result, as far as is known: the worker that has it, else all that may get it.
+fn writers<'a>(case: &Case<'a>) -> Vec<&'a Worker> {
+    match case.worker().filter(|_| !case.only_sent()) {
+        Some(holder) => vec![holder],
+        None => case.answering_readers().collect(),
+    }
+}
+
+/// Whether its result comes to this umbel alone, and no longer than it runs: whoever writes it sends it to the caller.
+pub(in crate::call::diagnosis) fn to_caller(case: &Case<'_>) -> bool {
+    let surely = |verdict: Verdict| !verdict.inferred();
+    if case.call.is_anothers() || elsewhere(case, Same::No).is_some_and(surely) {
+        return false;
+    }
+    if matches!(case.scene.results, Results::Rpc) {
+        return true;
+    }
+    let ours = case.scene.results.address();
+    let sends = |theirs: Option<String>| theirs.map(|theirs| same(&theirs, &ours));
+    let writers = writers(case);
+    let mut said = writers.iter().map(|it| sends(told(it))).peekable();
+    let stored = matches!(case.scene.results, Results::Stored(_));
+    stored && said.peek().is_some() && said.all(|it| it == Some(Same::ToCaller))
 }
 
 /// The link to the result backend is down, or this call's results are cut off.
@@ -131,94 +146,5 @@ fn down(way: &Way) -> Option<Down<'_>> {
             retry_at: *retry_at,
         }),
         _ => None,
-    }
-}
-
-/// Whether both name the same backend. The workers' host is as they see it, and their password is masked (protocol.md 2.4).
-fn same(theirs: &str, ours: &str) -> Same {
-    let (their_scheme, their_rest) = split(theirs);
-    let (our_scheme, our_rest) = split(ours);
-    // The reply queue is listened to wherever results are looked for.
-    if their_scheme == "rpc" {
-        return Same::Yes;
-    }
-    if their_scheme != our_scheme {
-        return Same::No;
-    }
-    if our_scheme != "redis" {
-        return Same::Yes;
-    }
-    let (theirs, ours) = (Address::of(their_rest), Address::of(our_rest));
-    if theirs == ours {
-        return Same::Yes;
-    }
-    // Of another database of the same server the messages are heard, only what is stored is not found.
-    if theirs.host != ours.host || theirs.port == ours.port {
-        return Same::Perhaps;
-    }
-    Same::No
-}
-
-/// Scheme without its TLS, and what follows. A word without a scheme (`disabled`) is one.
-fn split(url: &str) -> (&str, &str) {
-    let (scheme, rest) = url.split_once("://").unwrap_or((url, ""));
-    match scheme {
-        "rediss" | "redis+socket" | "unix" | "sentinel" | "rediss+socket" => ("redis", rest),
-        scheme => (scheme, rest),
-    }
-}
-
-#[derive(Debug, PartialEq)]
-struct Address<'a> {
-    host: &'a str,
-    port: &'a str,
-    db: &'a str,
-}
-
-impl<'a> Address<'a> {
-    fn of(rest: &'a str) -> Self {
-        let rest = rest.split(['?', '#', ';']).next().unwrap_or_default();
-        let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
-        let (place, db) = rest.split_once('/').unwrap_or((rest, ""));
-        let (host, port) = match place.rsplit_once(':') {
-            Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => (host, port),
-            _ => (place, ""),
-        };
-        let or = |text: &'a str, usual: &'static str| if text.is_empty() { usual } else { text };
-        let host = match or(host, "localhost") {
-            "127.0.0.1" | "[::1]" => "localhost",
-            host => host,
-        };
-        Self {
-            host,
-            port: or(port, "6379"),
-            db: or(db.trim_end_matches('/'), "0"),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rstest::rstest;
-
-    #[rstest]
-    #[case("redis://localhost/", "redis://127.0.0.1:6379/0", Same::Yes)]
-    #[case("redis://:********@localhost:6379/1", "redis://localhost/1", Same::Yes)]
-    #[case("redis://localhost:6379/1", "redis://localhost:6379/2", Same::Perhaps)]
-    #[case("redis://localhost:6380/1", "redis://localhost:6379/1", Same::No)]
-    #[case("redis://cache:6379/1", "redis://localhost:6379/1", Same::Perhaps)]
-    #[case("rediss://h/1", "redis://h/1", Same::Yes)]
-    #[case("rpc://", "rpc://", Same::Yes)]
-    #[case("rpc://", "redis://h/1", Same::Yes)]
-    #[case("redis://h/1", "rpc://", Same::No)]
-    #[case("disabled", "rpc://", Same::No)]
-    #[case("db+postgresql://h/x", "redis://h/1", Same::No)]
-    fn two_names_of_a_backend_are_told_apart_from_two_backends(
-        #[case] theirs: &str,
-        #[case] ours: &str,
-        #[case] expected: Same,
-    ) {
-        assert_eq!(same(theirs, ours), expected);
     }
 }

@@ -1,6 +1,6 @@
 //! What became of the worker that has or had it, as far as it can be seen.
 
-use super::{SETTLE, holding, item, unseen};
+use super::{SETTLE, backend, holding, item, unseen};
 use crate::call::CallState;
 use crate::call::diagnosis::verdict::at;
 use crate::call::diagnosis::{Case, Loss, Span, Verdict};
@@ -88,6 +88,10 @@ pub(super) fn worker_lost(case: &Case<'_>) -> Vec<Verdict> {
     if how == Loss::Denied && usual() {
         return Vec::new();
     }
+    let how = match how {
+        Loss::Denied if !backend::mismatch(case).is_empty() => Loss::Unseen,
+        how => how,
+    };
     let late = item(case, "acks_late").map(|value| value == "True");
     let runs_again = if started {
         call.inquiry.acknowledged.map(|done| !done).or(late)

@@ -94,6 +94,49 @@ fn that_one_of_the_readers_writes_elsewhere_is_a_perhaps_until_it_has_the_call()
     assert!(!world.kinds(1_400).contains(&"backend_mismatch"));
 }
 
+/// A result on `rpc://` goes to the reply queue of its caller, which lives as long as that one.
+#[test]
+fn a_result_that_goes_to_its_caller_alone_comes_while_that_one_lives_and_is_not_awaited_after() {
+    let mut world = World::new();
+    world.results = stored_at("redis://localhost:6379/1");
+    world.hear(answer(NODE, writes_to("rpc://")), 2);
+    world.seen(At::Active, 1_000);
+    let diagnosis = world.diagnosis(1_200);
+    assert!(diagnosis.to_caller);
+    assert!(
+        !world.kinds(1_200).contains(&"backend_mismatch"),
+        "it is heard"
+    );
+    assert!(diagnosis.next.contains(&Advice::Wait), "while it lives");
+    world.hear(answer(NODE, writes_to("redis://127.0.0.1:6379/1")), 1_250);
+    assert!(!world.diagnosis(1_300).to_caller);
+}
+
+/// Whoever called has gone, or was another program.
+#[test]
+fn of_a_call_of_another_caller_it_is_said_that_the_result_went_there_and_not_that_a_process_died() {
+    let mut world = World::new();
+    world.results = stored_at("redis://localhost:6379/1");
+    world.hear(answer(NODE, writes_to("rpc://")), 2);
+    world.seen(At::Active, 1_000);
+    world.fact(result(State::Started), 1_100);
+    world.call.abandoned(at(1_500), at(2_000));
+    assert_eq!(world.kinds(2_100), ["backend_mismatch", "running"]);
+    assert_eq!(
+        world.line("backend_mismatch", 2_100),
+        "the result goes to its caller alone: w1@h writes to rpc://, umbel reads redis://localhost:6379/1"
+    );
+    world.denies(3_000);
+    let diagnosis = world.diagnosis(4_000);
+    assert_eq!(world.kinds(4_000), ["backend_mismatch", "worker_lost"]);
+    assert_eq!(
+        world.line("worker_lost", 4_000),
+        "w1@h had it and has it no longer: perhaps it ended, and its result is not seen here"
+    );
+    assert_eq!(diagnosis.now.state, None);
+    assert_eq!(diagnosis.next, [Advice::CallAgain { twice: true }]);
+}
+
 /// `cache` may be another name of our own host.
 #[test]
 fn two_names_of_a_host_hide_neither_the_queue_nor_that_it_is_lost() {

@@ -76,3 +76,44 @@ fn what_says_whether_a_result_is_kept(
     let seen = preflight(&cluster, &signature, &results);
     assert_eq!((seen.kept, seen.kept_by), (kept, by));
 }
+
+fn writes_to(cluster: &mut Cluster, node: &str, url: &str) {
+    let report = Report {
+        results: Some(url.to_owned()),
+        ..Report::default()
+    };
+    tell(cluster, node, Answered::Report(report));
+}
+
+#[test]
+fn readers_that_send_results_to_the_caller_alone_are_told_where_umbel_looks_elsewhere() {
+    let mut cluster = cluster(&[
+        ("w1", &["a"], "celery"),
+        ("w2", &["a"], "other"),
+        ("w3", &["a"], "other"),
+    ]);
+    depth(&mut cluster, "celery", consumers(1));
+    depth(&mut cluster, "other", consumers(2));
+    let redis = "redis://localhost:6379/1";
+    let stored = crate::backend::url::parse(redis, &std::sync::Arc::default()).unwrap();
+    let said = |cluster: &Cluster, queue: &str, results: &Results| {
+        let signature = signature("a", Some(queue));
+        preflight(cluster, &signature, results).warnings.join("\n")
+    };
+    writes_to(&mut cluster, "w1", "rpc://");
+    writes_to(&mut cluster, "w2", "rpc://");
+    writes_to(&mut cluster, "w3", redis);
+    assert_eq!(
+        said(&cluster, "celery", &stored),
+        "w1, which reads celery, sends results on rpc:// to the caller alone, and umbel looks at redis://localhost:6379/1: only \
+         the umbel that calls sees the result, as long as it waits; none finds it later"
+    );
+    let other = said(&cluster, "other", &stored);
+    assert!(
+        other.starts_with("1 of 2 workers that read other (w2) sends "),
+        "{other}"
+    );
+    assert_eq!(said(&cluster, "celery", &Results::Rpc), "");
+    writes_to(&mut cluster, "w2", redis);
+    assert_eq!(said(&cluster, "other", &stored), "");
+}
