@@ -29,6 +29,7 @@ mod evidence;
 pub mod fact;
 pub mod heft;
 mod kept_at;
+pub mod look;
 mod merge;
 mod patience;
 pub mod preflight;
@@ -58,6 +59,7 @@ use story::{Memory, Story};
 pub use answer::{Answer, Repr, Source};
 pub use diagnosis::Inquiry;
 pub use fact::Fact;
+pub use look::Look;
 pub use state::CallState;
 pub use timeline::{First, Timeline};
 
@@ -157,6 +159,8 @@ pub struct Call {
     pub warnings: Vec<String>,
     /// What was asked about it.
     pub inquiry: Inquiry,
+    /// What the last look at where it is came to.
+    pub looked: Option<Look>,
     /// What was told, from which everything above is concluded.
     delivery: Delivery,
     delivered: (Now, Option<Error>),
@@ -203,6 +207,7 @@ impl Call {
             backend_lost: None,
             warnings: Vec::new(),
             inquiry: Inquiry::default(),
+            looked: None,
             delivery: Delivery::Draft,
             delivered: (now, None),
             before: Story::default(),
@@ -345,12 +350,19 @@ impl Call {
         let timeout = timeout.clamp(Duration::from_millis(1), LONGEST_WAIT);
         self.patience.act(Act::Wait(timeout), now);
         self.waits();
+        self.look_again();
     }
 
     /// Somebody waits `timeout` for it from now on, whatever its caller did: see [`restore`].
     pub fn wait_anew(&mut self, timeout: Duration, now: Now) {
         self.patience.act(Act::Anew(timeout), now);
         self.waits();
+        self.look_again();
+    }
+
+    /// Who waits again looks again, at the end of that.
+    fn look_again(&mut self) {
+        self.looked = self.looked.filter(|_| self.waiting != Waiting::Yes);
     }
 
     /// The user stops waiting; we go on listening.

@@ -177,6 +177,7 @@ pub struct Keeping {
 
 fn state(text: &str) -> Result<CallState, String> {
     let name = text.to_lowercase().replace([' ', '-'], "_");
-    name.parse()
-        .map_err(|_| format!("{text:?} is no state; such as ok, fail, timeout, late_ok, revoked"))
+    name.parse().map_err(|_| {
+        format!("{text:?} is no state; such as ok, fail, timeout, late_ok, lost, revoked")
+    })
 }

@@ -90,6 +90,9 @@ pub async fn run(
     let unresolved = call.whereabouts().is_some() || !diagnosis.why.is_empty();
     let telling = Some(&diagnosis).filter(|_| manner.waiting.is_some() && unresolved);
     let mut kept = call.clone();
+    if manner.waiting.is_some() {
+        kept.looked_at(&diagnosis, session.clock.now());
+    }
     if matches!(end, End::Stopped(_)) && call.state().is_waiting() && call.sent() != Some(false) {
         // Nobody waits any more: the next umbel listens for it at once.
         kept.detach(session.clock.now());

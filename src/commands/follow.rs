@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::around::{self, Around};
 use super::elsewhere::Here;
 use super::output::{Form, Output};
-use super::{Session, progress, shape};
+use super::{Session, keeper, progress, shape};
 use crate::backend::Results;
 use crate::call::document::{CallDocument, exit_code};
 use crate::call::{Call, Fact};
@@ -122,7 +122,7 @@ pub async fn run(
     let now = session.clock.now();
     print(session.output, &mut all, patience, &around, now);
     let learned = all.iter().filter(|it| open.contains(it.call.id()));
-    for record in learned.filter_map(|it| it.learned(now)) {
+    for record in learned.filter_map(|it| it.learned(&around, now)) {
         if let Some(history) = history {
             history.save(record);
         }
@@ -329,16 +329,27 @@ impl Followed {
         }
     }
 
-    /// What history is to know of it from now on: only the end of a call that it has.
-    fn learned(&self, now: Now) -> Option<Record> {
-        let earlier = self
-            .record
-            .as_deref()
-            .filter(|_| self.ended() && !self.cut())?;
+    /// What history is to know of it from now on: only of a call that it has how that ended, or what the look at it came to.
+    fn learned(&self, around: &Around, now: Now) -> Option<Record> {
+        let earlier = self.record.as_deref().filter(|_| !self.cut())?;
+        if !self.ended() {
+            return self.looked(earlier, around, now);
+        }
         Some(Record {
             timeout: earlier.timeout,
             ..Record::after(earlier, &self.call, &Scribe::default(), now)
         })
+    }
+
+    /// Who looks is no caller: how it is waited for stays as it was.
+    fn looked(&self, earlier: &Record, around: &Around, now: Now) -> Option<Record> {
+        let asked = self.inquired && self.elsewhere.is_none();
+        let mut call = self.call.clone();
+        let found = around.diagnose(&call, now);
+        call.looked_at(&found, now);
+        let looked = call.looked.is_some() && call.looked != self.call.looked;
+        let document = keeper::document(&found, now).filter(|_| asked && looked)?;
+        Some(earlier.looked_for(&call, &document))
     }
 
     /// A call that had ended is as it was kept, with its whole result if the backend still had it.

@@ -3,14 +3,13 @@
 use serde::Serialize;
 use serde_json::Value;
 
+mod kept;
 mod sought;
 
 use super::again::find;
-use super::around::{self, Around};
+use super::around::Around;
 use super::output::{self, Form, Output};
 use super::{progress, shape};
-use crate::call::Call;
-use crate::call::diagnosis::diagnose;
 use crate::call::document::{options, rfc3339};
 use crate::cli::history::Action;
 use crate::cli::{History, Shape};
@@ -26,8 +25,6 @@ use sought::Sought;
 
 /// Records that are read at once.
 const PAGE: usize = 100;
-/// Reasons of a kept diagnosis that are told; `--json` has all.
-const REASONS: usize = 6;
 /// Calls that cannot be read and are named.
 const NAMED: usize = 20;
 /// Rows that are read at once.
@@ -332,7 +329,7 @@ fn show(record: &Record, output: Output, now: Now) {
     output.note(&if progress::ended(&call) {
         progress::closing(&call, &Around::default(), how, now)
     } else {
-        as_kept(record, &call, now)
+        kept::words(record, &call, now)
     });
     if let Some((_, beginning)) = record.cut_result() {
         if beginning != WITHHELD {
@@ -347,38 +344,6 @@ fn show(record: &Record, output: Output, now: Now) {
     }
     output.warnings(&call.warnings);
     output.note(&progress::timeline(&call));
-}
-
-/// Where a call without an end was when its record was made; nobody has been asked since.
-fn as_kept(record: &Record, call: &Call, now: Now) -> String {
-    let then = record.recorded(now);
-    let kept = record.diagnosis.as_ref();
-    let told = |key: &str| kept.and_then(|kept| kept.get(key));
-    let asked = told("asked").filter(|asked| !matches!(asked, Json::Null));
-    let asked = if asked.is_some() { "asked" } else { "heard of" };
-    let zoned = then.wall.to_zoned(jiff::tz::TimeZone::system());
-    let place = diagnose(call, &Around::default().scene(), then).now;
-    let mut text = format!(
-        "{} {}  {}  id {}   outcome unknown\n  when last {asked}, {}: {}",
-        call.final_word().word(),
-        human::duration(call.timeout),
-        record.task(),
-        record.id(),
-        zoned.strftime("%Y-%m-%d %H:%M:%S"),
-        around::place(&place, then)
-    );
-    let why = told("why").and_then(Json::as_list).unwrap_or_default();
-    for why in why
-        .iter()
-        .filter_map(|why| why.get("text")?.as_str())
-        .take(REASONS)
-    {
-        text.push_str("\n  why then: ");
-        text.push_str(why);
-    }
-    text.push_str("\n  next: umbel result ");
-    text.push_str(record.id().as_str());
-    text
 }
 
 fn differ(before: &Record, after: &Record, output: Output) -> Result<u8> {

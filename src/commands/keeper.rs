@@ -65,10 +65,7 @@ impl Keeper {
         if let Some(Results::Stored(backend)) = results {
             scribe.origin.backend = Some(backend.address());
         }
-        let diagnosis = diagnosis.and_then(|found| {
-            let text = serde_json::to_string(&DiagnosisDocument::new(found, now)).ok()?;
-            Json::parse_strict(&text).ok()
-        });
+        let diagnosis = diagnosis.and_then(|found| document(found, now));
         let known = Known {
             diagnosis: diagnosis.as_ref(),
             ..Known::default()
@@ -87,6 +84,12 @@ impl Keeper {
     pub async fn close(&self, output: Output) {
         close(&self.handle, output).await;
     }
+}
+
+/// A diagnosis as history keeps it.
+pub fn document(found: &Diagnosis, now: Now) -> Option<Json> {
+    let text = serde_json::to_string(&DiagnosisDocument::new(found, now)).ok()?;
+    Json::parse_strict(&text).ok()
 }
 
 /// History, its troubles told as warnings.

@@ -135,7 +135,7 @@ impl Side {
         Self {
             id: record.id().clone(),
             task: record.task().clone(),
-            state: record.state,
+            state: record.listed(),
             created: record.times.created,
         }
     }
@@ -277,7 +277,7 @@ fn outcome(before: &Record, after: &Record) -> Part {
     for (word, record) in [("before", before), ("after", after)] {
         if !record.state.is_final() {
             known = false;
-            let state = record.state.word();
+            let state = record.listed().word();
             part.unknown(format!("{word}: {state}, its outcome is not known"));
         }
     }

@@ -38,7 +38,7 @@ pub fn csv(record: &Record) -> String {
         rfc3339(record.times.created),
         text(record.id().as_str()),
         text(record.task().as_str()),
-        record.state.to_string(),
+        record.listed().to_string(),
         text(record.queue.as_ref().map_or("", |queue| queue.as_str())),
         text(record.worker.as_ref().map_or("", |worker| worker.as_str())),
         ms(record.times.queued()),

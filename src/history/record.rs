@@ -15,7 +15,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::Path;
-use crate::call::{CallState, First, Repr, Source};
+use crate::call::{CallState, First, Look, Repr, Source};
 use crate::clock::Timestamp;
 use crate::error::Error;
 use crate::protocol::payload::{Form, Opaque};
@@ -94,6 +94,17 @@ pub struct Times {
     pub told: Option<Point>,
     /// This record was made.
     pub recorded: Point,
+}
+
+impl Point {
+    /// The later one.
+    fn max(self, other: Self) -> Self {
+        if other.after > self.after {
+            other
+        } else {
+            self
+        }
+    }
 }
 
 /// Whether the caller waited.
@@ -223,6 +234,8 @@ pub struct Record {
     pub backend_lost: Option<String>,
     /// What was said before it was sent.
     pub warnings: Vec<String>,
+    /// What the last look at where it was came to.
+    pub looked: Option<Look<Point>>,
     /// What the diagnosis found, as the documents have it.
     pub diagnosis: Option<Json>,
 }
@@ -237,6 +250,19 @@ impl Times {
     pub fn ran(&self) -> Option<Duration> {
         self.runtime
             .or_else(|| between(self.last_started, self.done))
+    }
+
+    /// When anything was heard of it last: of the broker that has it, of a worker, of the result backend. `None`: nothing was.
+    pub fn heard(&self) -> Option<Point> {
+        let heard = [
+            self.confirmed,
+            self.received,
+            self.started,
+            self.last_started,
+            self.told,
+            self.done,
+        ];
+        heard.into_iter().flatten().reduce(Point::max)
     }
 
     /// Time from publishing to its end.
@@ -279,6 +305,24 @@ impl Record {
         self.sent != Some(false) && !self.state.is_final()
     }
 
+    /// Its state in lists: its own, or LOST? where the last look concluded that and nothing was told since.
+    pub fn listed(&self) -> CallState {
+        let told = self.times.told.map(|told| told.after);
+        let lost =
+            |look: &Look<Point>| look.is_lost() && told.is_none_or(|told| told <= look.at.after);
+        let open = self.whereabouts.is_some();
+        match self.looked.as_ref().filter(|_| open) {
+            Some(look) if lost(look) => CallState::Lost,
+            _ => self.state,
+        }
+    }
+
+    /// When the last of it was known: it was written down, or looked for.
+    fn known_at(&self) -> Point {
+        let recorded = self.times.recorded;
+        self.looked.map_or(recorded, |look| look.at.max(recorded))
+    }
+
     /// Time from publishing to the end; of a call that was given up, how long it was waited for.
     pub fn took(&self) -> Option<Duration> {
         let given_up = match self.waited {
@@ -295,7 +339,7 @@ impl Record {
     /// Something that is withheld takes the place of nothing that is told whole.
     /// All that is told of one call goes this way, whichever process hears it.
     pub fn revision(&self) -> i64 {
-        let moment = self.times.created.checked_add(self.times.recorded.after);
+        let moment = self.times.created.checked_add(self.known_at().after);
         let moment = moment.unwrap_or(Timestamp::MAX).as_microsecond();
         // Of one stage he knows more who was told the secrets. The others keep the numbers that earlier umbels wrote.
         let withheld = i64::from(self.is_withheld()) << (STAGE_BITS - 1);

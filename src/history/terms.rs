@@ -53,8 +53,8 @@ fn bare(name: &str) -> String {
 
 /// The states that a call in the history may have, as they are typed.
 fn known() -> String {
-    let listed = CallState::iter()
-        .filter(|state| !matches!(state, CallState::Draft | CallState::Send | CallState::Lost));
+    let listed =
+        CallState::iter().filter(|state| !matches!(state, CallState::Draft | CallState::Send));
     let names: Vec<String> = listed.map(|state| state.to_string()).collect();
     names.join(" ")
 }
@@ -79,9 +79,11 @@ mod tests {
         );
         assert_eq!(read("state:No-Task").unwrap().states, [CallState::NoTask]);
         assert_eq!(read("state:sent?").unwrap().states.len(), 2);
+        assert_eq!(read("state:LOST?").unwrap().states, [CallState::Lost]);
         for typed in ["state:zzz", "state:?"] {
             let problem = read(typed).unwrap_err();
             assert!(problem.contains("timeout late_ok"), "{problem}");
+            assert!(problem.contains("no_result lost"), "{problem}");
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::history::{Closed, Comparison, Filter, Found, Handle, Key, Record, com
 use crate::protocol::TaskName;
 
 /// States of calls whose outcome is not known and may still come.
-const OPEN: [CallState; 8] = [
+const OPEN: [CallState; 9] = [
     CallState::Send,
     CallState::Sent,
     CallState::Recv,
@@ -20,6 +20,7 @@ const OPEN: [CallState; 8] = [
     CallState::Retry,
     CallState::Timeout,
     CallState::Detached,
+    CallState::Lost,
     CallState::UnknownDelivery,
 ];
 

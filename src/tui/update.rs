@@ -6,6 +6,7 @@ pub mod client;
 pub mod focus;
 pub mod history;
 pub mod keys;
+pub mod looks;
 pub mod overlay;
 pub mod recall;
 
@@ -56,6 +57,7 @@ fn heard(state: &mut State, input: &Input, now: Now) -> Outcome {
 fn tick(state: &mut State, now: Now) -> Outcome {
     let mut redraw = state.animating() || state.shared.links.any_down();
     redraw |= calls::tick(state, now);
+    redraw |= looks::tick(state, now);
     if client::tick(state, now) {
         redraw = true;
     }

@@ -1,7 +1,9 @@
 //! Calls that were kept: listed, shown, compared, exported, forgotten, and called again.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
-use umbel::call::{Call, Fact};
+use umbel::call::{Call, CallState, Fact, Look};
 use umbel::clock::{Clock, Now};
 use umbel::history::store::Store;
 use umbel::history::{Known, Record, Scribe};
@@ -330,6 +332,83 @@ fn where_a_call_was_when_it_was_kept_is_not_told_as_now() {
         .expect_code(0)
         .json();
     assert!(document["diagnosed_at"].is_string(), "{document}");
+}
+
+/// A home with these calls, each as a record of it at a moment.
+fn keeping(records: &[Record]) -> Sandbox {
+    let home = Sandbox::new();
+    let file = file(&home);
+    std::fs::create_dir_all(file.parent().expect("a folder")).expect("a folder is made");
+    let mut store = Store::open(&file).expect("a history");
+    store.upsert(records).expect("records are kept");
+    home
+}
+
+#[test]
+fn a_call_that_a_look_found_nowhere_is_listed_and_searched_as_that() {
+    let made = Clock::default().now();
+    let mut call = sent("ccc-1", Vec::new(), made);
+    let record = Record::of(&call, &Scribe::default(), Known::default(), made);
+    call.looked = Some(Look {
+        at: made.plus(Duration::from_secs(90)),
+        state: Some(CallState::Lost),
+        inferred: true,
+    });
+    let why = Json::parse_strict(
+        r#"{"asked": {"replied": 1}, "now": {"state": "lost"}, "why": [{"text": "gone"}]}"#,
+    );
+    let home = keeping(&[record.looked_for(&call, &why.unwrap())]);
+    for words in [&["state:lost"][..], &["--state", "lost"], &["state:lost?"]] {
+        let listed = home.cli(&[&["history"], words].concat()).expect_code(0);
+        assert!(listed.stdout.contains("LOST?"), "{}", listed.stdout);
+    }
+    let document = home
+        .cli(&["history", "--jsonl"])
+        .expect_code(0)
+        .json_lines()
+        .remove(0);
+    assert_eq!(contract::keys(&document), contract::CALL);
+    assert_eq!(document["state"], "lost");
+    let at = made.plus(Duration::from_secs(90)).wall;
+    assert_eq!(document["diagnosed_at"], format!("{at:.3}"));
+    let shown = home
+        .cli(&["history", "show", "ccc-1"])
+        .expect_code(0)
+        .stderr;
+    let time = at.to_zoned(jiff::tz::TimeZone::system());
+    let time = time.strftime("%Y-%m-%d %H:%M:%S");
+    assert!(
+        shown.contains(&format!("when last asked, {time}: LOST?")),
+        "{shown}"
+    );
+    assert!(
+        shown.contains("\nLOST?  t  id ccc-1") && shown.contains("why then: gone"),
+        "{shown}"
+    );
+    let unknown = home.cli(&["history", "state:zzz"]).expect_code(2);
+    assert!(unknown.stderr.contains(" lost "), "{}", unknown.stderr);
+}
+
+#[test]
+fn a_call_that_nobody_waited_for_is_told_without_a_timeout_and_as_of_when_it_was_heard_of() {
+    let made = Clock::default().now();
+    let mut call = sent("ccc-1", Vec::new(), made);
+    call.detach(made.plus(Duration::from_millis(50)));
+    // A screen that listens writes it down much later.
+    let written = made.plus(Duration::from_mins(5));
+    let record = Record::of(&call, &Scribe::default(), Known::default(), written);
+    let home = keeping(&[record]);
+    let shown = home
+        .cli(&["history", "show", "ccc-1"])
+        .expect_code(0)
+        .stderr;
+    assert!(shown.contains("\nDETACHED  t  id ccc-1"), "{shown}");
+    let time = made.wall.to_zoned(jiff::tz::TimeZone::system());
+    let heard = format!(
+        "when last heard of, {}: SENT",
+        time.strftime("%Y-%m-%d %H:%M:%S")
+    );
+    assert!(shown.contains(&heard), "{shown}");
 }
 
 fn file(home: &Sandbox) -> std::path::PathBuf {

@@ -2,19 +2,21 @@
 
 use std::time::Duration;
 
-use umbel::call::{Call, CallState, Fact};
+use umbel::call::diagnosis::Looked;
+use umbel::call::{Call, CallState, Fact, Look};
 use umbel::client::{Command, Event};
 use umbel::clock::Now;
+use umbel::cluster::{Answer, Heard};
 use umbel::history::store::Store;
-use umbel::history::{Filter, Known, Origin, Record, Scribe, compare};
+use umbel::history::{Filter, Found, Known, Origin, Record, Scribe, compare};
 use umbel::protocol::result::State as TaskState;
 use umbel::protocol::{Json, Options, QueueName, Signature, TaskId};
 use umbel::tui::effect::Effect;
 use umbel::tui::message::Message;
-use umbel::tui::past::{Asked, Told, Wish};
+use umbel::tui::past::{Asked, Purpose, Told, Wish};
 
 use crate::looks::look;
-use crate::stage::{Stage, failure, result};
+use crate::stage::{CAST, Stage, failure, result};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -211,6 +213,91 @@ fn a_call_that_another_umbel_still_waits_for_is_left_to_it() {
     stage.tell(Message::History(vec![Told::Unresolved(vec![waited_for])]));
     let follows = |effect: &Effect| matches!(effect, Effect::Client(Command::Follow(_)));
     assert!(!stage.effects.iter().any(follows));
+}
+
+/// Everybody is asked about a call, and nobody has it: nor is it in its queue.
+fn vanishes(stage: &mut Stage, id: &TaskId) {
+    stage.depth("default", 0, 2);
+    stage.pass(Duration::from_millis(10));
+    stage.fact_of(id, Fact::Asked);
+    stage.depth("default", 0, 2);
+    let asked = stage.now.mono;
+    for cast in CAST {
+        for looked in [Looked::Tasks, Looked::Scheduled] {
+            let fact = Fact::Answered {
+                node: cast.name.into(),
+                looked,
+                held: false,
+                asked,
+            };
+            stage.fact_of(id, fact);
+        }
+        let limits = Heard::Answer {
+            node: cast.name.into(),
+            answer: Answer::Item {
+                item: "rate_limit".to_owned(),
+                values: Vec::new(),
+            },
+            took: Duration::ZERO,
+        };
+        stage.heard(limits);
+    }
+    stage.fact_of(id, Fact::NotStored);
+}
+
+#[test]
+fn a_call_that_the_last_look_found_nowhere_is_listed_so_until_it_is_heard_of() {
+    let mut stage = stage(80, 24);
+    let (call, at) = call(1, &[], stage.now, HOUR);
+    let id = call.id().clone();
+    stage.tell(Message::History(vec![Told::Unresolved(vec![record(
+        &call, at,
+    )])]));
+    stage.keys("4");
+    vanishes(&mut stage, &id);
+    stage.effects.clear();
+    stage.tell(Message::Tick);
+    assert!(stage.screen().contains("LOST?"), "{}", stage.screen());
+    let saved = saved(&stage, &id).expect("it was not written down");
+    assert_eq!(saved.listed(), CallState::Lost);
+    stage.effects.clear();
+    stage.tell(Message::Tick);
+    assert!(self::saved(&stage, &id).is_none(), "nobody looked again");
+    stage.pass(Duration::from_millis(10));
+    stage.fact_of(&id, result(&id, TaskState::Success, "1"));
+    assert!(!stage.screen().contains("LOST?"), "{}", stage.screen());
+    let end = self::saved(&stage, &id).expect("its end was not written down");
+    assert!(end.listed().is_final() && end.revision() > saved.revision());
+}
+
+#[test]
+fn what_another_umbel_s_look_came_to_is_listed_here() {
+    let mut stage = stage(80, 24);
+    let (call, at) = call(1, &[], stage.now, HOUR);
+    let record = record(&call, at);
+    stage.tell(Message::History(vec![Told::Unresolved(vec![
+        record.clone(),
+    ])]));
+    stage.keys("4");
+    assert!(!stage.screen().contains("LOST?"), "{}", stage.screen());
+    let mut looked = call.clone();
+    looked.looked = Some(Look {
+        at: at.plus(HOUR / 2),
+        state: Some(CallState::Lost),
+        inferred: true,
+    });
+    let record = record.looked_for(&looked, &Json::Null);
+    let renew = Told::Got(Found::One(Box::new(record)), Purpose::Renew);
+    stage.tell(Message::History(vec![renew]));
+    assert!(stage.screen().contains("LOST?"), "{}", stage.screen());
+}
+
+/// What was written down of a call last.
+fn saved(stage: &Stage, id: &TaskId) -> Option<Record> {
+    stage.effects.iter().rev().find_map(|effect| match effect {
+        Effect::History(Wish::Save(record)) if record.id() == id => Some((**record).clone()),
+        _ => None,
+    })
 }
 
 #[test]

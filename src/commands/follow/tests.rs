@@ -62,7 +62,7 @@ fn a_late_end_is_not_kept_where_it_may_quote_a_secret_that_is_not_known_here() {
     followed.hear(Fact::Result(Box::new(read.unwrap())), at(101));
     let told = followed.call.headline().unwrap();
     assert!(told.contains("hunter2xyz"), "it was asked for: {told}");
-    let learned = followed.learned(at(101)).unwrap();
+    let learned = followed.learned(&Around::default(), at(101)).unwrap();
     assert!(
         !format!("{learned:?}").contains("hunter2xyz"),
         "{learned:?}"
@@ -152,5 +152,41 @@ fn a_result_that_was_too_large_to_keep_is_asked_for_and_else_not_known() {
     assert!(gone.over(Patience::Now, &Around::default(), at(11)));
     gone.settle(at(11));
     assert_eq!((gone.call.value(), gone.exit()), (None, 0));
-    assert!(had.learned(at(12)).is_none() && gone.learned(at(12)).is_none());
+    assert!(
+        had.learned(&Around::default(), at(12)).is_none()
+            && gone.learned(&Around::default(), at(12)).is_none()
+    );
+}
+
+#[test]
+fn what_a_look_came_to_is_kept_and_nothing_else_of_a_call_that_has_not_ended() {
+    let mut call = Call::new(nameless("a".into()), Duration::from_secs(10), at(0));
+    call.apply(Fact::Publishing, at(0));
+    call.apply(Fact::Confirmed, at(0));
+    let record = Record::of(&call, &Scribe::default(), Known::default(), at(1));
+    let followed = || Followed::new("a".into(), Some(Box::new(record.clone())), at(100));
+    let around = Around::default();
+    assert_eq!(
+        followed().learned(&around, at(101)),
+        None,
+        "nobody was asked"
+    );
+    let mut asked = followed();
+    asked.inquire(at(100));
+    asked.hear(Fact::Asked, at(100));
+    let learned = asked.learned(&around, at(101)).unwrap();
+    let look = learned.looked.unwrap();
+    assert_eq!(look.at.wall, at(101).wall);
+    assert!(learned.diagnosis.is_some() && learned.revision() > record.revision());
+    let rest = Record {
+        looked: None,
+        diagnosis: None,
+        ..learned
+    };
+    assert_eq!(rest, record);
+    let mut elsewhere = followed();
+    elsewhere.elsewhere = Some("another broker".to_owned());
+    elsewhere.inquire(at(100));
+    elsewhere.hear(Fact::Asked, at(100));
+    assert_eq!(elsewhere.learned(&around, at(101)), None);
 }

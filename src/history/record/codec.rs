@@ -2,7 +2,7 @@
 
 use super::fields::{Reader, Writer, filled, masked, seconds, texts};
 use super::{Answer, Kept, Origin, Point, Record, Times, Waited};
-use crate::call::{First, Repr};
+use crate::call::{First, Look, Repr};
 use crate::error::{Error, Kind};
 use crate::protocol::json::Limits;
 use crate::protocol::message::Start;
@@ -85,6 +85,7 @@ fn document(record: &Record) -> Json {
         .may("trouble", record.trouble.as_ref().map(error))
         .may("backend_lost", record.backend_lost.as_deref())
         .may("warnings", filled(&record.warnings).map(texts))
+        .may("looked", record.looked.as_ref().map(look))
         .may("diagnosis", record.diagnosis.clone())
         .done()
 }
@@ -104,6 +105,22 @@ fn first(first: &First) -> Option<Json> {
 fn twice((worker, at): &(NodeName, Point)) -> Json {
     let worker = Writer::default().put("worker", worker.as_str());
     worker.put("at", *at).done()
+}
+
+fn look(look: &Look<Point>) -> Json {
+    Writer::default()
+        .put("at", look.at)
+        .may("state", look.state.map(|state| state.to_string()))
+        .put("inferred", Json::Bool(look.inferred))
+        .done()
+}
+
+fn read_look(fields: Reader<'_>) -> Option<Look<Point>> {
+    Some(Look {
+        at: fields.point("at")?,
+        state: fields.parsed("state"),
+        inferred: fields.truth("inferred")?,
+    })
 }
 
 fn waited(record: &Record, timed_out: bool) -> Option<Json> {
@@ -279,6 +296,7 @@ pub(crate) fn read(document: &str, result: Option<&str>) -> Result<Record, Unrea
         trouble: fields.part("trouble").and_then(read_error),
         backend_lost: fields.text("backend_lost"),
         warnings: fields.texts("warnings"),
+        looked: fields.part("looked").and_then(read_look),
         diagnosis: fields.value("diagnosis").cloned(),
     })
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::take::{META, small};
 use super::withhold::WITHHELD;
 use super::{Answer, Kept, Masked, Place, Point, Record, Times, Waited};
 use crate::call::document::CallDocument;
@@ -109,6 +110,7 @@ impl Record {
         call.trouble = self.trouble.clone().or_else(|| self.not_whole());
         call.backend_lost.clone_from(&self.backend_lost);
         call.warnings = self.all_warnings();
+        call.looked = self.looked.map(|look| look.timed(|at| frame.at(at)));
         call.resume(Standing {
             state: self.state,
             whereabouts: self.whereabouts,
@@ -123,9 +125,30 @@ impl Record {
         call
     }
 
-    /// The moment when this was known, on this run's clocks.
-    pub fn recorded(&self, now: Now) -> Now {
-        Frame::new(self, now).at(self.times.recorded)
+    /// A moment of it, on this run's clocks.
+    pub fn moment(&self, point: Point, now: Now) -> Now {
+        Frame::new(self, now).at(point)
+    }
+
+    /// When its diagnosis was made.
+    pub fn diagnosed(&self) -> Point {
+        // Earlier umbels wrote it down at once.
+        self.looked.map_or(self.times.recorded, |look| look.at)
+    }
+
+    /// The same with what somebody's look at `call` came to, who made it not: that alone is news. Why it was there is left out where
+    /// secrets are that he was not told.
+    #[must_use]
+    pub fn looked_for(&self, call: &Call, diagnosis: &Json) -> Self {
+        let point = |at: Now| Point {
+            wall: at.wall,
+            after: at.mono.since(call.timeline.created.mono),
+        };
+        Self {
+            looked: call.looked.map(|look| look.timed(point)),
+            diagnosis: self.masked.is_empty().then(|| small(diagnosis, META)),
+            ..self.clone()
+        }
     }
 
     /// The same call before anything came of it: its result is asked for anew.
@@ -162,9 +185,13 @@ impl Record {
     pub fn to_line(&self, now: Now) -> String {
         let call = self.to_call(now);
         let mut document = CallDocument::new(&call, false, now)
-            .kept(self.diagnosis.as_ref(), self.times.recorded.wall)
+            .kept(self.diagnosis.as_ref(), self.diagnosed().wall)
             .between(&self.origin.broker, self.origin.backend.clone())
             .profiled(self.origin.profile.as_deref());
+        document.state = match self.listed() {
+            CallState::Lost => CallState::Lost.to_string(),
+            _ => document.state,
+        };
         // While it was under way no time was over yet.
         if call.state().is_waiting() && call.trouble.is_none() && call.backend_lost.is_none() {
             document.error = None;
@@ -243,7 +270,7 @@ impl Frame {
         let ago = now.wall.duration_since(record.times.created);
         let ago = Duration::try_from(ago).unwrap_or_default();
         // The wall clock may have been set back since; the call is still not younger than what is known of it.
-        let ago = ago.max(record.times.recorded.after);
+        let ago = ago.max(record.known_at().after);
         Self {
             created: Moment(now.mono.0.saturating_sub(ago)),
         }

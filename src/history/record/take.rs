@@ -13,7 +13,7 @@ use crate::protocol::{Json, Signature, TaskResult, python};
 const TRACEBACK: (usize, usize) = (64 << 10, 192 << 10);
 
 /// Bytes of the meta of a custom state.
-const META: usize = 64 << 10;
+pub(super) const META: usize = 64 << 10;
 
 /// Characters of what stands for a value that is too large.
 const BEGINNING: usize = 2_000;
@@ -115,6 +115,7 @@ impl Record {
                 .take(WARNINGS)
                 .map(|warning| needles.hide(warning))
                 .collect(),
+            looked: call.looked.map(|look| look.timed(point)),
             diagnosis: known.diagnosis.map(|it| small(&needles.hidden(it), META)),
         }
     }

@@ -13,16 +13,16 @@ impl Record {
     /// What is kept of `call`, which another process made and wrote down as `earlier`. That one knew some things better: where the call
     /// came from, and its secrets. If it masked any, only state and times are news.
     pub fn after(earlier: &Self, call: &Call, scribe: &Scribe, now: Now) -> Self {
-        let known = Known {
-            diagnosis: earlier.diagnosis.as_ref(),
-            ..Known::default()
-        };
         let mut record = Self {
             origin: earlier.origin.clone(),
             masked: earlier.masked.clone(),
             arguments_cut: earlier.arguments_cut,
-            ..Self::of(call, scribe, known, now)
+            ..Self::of(call, scribe, Known::default(), now)
         };
+        // What an earlier look found is not why of a later one.
+        if record.looked == earlier.looked {
+            record.diagnosis.clone_from(&earlier.diagnosis);
+        }
         if !record.masked.is_empty() {
             record.withhold(earlier);
         }

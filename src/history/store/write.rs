@@ -260,7 +260,7 @@ fn put_call(
         ":number": number,
         ":id": record.id().as_str(),
         ":revision": revision,
-        ":state": record.state.to_string(),
+        ":state": record.listed().to_string(),
         ":task": record.task().as_str(),
         ":queue": record.queue.as_ref().map(QueueName::as_str),
         ":broker": record.origin.broker,
@@ -345,7 +345,7 @@ mod tests {
             prop_assert_eq!(store.upsert(std::slice::from_ref(&record)).unwrap(), 1);
             prop_assert_eq!(store.record(record.id()).unwrap(), Some(record.clone()));
             let row = store.page(&Filter::default(), None, 9).unwrap().remove(0);
-            prop_assert_eq!((row.id, row.state, row.open), (record.id().clone(), record.state, record.is_open()));
+            prop_assert_eq!((row.id, row.state, row.open), (record.id().clone(), record.listed(), record.is_open()));
             prop_assert_eq!(row.took, record.took());
             prop_assert_eq!(store.newest(9, 1), [record]);
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{again, calls};
+use super::{again, calls, looks};
 use crate::backend::Results;
 use crate::call::{Call, CallState};
 use crate::client::Command;
@@ -158,8 +158,14 @@ fn renewed(state: &mut State, found: Found, now: Now) -> Outcome {
         };
     }
     let open = state.shared.calls.adopted_open().any(|open| open == key);
-    if !open || !record.state.is_final() {
+    if !open {
         return Outcome::default();
+    }
+    if !record.state.is_final() {
+        return Outcome {
+            redraw: looks::of_others(state, &record.to_call(now)),
+            effects: Vec::new(),
+        };
     }
     state.shared.calls.replace(record.to_call(now));
     state.result.refresh(&state.shared);

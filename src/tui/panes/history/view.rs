@@ -207,7 +207,7 @@ fn task_of(entry: Entry<'_>, scene: &Scene<'_>) -> String {
 fn of_call(call: &Call, scene: &Scene<'_>) -> [Cell; 6] {
     let theme = scene.theme();
     let at = call.timeline.published.unwrap_or(call.timeline.created);
-    let state = call.state();
+    let state = call.concluded();
     [
         Cell::new(short_when(at.wall, scene), Role::Dim, theme),
         remote(last_part(call.signature.task.as_str())).into(),
