@@ -426,10 +426,20 @@ fn mend(place: &Place, output: Output, now: Now) -> Result<u8> {
             moved,
             calls,
             unreadable,
-        } => output.note(&format!(
-            "{calls} calls were saved, {unreadable} could not be read; the history as it was lies at {}",
-            moved.display()
-        )),
+            hidden,
+        } => {
+            let lost = match (hidden, unreadable) {
+                (false, _) => format!(", {unreadable} could not be read"),
+                (true, 0) => "; how many could not be read is not known".to_owned(),
+                (true, _) => {
+                    format!("; how many could not be read is not known, {unreadable} at least")
+                }
+            };
+            let moved = moved.display();
+            output.note(&format!(
+                "{calls} calls were saved{lost}; the history as it was lies at {moved}"
+            ));
+        }
     }
     Ok(0)
 }

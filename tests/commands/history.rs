@@ -512,6 +512,34 @@ fn a_call_whose_record_cannot_be_read_is_said_wherever_it_is_wanted() {
     home.cli(&["history", "export"]).expect_code(0);
 }
 
+#[test]
+fn a_repair_that_reads_nothing_does_not_say_that_nothing_was_lost() {
+    for (from, to) in [(0, 16), (100, 300)] {
+        let home = home(&[&ADD, &FAIL]);
+        let mut bytes = std::fs::read(file(&home)).unwrap();
+        bytes[from..to].fill(0x5a);
+        std::fs::write(file(&home), bytes).unwrap();
+        let repaired = home.cli(&["history", "repair"]).expect_code(0).stderr;
+        let said =
+            "0 calls were saved; how many could not be read is not known; the history as it was";
+        assert!(repaired.contains(said), "{from}: {repaired}");
+    }
+}
+
+#[test]
+fn a_row_that_is_not_what_it_should_be_is_counted_as_one_that_cannot_be_read() {
+    let home = home(&[&ADD, &FAIL]);
+    let garbled = rusqlite::Connection::open(file(&home)).unwrap();
+    let sql = "UPDATE bodies SET record = CAST(x'ff' AS TEXT) WHERE number = (SELECT number FROM calls WHERE id = 'aaa-1')";
+    assert_eq!(garbled.execute(sql, []).unwrap(), 1);
+    drop(garbled);
+    let repaired = home.cli(&["history", "repair"]).expect_code(0).stderr;
+    assert!(
+        repaired.contains("1 calls were saved, 1 could not"),
+        "{repaired}"
+    );
+}
+
 /// What spreadsheets execute, what breaks lines and cells, and what is wide.
 const HOSTILE: [&str; 6] = [
     "=cmd|'/c calc'!A1",

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rusqlite::OpenFlags;
+use rusqlite::{OpenFlags, Row};
 
 use super::read::body;
 use super::schema;
@@ -33,6 +33,8 @@ pub enum Repaired {
         calls: usize,
         /// How many were found that could not; they are where the broken one is.
         unreadable: usize,
+        /// Whether damage hides parts of the broken one: nobody knows how many calls were there.
+        hidden: bool,
     },
 }
 
@@ -53,11 +55,12 @@ pub fn repair(path: &Path, now: Timestamp) -> Result<Repaired, Trouble> {
     }
     let moved = aside(path, now).map_err(|error| Reason::from(error).at(path))?;
     let mut store = Store::open(path)?;
-    let (calls, unreadable) = salvage(&moved, &mut store)?;
+    let salvaged = salvage(&moved, &mut store)?;
     Ok(Repaired::Saved {
         moved,
-        calls,
-        unreadable,
+        calls: salvaged.calls,
+        unreadable: salvaged.unreadable,
+        hidden: salvaged.hidden,
     })
 }
 
@@ -86,11 +89,21 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Copies what can be read; returns how many calls, and of how many there is something that cannot be read. A file of which nothing
-/// can be read gives none.
-fn salvage(from: &Path, into: &mut Store) -> Result<(usize, usize), Trouble> {
+/// What was copied, see [`Repaired::Saved`].
+struct Salvaged {
+    calls: usize,
+    unreadable: usize,
+    hidden: bool,
+}
+
+/// Copies what can be read. A file of which nothing can be read gives nothing, which tells nothing of how much was there.
+fn salvage(from: &Path, into: &mut Store) -> Result<Salvaged, Trouble> {
     let Some(broken) = open_broken(from) else {
-        return Ok((0, 0));
+        return Ok(Salvaged {
+            calls: 0,
+            unreadable: 0,
+            hidden: true,
+        });
     };
     let mut saved = Saved {
         into,
@@ -106,7 +119,11 @@ fn salvage(from: &Path, into: &mut Store) -> Result<(usize, usize), Trouble> {
         saved.between(&broken, low, high)?;
     }
     saved.flush()?;
-    Ok((saved.calls, saved.unreadable))
+    Ok(Salvaged {
+        calls: saved.calls,
+        unreadable: saved.unreadable,
+        hidden: low.is_some(),
+    })
 }
 
 /// The broken database, if it still can be asked; the journal in its log is read too.
@@ -182,7 +199,10 @@ impl Saved<'_> {
         loop {
             match rows.next() {
                 Ok(Some(row)) => {
-                    let Ok(body) = body(row) else { continue };
+                    let Ok(body) = body(row) else {
+                        self.strange(row);
+                        continue;
+                    };
                     last = body.number;
                     if !self.seen.insert(body.number) {
                         continue;
@@ -223,6 +243,13 @@ impl Saved<'_> {
             }
         }
         Ok(())
+    }
+
+    /// A row is there whose columns are not what they should be.
+    fn strange(&mut self, row: &Row<'_>) {
+        if row.get(0).is_ok_and(|number| self.seen.insert(number)) {
+            self.unreadable += 1;
+        }
     }
 
     fn keep(&mut self, record: Record) -> Result<(), Trouble> {
