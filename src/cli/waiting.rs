@@ -29,7 +29,7 @@ pub struct Waiting {
     /// On Ctrl-C: keep or revoke
     #[arg(long, value_name = "WHAT", default_value = "keep")]
     pub on_interrupt: OnInterrupt,
-    /// What stderr shows meanwhile: auto (a line on a terminal), plain (a line for each change of state), none
+    /// What stderr shows meanwhile: auto (a line on a terminal), plain (a line for each change of state, and every 5s without one), none
     #[arg(long, value_name = "HOW", default_value = "auto")]
     pub progress: Progress,
 }
@@ -80,7 +80,7 @@ pub enum Progress {
     /// One moving line on a terminal, else nothing.
     #[default]
     Auto,
-    /// One line for each change of state.
+    /// One line for each change of state, and every few seconds without one.
     Plain,
     /// Nothing.
     None,

@@ -1,5 +1,7 @@
 //! `umbel call` and `umbel send`: look first, send once, and wait for the result or not.
 
+mod plain;
+
 use std::future::Future;
 use std::pin::pin;
 use std::time::Duration;
@@ -20,6 +22,7 @@ use crate::clock::Now;
 use crate::error::{Error, Kind};
 use crate::protocol::control::Signal;
 use crate::protocol::{Signature, State};
+use plain::Plain;
 
 /// How long the depth of a queue that no worker named is waited for.
 const DEPTH_PATIENCE: Duration = Duration::from_secs(1);
@@ -29,6 +32,8 @@ const SETTLING: Duration = Duration::from_millis(100);
 const LAST_ROUND: Duration = Duration::from_secs(2);
 /// How often it is looked whether the call is stuck.
 const LOOK: Duration = Duration::from_millis(500);
+/// The shortest wait for an event.
+const MOMENT: Duration = Duration::from_millis(1);
 /// How often the progress line moves.
 const FRAME: Duration = Duration::from_millis(100);
 
@@ -312,7 +317,7 @@ fn choose(call: &mut Call, known: &Known, no_preflight: bool) -> Result<Order, E
 
 /// Follows the call to its end or its deadline; at the deadline everybody is asked once more where it is.
 async fn wait(session: &mut Session, call: &mut Call, around: &mut Around, progress: Progress) {
-    let (mut shown, mut reason, mut line) = (None, None, String::new());
+    let (mut plain, mut line) = (Plain::default(), String::new());
     let keeper = session.keeper.as_ref();
     let mut usual = keeper.map(|keeper| keeper.usual(&call.signature.task));
     loop {
@@ -324,10 +329,9 @@ async fn wait(session: &mut Session, call: &mut Call, around: &mut Around, progr
         around.cluster.tick(now);
         call.tick(now);
         if progress == Progress::Plain {
-            changed(session, call, around, &mut shown);
-            let stuck = progress::stuck(call, around, &mut reason, now);
-            if let Some(line) = stuck.filter(|_| session.output.quiet == 0) {
-                session.output.note(&line);
+            let lines = plain.lines(call, around, now);
+            for line in lines.iter().filter(|_| session.output.quiet == 0) {
+                session.output.note(line);
             }
         }
         if call.state().is_final() || call.refused() || given_up(call, around, now) {
@@ -354,6 +358,10 @@ async fn wait(session: &mut Session, call: &mut Call, around: &mut Around, progr
         } else {
             until_deadline.min(LOOK)
         };
+        let wake = match progress {
+            Progress::Plain => wake.min(plain.due(now).max(MOMENT)),
+            Progress::Auto | Progress::None => wake,
+        };
         let said = call.warnings.len();
         match tokio::time::timeout(wake, session.events.recv()).await {
             Ok(Some(Event::Call(id, fact, at))) if id == *call.id() => {
@@ -371,19 +379,6 @@ async fn wait(session: &mut Session, call: &mut Call, around: &mut Around, progr
             session.output.warnings(new);
         }
     }
-}
-
-/// The state that was said last, with what the task itself says.
-type Shown = Option<(CallState, Option<String>)>;
-
-/// Says a change of state that was not said yet.
-fn changed(session: &Session, call: &Call, around: &Around, shown: &mut Shown) {
-    let state = Some((call.state(), progress::custom(call)));
-    if *shown != state && session.output.quiet == 0 {
-        let now = session.clock.now();
-        session.output.note(&progress::change(call, around, now));
-    }
-    *shown = state;
 }
 
 /// Whether the time is over and nothing more is to be learned of where the call is.

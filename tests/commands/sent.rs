@@ -173,6 +173,15 @@ fn progress_in_plain_words_is_a_line_for_each_change() {
 }
 
 #[test]
+fn plain_progress_says_every_five_seconds_that_nothing_changed() {
+    let call = ["--demo", "call", "demo.slow.sleep", "5.6"];
+    let outcome = cli(&[&call[..], &["--progress", "plain"]].concat()).expect_code(0);
+    let unchanged = |line: &&str| line.contains(" RUN ") && line.ends_with("s of 10s");
+    let lines = outcome.stderr.lines().filter(unchanged).count();
+    assert_eq!(lines, 1, "{}", outcome.stderr);
+}
+
+#[test]
 fn a_result_is_printed_in_the_shape_that_was_asked_for() {
     let echo = |words: &[&str]| {
         let call = ["--demo", "call", "demo.text.echo", "--args"];

@@ -83,7 +83,11 @@ fn a_broken_history_is_said_once_goes_on_in_memory_and_is_repaired(
     else {
         panic!("nothing was done")
     };
-    assert_eq!(hidden, calls < 1_000, "{calls}: whether some may be missing");
+    assert_eq!(
+        hidden,
+        calls < 1_000,
+        "{calls}: whether some may be missing"
+    );
     assert!(
         moved.exists()
             && moved
