@@ -392,6 +392,34 @@ fn only_so_many_calls_of_so_many_days_are_kept() {
 }
 
 #[test]
+fn there_are_not_more_calls_than_are_kept_once_a_program_has_ended() {
+    let (_folder, path) = place();
+    for n in 0..3 {
+        let mut settings = settings(Place::File(path.clone()));
+        settings.keep = Keep {
+            calls: 3,
+            age: Duration::from_hours(1),
+        };
+        let history = open(settings, |_| {});
+        let now = umbel::clock::Clock::default().now().wall.as_millisecond();
+        let ms = u64::try_from(now - wall(0).as_millisecond()).unwrap();
+        for more in 0..2 {
+            history.save(returned(
+                &format!("{n}-{more}"),
+                "t",
+                "{}",
+                ms + more,
+                5,
+                "1",
+            ));
+        }
+        assert_eq!(history.close(), Closed::Written);
+        let kept = Store::open(&path).unwrap().count(&Filter::default());
+        assert!(kept.unwrap().calls <= 3, "the {n}th program");
+    }
+}
+
+#[test]
 fn a_call_whose_answer_may_still_come_is_kept_until_it_is_too_old() {
     let mut store = Store::memory().unwrap();
     let open: Vec<Record> = (0..3_u64)

@@ -28,8 +28,11 @@ const WEIGHED: usize = MEMORY / 8;
 /// Records of a debt that are paid in one go.
 const PAID: usize = 20;
 
-/// After so many writes too old calls are looked for.
+/// After so many writes at most it is looked whether there are too many calls.
 const PRUNE_EVERY: usize = 500;
+
+/// There may be this part more than are kept before it is looked.
+const TOO_MANY: usize = 10;
 
 pub(super) struct Desk {
     store: Store,
@@ -38,8 +41,8 @@ pub(super) struct Desk {
     tell: Box<dyn Fn(Notice) + Send>,
     clock: Clock,
     debt: Option<Debt>,
-    /// Writes since too old calls were looked for.
-    written: usize,
+    /// Writes since it was looked whether there are too many calls; `None`: it never was.
+    written: Option<usize>,
     watch: Option<Watch>,
     /// Bytes that went into memory since it was looked how much is there.
     unweighed: usize,
@@ -96,7 +99,7 @@ impl Desk {
             tell,
             clock: Clock::default(),
             debt: None,
-            written: PRUNE_EVERY,
+            written: None,
             watch: None,
             unweighed: 0,
         };
@@ -123,7 +126,7 @@ impl Desk {
         self.unweighed += records.iter().map(Record::heft).sum::<usize>();
         let records = &*self.fleeting.sift(records, &self.store);
         for batch in records.chunks(BATCH) {
-            self.written += batch.len();
+            self.written = self.written.map(|written| written + batch.len());
             if let Err(trouble) = self.store.upsert(batch) {
                 self.leave_disk(&trouble);
                 // Memory has no reason to fail; and if it does, there is nobody to tell.
@@ -330,7 +333,7 @@ impl Desk {
 
     /// How long until something is due that nobody asks for.
     pub(super) fn next_chore(&self) -> Option<Duration> {
-        if self.written >= PRUNE_EVERY {
+        if self.wants_prune() {
             return Some(Duration::ZERO);
         }
         let retry = self.debt.as_ref().map(|debt| debt.retry_at);
@@ -342,7 +345,7 @@ impl Desk {
 
     /// Does what is due.
     pub(super) fn chore(&mut self) {
-        if self.written >= PRUNE_EVERY {
+        if self.wants_prune() {
             self.prune();
             return;
         }
@@ -377,6 +380,9 @@ impl Desk {
     /// The last try to give the disk what it should have. Returns how many calls it did not get.
     pub(super) fn end(mut self) -> usize {
         self.pay();
+        if self.written != Some(0) {
+            self.prune();
+        }
         self.store.wipe();
         self.owed()
     }
@@ -384,6 +390,12 @@ impl Desk {
     /// Calls that the disk has not got.
     pub(super) fn owed(&self) -> usize {
         self.debt.as_ref().map_or(0, |debt| debt.owed.len())
+    }
+
+    fn wants_prune(&self) -> bool {
+        let kept = usize::try_from(self.settings.keep.calls).unwrap_or(usize::MAX);
+        let every = (kept / TOO_MANY).clamp(1, PRUNE_EVERY);
+        self.written.is_none_or(|written| written >= every)
     }
 
     fn prune(&mut self) {
@@ -395,7 +407,7 @@ impl Desk {
             // There may be more, after whatever else is to be done.
             Ok(1..) => {}
             // What cannot be deleted now can be later.
-            Ok(0) | Err(_) => self.written = 0,
+            Ok(0) | Err(_) => self.written = Some(0),
         }
     }
 
