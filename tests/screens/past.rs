@@ -166,6 +166,23 @@ fn looks_of_the_calls_on_disk() {
 }
 
 #[test]
+fn the_disk_is_asked_at_once_when_the_pane_is_opened_so_that_no_old_count_stands_over_new_rows() {
+    let (mut stage, mut store) = listed(80, 24);
+    assert!(stage.screen().contains("4 kept"), "{}", stage.screen());
+    stage.keys("1");
+    let (call, at) = call(9, &[], stage.now, Duration::from_secs(1));
+    store.upsert(&[record(&call, at)]).expect("a record");
+    stage.effects.clear();
+    stage.keys("4");
+    answer(&mut stage, &store);
+    assert!(stage.screen().contains("5 kept"), "{}", stage.screen());
+    stage.effects.clear();
+    stage.tell(Message::Tick);
+    let asks = |effect: &Effect| matches!(effect, Effect::History(Wish::Counts(_)));
+    assert!(!stage.effects.iter().any(asks), "it was just asked");
+}
+
+#[test]
 fn the_same_rows_again_draw_nothing() {
     let (mut stage, store) = listed(80, 24);
     let rows = store.page(&Filter::default(), None, 200).unwrap();

@@ -58,6 +58,8 @@ pub struct State {
     loading: Option<Cursor>,
     /// What is listed may be old.
     stale: bool,
+    /// The pane was opened and nobody has looked since.
+    opened: bool,
     looked_at: Option<Moment>,
     /// The day of the times that are listed.
     day: Option<Date>,
@@ -128,15 +130,28 @@ impl State {
     /// Time passes: the disk is looked at when the program starts, and when something was written while the list is seen. Returns
     /// whether the times of the list are another day's now.
     pub fn tick(&mut self, seen: bool, today: Date, now: Now) -> bool {
-        let due = match self.looked_at {
-            None => true,
-            Some(at) => seen && self.stale && now.mono.since(at) >= LOOK_AGAIN,
-        };
-        if due {
+        if self.looked_at.is_none() || self.is_due(seen, now) {
             self.look(now);
         }
         let day = self.day.replace(today);
         seen && day.is_some_and(|day| day != today)
+    }
+
+    /// Something happened: the disk is looked at if the list is opened just now, or is seen and was looked at long enough ago.
+    pub fn look_if_due(&mut self, seen: bool, now: Now) {
+        if self.is_due(seen, now) {
+            self.look(now);
+        }
+    }
+
+    fn is_due(&self, seen: bool, now: Now) -> bool {
+        let rested = |at: Moment| now.mono.since(at) >= LOOK_AGAIN;
+        self.opened || (seen && self.stale && self.looked_at.is_some_and(rested))
+    }
+
+    /// The pane is opened: what it shows may be old, however short a time ago the disk was looked at.
+    pub fn open(&mut self) {
+        self.opened = true;
     }
 
     /// What is listed may be old: the disk is looked at soon.
@@ -148,6 +163,7 @@ impl State {
     pub fn look(&mut self, now: Now) {
         self.looked_at = Some(now.mono);
         self.stale = false;
+        self.opened = false;
         self.fetch_first();
         let top = self.picked.scroll().offset;
         if let Some(before) = self.list.page_of(top).filter(|_| self.loading.is_none()) {

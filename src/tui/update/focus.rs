@@ -22,7 +22,7 @@ pub fn go(state: &mut State, pane: Pane) -> Outcome {
         state.tab = pane;
     }
     if pane == Pane::History {
-        state.history.stale();
+        state.history.open();
     }
     seen(state);
     settle(state);

@@ -323,6 +323,13 @@ fn forgotten(state: &mut State, key: &Key, record: Option<Box<Record>>, now: Now
 /// The calls that changed, as they are to be kept.
 pub fn keep(state: &mut State, now: Now) -> Vec<Effect> {
     let changed = state.shared.calls.take_changed();
+    if !changed.is_empty() {
+        state.history.stale();
+    }
+    if state.shared.scribe.is_some() {
+        let seen = layout::sees(state, Pane::History);
+        state.history.look_if_due(seen, now);
+    }
     let shared = &state.shared;
     let Some(scribe) = &shared.scribe else {
         return Vec::new();
@@ -344,9 +351,6 @@ pub fn keep(state: &mut State, now: Now) -> Vec<Effect> {
     let shown = state.result.shown_id().cloned();
     let looked_at = |id: &TaskId| shown.as_ref() == Some(id);
     state.shared.calls.shed(&changed, looked_at);
-    if !changed.is_empty() {
-        state.history.stale();
-    }
     effects
 }
 
