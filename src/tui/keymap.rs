@@ -156,6 +156,8 @@ pub enum Action {
     Undo,
     /// Look for a call of the past; again: among more of them.
     Recall,
+    /// Look among calls of another outcome.
+    Outcome,
     /// Mark a call, to compare another one with it.
     Mark,
     /// Compare two calls.

@@ -5,6 +5,9 @@ pub mod differs;
 pub mod found;
 pub mod view;
 
+use strum::IntoEnumIterator;
+
+use crate::call::CallState;
 use crate::clock::Now;
 use crate::error::{Error, Result};
 use crate::history::filter::LONGEST_PAGE;
@@ -27,6 +30,41 @@ pub enum Scope {
     /// All.
     #[default]
     All,
+}
+
+/// How the calls that are looked through ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Ends {
+    /// In any way, or not at all.
+    #[default]
+    Any,
+    /// They returned.
+    Ok,
+    /// They ended otherwise. Of a call that was given up nobody knows how it ended.
+    Failed,
+}
+
+impl Ends {
+    fn next(self) -> Self {
+        match self {
+            Self::Any => Self::Ok,
+            Self::Ok => Self::Failed,
+            Self::Failed => Self::Any,
+        }
+    }
+
+    /// The states that they are in; none: any.
+    fn states(self) -> Vec<CallState> {
+        let returned = |state: CallState| matches!(state, CallState::Ok | CallState::LateOk);
+        let ended = CallState::iter().filter(|state| state.is_final());
+        match self {
+            Self::Any => Vec::new(),
+            Self::Ok => ended.filter(|state| returned(*state)).collect(),
+            Self::Failed => ended
+                .filter(|state| !returned(*state) && *state != CallState::NoResult)
+                .collect(),
+        }
+    }
 }
 
 /// What becomes of the popup.
@@ -59,6 +97,7 @@ enum Chosen {
 pub struct State {
     open: bool,
     scope: Scope,
+    ends: Ends,
     /// The task at hand.
     task: Option<TaskName>,
     /// Where calls go now.
@@ -153,6 +192,7 @@ impl State {
         let here = self.scope != Scope::All;
         Filter {
             broker: here.then(|| self.broker.clone()),
+            states: self.ends.states(),
             ..task.map_or_else(Filter::default, Filter::task)
         }
     }
@@ -196,6 +236,10 @@ impl State {
         match action {
             Action::Recall if around.shared.scribe.is_some() => {
                 self.scope = self.next_scope();
+                self.look();
+            }
+            Action::Outcome if around.shared.scribe.is_some() => {
+                self.ends = self.ends.next();
                 self.look();
             }
             Action::Enter => return self.enter(),

@@ -350,6 +350,26 @@ fn ctrl_r_widens_from_the_task_to_the_broker_to_everything_and_comes_back() {
 }
 
 #[test]
+fn tab_narrows_to_calls_that_returned_or_failed_and_comes_back() {
+    let (mut stage, store) = opened(80, 24);
+    let seen = |stage: &Stage| (says(stage, "order_id=7,"), says(stage, "order_id=40,"));
+    assert!(says(&stage, "this task · this broker · any outcome"));
+    assert_eq!(seen(&stage), (true, true), "{}", stage.screen());
+    keys(&mut stage, &store, "Tab");
+    assert!(says(&stage, "this broker · ok only"), "{}", stage.screen());
+    assert_eq!(seen(&stage), (true, false), "{}", stage.screen());
+    keys(&mut stage, &store, "Tab");
+    assert!(says(&stage, "failed only"), "{}", stage.screen());
+    assert_eq!(seen(&stage), (false, true), "{}", stage.screen());
+    // What is typed and how far is looked stand.
+    keys(&mut stage, &store, "^R receipt");
+    let screen = stage.screen();
+    assert!(screen.contains("Tab looks at any"), "{screen}");
+    keys(&mut stage, &store, "Tab");
+    assert!(says(&stage, "send_receipt(to"), "{}", stage.screen());
+}
+
+#[test]
 fn a_call_of_another_broker_says_in_the_form_where_it_came_from() {
     let (mut stage, store) = opened(80, 24);
     keys(&mut stage, &store, "^R ^R 1009 Enter");

@@ -336,6 +336,9 @@ pub static TABLE: &[Row] = &[
     row(&[Recall], &[ctrl('r')], Action::Recall)
         .hint(30, "widen")
         .help("Recall", "this task, all tasks, all brokers"),
+    row(&[Recall], &[plain(KeyCode::Tab)], Action::Outcome)
+        .hint(35, "outcome")
+        .help("Recall", "any outcome, ok only, failed only"),
     row(&[Recall], &[plain(KeyCode::Down)], Action::Down)
         .hint(40, "move")
         .help("Recall", "move in the list"),

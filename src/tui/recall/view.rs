@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 
 use super::differs::differs;
 use super::found::Item;
-use super::{Chosen, Scope, State};
+use super::{Chosen, Ends, Scope, State};
 use crate::clock::Now;
 use crate::history::Record;
 use crate::text::human::count;
@@ -118,7 +118,12 @@ fn typed(state: &State, area: Rect, buf: &mut Buffer, scene: &Scene<'_>) -> Opti
         Scope::Broker => ["all tasks", "this broker"],
         Scope::All => ["all tasks", "all brokers"],
     };
-    let scope = scope.join(&dot);
+    let ends = match state.ends {
+        Ends::Any => "any outcome",
+        Ends::Ok => "ok only",
+        Ends::Failed => "failed only",
+    };
+    let scope = [scope[0], scope[1], ends].join(&dot);
     let wide = u16::try_from(cells(&scope)).unwrap_or(u16::MAX);
     let field = Rect {
         width: area.width.saturating_sub(wide + 2),
@@ -163,7 +168,7 @@ fn of(item: &Item, state: &State, width: usize, scene: &Scene<'_>) -> Line<'stat
     let row = &item.row;
     // A call of this run may have gone on since.
     let call = scene.shared.calls.find(&row.key());
-    let now = call.map_or(row.state, crate::call::Call::state);
+    let now = call.map_or(row.state, crate::call::Call::concluded);
     let mut spans = vec![
         Span::raw(" "),
         theme.span(Role::Dim, pad(&item.when, WHEN, ellipsis)),
@@ -210,8 +215,17 @@ fn nothing(state: &State, scene: &Scene<'_>) -> Option<String> {
         );
         return Some(remote(&text));
     }
+    let outcome = key(Context::Recall, Action::Outcome);
     Some(match (state.calls.complete, state.calls.looked_through()) {
         (false, _) => "Looking through the calls made before.".to_owned(),
+        (true, 0) if state.ends == Ends::Ok => {
+            format!(
+                "No call here is known to have returned.{others} {outcome} looks at any outcome."
+            )
+        }
+        (true, 0) if state.ends == Ends::Failed => {
+            format!("No call here is known to have failed.{others} {outcome} looks at any outcome.")
+        }
         (true, 0) => match (&state.task, state.scope) {
             (Some(task), Scope::Task) => {
                 let task = remote(last_part(task.as_str()));
@@ -222,6 +236,9 @@ fn nothing(state: &State, scene: &Scene<'_>) -> Option<String> {
         },
         (true, _) if state.seeking.is_some() => {
             "None of the newest calls matches. Looking at the older ones.".to_owned()
+        }
+        (true, _) if state.ends != Ends::Any => {
+            format!("No call matches what is typed.{others} {outcome} looks at any outcome.")
         }
         (true, _) => format!("No call matches what is typed.{others}"),
     })
