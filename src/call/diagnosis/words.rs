@@ -1,7 +1,10 @@
 //! The verdicts in words, for people. Names in them come from others: they are to be shown safely.
 
+mod lost;
+
+use self::lost::{Again, TIMEOUT, lost_with};
 use super::cause::Cause;
-use super::verdict::{Loss, Span, Verdict};
+use super::verdict::{Span, Verdict};
 use crate::call::Call;
 use crate::protocol::{NodeName, QueueName};
 use crate::text::human::count;
@@ -427,83 +430,4 @@ fn taken_unseen(queue: &QueueName, taken: u64, of_all_queues: bool) -> String {
         "perhaps a worker took it and died: {} unacknowledged in {place}, given out again after {TIMEOUT}",
         count(taken)
     )
-}
-
-/// When a Redis gives out again what a dead worker held (protocol.md 5.2).
-const TIMEOUT: &str = "the visibility_timeout (1h unless set)";
-
-/// Whether and when what a lost worker had runs again.
-#[derive(Clone, Copy)]
-enum Again {
-    Soon,
-    AfterTimeout,
-    /// Both are possible, and neither was seen.
-    SoonOrAfterTimeout,
-    /// Perhaps back in its queue; or neither there nor held back.
-    Returned(bool),
-    Never,
-    Unknown,
-}
-
-impl Again {
-    fn of(
-        runs_again: Option<bool>,
-        after_visibility_timeout: Option<bool>,
-        back_in_queue: Option<bool>,
-    ) -> Self {
-        match (runs_again, after_visibility_timeout, back_in_queue) {
-            (None, ..) => Self::Unknown,
-            (Some(false), ..) => Self::Never,
-            (_, Some(true), _) => Self::AfterTimeout,
-            (_, _, Some(true)) => Self::Returned(true),
-            (_, Some(false), Some(false)) => Self::Returned(false),
-            (_, Some(false), None) => Self::Soon,
-            (_, None, _) => Self::SoonOrAfterTimeout,
-        }
-    }
-}
-
-/// What is known of a worker that neither answers nor is counted by the broker: one that stops stops listening first.
-const GONE: &str = "no longer connected (stopping, cut off or dead)";
-
-fn lost_with(worker: &NodeName, how: Loss, started: bool, again: Again) -> String {
-    let what = match (how, started) {
-        (Loss::Gone, true) => {
-            format!("{worker} is {GONE} and was running it, which may still finish")
-        }
-        (Loss::Gone, false) => format!("{worker} is {GONE} and held it"),
-        (Loss::Restarted, true) => format!(
-            "{worker} was restarted while it ran it, and what its earlier process does is not known: stopped in order, it may still finish; if it was killed"
-        ),
-        (Loss::Restarted, false) => format!("{worker} was restarted while it held it"),
-        (Loss::Unseen, _) => {
-            return format!(
-                "{worker} had it and has it no longer: perhaps it ended, and its result is not seen here"
-            );
-        }
-        (Loss::Denied, _) => {
-            return format!(
-                "{worker} had it and has it no longer: perhaps it ended without a result, or its process died"
-            );
-        }
-    };
-    let then = match again {
-        Again::Soon => "not acknowledged, so the broker gives it to another worker".to_owned(),
-        Again::AfterTimeout => {
-            format!("unacknowledged, so Redis gives it out again after {TIMEOUT}")
-        }
-        Again::SoonOrAfterTimeout => format!(
-            "not acknowledged, so it is given out again: at once if the worker stopped in order, else (on a Redis) after {TIMEOUT}"
-        ),
-        Again::Returned(true) => "not acknowledged, and perhaps back in its queue".to_owned(),
-        Again::Returned(false) => {
-            "not acknowledged, and neither in its queue nor held back by Redis: perhaps another worker has it"
-                .to_owned()
-        }
-        Again::Never => "acknowledged before, so it will not run again".to_owned(),
-        Again::Unknown => {
-            "whether it runs again depends on acks_late, which is not known".to_owned()
-        }
-    };
-    format!("{what}: {then}")
 }

@@ -20,6 +20,10 @@ fn now() -> Now {
     Now::fixed(Duration::from_secs(1))
 }
 
+fn stored_at(url: &str) -> Results {
+    crate::backend::url::parse(url, &std::sync::Arc::default()).unwrap()
+}
+
 fn signature(task: &str, queue: Option<&str>) -> Signature {
     let options = Options {
         queue: queue.map(Into::into),

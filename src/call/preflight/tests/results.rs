@@ -95,7 +95,7 @@ fn readers_that_send_results_to_the_caller_alone_are_told_where_umbel_looks_else
     depth(&mut cluster, "celery", consumers(1));
     depth(&mut cluster, "other", consumers(2));
     let redis = "redis://localhost:6379/1";
-    let stored = crate::backend::url::parse(redis, &std::sync::Arc::default()).unwrap();
+    let stored = stored_at(redis);
     let said = |cluster: &Cluster, queue: &str, results: &Results| {
         let signature = signature("a", Some(queue));
         preflight(cluster, &signature, results).warnings.join("\n")
