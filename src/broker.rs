@@ -16,6 +16,7 @@ use async_trait::async_trait;
 use tokio::sync::mpsc;
 
 use crate::error::Error;
+use crate::protocol::control::ReplyTo;
 use crate::protocol::{Message, QueueName, TaskId};
 
 /// A way to a broker.
@@ -41,6 +42,11 @@ pub trait Link: Send + Sync {
 
     /// The queue or list that control replies are to be sent to.
     fn reply_queue(&self) -> String;
+
+    /// By which exchange they come there.
+    fn reply_to(&self) -> ReplyTo {
+        ReplyTo::queue(self.reply_queue())
+    }
 
     /// Publishes a task, mandatory, and waits for the broker's confirm (at most 5 s).
     async fn publish(&self, route: &Route, message: Message) -> Delivery;

@@ -119,7 +119,7 @@ impl Client {
             method,
             destination: nodes.iter().map(|node| NodeName::from(*node)).collect(),
             ticket: "ticket".to_owned(),
-            reply_to: Some(self.link.reply_queue()),
+            reply_to: Some(self.link.reply_to()),
         };
         self.broadcast(request.encode(), nodes.len()).await
     }
@@ -539,7 +539,7 @@ async fn an_unknown_command_is_a_key_error() {
         method: Method::Ping,
         destination: Vec::new(),
         ticket: "t".to_owned(),
-        reply_to: Some(client.link.reply_queue()),
+        reply_to: Some(client.link.reply_to()),
     };
     let mut message = request.encode();
     let body = String::from_utf8(message.body).unwrap();
@@ -671,7 +671,7 @@ fn ping(client: &Client) -> Message {
         method: Method::Ping,
         destination: Vec::new(),
         ticket: "later".to_owned(),
-        reply_to: Some(client.link.reply_queue()),
+        reply_to: Some(client.link.reply_to()),
     };
     request.encode()
 }

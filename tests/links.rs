@@ -37,7 +37,7 @@ use umbel::broker::amqp::AmqpBroker;
 use umbel::broker::{self, AckTag, Broker, Incoming, Link};
 use umbel::clock::Timestamp;
 use umbel::error::Error;
-use umbel::protocol::control::{Method, Request};
+use umbel::protocol::control::{Method, ReplyTo, Request};
 use umbel::protocol::json::Json;
 use umbel::protocol::message::Sender;
 use umbel::protocol::{Message, Options, QueueName, Signature, TaskId, TaskName};
@@ -145,12 +145,12 @@ fn worker(vhost: &Vhost, backend: &str) -> Worker {
     )
 }
 
-fn ping(reply_to: &str) -> Request {
+fn ping(reply_to: ReplyTo) -> Request {
     Request {
         method: Method::Ping,
         destination: Vec::new(),
         ticket: "ticket-1".to_owned(),
-        reply_to: Some(reply_to.to_owned()),
+        reply_to: Some(reply_to),
     }
 }
 

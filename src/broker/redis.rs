@@ -8,6 +8,7 @@ mod errors;
 mod events;
 mod held;
 mod inbox;
+mod lease;
 mod link;
 mod names;
 mod publish;

@@ -88,8 +88,27 @@ pub struct Request {
     pub destination: Vec<NodeName>,
     /// Correlates the replies.
     pub ticket: String,
-    /// Queue or list that replies go to, through the default exchange.
-    pub reply_to: Option<String>,
+    /// Where replies go.
+    pub reply_to: Option<ReplyTo>,
+}
+
+/// Where replies go: an exchange and a routing key of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReplyTo {
+    /// Empty: the default exchange.
+    pub exchange: String,
+    /// With the default exchange, the name of the queue or list.
+    pub routing_key: String,
+}
+
+impl ReplyTo {
+    /// To this queue or list, through the default exchange.
+    pub fn queue(name: impl Into<String>) -> Self {
+        Self {
+            exchange: String::new(),
+            routing_key: name.into(),
+        }
+    }
 }
 
 /// One worker's answer.
@@ -178,7 +197,7 @@ fn texts<'a>(texts: impl Iterator<Item = &'a str>) -> Json {
 }
 
 impl Request {
-    /// The message to publish to [`EXCHANGE`]: JSON, delivery mode 1, reply through the default exchange.
+    /// The message to publish to [`EXCHANGE`]: JSON, delivery mode 1.
     pub fn encode(&self) -> Message {
         let destination = match self.destination.as_slice() {
             [] => Json::Null,
@@ -193,8 +212,8 @@ impl Request {
         ];
         if let Some(reply_to) = &self.reply_to {
             let reply_to = object([
-                ("exchange", "".into()),
-                ("routing_key", reply_to.as_str().into()),
+                ("exchange", reply_to.exchange.as_str().into()),
+                ("routing_key", reply_to.routing_key.as_str().into()),
             ]);
             body.push(("ticket".to_owned(), self.ticket.as_str().into()));
             body.push(("reply_to".to_owned(), reply_to));
@@ -296,7 +315,7 @@ mod tests {
             method,
             destination,
             ticket: "t-1".to_owned(),
-            reply_to: Some("q".to_owned()),
+            reply_to: Some(ReplyTo::queue("q")),
         };
         let body = format!(
             r#"{{"method":"{name}","arguments":{arguments},"destination":["w1@host1"],"pattern":null,"matcher":null,"ticket":"t-1","reply_to":{{"exchange":"","routing_key":"q"}}}}"#

@@ -52,7 +52,7 @@ async fn a_control_request_reaches_workers_or_proves_that_there_are_none() {
     let Some(rig) = support::rig() else { return };
     let vhost = rig.vhost();
     let (link, mut incoming) = dial(&rabbitmq(&vhost.url)).await;
-    let request = ping(&link.reply_queue());
+    let request = ping(link.reply_to());
     assert_eq!(link.broadcast(request.encode()).await, Ok(Reach::Nobody));
     assert_eq!(link.broadcast(request.encode()).await, Ok(Reach::Nobody));
     let worker = worker(&vhost, "rpc://");

@@ -92,7 +92,9 @@ async fn an_alarm_blocks_and_a_killed_broker_is_lost() {
     };
     assert!(error.message.contains("alarm"), "{error}");
     assert!(link.depth(&queue("shop")).await.is_ok(), "questions go on");
-    let control = link.broadcast(ping("nobody").encode()).await;
+    let control = link
+        .broadcast(ping(crate::ReplyTo::queue("nobody")).encode())
+        .await;
     assert!(control.is_err(), "a control request is a publish too");
     assert!(
         link.ping().await.is_ok(),

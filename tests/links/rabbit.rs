@@ -185,7 +185,7 @@ async fn the_exchanges_of_an_application_are_those_of_its_options() {
         .set_word("event_exchange=mine-events")
         .expect("an option");
     let (link, mut incoming) = dial(&rabbitmq(&vhost.url).with(Arc::new(options), None)).await;
-    let reach = link.broadcast(ping(&link.reply_queue()).encode()).await;
+    let reach = link.broadcast(ping(link.reply_to()).encode()).await;
     assert_eq!(reach, Ok(Reach::Somebody));
     assert_eq!(vhost.messages("heard").len(), 1);
     link.events(true).await.expect("events");

@@ -69,6 +69,20 @@ fn ours(connection: &mut Connection) -> Vec<String> {
     keys
 }
 
+/// Where the server says by which of our lists replies come.
+const BINDINGS: &str = "_kombu.binding.reply.umbel.pidbox";
+
+/// The same without the set by which workers find our lists.
+fn our_lists(connection: &mut Connection) -> Vec<String> {
+    let mut keys = ours(connection);
+    keys.retain(|key| !key.ends_with(BINDINGS));
+    keys
+}
+
+fn life(connection: &mut Connection, key: &str) -> i64 {
+    connection.ttl(key).expect("a time to live")
+}
+
 fn read(connection: &mut Connection, list: &str) -> Value {
     let element: Vec<u8> = connection.lindex(list, 0).expect("an element");
     serde_json::from_slice(&element).expect("JSON")

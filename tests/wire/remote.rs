@@ -2,7 +2,7 @@
 
 use crate::{body, capture, fixture, message, parse, text};
 use rstest::rstest;
-use umbel::protocol::control::{self, Method, Place, Reply, Request, Stats};
+use umbel::protocol::control::{self, Method, Place, Reply, ReplyTo, Request, Stats};
 use umbel::protocol::{Json, Message, NodeName, Properties, QueueName, TaskName};
 
 fn request(method: Method) -> Request {
@@ -10,7 +10,7 @@ fn request(method: Method) -> Request {
         method,
         destination: Vec::new(),
         ticket: "t-1".to_owned(),
-        reply_to: Some("umbel.q".to_owned()),
+        reply_to: Some(ReplyTo::queue("umbel.q")),
     }
 }
 

@@ -1,5 +1,5 @@
-//! What workers may still push to our list: decides whether the list can be removed at the end, or has to stay with its time to
-//! live, because a push to a list that is gone would make one without. Touches no network.
+//! What workers may still push to our list: decides whether the list can be removed at the end, or how long it has to stay,
+//! because a push to a list that is gone would make one without a time to live. Touches no network.
 
 use std::collections::HashSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -38,14 +38,16 @@ impl Debts {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A task was sent, whose results may come here.
-    pub(super) fn task(&self, id: &str) {
+    /// A task is sent, whose results may come here. Whether it is the only one.
+    pub(super) fn task(&self, id: &str) -> bool {
         let mut open = self.open();
+        let first = !open.owes_results();
         if open.tasks.len() < MOST {
             open.tasks.insert(id.to_owned());
         } else {
             open.more = true;
         }
+        first
     }
 
     /// It was not sent after all.
@@ -95,11 +97,33 @@ impl Debts {
         }
     }
 
-    /// Whether nothing can come any more.
-    pub(super) fn are_paid(&self) -> bool {
+    /// What may still come.
+    pub(super) fn left(&self) -> Left {
         let open = self.open();
-        open.tasks.is_empty() && !open.more && open.received >= open.replies
+        if open.owes_results() {
+            Left::Results
+        } else if open.received < open.replies {
+            Left::Replies
+        } else {
+            Left::Nothing
+        }
     }
+}
+
+impl Open {
+    fn owes_results(&self) -> bool {
+        !self.tasks.is_empty() || self.more
+    }
+}
+
+/// What workers still owe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    Nothing,
+    /// Control replies alone.
+    Replies,
+    /// Results of tasks, perhaps replies too.
+    Results,
 }
 
 #[cfg(test)]
@@ -132,19 +156,21 @@ mod tests {
     #[test]
     fn a_task_is_owed_until_its_final_result() {
         let debts = Debts::default();
-        assert!(debts.are_paid());
-        debts.task("a");
+        assert_eq!(debts.left(), Left::Nothing);
+        assert!(debts.task("a"));
+        assert!(!debts.task("b"));
+        debts.settled(&"b".into());
         debts.result(&result("a", "STARTED"));
         debts.result(&result("b", "SUCCESS"));
-        assert!(!debts.are_paid());
+        assert_eq!(debts.left(), Left::Results);
         debts.result(&result("a", "SUCCESS"));
-        assert!(debts.are_paid());
+        assert_eq!(debts.left(), Left::Nothing);
         debts.task("c");
         debts.not_sent("c");
-        assert!(debts.are_paid());
+        assert_eq!(debts.left(), Left::Nothing);
         debts.task("d");
         debts.settled(&"d".into());
-        assert!(debts.are_paid());
+        assert_eq!(debts.left(), Left::Nothing);
     }
 
     #[test]
@@ -152,9 +178,9 @@ mod tests {
         let debts = Debts::default();
         debts.asked(2);
         debts.reply();
-        assert!(!debts.are_paid());
+        assert_eq!(debts.left(), Left::Replies);
         debts.reply();
-        assert!(debts.are_paid());
+        assert_eq!(debts.left(), Left::Nothing);
     }
 
     #[test]
@@ -166,6 +192,6 @@ mod tests {
         for id in 0..=MOST {
             debts.result(&result(&id.to_string(), "SUCCESS"));
         }
-        assert!(!debts.are_paid());
+        assert_eq!(debts.left(), Left::Results);
     }
 }

@@ -1,7 +1,7 @@
 //! Our one list in the Redis: workers push control replies and rpc results to it, and it is read from here. It publishes nothing.
 //!
 //! * Nothing is left behind, even after a kill: a worker's LPUSH makes a list without a time to live, so ours is never empty. A
-//!   mark stands at its right end and the list has a time to live, which pushes do not change.
+//!   mark stands at its right end and the list has a time to live (its [`Lease`]), which pushes do not change.
 //! * A push is heard without asking: `CLIENT TRACKING` in broadcasting mode tells of every change of the list (Redis 6). Where it
 //!   may not be had, a [`ferry`] carries what comes into a second list.
 //! * Nothing is lost: what was read stays in the list until it was recorded, then it is cut off at the right end together with
@@ -22,17 +22,12 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::debts::Debts;
 use super::errors;
+use super::lease::{Lease, RENEW};
 use crate::broker::{AckTag, Incoming};
 use crate::error::Error;
 use crate::protocol::{Message, envelope};
 use crate::server::redis::{RedisServer, STEP, dial, ping};
 use window::Window;
-
-/// How long the list lives after we have gone without a word, in seconds.
-pub(super) const TTL: u64 = 24 * 60 * 60;
-
-/// How often that is renewed.
-const RENEW: Duration = Duration::from_mins(10);
 
 /// How often a silent connection is asked whether it lives, and how long it may take.
 const HEARTBEAT: Duration = Duration::from_secs(5);
@@ -70,6 +65,7 @@ pub(super) struct Inbox {
     recorded: mpsc::UnboundedReceiver<AckTag>,
     incoming: mpsc::Sender<Incoming>,
     debts: Arc<Debts>,
+    lease: Arc<Lease>,
     window: Window,
     mark: String,
     batch: usize,
@@ -139,7 +135,7 @@ impl Inbox {
         opened: Opened,
         recorded: mpsc::UnboundedReceiver<AckTag>,
         incoming: mpsc::Sender<Incoming>,
-        (debts, first): (Arc<Debts>, u64),
+        (debts, lease, first): (Arc<Debts>, Arc<Lease>, u64),
     ) -> Result<Self, Error> {
         let mut inbox = Self {
             server,
@@ -149,6 +145,7 @@ impl Inbox {
             recorded,
             incoming,
             debts,
+            lease,
             window: Window::new(first),
             mark: String::new(),
             batch: BATCH,
@@ -167,6 +164,12 @@ impl Inbox {
     pub(super) async fn run(mut self) -> Option<String> {
         let mut renewed = Instant::now();
         loop {
+            if renewed.elapsed() >= RENEW {
+                renewed = Instant::now();
+                if let Err(why) = self.beat(true).await {
+                    return Some(why);
+                }
+            }
             match self.round().await {
                 Ok(true) => continue,
                 Ok(false) => {}
@@ -186,37 +189,26 @@ impl Inbox {
                 }
                 () = sleep(pause) => pause == HEARTBEAT,
             };
-            if idle && let Err(why) = self.beat(&mut renewed).await {
+            if idle && let Err(why) = self.beat(false).await {
                 return Some(why);
             }
         }
     }
 
-    /// Nothing happened for a while: the connection proves that it lives, and the list's life is prolonged.
-    async fn beat(&mut self, renewed: &mut Instant) -> Result<(), String> {
-        let due = renewed.elapsed() >= RENEW;
+    /// The connection proves that it lives, and perhaps the list's life is prolonged.
+    async fn beat(&mut self, renew: bool) -> Result<(), String> {
         let beat = async {
-            if due {
-                self.expire().await
+            if renew {
+                self.lease.renew(&mut self.connection, &self.list).await
             } else {
                 ping(&mut self.connection).await
             }
         };
         match timeout(PULSE, beat).await {
-            Err(_) => return Err(format!("nothing heard for {} s", PULSE.as_secs())),
-            Ok(Err(error)) if !errors::is_answer(&error) => return Err(error.to_string()),
-            Ok(_) => {}
+            Err(_) => Err(format!("nothing heard for {} s", PULSE.as_secs())),
+            Ok(Err(error)) if !errors::is_answer(&error) => Err(error.to_string()),
+            Ok(_) => Ok(()),
         }
-        if due {
-            *renewed = Instant::now();
-        }
-        Ok(())
-    }
-
-    async fn expire(&mut self) -> RedisResult<()> {
-        let mut expire = cmd("EXPIRE");
-        expire.arg(&self.list).arg(TTL);
-        expire.exec_async(&mut self.connection).await
     }
 
     /// Cuts off what was recorded, reads what is new and hands it over. Whether there may be more.
@@ -261,6 +253,9 @@ impl Inbox {
         tracing::warn!(list = self.list, "our list of replies was replaced");
         self.window.clear();
         patient(self.establish()).await?;
+        if self.lease.is_bound() {
+            patient(self.lease.bind(&mut self.connection)).await?;
+        }
         self.wake.notify_one();
         Ok(Vec::new())
     }
@@ -338,7 +333,7 @@ impl Inbox {
         } else {
             set.cmd("RPUSH").arg(&self.list).arg(&self.mark);
         }
-        set.cmd("EXPIRE").arg(&self.list).arg(TTL);
+        set.cmd("EXPIRE").arg(&self.list).arg(self.lease.seconds());
         set.exec_async(&mut self.connection).await
     }
 }

@@ -14,16 +14,19 @@ use redis::{Client, RedisError, RedisResult, Value, cmd, pipe};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep, timeout};
 
+use super::debts::Left;
 use super::events::{self, Change};
 use super::held::HeldMessages;
 use super::inbox::ferry::{self, Ferry, REGISTER, shelf};
-use super::inbox::{self, Inbox, Opened, TTL};
+use super::inbox::{self, Inbox, Opened};
+use super::lease::{self, Lease};
 use super::names::Names;
 use super::publish::{Publisher, announce, leave};
 use super::pump::Pump;
 use super::{ReplyList, bindings, errors};
 use crate::broker::{AckTag, Delivery, Depth, Held, Incoming, Link, Listed, Reach, Route};
 use crate::error::Error;
+use crate::protocol::control::ReplyTo;
 use crate::protocol::{Message, QueueName, TaskId, envelope};
 use crate::server::redis::{RedisServer, STEP, dial, is_denied, ping};
 
@@ -42,6 +45,7 @@ pub(super) struct RedisLink {
     client: Client,
     names: Names,
     list: ReplyList,
+    lease: Arc<Lease>,
     /// Whether a ferry reads the list; then there are two lists.
     ferried: bool,
     commands: MultiplexedConnection,
@@ -81,6 +85,7 @@ impl RedisLink {
         } else {
             Some(ferry(&server, &client, &names, &list, &opened).await?)
         };
+        let lease = Arc::new(Lease::new(names.clone(), &list));
         let publisher = Arc::new(Publisher {
             server: server.clone(),
             connection,
@@ -94,9 +99,13 @@ impl RedisLink {
             opened,
             acks,
             incoming.clone(),
-            (list.debts.clone(), list.next_number()),
+            (list.debts.clone(), lease.clone(), list.next_number()),
         )
         .await?;
+        if ferry.is_none() {
+            let mut commands = commands.clone();
+            lease.bind(&mut commands).await.map_err(told)?;
+        }
         let (switch, wanted) = events::switch();
         let ferried = ferry.is_some();
         let pump = Pump {
@@ -116,6 +125,7 @@ impl RedisLink {
             client,
             names,
             list,
+            lease,
             ferried,
             commands,
             publisher,
@@ -144,6 +154,7 @@ impl RedisLink {
     /// nobody heard it, so nobody heard it twice.
     async fn ask(&self, channels: &[String], element: &[u8]) -> RedisResult<u64> {
         let mut commands = self.commands.clone();
+        self.lease.keep_bound(&mut commands).await?;
         let heard = announce(&mut commands, channels, element).await?;
         let is_young = self.since.elapsed() < YOUNG;
         if heard > 0 || !is_young || self.asked_twice.swap(true, Ordering::Relaxed) {
@@ -166,27 +177,32 @@ impl RedisLink {
         Ok(self.bounded(doing, answer).await?.into_iter().sum())
     }
 
-    /// Removes our list, or leaves it with its time to live where a worker may still push to it: such a push would make a list
-    /// without one.
+    /// Removes our list, or leaves it with its time to live where a worker may still push to it.
     async fn tidy_up(&self) -> RedisResult<()> {
+        let mut commands = self.commands.clone();
+        if !self.ferried {
+            return self.lease.end(&mut commands).await;
+        }
         let list = self.names.key(&self.list.name);
-        let all_came = self.list.debts.are_paid();
         let mut tidy = pipe();
-        match (self.ferried, all_came) {
-            (false, true) => tidy.cmd("DEL").arg(&list),
-            (false, false) => {
-                tidy.cmd("LTRIM").arg(&list).arg(-1).arg(-1);
-                tidy.cmd("EXPIRE").arg(&list).arg(TTL)
-            }
-            (true, true) => {
-                let register = self.names.key(REGISTER);
-                tidy.cmd("DEL").arg(&list).arg(shelf(&list));
-                tidy.cmd("ZREM").arg(register).arg(&self.list.name)
-            }
-            // It stays in the register.
-            (true, false) => tidy.cmd("DEL").arg(&list).arg(shelf(&list)),
-        };
-        tidy.exec_async(&mut self.commands.clone()).await
+        tidy.cmd("DEL").arg(&list).arg(shelf(&list));
+        // Else it stays in the register.
+        if self.list.debts.left() == Left::Nothing {
+            let register = self.names.key(REGISTER);
+            tidy.cmd("ZREM").arg(register).arg(&self.list.name);
+        }
+        tidy.exec_async(&mut commands).await
+    }
+
+    /// A task is sent whose result may come here: from the first one on, the list lives longer.
+    async fn owe(&self, id: &str) {
+        if !self.list.debts.task(id) || self.ferried {
+            return;
+        }
+        let list = self.names.key(&self.list.name);
+        let mut commands = self.commands.clone();
+        // A server that does not answer will say so to the task itself.
+        let _ = timeout(STEP, self.lease.renew(&mut commands, &list)).await;
     }
 }
 
@@ -200,6 +216,10 @@ impl Link for RedisLink {
         self.list.name.clone()
     }
 
+    fn reply_to(&self) -> ReplyTo {
+        self.lease.reply_to()
+    }
+
     async fn publish(&self, route: &Route, message: Message) -> Delivery {
         let debts = &self.list.debts;
         let owed = message.properties.correlation_id.as_deref();
@@ -207,7 +227,7 @@ impl Link for RedisLink {
             .filter(|_| message.properties.reply_to.as_ref() == Some(&self.list.name))
             .map(str::to_owned);
         if let Some(id) = &owed {
-            debts.task(id);
+            self.owe(id).await;
         }
         let commands = self.commands.clone();
         let delivery = self
@@ -371,7 +391,10 @@ async fn check_role(
 
 /// Removes what others left behind, beside the main work.
 async fn sweep(mut commands: MultiplexedConnection, names: Names) {
-    let swept = ferry::sweep(&mut commands, |name| names.key(name));
+    let swept = async {
+        lease::sweep(&mut commands, &names).await?;
+        ferry::sweep(&mut commands, |name| names.key(name)).await
+    };
     if let Ok(Err(error)) = timeout(STEP, swept).await {
         tracing::debug!(%error, "stale lists were not looked for");
     }

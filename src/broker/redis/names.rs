@@ -10,6 +10,9 @@ use crate::server::{FanoutPrefix, TransportOptions};
 /// The highest priority of kombu's virtual transports; what is beyond it counts as this.
 const HIGHEST: u8 = 9;
 
+/// The direct exchange that control replies come by.
+pub(super) const REPLIES: &str = "reply.umbel.pidbox";
+
 /// Begins the names of the queues that kombu's `Broadcast` makes: they hang on a fanout exchange.
 const BROADCAST: &str = "bcast.";
 
@@ -92,6 +95,16 @@ impl Names {
     /// The set of an exchange's bindings.
     pub(super) fn bindings(&self, exchange: &str) -> String {
         format!("{}_kombu.binding.{exchange}", self.prefix)
+    }
+
+    /// The set by which workers find our lists: of an exchange of our own, which kombu's workers need not know before.
+    pub(super) fn own_bindings(&self) -> String {
+        self.bindings(REPLIES)
+    }
+
+    /// The member of that set that binds one list of ours, as kombu writes it.
+    pub(super) fn own_binding(&self, list: &str) -> String {
+        format!("{list}{0}{0}{list}", self.sep)
     }
 
     /// The pattern of the keys of all sets of bindings.
@@ -334,6 +347,15 @@ mod tests {
         let control = names.channels(names.control_exchange(), "");
         assert_eq!(control, ["shop:/own3.ctl.pidbox"]);
         assert_eq!(names.event_patterns(), ["shop:/own3.ev"]);
+    }
+
+    #[test]
+    fn a_list_of_ours_is_bound_as_kombu_binds_a_queue() {
+        let member = names().own_binding("umbel.1");
+        let bound = names().binding(&member).unwrap();
+        let queues = BTreeSet::from(["umbel.1".to_owned()]);
+        assert_eq!(way(&[bound], "umbel.1"), Way::Queues(queues));
+        assert_eq!(names().task_exchange(&names().own_bindings()), None);
     }
 
     #[test]

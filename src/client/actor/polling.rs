@@ -304,7 +304,7 @@ impl Actor {
             method,
             destination: Vec::new(),
             ticket,
-            reply_to: Some(link.reply_queue()),
+            reply_to: Some(link.reply_to()),
         }
     }
 

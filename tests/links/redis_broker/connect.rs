@@ -55,7 +55,7 @@ async fn a_user_with_few_permissions_learns_which_is_missing() {
     assert!(error.message.contains("LPUSH other"), "{error}");
     assert!(error.hint.expect("a hint").contains("LPUSH"));
     assert_eq!(send(&*link, "celery").await, Delivery::Confirmed);
-    let request = ping(&link.reply_queue()).encode();
+    let request = ping(link.reply_to()).encode();
     let error = link.broadcast(request).await.expect_err("a channel");
     assert!(
         error.message.contains("PUBLISH /0.celery.pidbox"),

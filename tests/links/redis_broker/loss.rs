@@ -118,7 +118,7 @@ async fn a_failover_behind_sentinels_loses_the_link_once_and_the_next_finds_the_
     listener
         .subscribe("/{db}.celery.pidbox")
         .expect("it listens");
-    let request = ping(&link.reply_queue()).encode();
+    let request = ping(link.reply_to()).encode();
     assert_eq!(link.broadcast(request).await, Ok(Reach::Listeners(1)));
     group.failover();
     lost(&mut incoming).await;

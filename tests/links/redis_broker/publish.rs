@@ -6,7 +6,7 @@ use umbel::broker::{Delivery, Depth, Route};
 use umbel::error::Kind;
 use umbel::server::TransportOptions;
 
-use super::{add, at, broker_with, ours, read, send};
+use super::{add, at, broker_with, our_lists, read, send};
 use crate::support::{self, PrivateRedis, Proxy};
 use crate::{closed_port, dial, lost, queue};
 
@@ -56,7 +56,7 @@ async fn a_priority_and_a_prefix_choose_the_list() {
     assert_eq!(ready, 4);
     let mut connection = db.connection();
     let list = format!("acme:{}", link.reply_queue());
-    assert_eq!(ours(&mut connection), [list]);
+    assert_eq!(our_lists(&mut connection), [list]);
     link.close().await;
 }
 

@@ -7,7 +7,7 @@ use umbel::broker::{Delivery, Depth, Held, Incoming, Reach, Route};
 use umbel::protocol::control::Reply;
 use umbel::protocol::envelope;
 
-use super::{add, at, held_by_worker, next_id, ours, send};
+use super::{add, at, held_by_worker, life, next_id, ours, send};
 use crate::support::{self, PATIENCE, PrivateRedis};
 use crate::{dial, next, ping, queue, result_message, soon};
 
@@ -84,7 +84,7 @@ async fn a_control_request_reaches_workers_or_proves_that_there_are_none() {
     let Some(rig) = support::rig() else { return };
     let db = rig.redis_db();
     let (link, mut incoming) = dial(&at(&db.url)).await;
-    let request = || ping(&link.reply_queue()).encode();
+    let request = || ping(link.reply_to()).encode();
     assert_eq!(link.broadcast(request()).await, Ok(Reach::Nobody));
     let options = support::WorkerOptions {
         broker: db.url.clone(),
@@ -111,6 +111,48 @@ async fn a_control_request_reaches_workers_or_proves_that_there_are_none() {
     worker.stop();
     link.close().await;
     assert!(ours(&mut db.connection()).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reply_that_comes_after_we_have_gone_goes_nowhere() {
+    let Some(rig) = support::rig() else { return };
+    let db = rig.redis_db();
+    let mut connection = db.connection();
+    let options = support::WorkerOptions {
+        broker: db.url.clone(),
+        backend: "rpc://".to_owned(),
+        pool: "solo".to_owned(),
+        ..support::WorkerOptions::default()
+    };
+    let worker = support::Worker::start("shop.tasks", &options);
+    let (other, mut answered) = dial(&at(&db.url)).await;
+    let (link, _incoming) = dial(&at(&db.url)).await;
+    let list = link.reply_queue();
+    soon("a worker listens", async {
+        while link.broadcast(ping(link.reply_to()).encode()).await == Ok(Reach::Nobody) {}
+    })
+    .await;
+    worker.freeze();
+    let asked = link.broadcast(ping(link.reply_to()).encode()).await;
+    assert_eq!(asked, Ok(Reach::Listeners(1)));
+    link.close().await;
+    let alive = life(&mut connection, &list);
+    assert!(
+        (1..=300).contains(&alive),
+        "one may be on its way: {alive} s"
+    );
+    // Its time is over.
+    let _: u64 = connection.del(&list).expect("it goes");
+    let asked = other.broadcast(ping(other.reply_to()).encode()).await;
+    assert_eq!(asked, Ok(Reach::Listeners(1)));
+    worker.thaw();
+    let Incoming::Reply(_) = next(&mut answered).await else {
+        panic!("no reply to the later question");
+    };
+    let made_anew: u64 = connection.exists(&list).expect("an answer");
+    assert_eq!(made_anew, 0);
+    other.close().await;
+    assert!(ours(&mut connection).is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -6,7 +6,7 @@ use ::redis::Commands;
 use umbel::broker::{Delivery, Route};
 use umbel::protocol::envelope;
 
-use super::{add, as_user, at, next_id, ours, push_result, rules};
+use super::{BINDINGS, add, as_user, at, life, next_id, our_lists, ours, push_result, rules};
 use crate::support::{self, PATIENCE, PrivateRedis, Proxy};
 use crate::{dial, lost, next_result, queue, result_message, soon};
 
@@ -44,7 +44,7 @@ async fn results_stay_until_they_are_recorded_and_outlive_the_connection() {
     for id in ["three", "meanwhile"] {
         let (found, tag) = next_id(&mut incoming).await;
         assert_eq!(found, id);
-        assert_eq!(ours(&mut connection), [list.as_str()]);
+        assert_eq!(our_lists(&mut connection), [list.as_str()]);
         link.ack(tag).await;
     }
     support::eventually(PATIENCE, "all are removed", || db.depth(&list) == 1);
@@ -94,7 +94,7 @@ async fn a_list_that_is_flushed_away_is_made_again() {
     assert_eq!(id, "found");
     link.ack(tag).await;
     support::eventually(PATIENCE, "only the mark is left", || db.depth(&list) == 1);
-    assert_eq!(ours(&mut connection), [list]);
+    assert_eq!(our_lists(&mut connection), [list]);
     link.close().await;
 }
 
@@ -167,6 +167,60 @@ async fn a_list_that_is_still_owed_something_stays_with_a_time_to_live() {
     // The worker is late.
     push_result(&mut connection, &list, id.as_str());
     assert_eq!(ours(&mut connection), [list.as_str()]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn our_list_lives_for_minutes_and_for_a_day_while_a_result_is_owed() {
+    let Some(rig) = support::rig() else { return };
+    let db = rig.redis_db();
+    let mut connection = db.connection();
+    let (link, _incoming) = dial(&at(&db.url)).await;
+    let (list, (id, message)) = (link.result_queue(), add(&link.result_queue()));
+    let bound = life(&mut connection, BINDINGS);
+    let alive = life(&mut connection, &list);
+    assert!((1..=300).contains(&alive), "{alive}");
+    assert!(
+        bound < alive,
+        "replies have no way any more when the list goes"
+    );
+    let route = Route::to_queue(&queue("shop"));
+    assert_eq!(link.publish(&route, message).await, Delivery::Confirmed);
+    let owed = life(&mut connection, &list);
+    assert!((80_000..=86_400).contains(&owed), "{owed}");
+    link.settled(&id);
+    link.close().await;
+    assert!(ours(&mut connection).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_one_that_was_killed_left_behind_is_tidied_up() {
+    let Some(rig) = support::rig() else { return };
+    let db = rig.redis_db();
+    let mut connection = db.connection();
+    let member = |list: &str| format!("{list}|{list}").replace('|', "\u{6}\u{16}\u{6}\u{16}");
+    let mut bound = |list: &str| {
+        let _: u64 = connection.sadd(BINDINGS, member(list)).expect("bound");
+    };
+    for list in ["umbel.gone", "umbel.late", "umbel.alive"] {
+        bound(list);
+    }
+    // A reply came after its time.
+    let _: u64 = connection.lpush("umbel.late", "x").expect("a list");
+    let _: u64 = connection.lpush("umbel.alive", "x").expect("a list");
+    let _: u64 = connection.expire("umbel.alive", 200).expect("a life");
+    let (link, _incoming) = dial(&at(&db.url)).await;
+    let own = member(&link.reply_queue());
+    support::eventually(PATIENCE, "the dead are unbound", || {
+        let mut left: Vec<String> = db.connection().smembers(BINDINGS).expect("members");
+        left.sort();
+        let mut expected = [member("umbel.alive"), own.clone()];
+        expected.sort();
+        left == expected
+    });
+    support::eventually(PATIENCE, "a list made anew goes too", || {
+        (1..=300).contains(&life(&mut db.connection(), "umbel.late"))
+    });
+    link.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -11,7 +11,7 @@ use redis::{RedisResult, Value, cmd, pipe};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use super::TTL;
+use super::super::lease::DAY;
 
 /// How long the server waits for something to carry, in seconds, and how much later its answer must be here.
 const WAIT: u64 = 5;
@@ -24,7 +24,7 @@ pub(in crate::broker::redis) const REGISTER: &str = "umbel.lists";
 pub(in crate::broker::redis) const OURS: &str = "umbel.";
 
 /// How long the register itself lives, in seconds.
-const REGISTER_TTL: u64 = 30 * TTL;
+const REGISTER_TTL: u64 = 30 * DAY;
 
 /// Lists that are removed at once.
 const MOST: usize = 100;
@@ -96,7 +96,7 @@ pub(in crate::broker::redis) async fn sweep(
     key: impl Fn(&str) -> String,
 ) -> RedisResult<()> {
     let register = key(REGISTER);
-    let dead = now(connection).await?.saturating_sub(TTL);
+    let dead = now(connection).await?.saturating_sub(DAY);
     let mut look = cmd("ZRANGEBYSCORE");
     look.arg(&register).arg("-inf").arg(dead);
     look.arg("LIMIT").arg(0).arg(MOST);
