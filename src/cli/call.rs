@@ -52,6 +52,9 @@ pub struct Call {
     /// Whether it is a call of history once more: the one of `from`, else the last.
     #[arg(skip)]
     pub repeats: bool,
+    /// Whether `from` was the first of several words, and may have been meant as an argument.
+    #[arg(skip)]
+    pub bare: bool,
 }
 
 /// Arguments that are not ITEMs.

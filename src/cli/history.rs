@@ -91,7 +91,8 @@ pub enum Action {
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The same arguments and options with a new id. ITEMs win over what it was called with: a keyword replaces the keyword of its name, positional
-ITEMs replace all positional arguments. An ID comes first; without one (`umbel again x=2`) it is the last call.
+ITEMs replace all positional arguments. An ID comes first; without one (`umbel again x=2`) it is the last call. The beginning of an ID is
+enough unless it may be meant as an argument (`umbel again 5`): that is refused.
 
 Secrets are not kept. On a terminal they are asked for, and what is typed is not shown; else they are given as ITEMs: password=@-
 reads one from stdin, where `ps` does not show it. More options: umbel call --from ID.
@@ -153,6 +154,7 @@ impl Again {
                 dry_run: self.dry_run,
                 no_preflight: self.no_preflight,
                 yes: self.yes,
+                bare: self.id.is_some(),
                 from: self.id,
                 repeats: true,
                 keeping: self.keeping,

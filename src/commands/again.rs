@@ -10,6 +10,9 @@ use crate::history::store::trouble::UNREADABLE;
 use crate::history::{Filter, Found, Handle, Record};
 use crate::protocol::{Json, Options, Signature, TaskId, python};
 
+/// Characters from which on the beginning of an id is taken for one, even if it has digits alone or is no UUID.
+const CLEAR: usize = 8;
+
 /// For somebody who wants a call of a history that is not there.
 fn empty() -> Error {
     Error::new(Kind::Usage, "history is empty: there is no call to take")
@@ -61,6 +64,25 @@ pub async fn one_word(history: Option<&Handle>, wanted: &cli::Call) -> Result<()
     }
     let what = format!("{first} {second} is the beginning of one id");
     let hint = format!("one word: {both}; if {second} is an argument, write more of the id");
+    Err(Error::new(Kind::Usage, what).hint(hint))
+}
+
+/// That a first word is not taken for the beginning of an id where an argument may be meant: a call is sent.
+///
+/// # Errors
+/// It may be one.
+pub fn no_argument(record: &Record, wanted: &cli::Call) -> Result<()> {
+    let Some(word) = wanted.from.as_deref().filter(|_| wanted.bare) else {
+        return Ok(());
+    };
+    let number = matches!(Json::parse_strict(word), Ok(Json::Number(_)));
+    let clear = word.len() >= CLEAR || (!number && named::is_beginning(&word.into()));
+    if clear || word == record.id().as_str() {
+        return Ok(());
+    }
+    let id = record.id();
+    let what = format!("{word} may be an argument, or the beginning of {id}");
+    let hint = format!("umbel again {id}; an argument comes after an ID: umbel again ID {word}");
     Err(Error::new(Kind::Usage, what).hint(hint))
 }
 

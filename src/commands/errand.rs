@@ -63,6 +63,7 @@ impl Desk<'_> {
             let history = keeper::existing(self.config, self.env, self.output)?;
             again::one_word(history.as_ref(), wanted).await?;
             let mut record = again::find(history.as_ref(), wanted.from.as_deref()).await?;
+            again::no_argument(&record, wanted)?;
             let masked = record.masked.clone();
             let lacking = again::lacking(&record, &signature);
             if !lacking.is_empty() {

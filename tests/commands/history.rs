@@ -150,6 +150,23 @@ fn a_call_is_made_again_with_a_new_id_or_with_other_arguments() {
 }
 
 #[test]
+fn what_may_be_an_argument_of_again_is_not_taken_for_the_beginning_of_an_id() {
+    let uuid = "10b981f0-0b1c-4d2e-8f3a-001122334455";
+    let other = ["demo.math.add", "1", "1", "--task-id", uuid];
+    let order = ["demo.math.add", "2", "2", "--task-id", "5-order"];
+    let home = home(&[&other, &order]);
+    for (word, id) in [("5", "5-order"), ("10", uuid), ("1", uuid)] {
+        let refused = home.cli(&["--demo", "again", word]).expect_code(2);
+        let said = format!("{word} may be an argument, or the beginning of {id}");
+        assert!(refused.stderr.contains(&said), "{}", refused.stderr);
+    }
+    for word in ["5-order", "10b", "10b981f0", uuid] {
+        home.cli(&["--demo", "again", word]).expect_code(0);
+    }
+    home.cli(&["--demo", "call", "--from", "5-"]).expect_code(0);
+}
+
+#[test]
 fn a_secret_that_was_not_kept_has_to_be_given_anew() {
     let secret = [
         "demo.text.echo",
