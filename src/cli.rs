@@ -170,7 +170,7 @@ pub struct Global {
         help_heading = "Global options"
     )]
     pub glyphs: Option<look::Glyphs>,
-    /// How long a call is waited for: 500ms, 10s, 2m, 1.5, none [env: `UMBEL_TIMEOUT`] [default: 10s]
+    /// How long a call is waited for: 500ms, 10s, 2m, 1.5; none or 0: no limit (24 h) [env: `UMBEL_TIMEOUT`] [default: 10s]
     #[arg(long, global = true, value_name = "DUR", value_parser = timeout, help_heading = "How long to wait")]
     pub timeout: Option<Duration>,
 }

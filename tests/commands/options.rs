@@ -175,6 +175,16 @@ fn help_has_topics(#[case] topic: &str, #[case] says: &str) {
 }
 
 #[test]
+fn both_words_for_no_limit_are_in_the_help() {
+    for command in ["call", "wait"] {
+        let help = cli(&[command, "--help"]).expect_code(0).stdout;
+        let words: Vec<&str> = help.split_whitespace().collect();
+        let help = words.join(" ");
+        assert!(help.contains("none or 0: no limit (24 h)"), "{help}");
+    }
+}
+
+#[test]
 fn the_help_of_call_is_grouped() {
     let help = cli(&["call", "--help"]).expect_code(0).stdout;
     let place = |text: &str| help.find(text).unwrap_or_else(|| panic!("{text}: {help}"));
