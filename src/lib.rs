@@ -221,11 +221,12 @@ async fn perform(cli: Cli, ready: Ready) -> Result<u8> {
         // It became a call when its words were read.
         Some(Command::Again(_)) => Err(Error::new(Kind::Internal, "again is no call")),
         Some(Command::Wait(wanted)) => {
-            let patience = Patience::Until(timeout);
-            follow((target, &here), &config, wanted.ids, patience, output).await
+            let how = (Patience::Until(timeout), &wanted.shape);
+            follow((target, &here), &config, wanted.ids, how, output).await
         }
         Some(Command::Result(wanted)) => {
-            follow((target, &here), &config, wanted.ids, Patience::Now, output).await
+            let how = (Patience::Now, &wanted.shape);
+            follow((target, &here), &config, wanted.ids, how, output).await
         }
         Some(Command::Revoke(wanted)) => {
             let doubts = known.records.iter().filter_map(|record| here.doubt(record));
@@ -302,22 +303,22 @@ async fn follow(
     (target, here): (Option<Target>, &Here),
     config: &Config,
     ids: Vec<protocol::TaskId>,
-    patience: Patience,
+    how: (Patience, &cli::Shape),
     output: Output,
 ) -> Result<u8> {
     let (history, records) = commands::keeper::records(&ids, config, &env, output).await;
-    let told = commands::follow::from_history(output, &records, Clock::default().now());
+    let told = commands::follow::from_history(output, &records, how.1, Clock::default().now());
     if let Some(exit) = told {
         return Ok(exit);
     }
     let ids = ids.into_iter().zip(records.clone()).collect();
     let run = async |session: &mut Session| {
-        commands::follow::run(session, ids, patience, history.as_ref(), here).await
+        commands::follow::run(session, ids, how, history.as_ref(), here).await
     };
     let exit = listing(target, Purpose::Call, output, run).await;
     let exit = exit.or_else(|trouble| {
         let now = Clock::default().now();
-        commands::follow::in_spite_of(trouble, output, &records, now)
+        commands::follow::in_spite_of(trouble, output, &records, how.1, now)
     });
     if let Some(history) = &history {
         commands::keeper::close(history, output).await;

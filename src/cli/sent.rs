@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::Shape;
 use crate::protocol::TaskId;
 use crate::protocol::control::Signal;
 
@@ -21,6 +22,9 @@ pub struct Wait {
     /// Ids of calls
     #[arg(value_name = "ID", required = true, value_parser = super::options::task_id)]
     pub ids: Vec<TaskId>,
+    /// How results are printed.
+    #[command(flatten)]
+    pub shape: Shape,
 }
 
 /// `umbel result`.
@@ -32,6 +36,9 @@ pub struct ResultOf {
     /// Id of a call, also as the screen shows it: bf b4049d
     #[arg(value_name = "ID", required = true, num_args = 1..=2, value_parser = super::options::task_id)]
     pub ids: Vec<TaskId>,
+    /// How the result is printed.
+    #[command(flatten)]
+    pub shape: Shape,
 }
 
 /// `umbel revoke`.

@@ -59,6 +59,8 @@ struct Followed {
     elsewhere: Option<String>,
     /// Its result was to be kept elsewhere than where results are read.
     misread: Option<String>,
+    /// How its result is printed.
+    shape: Shape,
 }
 
 /// How it is waited.
@@ -75,14 +77,14 @@ pub enum Patience {
 pub async fn run(
     session: &mut Session,
     ids: Vec<(TaskId, Option<Box<Record>>)>,
-    patience: Patience,
+    (patience, shape): (Patience, &Shape),
     history: Option<&Handle>,
     here: &Here,
 ) -> Result<u8> {
     let now = session.clock.now();
     let mut all: Vec<Followed> = ids
         .into_iter()
-        .map(|(id, record)| Followed::new(id, record, now).at(here))
+        .map(|(id, record)| Followed::new(id, record, now).at(here).printed_as(shape))
         .collect();
     if session.output.form != Form::Json {
         let doubts = all.iter().filter_map(|it| it.elsewhere.clone());
@@ -194,7 +196,13 @@ impl Followed {
             printed: false,
             elsewhere: None,
             misread: None,
+            shape: Shape::default(),
         }
+    }
+
+    fn printed_as(self, shape: &Shape) -> Self {
+        let shape = shape.clone();
+        Self { shape, ..self }
     }
 
     /// The same, asked about `here`.
@@ -322,7 +330,11 @@ impl Followed {
     }
 
     fn exit(&self) -> u8 {
+        if self.text(false).is_some_and(|text| text.is_err()) {
+            return Kind::TaskFailed.exit_code();
+        }
         match self.call.final_word() {
+            _ if self.call.result_known() && self.shape.no_check => 0,
             word if word.is_final() => exit_code(&self.call, word, false),
             _ if self.call.backend_lost.is_some() => 5,
             _ => Kind::Timeout.exit_code(),
@@ -371,16 +383,21 @@ impl Followed {
         match output.form {
             Form::Json => output.document(&self.document(patience, around, now)),
             Form::Human | Form::Plain => {
-                if let Some(value) = self.call.value() {
-                    let pretty = output.form == Form::Human && output.stdout_terminal;
-                    // Without a field it always has a text.
-                    let text = shape::text(value, &Shape::default(), pretty);
-                    output.data(&text.unwrap_or_default());
+                match self.text(output.form == Form::Human && output.stdout_terminal) {
+                    Some(Ok(text)) => output.data(&text),
+                    Some(Err(error)) => output.explain(&error),
+                    None => {}
                 }
                 output.note(&self.words(patience, around, output.verbose > 0, now));
                 output.warnings(&self.doubts());
             }
         }
+    }
+
+    /// What it returned, as it is to be printed; an error if it has not the part that is wanted.
+    fn text(&self, pretty: bool) -> Option<Result<String>> {
+        let value = self.call.value()?;
+        Some(shape::text(value, &self.shape, pretty))
     }
 
     /// What was heard that is about this call.

@@ -193,6 +193,36 @@ fn a_result_is_printed_in_the_shape_that_was_asked_for() {
 }
 
 #[test]
+fn what_was_sent_before_is_printed_in_the_shape_that_was_asked_for() {
+    let home = Sandbox::new();
+    let echo = ["demo.text.echo", "note=late", "--task-id", "one"];
+    let fail = ["demo.fail.always", "--task-id", "two"];
+    for words in [&echo[..], &fail] {
+        home.cli(&[&["--demo", "call", "--history"], words].concat());
+    }
+    for command in ["result", "wait"] {
+        let with = |words: &[&str]| home.cli(&[&["--demo", command], words].concat());
+        let whole = with(&["one"]).expect_code(0).stdout;
+        assert!(whole.contains("\"late\""), "{whole}");
+        let field = if whole.contains("kwargs") {
+            "kwargs.note"
+        } else {
+            "note"
+        };
+        assert_eq!(
+            with(&["one", "--raw", "--field", field])
+                .expect_code(0)
+                .stdout,
+            "late\n"
+        );
+        let missing = with(&["one", "--field", "nobody"]).expect_code(1);
+        assert!(missing.stderr.contains("\"nobody\""), "{}", missing.stderr);
+        with(&["two"]).expect_code(1);
+        with(&["two", "--no-check"]).expect_code(0);
+    }
+}
+
+#[test]
 fn a_field_that_is_not_there_and_a_failure_that_is_not_checked() {
     let add = ["--demo", "call", "demo.math.add", "2", "3", "--field", "x"];
     let outcome = cli(&add).expect_code(1);

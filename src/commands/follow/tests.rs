@@ -133,7 +133,11 @@ fn a_result_that_was_too_large_to_keep_is_asked_for_and_else_not_known() {
     let record = Record::of(&call, &Scribe::default(), Known::default(), at(2));
     let told = [Some(Box::new(record.clone()))];
     let output = Output::detect(crate::commands::output::Form::Json);
-    assert_eq!(from_history(output, &told, at(9)), None, "it is asked for");
+    assert_eq!(
+        from_history(output, &told, &Shape::default(), at(9)),
+        None,
+        "it is asked for"
+    );
     let asked = || {
         let record = Some(Box::new(record.clone()));
         let mut followed = Followed::new("a".into(), record, at(9));

@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::{Followed, Patience};
+use crate::cli::Shape;
 use crate::clock::Now;
 use crate::commands::around::Around;
 use crate::commands::output::{Form, Output};
@@ -51,13 +52,18 @@ pub(super) fn print(
 }
 
 /// What history alone can tell of these calls; `None` where a network is needed.
-pub fn from_history(output: Output, records: &[Option<Box<Record>>], now: Now) -> Option<u8> {
+pub fn from_history(
+    output: Output,
+    records: &[Option<Box<Record>>],
+    shape: &Shape,
+    now: Now,
+) -> Option<u8> {
     let whole = |record: &Record| record.state.is_final() && record.cut_result().is_none();
     let told = |record: &Option<Box<Record>>| record.as_deref().is_some_and(whole);
     records
         .iter()
         .all(told)
-        .then(|| print_all(output, records, None, now))
+        .then(|| print_all(output, records, (shape, None), now))
 }
 
 /// As [`from_history`] where the network that was needed is out of reach: how they ended is known, if not all they returned. That is
@@ -66,6 +72,7 @@ pub fn in_spite_of(
     trouble: Error,
     output: Output,
     records: &[Option<Box<Record>>],
+    shape: &Shape,
     now: Now,
 ) -> Result<u8> {
     let ended = |record: &Record| record.state.is_final();
@@ -74,21 +81,21 @@ pub fn in_spite_of(
         return Err(trouble);
     }
     output.warnings(std::slice::from_ref(&trouble.message));
-    Ok(print_all(output, records, Some(&trouble), now))
+    Ok(print_all(output, records, (shape, Some(&trouble)), now))
 }
 
 /// `trouble`: why nobody else was asked.
 fn print_all(
     output: Output,
     records: &[Option<Box<Record>>],
-    trouble: Option<&Error>,
+    (shape, trouble): (&Shape, Option<&Error>),
     now: Now,
 ) -> u8 {
     let known = records.iter().flatten();
     let mut all: Vec<Followed> = known
         .map(|it| Followed {
             misread: trouble.map(|trouble| trouble.message.clone()),
-            ..Followed::new(it.id().clone(), Some(it.clone()), now)
+            ..Followed::new(it.id().clone(), Some(it.clone()), now).printed_as(shape)
         })
         .collect();
     print(output, &mut all, Patience::Now, &Around::default(), now);
