@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::around::{self, Around};
 use super::revoke::Effect;
-use crate::call::diagnosis::{Verdict, diagnose};
+use crate::call::diagnosis::{Verdict, Way, diagnose};
 use crate::call::timeline::Clock;
 use crate::call::{Call, CallState, share};
 use crate::cli;
@@ -25,6 +25,9 @@ const CAUSE: usize = 300;
 const META: usize = 200;
 /// Steps of a pickled result that are shown.
 const STEPS: usize = 20;
+
+/// The reason that is told to be over.
+const BROKER_DOWN: &str = "broker_down";
 
 /// The line shown while waiting: `⠙ RUN on w2@stg-4   3.2s of 10s`.
 pub fn line(call: &Call, around: &Around, now: Now) -> String {
@@ -96,6 +99,10 @@ pub fn stuck(
     shown: &mut Option<&'static str>,
     now: Now,
 ) -> Option<String> {
+    if *shown == Some(BROKER_DOWN) && matches!(around.scene().broker, Way::Up) {
+        *shown = None;
+        return Some(format!("{}  the broker is back", change(call, around, now)));
+    }
     // The closing words say it at the end.
     if !call.looks_stuck(now) || call.inquiry.asked.is_none() || call.state() == CallState::Timeout
     {
@@ -409,6 +416,10 @@ fn timeout(call: &Call, around: &Around, now: Now) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::call::Fact;
+    use crate::client::{Event, LinkName, LinkState};
+    use crate::error::{Error, Kind};
+    use crate::protocol::{Options, Signature};
 
     const TRACEBACK: &str = r#"Traceback (most recent call last):
   File "/usr/lib/python3.12/site-packages/celery/app/trace.py", line 453, in trace_task
@@ -419,6 +430,41 @@ mod tests {
   File "/srv/shop/b.py", line 2, in b
   File "/srv/shop/service.py", line 88, in reserve
 shop.errors.OutOfStock: none"#;
+
+    #[test]
+    fn a_broker_that_was_told_to_be_down_is_told_to_be_back_once() {
+        let at = |secs| Now::fixed(Duration::from_secs(secs));
+        let signature = Signature {
+            task: "shop.add".into(),
+            id: "a".into(),
+            args: Vec::new(),
+            kwargs: Vec::new(),
+            options: Options::default(),
+        };
+        let mut call = Call::new(signature, Duration::from_mins(1), at(0));
+        call.apply(Fact::Publishing, at(0));
+        call.apply(Fact::Confirmed, at(0));
+        call.apply(Fact::Asked, at(5));
+        let mut around = Around::default();
+        let mut shown = None;
+        around.hear(Event::Link(
+            LinkName::Broker,
+            LinkState::Waiting {
+                attempt: 1,
+                retry_at: at(12),
+                reason: Error::new(Kind::Unsent, "connection refused"),
+                since: at(10),
+            },
+        ));
+        let told = stuck(&call, &around, &mut shown, at(10)).unwrap();
+        assert!(told.contains("the broker is down, next try"), "{told}");
+        let up = LinkState::Up { latency: None };
+        around.hear(Event::Link(LinkName::Broker, up));
+        let told = stuck(&call, &around, &mut shown, at(20)).unwrap();
+        assert!(told.ends_with("the broker is back"), "{told}");
+        let told = stuck(&call, &around, &mut shown, at(21));
+        assert!(told.is_none_or(|told| !told.contains("back")));
+    }
 
     #[test]
     fn the_last_frames_of_the_task_are_shown_and_the_others_counted() {

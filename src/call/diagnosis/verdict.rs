@@ -13,6 +13,16 @@ use crate::text::human::duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Span(pub Duration);
 
+impl Span {
+    /// ` for 4.9s`; nothing of what began in this second.
+    pub fn lasting(self) -> String {
+        if self.0 < Duration::from_secs(1) {
+            return String::new();
+        }
+        format!(" for {self}")
+    }
+}
+
 impl Serialize for Span {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u64(u64::try_from(self.0.as_millis()).unwrap_or(u64::MAX))

@@ -43,15 +43,14 @@ impl Verdict {
                 retry_ms,
                 result_backend_too,
             } => {
+                let since = since_ms.lasting();
                 let retry =
                     retry_ms.map_or_else(String::new, |span| format!(", next try in {span}"));
                 if *result_backend_too {
                     let what = Cause::of(reason).what;
-                    format!(
-                        "the broker and the result backend are down for {since_ms}{retry}: {what}"
-                    )
+                    format!("the broker and the result backend are down{since}{retry}: {what}")
                 } else {
-                    format!("the broker is down for {since_ms}{retry}: {reason}")
+                    format!("the broker is down{since}{retry}: {reason}")
                 }
             }
             Self::PublishersBlocked { reason } => {
@@ -110,7 +109,7 @@ impl Verdict {
                 reason,
                 since_ms,
             } => {
-                let since = since_ms.map_or_else(String::new, |span| format!(" for {span}"));
+                let since = since_ms.map_or_else(String::new, Span::lasting);
                 format!("the result cannot be read: {address} is down{since} ({reason})")
             }
             _ => String::new(),

@@ -24,6 +24,11 @@ fn the_broker_comes_first_and_hides_what_silence_seems_to_say() {
         world.line("broker_down", 5_000),
         "the broker is down for 4.9s, next try in 2.0s: connection refused"
     );
+    // It has just gone.
+    assert_eq!(
+        world.line("broker_down", 100),
+        "the broker is down, next try in 6.9s: connection refused"
+    );
     world.broker = Way::Blocked("low on memory".to_owned());
     assert_eq!(world.kinds(5_000), ["publishers_blocked"]);
 }

@@ -87,7 +87,7 @@ pub fn why(diagnosis: &Diagnosis, banner: Option<LinkName>) -> Vec<String> {
             } else {
                 "broker is"
             };
-            format!("the {who} down for {since_ms}")
+            format!("the {who} down{}", since_ms.lasting())
         }
         (Verdict::BackendUnreachable { .. }, Some(LinkName::Backend)) => {
             "the result cannot be read: its backend is down".to_owned()
