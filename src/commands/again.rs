@@ -10,7 +10,7 @@ use crate::history::store::trouble::UNREADABLE;
 use crate::history::{Filter, Found, Handle, Record};
 use crate::protocol::{Json, Options, Signature, TaskId, python};
 
-/// Characters from which on the beginning of an id is taken for one, even if it has digits alone or is no UUID.
+/// Characters from which on the beginning of an id is taken for one, even if it has digits alone.
 const CLEAR: usize = 8;
 
 /// For somebody who wants a call of a history that is not there.
@@ -75,8 +75,7 @@ pub fn no_argument(record: &Record, wanted: &cli::Call) -> Result<()> {
     let Some(word) = wanted.from.as_deref().filter(|_| wanted.bare) else {
         return Ok(());
     };
-    let number = matches!(Json::parse_strict(word), Ok(Json::Number(_)));
-    let clear = word.len() >= CLEAR || (!number && named::is_beginning(&word.into()));
+    let clear = word.len() >= CLEAR || Json::parse_strict(word).is_err();
     if clear || word == record.id().as_str() {
         return Ok(());
     }
