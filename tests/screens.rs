@@ -2,6 +2,8 @@
 
 #[path = "screens/again.rs"]
 mod again;
+#[path = "screens/choices.rs"]
+mod choices;
 #[path = "screens/diagnosis.rs"]
 mod diagnosis;
 #[path = "screens/diff.rs"]

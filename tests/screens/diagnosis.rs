@@ -13,12 +13,12 @@ use umbel::tui::effect::Effect;
 use crate::looks::{called, look, running, small};
 use crate::stage::{CAST, Stage, down};
 
-fn seconds(count: u64) -> Duration {
+pub fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
 }
 
 /// All but `w3`, which is silent, answer a round of questions; `holder` has the call.
-fn answered(stage: &mut Stage, holder: Option<(&str, Place)>) {
+pub fn answered(stage: &mut Stage, holder: Option<(&str, Place)>) {
     stage.fact(Fact::Asked);
     for cast in CAST.iter().filter(|cast| cast.name != "w3@stg-9") {
         let node = NodeName::from(cast.name);
@@ -68,7 +68,7 @@ fn investigated(stage: &mut Stage) -> Vec<TaskId> {
 }
 
 /// A call that runs on `w2`, both of whose slots are taken, after its time is over.
-fn over() -> Stage {
+pub fn over() -> Stage {
     let mut stage = called(small());
     stage.pass(seconds(11));
     stage.depth("default", 12, 3);

@@ -2,6 +2,7 @@
 
 pub mod countdown;
 pub mod document;
+mod fit;
 pub mod lines;
 mod reasons;
 pub mod timeline;
@@ -13,6 +14,7 @@ mod whole;
 
 use super::{Ask, Pane, Patience, step};
 use crate::call::{Call, CallState, Source};
+use crate::clock::Now;
 use crate::history::Key;
 use crate::protocol::{Json, TaskId};
 use crate::text::human;
@@ -32,7 +34,7 @@ pub struct State {
     shown: Option<Key>,
     document: Option<Document>,
     made_of: Option<(Key, CallState, Option<Source>)>,
-    turned: bool,
+    look: lines::Look,
 }
 
 /// What the pane looks at while it changes.
@@ -42,6 +44,8 @@ pub struct Around<'a> {
     pub shared: &'a Shared,
     /// Columns and rows inside the frame.
     pub size: (u16, u16),
+    /// When.
+    pub now: Now,
 }
 
 impl State {
@@ -60,9 +64,9 @@ impl State {
         self.shown.as_ref()
     }
 
-    /// Whether the timeline is shown of a call that nobody waits for, not its diagnosis.
-    pub fn turned(&self) -> bool {
-        self.turned
+    /// How it is looked at.
+    pub fn look(&self) -> lines::Look {
+        self.look
     }
 
     /// What it brought.
@@ -81,7 +85,7 @@ impl State {
     /// Shows a call.
     pub fn show(&mut self, key: Key, shared: &Shared) {
         self.shown = Some(key);
-        self.turned = false;
+        self.look = lines::Look::default();
         self.refresh(shared);
     }
 
@@ -114,7 +118,10 @@ impl State {
             Action::Detach => Some(Ask::Detach(call.id().clone())),
             Action::Revoke => Some(Ask::Revoke(call.id().clone())),
             Action::Turn => {
-                self.turned = !self.turned;
+                self.look = lines::Look {
+                    turned: !self.look.turned,
+                    skip: 0,
+                };
                 None
             }
             Action::Copy => Some(copy(call)),
@@ -137,11 +144,23 @@ impl State {
         lines::Parts::of(call, self.document(), around.shared, width, height).body
     }
 
+    /// Lines about it that do not fit.
+    fn beyond(&self, call: &Call, around: Around<'_>) -> usize {
+        let Around { shared, size, now } = around;
+        lines::Parts::at(call, None, shared, size, self.look, now).beyond
+    }
+
     fn scroll(&mut self, action: Action, around: Around<'_>) -> Option<Ask> {
         let Some(step) = step(action) else {
             return Some(Ask::NotHere);
         };
         let call = self.shown(around.shared)?;
+        if self.document.is_none() {
+            let beyond = self.beyond(call, around);
+            let page = usize::from(around.size.1) / 2;
+            self.look.skip = step.from(self.look.skip.min(beyond), beyond + 1, page);
+            return None;
+        }
         let height = self.height(call, around);
         self.document.as_mut()?.step(step, around.size.0, height);
         None

@@ -141,7 +141,7 @@ fn in_pane(state: &mut State, action: Action, burst: bool, now: Now) -> Outcome 
         ),
         Pane::Result => {
             let size = layout::inner(state, Pane::Result);
-            let around = result::Around { shared, size };
+            let around = result::Around { shared, size, now };
             state.result.update(action, around).into_iter().collect()
         }
         Pane::History => {

@@ -35,6 +35,17 @@ pub struct Parts {
     pub body: u16,
     /// Below.
     pub foot: Vec<Line<'static>>,
+    /// How many lines of what is above can be passed over: there are so many more than fit.
+    pub beyond: usize,
+}
+
+/// How it is looked at.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Look {
+    /// Of a call that nobody waits for: its timeline, not its diagnosis.
+    pub turned: bool,
+    /// Lines that are passed over.
+    pub skip: usize,
 }
 
 /// What lines are made with.
@@ -65,7 +76,7 @@ impl Parts {
             document,
             shared,
             (width, height),
-            false,
+            Look::default(),
             shared.started,
         )
     }
@@ -76,7 +87,7 @@ impl Parts {
         document: Option<&Document>,
         shared: &Shared,
         (width, height): (u16, u16),
-        turned: bool,
+        look: Look,
         now: Now,
     ) -> Self {
         let under_way = call.whereabouts().is_some() && call.looks_stuck(now);
@@ -87,20 +98,25 @@ impl Parts {
             width: usize::from(width),
             height,
             now,
-            turned,
+            turned: look.turned,
             diagnosis: under_way.then(|| diagnose(call, &shared.scene(call), now)),
         };
         let mut head = vec![pen.title()];
         head.extend(pen.above());
-        let mut foot = pen.below(document);
         let room = usize::from(height);
-        foot.truncate(room.saturating_sub(LEAST_HEAD));
-        let head = pen.squeezed(head, room - foot.len());
+        let foot = pen.squeezed(pen.below(document), room.saturating_sub(LEAST_HEAD));
+        let left = room - foot.len();
+        // Where it brought something, that is what scrolls.
+        let (head, beyond) = match document {
+            Some(_) => (pen.squeezed(head, left), 0),
+            None => pen.scrolled(head, left, look.skip),
+        };
         let body = room.saturating_sub(head.len() + foot.len());
         Self {
             head,
             body: u16::try_from(body).unwrap_or(0),
             foot,
+            beyond,
         }
     }
 }
@@ -132,25 +148,6 @@ impl Pen<'_> {
         lines
             .map(|line| self.line(role, format!("{blank}{line}")))
             .collect()
-    }
-
-    /// In at most `most` lines: blank ones give way first, the lower before the upper; what is cut then is marked.
-    fn squeezed(&self, mut lines: Vec<Line<'static>>, most: usize) -> Vec<Line<'static>> {
-        while lines.len() > most
-            && let Some(blank) = lines.iter().rposition(|line| line.width() == 0)
-        {
-            lines.remove(blank);
-        }
-        if lines.len() > most {
-            lines.truncate(most);
-            if let Some(last) = lines.pop() {
-                let style = last.spans.last().map(|span| span.style).unwrap_or_default();
-                let ellipsis = self.theme.glyphs().ellipsis;
-                let text = cut(&format!("{last} {ellipsis}"), self.width, ellipsis);
-                lines.push(Line::from(Span::styled(text, style)));
-            }
-        }
-        lines
     }
 
     fn rule(&self) -> Line<'static> {

@@ -4,6 +4,7 @@ use ratatui::text::Line;
 
 use super::lines::Pen;
 use super::reasons;
+use super::unresolved::WHOLE;
 use crate::backend::Results;
 use crate::call::diagnosis::Diagnosis;
 use crate::client::LinkName;
@@ -44,17 +45,17 @@ impl Pen<'_> {
             let text = format!(
                 "sent; its result cannot be read just now{why}. The task may run. Keeps trying."
             );
-            lines.extend(self.wrapped(Role::Warn, indent, &text, 3));
+            lines.extend(self.wrapped(Role::Warn, indent, &text, WHOLE));
         }
         if let Some(trouble) = &self.call.trouble {
-            lines.extend(self.wrapped(Role::Warn, indent, &trouble.message, 3));
+            lines.extend(self.wrapped(Role::Warn, indent, &trouble.message, WHOLE));
             if let Some(hint) = &trouble.hint {
-                lines.extend(self.wrapped(Role::Dim, indent, hint, 2));
+                lines.extend(self.wrapped(Role::Dim, indent, hint, WHOLE));
             }
         }
         lines.extend(self.revoked(indent));
         for warning in &self.call.warnings {
-            lines.extend(self.wrapped(Role::Warn, indent, &format!("! {warning}"), 2));
+            lines.extend(self.wrapped(Role::Warn, indent, &format!("! {warning}"), WHOLE));
         }
         lines
     }
@@ -64,7 +65,7 @@ impl Pen<'_> {
         let Some(revoke) = self.shared.revokes.get(self.call.id()) else {
             return Vec::new();
         };
-        let mut lines = self.wrapped(Role::Warn, indent, &revoke.words(), 3);
+        let mut lines = self.wrapped(Role::Warn, indent, &revoke.words(), WHOLE);
         if revoke.unknown_everywhere() {
             let text = "no worker that answered runs it: nothing was killed";
             lines.extend(self.wrapped(Role::Warn, indent, text, 2));

@@ -14,6 +14,9 @@ use crate::tui::panes::{key, remote, role};
 use crate::tui::theme::Role;
 use crate::tui::widgets::filled;
 
+/// Lines that one text may take up: all of it, unless somebody else's words have no end.
+pub(super) const WHOLE: usize = 12;
+
 /// Reasons that are shown while a call is waited for.
 const FEW: usize = 2;
 
@@ -59,13 +62,18 @@ impl Pen<'_> {
         let Some(diagnosis) = self.reasons() else {
             return Vec::new();
         };
-        let reasons = reasons::why(diagnosis, self.banner());
+        let mut reasons = reasons::why(diagnosis, self.banner());
+        reasons.truncate(FEW);
+        self.told_why(&reasons)
+    }
+
+    fn told_why(&self, reasons: &[String]) -> Vec<Line<'static>> {
         if reasons.is_empty() {
             return Vec::new();
         }
         let mut lines = vec![self.line(Role::Fg, "Likely why")];
-        for reason in reasons.iter().take(FEW) {
-            lines.extend(self.wrapped(Role::Warn, 2, reason, 3));
+        for reason in reasons {
+            lines.extend(self.wrapped(Role::Warn, 2, reason, WHOLE));
         }
         lines
     }
@@ -119,9 +127,9 @@ impl Pen<'_> {
             self.theme.span(Role::Dim, asked),
         ])];
         let place = reasons::place(&diagnosis.now, &self.queue(), self.now);
-        lines.extend(self.wrapped(Role::Fg, 2, &place, 3));
+        lines.extend(self.wrapped(Role::Fg, 2, &place, WHOLE));
         if let Some(outlook) = reasons::outlook(diagnosis, self.call) {
-            lines.extend(self.wrapped(Role::Dim, 2, outlook, 1));
+            lines.extend(self.wrapped(Role::Dim, 2, outlook, WHOLE));
         }
         lines
     }
@@ -130,15 +138,7 @@ impl Pen<'_> {
         let Some(diagnosis) = &self.diagnosis else {
             return Vec::new();
         };
-        let reasons = reasons::why(diagnosis, self.banner());
-        if reasons.is_empty() {
-            return Vec::new();
-        }
-        let mut lines = vec![self.line(Role::Fg, "Likely why")];
-        for reason in reasons {
-            lines.extend(self.wrapped(Role::Warn, 2, &reason, 3));
-        }
-        lines
+        self.told_why(&reasons::why(diagnosis, self.banner()))
     }
 
     /// What can be done while nobody waits and the outcome is unknown.

@@ -22,7 +22,7 @@ pub fn view(state: &State, area: Rect, buf: &mut Buffer, scene: &Scene<'_>) {
         state.document(),
         scene.shared,
         size,
-        state.turned(),
+        state.look(),
         scene.now,
     );
     let head = height(&parts.head);
