@@ -1,13 +1,14 @@
-//! What Result says of a call that is not back: all of the reasons.
+//! What Result says and offers of a call that is not back: all of the reasons, and what each key really does to it.
 
 use std::time::Duration;
 
+use umbel::call::diagnosis::Usual;
 use umbel::cluster::{Answer, Heard};
 use umbel::protocol::NodeName;
-use umbel::protocol::control::Stats;
+use umbel::protocol::control::{Place, Stats};
 
-use crate::diagnosis::{answered, seconds};
-use crate::looks::{running, small};
+use crate::diagnosis::{answered, over, seconds};
+use crate::looks::{called, look, running, small};
 use crate::rules::says;
 use crate::stage::Stage;
 
@@ -41,6 +42,16 @@ fn restarted(stage: Stage) -> Stage {
     stage
 }
 
+/// A call that its worker runs, and nothing else, after its time is over.
+fn healthy() -> Stage {
+    let mut stage = called(small());
+    stage.pass(seconds(11));
+    stage.depth("default", 0, 3);
+    answered(&mut stage, Some(("w1@stg-1", Place::Active)));
+    stage.pass(Duration::from_millis(400));
+    stage
+}
+
 #[test]
 fn the_words_that_decide_are_not_cut_while_lines_stay_blank() {
     let stage = restarted(small());
@@ -52,6 +63,7 @@ fn the_words_that_decide_are_not_cut_while_lines_stay_blank() {
         "{}",
         stage.screen()
     );
+    look("restarted", &stage);
 }
 
 #[test]
@@ -71,4 +83,85 @@ fn what_does_not_fit_is_marked_and_can_be_scrolled_to() {
     assert!(says(&stage, "No result within 10s"), "{}", stage.screen());
     stage.keys("j");
     assert!(!says(&stage, "No result within 10s"), "{}", stage.screen());
+}
+
+#[test]
+fn every_key_that_applies_to_a_call_that_is_over_time_is_offered() {
+    let stage = over();
+    for line in [
+        "+  wait 10s more           0  wait with no limit",
+        "X  revoke (it runs already: needs terminate)",
+        ".  call again: it may then run twice",
+    ] {
+        assert!(says(&stage, line), "{line}\n{}", stage.screen());
+    }
+}
+
+#[test]
+fn a_revoke_is_offered_for_what_it_does() {
+    let mut nobody = called(small());
+    nobody.depth("default", 12, 0);
+    nobody.pass(seconds(11));
+    answered(&mut nobody, None);
+    assert!(says(&nobody, "X  revoke it, if it has not started"));
+    // Its worker has gone: what it ran does not go on there.
+    let gone = restarted(small());
+    assert!(!says(&gone, "runs already"), "{}", gone.screen());
+    assert!(
+        says(&gone, "X  revoke: who gets it again drops it"),
+        "{}",
+        gone.screen()
+    );
+    let mut thread = healthy();
+    thread.heard(Heard::Answer {
+        node: NodeName::from("w1@stg-1"),
+        answer: Answer::Stats(Stats {
+            pool: Some("threads".to_owned()),
+            slots: Some(8),
+            ..Stats::default()
+        }),
+        took: Duration::from_millis(4),
+    });
+    assert!(!says(&thread, "needs terminate"), "{}", thread.screen());
+    assert!(
+        says(&thread, "X  revoke (it runs already, and goes on)"),
+        "{}",
+        thread.screen()
+    );
+}
+
+#[test]
+fn a_healthy_long_task_is_said_to_simply_run() {
+    let mut stage = healthy();
+    assert!(
+        words(&stage).contains("it simply runs; how long it usually takes is not known"),
+        "{}",
+        stage.screen()
+    );
+    let times = (1..=20).map(Duration::from_secs).collect();
+    let usual = Usual::of(times).expect("some times");
+    let of_task = &mut stage.state.shared.usual;
+    of_task.insert("shop.orders.refund".into(), usual);
+    assert!(
+        words(&stage).contains("it simply runs: usual 10s  p95 19s"),
+        "{}",
+        stage.screen()
+    );
+    look("healthy", &stage);
+    let times = (1..=20).map(Duration::from_millis).collect();
+    let usual = Usual::of(times).expect("some times");
+    let of_task = &mut stage.state.shared.usual;
+    of_task.insert("shop.orders.refund".into(), usual);
+    assert!(
+        words(&stage).contains("it runs, slower than 99% of 20 earlier calls"),
+        "{}",
+        stage.screen()
+    );
+}
+
+#[test]
+fn of_a_call_that_nobody_is_known_to_run_it_is_not_said_that_it_simply_runs() {
+    for stage in [restarted(small()), called(small())] {
+        assert!(!says(&stage, "simply runs"), "{}", stage.screen());
+    }
 }

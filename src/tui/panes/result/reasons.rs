@@ -68,8 +68,8 @@ pub fn outlook(diagnosis: &Diagnosis, call: &Call) -> Option<&'static str> {
     }
 }
 
-/// The reasons, each a sentence. That it runs is no reason: where it is and the timeline say that. Of the link that the `banner` is
-/// about it says nothing that stands there.
+/// The reasons, each a sentence. That it runs is none of them: [`runs`] says that. Of the link that the `banner` is about they say
+/// nothing that stands there.
 pub fn why(diagnosis: &Diagnosis, banner: Option<LinkName>) -> Vec<String> {
     let why = diagnosis.why.iter();
     let why = why.filter(|verdict| !matches!(verdict, Verdict::Running { .. }));
@@ -95,6 +95,66 @@ pub fn why(diagnosis: &Diagnosis, banner: Option<LinkName>) -> Vec<String> {
         _ => addressed_once(verdict).line(),
     };
     why.map(line).collect()
+}
+
+/// That it runs: a reason where there is none beside it, or where it takes longer than usual.
+pub fn runs(diagnosis: &Diagnosis) -> Option<String> {
+    let running = diagnosis.why.iter().find_map(|verdict| match verdict {
+        Verdict::Running {
+            since_ms,
+            told_ms,
+            usual,
+            ..
+        } => Some((*since_ms, *told_ms, *usual)),
+        _ => None,
+    });
+    let (since, told, usual) = running?;
+    let slower = usual.zip(since);
+    if let Some(slower) = slower.and_then(|(usual, since)| usual.slower(since.0)) {
+        return Some(format!("it runs, {slower}"));
+    }
+    let no_reason = |verdict: &Verdict| {
+        matches!(
+            verdict,
+            Verdict::Running { .. } | Verdict::WorkerBusy { .. } | Verdict::QueueFine { .. }
+        )
+    };
+    if !diagnosis.why.iter().all(no_reason) {
+        return None;
+    }
+    let runs = told.map_or("it simply runs", |_| "it ran when last told of");
+    Some(match usual {
+        Some(usual) => format!("{runs}: {}", usual.line()),
+        None => format!("{runs}; how long it usually takes is not known"),
+    })
+}
+
+/// What a revoke does to it, for the key that asks for one; `None`: it does nothing.
+pub fn revoke(diagnosis: Option<&Diagnosis>, call: &Call) -> Option<&'static str> {
+    const RUNS: &str = "revoke (it runs already: needs terminate)";
+    const WAITS: &str = "revoke it, if it has not started";
+    let Some(diagnosis) = diagnosis else {
+        let runs = call.whereabouts() == Some(CallState::Run);
+        return Some(if runs { RUNS } else { WAITS });
+    };
+    let lost = |verdict: &Verdict| matches!(verdict, Verdict::WorkerLost { .. });
+    let advice = diagnosis.next.iter().find_map(|advice| match advice {
+        Advice::Terminate => Some(RUNS),
+        Advice::Revoke if diagnosis.why.iter().any(lost) => {
+            Some("revoke: who gets it again drops it")
+        }
+        Advice::Revoke => Some(WAITS),
+        _ => None,
+    });
+    let runs = diagnosis.now.state == Some(CallState::Run) && !diagnosis.out_of_reach();
+    advice.or(runs.then_some("revoke (it runs already, and goes on)"))
+}
+
+/// Whether calling again is to be thought of.
+pub fn again(diagnosis: Option<&Diagnosis>, call: &Call) -> bool {
+    let again = |advice: &Advice| matches!(advice, Advice::CallAgain { .. });
+    let advised = diagnosis.map(|diagnosis| diagnosis.next.iter().any(again));
+    advised.unwrap_or(!call.is_strange())
 }
 
 /// A reason of a backend begins with its address as a rule, which the sentence names already.

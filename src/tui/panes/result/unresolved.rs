@@ -5,7 +5,7 @@ use ratatui::text::{Line, Span};
 use super::lines::Pen;
 use super::reasons;
 use crate::call::diagnosis::Diagnosis;
-use crate::call::{CallState, Waiting, share};
+use crate::call::{LONGEST_WAIT, Waiting, share};
 use crate::protocol::python;
 use crate::text::human::duration;
 use crate::text::width::{cells, pad};
@@ -16,6 +16,9 @@ use crate::tui::widgets::filled;
 
 /// Lines that one text may take up: all of it, unless somebody else's words have no end.
 pub(super) const WHOLE: usize = 12;
+
+/// Where the second of two things that can be done begins.
+const SECOND: usize = 27;
 
 /// Reasons that are shown while a call is waited for.
 const FEW: usize = 2;
@@ -138,16 +141,13 @@ impl Pen<'_> {
         let Some(diagnosis) = &self.diagnosis else {
             return Vec::new();
         };
-        self.told_why(&reasons::why(diagnosis, self.banner()))
+        let runs = reasons::runs(diagnosis).into_iter();
+        let why = reasons::why(diagnosis, self.banner());
+        self.told_why(&runs.chain(why).collect::<Vec<_>>())
     }
 
     /// What can be done while nobody waits and the outcome is unknown.
     pub(super) fn choices(&self) -> Vec<Line<'static>> {
-        let key = |action| key(Context::Running, action);
-        let revoke = match self.call.whereabouts() {
-            Some(CallState::Run) => "revoke (started: it will go on)",
-            _ => "revoke it, if it has not started",
-        };
         let advice = self.diagnosis.as_ref().map(reasons::advice);
         let mut lines = vec![self.line(Role::Fg, "What you can do")];
         for text in advice.into_iter().flatten() {
@@ -155,15 +155,39 @@ impl Pen<'_> {
         }
         if self.visits() {
             lines.extend(self.not_heard());
-            lines.push(self.cut(Role::Dim, &format!("  {}  {revoke}", key(Action::Revoke))));
-            return lines;
+        } else {
+            let nothing = "nothing: a late result is shown here and kept";
+            lines.extend(self.wrapped(Role::Dim, 2, nothing, 2));
+            lines.extend(self.longer());
         }
-        let own = [
-            "  nothing: a late result is shown here and kept".to_owned(),
-            format!("  {}  wait 10s more", key(Action::Longer)),
-            format!("  {}  {revoke}", key(Action::Revoke)),
-        ];
-        lines.extend(own.map(|text| self.cut(Role::Dim, &text)));
+        let diagnosis = self.diagnosis.as_ref();
+        let revoke = reasons::revoke(diagnosis, self.call);
+        let revoke = revoke.map(|does| (Action::Revoke, does));
+        let again = reasons::again(diagnosis, self.call);
+        let again = again.then_some((Action::Again, "call again: it may then run twice"));
+        let keys = revoke.into_iter().chain(again);
+        let keys = keys.map(|(action, does)| format!("  {}", does_key(action, does)));
+        lines.extend(keys.map(|text| self.cut(Role::Dim, &text)));
         lines
     }
+
+    /// The keys that wait for it again, beside one another where there is room.
+    fn longer(&self) -> Vec<Line<'static>> {
+        let longer = does_key(Action::Longer, "wait 10s more");
+        let free = does_key(Action::NoLimit, "wait with no limit");
+        let free = Some(free).filter(|_| self.call.timeout < LONGEST_WAIT);
+        let texts = match free {
+            Some(free) if self.width >= 2 + SECOND + cells(&free) => {
+                vec![format!("{}{free}", pad(&longer, SECOND, ""))]
+            }
+            free => [longer].into_iter().chain(free).collect(),
+        };
+        let texts = texts.iter().map(|text| format!("  {text}"));
+        texts.map(|text| self.cut(Role::Dim, &text)).collect()
+    }
+}
+
+/// `X  revoke it, if it has not started`.
+fn does_key(action: Action, does: &str) -> String {
+    format!("{}  {does}", key(Context::Running, action))
 }
