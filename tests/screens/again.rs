@@ -12,6 +12,7 @@ use umbel::tui::message::Message;
 use umbel::tui::panes::Pane;
 use umbel::tui::past::{Purpose, Told, Wish};
 
+use crate::choices::words;
 use crate::past::{answer, call, listed, scribe, stage};
 use crate::rules::{says, sent};
 use crate::stage::{Stage, result};
@@ -199,4 +200,45 @@ fn a_call_of_another_broker_that_was_loaded_wants_it_too() {
     stage.pass(Duration::from_secs(1));
     stage.keys("F5");
     assert_eq!(sent(&stage), ["shop.orders.refund(order_id=9)"]);
+}
+
+/// The form as `E` loads it from a call of another broker.
+fn loaded_from_elsewhere() -> Stage {
+    let (mut stage, store) = from_elsewhere();
+    stage.keys("E");
+    answer(&mut stage, &store);
+    stage.pass(Duration::from_secs(1));
+    stage
+}
+
+#[test]
+fn where_a_loaded_call_was_made_and_where_it_goes_are_told_in_full() {
+    let stage = loaded_from_elsewhere();
+    let told = "! made at redis://stg-redis:6379/0; it goes to amqp://localhost:5672/ now";
+    assert!(words(&stage).contains(told), "{}", stage.screen());
+}
+
+#[test]
+fn a_task_that_is_opened_anew_is_no_call_of_another_broker() {
+    let mut stage = loaded_from_elsewhere();
+    assert!(says(&stage, "made at"), "{}", stage.screen());
+    stage.keys("Esc Esc");
+    assert_eq!(stage.state.focus, Pane::Tasks);
+    stage.keys("g j Enter");
+    assert!(says(&stage, "order_id=9"), "{}", stage.screen());
+    assert!(!says(&stage, "made at"), "{}", stage.screen());
+    stage.keys("F5");
+    assert_eq!(sent(&stage), ["shop.orders.refund(order_id=9)"]);
+}
+
+#[test]
+fn where_a_call_was_made_before_is_no_reason_why_it_is_slow() {
+    let mut stage = loaded_from_elsewhere();
+    stage.keys("F5");
+    stage.pass(Duration::from_secs(1));
+    stage.send();
+    assert_eq!(sent(&stage), ["shop.orders.refund(order_id=9)"]);
+    stage.pass(Duration::from_secs(12));
+    assert_eq!(stage.state.focus, Pane::Result);
+    assert!(!says(&stage, "another broker"), "{}", stage.screen());
 }

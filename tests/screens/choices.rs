@@ -13,7 +13,7 @@ use crate::rules::says;
 use crate::stage::Stage;
 
 /// The words of the screen in one line, without what frames them.
-fn words(stage: &Stage) -> String {
+pub fn words(stage: &Stage) -> String {
     let screen = stage.screen();
     let right = screen.lines().map(|line| {
         let inside = line.rsplit('┃').nth(1).unwrap_or(line);

@@ -100,6 +100,8 @@ impl State {
             .entry(task.clone())
             .or_insert_with(|| Draft::new(task.clone(), shared.timeout));
         draft.guard.disarm();
+        // Whatever was loaded before, this task is meant, here.
+        draft.from = None;
         draft.spot = Spot::Empty;
         draft.start_typing();
         self.open = Some(task);

@@ -101,7 +101,7 @@ impl Page<'_> {
         Some((Role::Fail, format!("! {}", refusal_text(refusal)).into()))
     }
 
-    fn wrapped(&self, messages: Vec<(Role, Cow<'_, str>)>) -> Vec<Line<'static>> {
+    pub(super) fn wrapped(&self, messages: Vec<(Role, Cow<'_, str>)>) -> Vec<Line<'static>> {
         let mut lines = Vec::new();
         for (role, text) in messages {
             let rows = wrap(&remote(&text), self.width.saturating_sub(2).max(1));

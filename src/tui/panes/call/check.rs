@@ -67,7 +67,9 @@ pub fn press(draft: &mut Draft, shared: &Shared, now: Now) -> Press {
     if let Some(refusal) = refusal.filter(|it| it.kind != Kind::NoWorker) {
         return Press::Wrong(None, refusal_text(refusal));
     }
-    let why = reasons(draft, &preflight, now);
+    let past = made_elsewhere(draft);
+    let doubts = reasons(draft, &preflight, now);
+    let why: Vec<String> = past.iter().chain(&doubts).cloned().collect();
     if draft.guard.is_too_soon(&why, now) {
         draft.guard.too_soon(now);
         return Press::TooSoon;
@@ -83,7 +85,8 @@ pub fn press(draft: &mut Draft, shared: &Shared, now: Now) -> Press {
     draft.guard.disarm();
     draft.sent();
     let mut warnings: Vec<String> = preflight.warnings.drain(..).collect();
-    for doubt in why {
+    // What it repeats is no matter of this call.
+    for doubt in doubts {
         if !warnings.contains(&doubt) {
             warnings.push(doubt);
         }
@@ -146,11 +149,7 @@ fn look(shared: &Shared, signature: &Signature) -> Preflight {
 fn reasons(draft: &Draft, preflight: &Preflight, now: Now) -> Vec<String> {
     let refusal = preflight.refusal.as_ref().map(refusal_text);
     let doubts = draft.doubts(now.wall);
-    refusal
-        .into_iter()
-        .chain(made_elsewhere(draft))
-        .chain(doubts)
-        .collect()
+    refusal.into_iter().chain(doubts).collect()
 }
 
 /// That the call was made at another broker: what was right there may be wrong here.

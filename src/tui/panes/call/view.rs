@@ -208,11 +208,14 @@ impl Page<'_> {
         ])
     }
 
-    /// Where the call was made that was loaded, if at another broker.
-    fn from(&self) -> Option<Line<'static>> {
-        let from = self.draft.from.as_ref()?;
-        let text = format!("! made at {}; it goes to this broker now", remote(from));
-        Some(self.line(Role::Warn, cut(&text, self.width, self.ellipsis())))
+    /// Where the call was made that was loaded, if at another broker, and where it goes.
+    fn from(&self) -> Vec<Line<'static>> {
+        let Some(from) = &self.draft.from else {
+            return Vec::new();
+        };
+        let here = &self.scene.shared.target.broker;
+        let text = format!("! made at {from}; it goes to {here} now");
+        self.wrapped(vec![(Role::Warn, text.into())])
     }
 
     /// Lines scrolled so that the cursor, and what is said about it, is seen. Returns the caret.
