@@ -13,7 +13,7 @@ use umbel::tui::panes::Pane;
 use umbel::tui::past::{Purpose, Told, Wish};
 
 use crate::choices::words;
-use crate::past::{answer, call, listed, scribe, stage};
+use crate::past::{answer, call, listed, record, scribe, stage};
 use crate::rules::{says, sent};
 use crate::stage::{Stage, result};
 
@@ -61,6 +61,21 @@ fn only(stage: &mut Stage) -> Wish {
     wishes.remove(0)
 }
 
+/// The key that calls the call shown in Result again, which history knows as it is.
+pub fn repeat_the_last(stage: &mut Stage) {
+    stage.state.shared.scribe = Some(scribe());
+    let id = stage.last_id();
+    stage.keys(".");
+    let Wish::Get(key, Purpose::Again(press)) = only(stage) else {
+        panic!("it asks for the call that is shown");
+    };
+    let call = stage.state.shared.calls.find(&key).expect("the call");
+    assert_eq!(*call.id(), id);
+    let found = Found::One(Box::new(record(call, stage.now)));
+    let told = Told::Got(found, Purpose::Again(press));
+    stage.tell(Message::History(vec![told]));
+}
+
 /// The list of calls with one that was made at another broker.
 fn from_elsewhere() -> (Stage, Store) {
     let mut stage = stage(80, 24);
@@ -92,6 +107,20 @@ fn one_press_calls_again_once() {
     told(&mut stage, &store, wish);
     assert_eq!(sent(&stage), [NEWEST]);
     assert_eq!(stage.state.focus, Pane::Result);
+}
+
+#[test]
+fn a_call_of_an_earlier_run_without_an_outcome_wants_a_second_press() {
+    let (mut stage, store) = listed(80, 24);
+    stage.keys("j j .");
+    let wish = only(&mut stage);
+    told(&mut stage, &store, wish);
+    assert!(sent(&stage).is_empty(), "{}", stage.screen());
+    let said = "the outcome of 00 000007 is unknown: it may then run twice";
+    assert!(words(&stage).contains(said), "{}", stage.screen());
+    stage.pass(Duration::from_secs(1));
+    stage.keys("F5");
+    assert_eq!(sent(&stage), ["shop.orders.refund(order_id=7)"]);
 }
 
 #[test]

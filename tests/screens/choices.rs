@@ -2,15 +2,19 @@
 
 use std::time::Duration;
 
+use umbel::call::Fact;
 use umbel::call::diagnosis::Usual;
 use umbel::cluster::{Answer, Heard};
+use umbel::error::{Error, Kind};
 use umbel::protocol::NodeName;
 use umbel::protocol::control::{Place, Stats};
+use umbel::protocol::result::State as TaskState;
 
+use crate::again::repeat_the_last;
 use crate::diagnosis::{answered, over, seconds};
 use crate::looks::{called, look, running, small};
-use crate::rules::says;
-use crate::stage::Stage;
+use crate::rules::{says, sent};
+use crate::stage::{Stage, result};
 
 /// The words of the screen in one line, without what frames them.
 pub fn words(stage: &Stage) -> String {
@@ -161,7 +165,84 @@ fn a_healthy_long_task_is_said_to_simply_run() {
 
 #[test]
 fn of_a_call_that_nobody_is_known_to_run_it_is_not_said_that_it_simply_runs() {
-    for stage in [restarted(small()), called(small())] {
+    for make in [restarted, called] {
+        let stage = make(small());
         assert!(!says(&stage, "simply runs"), "{}", stage.screen());
     }
+}
+
+#[test]
+fn a_call_whose_outcome_is_unknown_is_not_sent_again_before_it_is_said_that_it_may_run_twice() {
+    let mut stage = over();
+    stage.effects.clear();
+    repeat_the_last(&mut stage);
+    assert_eq!(sent(&stage), Vec::<String>::new(), "{}", stage.screen());
+    assert!(
+        words(&stage).contains("the outcome of c7 a31f09 is unknown: it may then run twice"),
+        "{}",
+        stage.screen()
+    );
+    assert!(says(&stage, "F5 again within 5s sends it"));
+    stage.pass(seconds(1));
+    stage.keys("F5");
+    assert_eq!(sent(&stage).len(), 1, "{}", stage.screen());
+    // It is nothing that the new call suffers from.
+    assert!(
+        !words(&stage).contains("may then run twice"),
+        "{}",
+        stage.screen()
+    );
+}
+
+#[test]
+fn that_it_may_run_twice_is_no_matter_once_its_outcome_is_here_or_it_is_another_call() {
+    let mut stage = over();
+    let id = stage.last_id();
+    stage.effects.clear();
+    repeat_the_last(&mut stage);
+    assert!(
+        words(&stage).contains("may then run twice"),
+        "{}",
+        stage.screen()
+    );
+    stage.fact_of(&id, result(&id, TaskState::Success, "1"));
+    assert!(
+        !words(&stage).contains("may then run twice"),
+        "{}",
+        stage.screen()
+    );
+    stage.pass(seconds(1));
+    stage.keys("F5");
+    assert_eq!(sent(&stage).len(), 1, "{}", stage.screen());
+    let mut other = over();
+    other.effects.clear();
+    repeat_the_last(&mut other);
+    other.keys("i 7 Enter Esc");
+    assert!(
+        !words(&other).contains("may then run twice"),
+        "{}",
+        other.screen()
+    );
+}
+
+#[test]
+fn a_call_that_is_waited_for_is_called_again_at_one_press() {
+    let mut stage = running(small());
+    stage.pass(seconds(1));
+    stage.effects.clear();
+    repeat_the_last(&mut stage);
+    assert_eq!(sent(&stage).len(), 1, "{}", stage.screen());
+}
+
+#[test]
+fn of_a_call_that_may_not_have_been_sent_it_is_said_too() {
+    let mut stage = small();
+    stage.keys("j Enter order_id=42 Enter F5");
+    stage.fact(Fact::Publishing);
+    let lost = Error::new(Kind::UnknownDelivery, "the connection broke");
+    stage.fact(Fact::Unknown(lost));
+    stage.pass(seconds(1));
+    stage.effects.clear();
+    repeat_the_last(&mut stage);
+    assert_eq!(sent(&stage), Vec::<String>::new(), "{}", stage.screen());
 }

@@ -167,6 +167,7 @@ impl State {
         let mut draft = Draft::new(record.task().clone(), around.shared.timeout);
         draft.load(record).map_err(|reason| reason.to_string())?;
         draft.from = elsewhere(record, around.shared);
+        draft.repeats = record.is_open().then(|| record.key());
         let asks = press(&mut draft, around);
         if !asks.iter().any(|ask| matches!(ask, Ask::Send(_)))
             && around.now.mono >= around.deaf_until

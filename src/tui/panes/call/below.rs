@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use ratatui::text::{Line, Span};
 
-use super::check::{on_screen, refusal_text};
+use super::check::{on_screen, outcome_unknown, refusal_text};
 use super::draft::Spot;
 use super::guard::AGAIN_WITHIN;
 use super::view::Page;
@@ -89,6 +89,8 @@ impl Page<'_> {
                 text.replace("spite of it", "spite of that").into(),
             ));
         }
+        let twice = outcome_unknown(self.draft, self.scene.shared);
+        messages.extend(twice.map(|text| (Role::Warn, format!("! {text}").into())));
         let doubts = self.draft.doubts_of_all(self.scene.now.wall);
         for warning in doubts.iter().chain(&self.preflight.warnings) {
             messages.push((Role::Warn, format!("! {}", on_screen(warning)).into()));

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::draft::{Draft, Spot};
+use crate::call::CallState;
 use crate::call::preflight::{self, Preflight};
 use crate::cli::options::Name;
 use crate::clock::Now;
@@ -67,7 +68,7 @@ pub fn press(draft: &mut Draft, shared: &Shared, now: Now) -> Press {
     if let Some(refusal) = refusal.filter(|it| it.kind != Kind::NoWorker) {
         return Press::Wrong(None, refusal_text(refusal));
     }
-    let past = made_elsewhere(draft);
+    let past = of_the_past(draft, shared);
     let doubts = reasons(draft, &preflight, now);
     let why: Vec<String> = past.iter().chain(&doubts).cloned().collect();
     if draft.guard.is_too_soon(&why, now) {
@@ -150,6 +151,28 @@ fn reasons(draft: &Draft, preflight: &Preflight, now: Now) -> Vec<String> {
     let refusal = preflight.refusal.as_ref().map(refusal_text);
     let doubts = draft.doubts(now.wall);
     refusal.into_iter().chain(doubts).collect()
+}
+
+/// What speaks against sending a call of the past again.
+fn of_the_past(draft: &Draft, shared: &Shared) -> Vec<String> {
+    let twice = outcome_unknown(draft, shared);
+    made_elsewhere(draft).into_iter().chain(twice).collect()
+}
+
+/// That the call which is repeated has no outcome, unless it is known by now or is still waited for here, where that is seen.
+pub fn outcome_unknown(draft: &Draft, shared: &Shared) -> Option<String> {
+    let key = draft.repeats.as_ref()?;
+    let held = shared.calls.find(key);
+    let unknown = held.is_none_or(|call| {
+        let state = call.state();
+        let awaited = state.is_waiting() && state != CallState::UnknownDelivery;
+        call.whereabouts().is_some() && (!awaited || shared.calls.visits(call))
+    });
+    let text = format!(
+        "the outcome of {} is unknown: it may then run twice",
+        key.0.short()
+    );
+    unknown.then_some(text)
 }
 
 /// That the call was made at another broker: what was right there may be wrong here.

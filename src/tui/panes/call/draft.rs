@@ -11,6 +11,7 @@ use super::secret::Lacking;
 use super::seen::Seen;
 use crate::call::preflight::no_keyword;
 use crate::clock::{Moment, Timestamp};
+use crate::history::Key;
 use crate::protocol::TaskName;
 use crate::tui::keymap::Context;
 use crate::tui::panes::Typed;
@@ -52,6 +53,8 @@ pub struct Draft {
     pub json: Option<Raw>,
     /// The broker at which the call was made that was loaded, if it is another one.
     pub from: Option<String>,
+    /// The call that this one repeats as it was, if that one had no outcome.
+    pub repeats: Option<Key>,
     /// What stands between a key and a call that was not meant.
     pub guard: Guard,
     /// What is secret because a call of the past says so.
@@ -92,6 +95,7 @@ impl Draft {
             changed: false,
             json: None,
             from: None,
+            repeats: None,
             guard: Guard::default(),
             lacking: Lacking::default(),
             seen: Seen::default(),
@@ -164,9 +168,7 @@ impl Draft {
         let Spot::Option(entry) = self.spot else {
             return false;
         };
-        self.guard.disarm();
-        self.changed = true;
-        self.look_anew();
+        self.changes();
         self.options.choose(entry, forward)
     }
 
@@ -259,16 +261,21 @@ impl Draft {
             Spot::Option(entry) => self.options.set(entry, ""),
             Spot::Empty | Spot::More | Spot::Button => return false,
         }
+        self.changes();
+        true
+    }
+
+    /// It is another call from now on.
+    fn changes(&mut self) {
+        self.guard.disarm();
         self.look_anew();
         self.changed = true;
-        true
+        self.repeats = None;
     }
 
     /// A key that is text, or a paste. Returns whether it was taken.
     pub fn text(&mut self, typed: Typed<'_>) -> bool {
-        self.guard.disarm();
-        self.changed = true;
-        self.look_anew();
+        self.changes();
         match (&mut self.field, &mut self.json) {
             (Some(field), _) => typed.into_field(field),
             (None, Some(raw)) if raw.typing => typed.into_editor(&mut raw.editor),
@@ -279,6 +286,7 @@ impl Draft {
     /// It was sent as it is.
     pub fn sent(&mut self) {
         self.changed = false;
+        self.repeats = None;
     }
 
     /// Whether it holds something typed that was not sent.
