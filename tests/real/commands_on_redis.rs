@@ -330,7 +330,7 @@ fn a_call_that_its_umbel_leaves_is_picked_up_by_a_screen_that_runs() {
     waiting.signal("INT");
     waiting.wait().expect_code(130);
     // Its end is told as news, without anybody having opened it.
-    screen.wait_for("of an earlier run has ended");
+    screen.wait_for("that another umbel made has ended");
     screen.signal("TERM");
     screen.wait_exit();
     let kept = shop.cli(&["history", "--jsonl"]).expect_code(0);

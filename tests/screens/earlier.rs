@@ -96,7 +96,7 @@ fn notices(stage: &mut Stage) -> Vec<String> {
     loop {
         let screen = stage.screen();
         let line = screen.lines().rev().nth(1).unwrap_or_default().to_owned();
-        if !line.contains("of an earlier run") {
+        if !line.contains("that another umbel made has ended") {
             return seen;
         }
         seen.push(line);

@@ -287,7 +287,7 @@ pub fn tell(state: &mut State, id: &TaskId, now: Now) {
             let name = last_part(call.signature.task.as_str());
             let short = id.short();
             format!(
-                "{}  {name} {short} of an earlier run has ended.",
+                "{}  {name} {short} that another umbel made has ended.",
                 call_state.word()
             )
         }
