@@ -7,7 +7,7 @@ use umbel::call::diagnosis::Usual;
 use umbel::cluster::{Answer, Heard};
 use umbel::error::{Error, Kind};
 use umbel::protocol::NodeName;
-use umbel::protocol::control::{Place, Stats};
+use umbel::protocol::control::{Conf, Place, Stats};
 use umbel::protocol::result::State as TaskState;
 
 use crate::again::repeat_the_last;
@@ -99,6 +99,26 @@ fn every_key_that_applies_to_a_call_that_is_over_time_is_offered() {
     ] {
         assert!(says(&stage, line), "{line}\n{}", stage.screen());
     }
+}
+
+#[test]
+fn how_long_its_result_is_kept_is_said_as_its_worker_tells_it() {
+    let mut stage = healthy();
+    assert!(!says(&stage, "result is kept"), "{}", stage.screen());
+    stage.heard(Heard::Answer {
+        node: NodeName::from("w1@stg-1"),
+        answer: Answer::Conf(Box::new(Conf {
+            result_expires: Some(Duration::from_hours(1)),
+            ..Conf::default()
+        })),
+        took: Duration::from_millis(4),
+    });
+    let said = "its result is kept for 1h from its end on";
+    assert!(says(&stage, said), "{}", stage.screen());
+    let id = stage.last_id();
+    let call = stage.state.shared.calls.get_mut(&id).expect("the call");
+    call.signature.options.ignore_result = Some(true);
+    assert!(!says(&stage, "result is kept"), "{}", stage.screen());
 }
 
 #[test]

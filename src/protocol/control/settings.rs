@@ -17,6 +17,9 @@ pub struct Conf {
     pub ignore_result: Option<bool>,
     /// `task_track_started`.
     pub track_started: Option<bool>,
+    /// `result_expires`: how long a stored result is kept from its last change on; `None` where that is not told, has no end, or is
+    /// another time for failures.
+    pub result_expires: Option<Duration>,
     /// `result_backend_transport_options.global_keyprefix`.
     pub result_keyprefix: Keyprefix,
     /// `result_backend_transport_options.master_name`, for Sentinel.
@@ -97,6 +100,7 @@ pub fn conf(reply: &Json) -> Conf {
             reply,
             &["task_track_started", "celery_track_started"],
         )),
+        result_expires: result_expires(reply),
         result_keyprefix: setting(reply, &["result_backend_transport_options"])
             .map_or(Keyprefix::None, keyprefix),
         result_master_name: text(
@@ -122,6 +126,52 @@ pub fn conf(reply: &Json) -> Conf {
         transport: setting(reply, &["broker_transport_options"])
             .map_or_else(TransportOptions::default, transport),
     }
+}
+
+/// Celery's own where it is not configured: a day.
+const RESULT_EXPIRES: Duration = Duration::from_hours(24);
+
+/// What is configured otherwise is told alone, so what is not there is Celery's own; a null is no time, and a difference of times a text.
+fn result_expires(reply: &Json) -> Option<Duration> {
+    let entries = reply.as_object()?;
+    let about = |name: &str| {
+        let mut keys = entries.iter().map(|(key, _)| key.to_ascii_lowercase());
+        keys.any(|key| key == name || ends_with(&key, name))
+    };
+    if about("error") || about("result_failure_expires") {
+        return None;
+    }
+    if !about("result_expires") {
+        return Some(RESULT_EXPIRES);
+    }
+    let span = match setting(reply, &["result_expires"])? {
+        Json::Text(text) => span(text),
+        number => Duration::try_from_secs_f64(number.as_f64()?.trunc()).ok(),
+    };
+    span.filter(|span| !span.is_zero())
+}
+
+/// `1:30:00`, `2 days, 0:00:00`, as Python writes a difference of times.
+fn span(text: &str) -> Option<Duration> {
+    let (days, clock) = match text.split_once(" day") {
+        Some((days, rest)) => (days.parse().ok()?, rest.split_once(", ")?.1),
+        None => (0, text),
+    };
+    let clock = clock.split('.').next()?;
+    let parts: Vec<u64> = clock
+        .split(':')
+        .map_while(|part| part.parse().ok())
+        .collect();
+    let &[hours, minutes, seconds] = parts.as_slice() else {
+        return None;
+    };
+    let day: u64 = days;
+    let hours = day.checked_mul(24)?.checked_add(hours)?;
+    let seconds = hours
+        .checked_mul(3_600)?
+        .checked_add(minutes.checked_mul(60)?)?
+        .checked_add(seconds)?;
+    Some(Duration::from_secs(seconds))
 }
 
 /// A list of names; a set arrives as its repr, `{'json', 'yaml'}`. `result_accept_content` is another setting.
@@ -289,6 +339,31 @@ mod tests {
     #[case(r#"{"result_backend": null, "CELERY_RESULT_BACKEND": "rpc://"}"#)]
     fn a_setting_is_found_in_every_naming_style(#[case] text: &str) {
         assert_eq!(conf(&read(text)).result_backend.as_deref(), Some("rpc://"));
+    }
+
+    #[rstest]
+    #[case("{}", Some(86_400))]
+    #[case(r#"{"result_chord_expires": 5}"#, Some(86_400))]
+    #[case(r#"{"result_expires": 3600}"#, Some(3_600))]
+    #[case(r#"{"CELERY_TASK_RESULT_EXPIRES": 3600.7}"#, Some(3_600))]
+    #[case(r#"{"result_expires": "1:00:00"}"#, Some(3_600))]
+    #[case(r#"{"result_expires": "1 day, 0:00:01"}"#, Some(86_401))]
+    #[case(r#"{"result_expires": "2 days, 0:00:00.500000"}"#, Some(172_800))]
+    #[case(r#"{"result_expires": null}"#, None)]
+    #[case(r#"{"result_expires": 0}"#, None)]
+    #[case(r#"{"result_expires": 0.5}"#, None)]
+    #[case(r#"{"result_expires": -1}"#, None)]
+    #[case(r#"{"result_expires": "-1 day, 0:00:00"}"#, None)]
+    #[case(r#"{"result_expires": "soon"}"#, None)]
+    #[case(r#"{"result_failure_expires": 5}"#, None)]
+    #[case(r#"{"error": "no"}"#, None)]
+    #[case("[]", None)]
+    fn how_long_results_are_kept_is_known_only_where_it_is_told(
+        #[case] text: &str,
+        #[case] seconds: Option<u64>,
+    ) {
+        let expires = conf(&read(text)).result_expires;
+        assert_eq!(expires, seconds.map(Duration::from_secs));
     }
 
     #[test]

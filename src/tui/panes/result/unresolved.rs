@@ -1,11 +1,15 @@
 //! What Result says of a call that is not back: how far it says it is, where it is, why, and what can be done.
 
+use std::time::Duration;
+
 use ratatui::text::{Line, Span};
 
 use super::lines::Pen;
 use super::reasons;
-use crate::call::diagnosis::Diagnosis;
+use crate::backend::Results;
+use crate::call::diagnosis::{Diagnosis, Verdict};
 use crate::call::{LONGEST_WAIT, Waiting, share};
+use crate::cluster::Kept;
 use crate::protocol::python;
 use crate::text::human::duration;
 use crate::text::width::{cells, pad};
@@ -168,7 +172,26 @@ impl Pen<'_> {
         let keys = revoke.into_iter().chain(again);
         let keys = keys.map(|(action, does)| format!("  {}", does_key(action, does)));
         lines.extend(keys.map(|text| self.cut(Role::Dim, &text)));
+        lines.extend(self.kept_for());
         lines
+    }
+
+    /// How long its result will be there, as the worker that has it tells.
+    fn kept_for(&self) -> Option<Line<'static>> {
+        let diagnosis = self.diagnosis.as_ref()?;
+        let elsewhere = |it: &Verdict| matches!(it, Verdict::BackendMismatch { .. });
+        let stored = matches!(self.shared.results, Results::Stored(_));
+        if !stored || diagnosis.out_of_reach() || diagnosis.why.iter().any(elsewhere) {
+            return None;
+        }
+        let cluster = &self.shared.cluster;
+        let task = cluster.task(&self.call.signature.task)?;
+        let ignored = self.call.signature.options.ignore_result;
+        let kept = ignored.map_or(task.kept == Kept::Kept, |ignored| !ignored);
+        let worker = cluster.workers.get(self.call.worker.as_ref()?)?;
+        let expires = worker.conf.as_ref()?.result_expires.filter(|_| kept)?;
+        let text = format!("its result is kept for {} from its end on", whole(expires));
+        Some(self.cut(Role::Dim, &text))
     }
 
     /// The keys that wait for it again, beside one another where there is room.
@@ -190,4 +213,13 @@ impl Pen<'_> {
 /// `X  revoke it, if it has not started`.
 fn does_key(action: Action, does: &str) -> String {
     format!("{}  {does}", key(Context::Running, action))
+}
+
+/// `1h`, `2d`: a time that is configured is round as a rule.
+fn whole(span: Duration) -> String {
+    match span.as_secs() {
+        seconds if seconds.is_multiple_of(86_400) => format!("{}d", seconds / 86_400),
+        seconds if seconds.is_multiple_of(3_600) => format!("{}h", seconds / 3_600),
+        _ => duration(span),
+    }
 }
