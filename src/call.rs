@@ -374,10 +374,11 @@ impl Call {
     /// Merges one fact. Facts may come late, twice and in any order. Returns whether anything changed.
     pub fn apply(&mut self, fact: Fact, now: Now) -> bool {
         let before = self.summary();
-        // A state that is fetched is an old one: what workers answered before it is not older.
+        // A state that is fetched is an old one, and nobody's word of now.
         self.anew.note(&fact, now.mono);
-        let fetched = matches!(fact, Fact::Result(_)) && self.anew.fetched(now.mono);
-        if !fetched {
+        if matches!(fact, Fact::Result(_)) && self.anew.fetched(now.mono) {
+            self.inquiry.note_stored(now);
+        } else {
             self.inquiry.note(&fact, now);
         }
         let news = self.merge(fact, now);

@@ -361,16 +361,11 @@ impl Cluster {
     /// has a consumer more than those who answer (AMQP). It may be dead, cut off, or stopping: such a one still finishes what it runs.
     /// While workers may be on their way back to a broker that was gone, that proves nothing.
     pub fn proved_gone(&self, worker: &Worker, now: Now) -> bool {
-        let returning = |at: Now| now.mono.since(at.mono) < RETURNING;
-        if worker.state() != WorkerState::Silent || self.back_at.is_some_and(returning) {
+        if worker.state() != WorkerState::Silent || self.returning(now) {
             return false;
         }
-        match self.asked {
-            Some((_, Reach::Nobody)) => return true,
-            Some((_, Reach::Listeners(listeners))) => {
-                return listeners <= self.answering().count() as u64;
-            }
-            _ => {}
+        if let Some(told) = self.all_counted() {
+            return told;
         }
         let unread = |name: &QueueName| {
             self.queues.get(name).is_some_and(|queue| {
@@ -380,6 +375,28 @@ impl Cluster {
         };
         let queues = worker.queues.as_deref().unwrap_or_default();
         !queues.is_empty() && queues.iter().all(|queue| unread(&queue.name))
+    }
+
+    /// Whether there is nobody but the workers that answered: one that never did is not there.
+    pub fn nobody_else(&self, now: Now) -> bool {
+        self.all_counted() == Some(true) && !self.returning(now)
+    }
+
+    /// Whether workers may be on their way back to a broker that was gone.
+    fn returning(&self, now: Now) -> bool {
+        let returning = |at: Now| now.mono.since(at.mono) < RETURNING;
+        self.back_at.is_some_and(returning)
+    }
+
+    /// Whether whoever heard the last question has answered; `None` where the broker does not count who did.
+    fn all_counted(&self) -> Option<bool> {
+        match self.asked {
+            Some((_, Reach::Nobody)) => Some(true),
+            Some((_, Reach::Listeners(listeners))) => {
+                Some(listeners <= self.answering().count() as u64)
+            }
+            _ => None,
+        }
     }
 
     fn forget(&mut self, node: &NodeName) {

@@ -32,6 +32,9 @@ pub use usual::Usual;
 pub use verdict::{Loss, Span, Verdict};
 pub(super) use words::begun_again;
 
+/// How long a result may take to come after its task has left the lists of its worker.
+const SETTLED: Duration = Duration::from_millis(800);
+
 /// How one of the two links is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Way {
@@ -211,6 +214,12 @@ impl<'a> Case<'a> {
         holder.filter(|_| somebody && !self.only_sent() && self.worker().is_none())
     }
 
+    /// Whether the worker that has it as was told last never answered, and nobody but those who did is there.
+    fn holder_is_gone(&self) -> bool {
+        let unheard = self.call.worker.is_some() && self.worker().is_none() && !self.only_sent();
+        unheard && self.call.inquiry.asked.is_some() && self.cluster().nobody_else(self.now)
+    }
+
     /// Whether a worker is no longer connected, as far as can be proved.
     fn gone(&self, worker: &Worker) -> bool {
         self.cluster().proved_gone(worker, self.now)
@@ -245,11 +254,14 @@ impl<'a> Case<'a> {
     /// Whether `node` answered, after it told of the call last, that it has it no longer. The end of a task shows in the lists before
     /// its result is here: a moment is left for that.
     fn denied(&self, node: &NodeName) -> bool {
-        let Some(told) = self.call.inquiry.told else {
-            return false;
-        };
-        let settled = self.now.mono.since(told.mono) >= Duration::from_millis(800);
-        settled && self.call.inquiry.answer(node).denied_since(told.mono)
+        self.denies(node) == Some(true)
+    }
+
+    /// The same; `Some(false)`: it answered so, and that moment is not over.
+    fn denies(&self, node: &NodeName) -> Option<bool> {
+        let told = self.call.inquiry.last_word()?;
+        let denied = self.call.inquiry.answer(node).denied_since(told.mono);
+        denied.then(|| self.now.mono.since(told.mono) >= SETTLED)
     }
 
     /// Readers of the queue that the broker counts beyond those that ever answered; where it counts none (Redis), whoever else hears
@@ -391,8 +403,10 @@ impl Call {
             }
             _ => true,
         };
+        let settled = case.worker().map(|it| case.denies(&it.name)) != Some(Some(false));
         case.unheard_readers() == 0
             && case.unheard_holder().is_none()
+            && settled
             && stored
             && queue
             && limits

@@ -282,7 +282,9 @@ impl Followed {
 
     /// Whether everybody is to be asked where it is: soon, then less and less often, and once more when the time is over.
     fn wants_inquiry(&self, around: &Around, now: Now) -> bool {
-        let due = !self.inquired || self.call.wants_inquiry(now);
+        // What the backend has kept first: who denies it after that, has it no longer.
+        let first = self.asked.is_some() || now.mono.since(self.begun.mono) >= LOOK;
+        let due = (!self.inquired && first) || self.call.wants_inquiry(now);
         due && !self.cut() && !self.ended() && !self.printed && around.looked() && !around.deaf()
     }
 
@@ -467,16 +469,18 @@ impl Followed {
         if self.ended() {
             return value;
         }
-        let place = self.call.whereabouts().filter(|_| self.is_known());
+        let known = self.is_known();
+        let place = diagnosis.now.state.filter(|_| known);
         let lost = diagnosis.lost();
-        if place.is_none() || (patience == Patience::Now && !lost) {
+        if !known || (patience == Patience::Now && !lost) {
             let state = place.map(|place| Value::from(place.to_string()));
             put("state", state.unwrap_or_default());
         }
         if self.call.backend_lost.is_none() {
             value["error"]["kind"] = Kind::Timeout.to_string().into();
             value["error"]["message"] = match place {
-                None => "nothing is known of this id".into(),
+                None if !known => "nothing is known of this id".into(),
+                None => "no result yet, and whether it runs is not known".into(),
                 Some(_) if lost => "no result yet, and no trace of it".into(),
                 Some(place) => format!("no result yet: it is {}", place.word()).into(),
             };

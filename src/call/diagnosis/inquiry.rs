@@ -67,6 +67,8 @@ pub struct Inquiry {
     pub redelivered: Option<(NodeName, Now)>,
     /// When a worker or the backend told of it last.
     pub told: Option<Now>,
+    /// When a state of it was fetched that the backend had kept: since when that is so, it does not say.
+    pub stored: Option<Now>,
     /// Whether the broker's message was acknowledged while it ran, as told last.
     pub acknowledged: Option<bool>,
     /// The same, and when it was told.
@@ -90,6 +92,17 @@ impl Inquiry {
             let (asked, _) = answer.tasks?;
             (asked >= began?).then_some((node, asked))
         })
+    }
+
+    /// When anything was heard of it last. Who denies it after that, has it no longer.
+    pub fn last_word(&self) -> Option<Now> {
+        let words = [self.told, self.stored].into_iter().flatten();
+        words.max_by_key(|at| at.mono)
+    }
+
+    /// A state was fetched that had been stored before.
+    pub fn note_stored(&mut self, now: Now) {
+        latest(&mut self.stored, now);
     }
 
     /// Takes in what a fact says of asking.

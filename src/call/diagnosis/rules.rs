@@ -297,6 +297,7 @@ fn running(case: &Case<'_>) -> Vec<Verdict> {
         worker: call.worker.clone(),
         since_ms: call.timeline.last_started.map(ago),
         told_ms: told.filter(|_| !super::place::confirmed(case)),
+        only_stored: told.is_none(),
         usual: case.scene.usual,
     }]
 }

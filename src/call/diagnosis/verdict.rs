@@ -215,8 +215,10 @@ pub enum Verdict {
         worker: Option<NodeName>,
         /// For how long; null if its start was heard too late to tell.
         since_ms: Option<Span>,
-        /// How long ago that was told last; null if a moment ago.
+        /// How long ago that was told last; null if a moment ago, or if only the result backend has it so.
         told_ms: Option<Span>,
+        /// Whether nobody but the result backend says so, which keeps the last state it was given whatever became of the worker.
+        only_stored: bool,
         /// How long it took before.
         usual: Option<Usual>,
     },
@@ -236,6 +238,8 @@ pub enum Verdict {
         /// Whether it is perhaps back in its queue, where messages wait, on a broker that does not say more (Redis); null if that was
         /// not looked at.
         back_in_queue: Option<bool>,
+        /// Whether nobody but the result backend said that it was there, which keeps the last state it was given.
+        only_stored: bool,
     },
     /// A worker does not answer.
     WorkerSilent {
@@ -343,7 +347,12 @@ impl Verdict {
                 ..
             } => *by_name_only || workers.len() < *of,
             Self::Expired { dropped, .. } => !dropped,
-            Self::Running { told_ms, .. } | Self::WorkerBusy { told_ms, .. } => told_ms.is_some(),
+            Self::Running {
+                told_ms,
+                only_stored,
+                ..
+            } => told_ms.is_some() || *only_stored,
+            Self::WorkerBusy { told_ms, .. } => told_ms.is_some(),
             Self::RetryWaiting { expires_first, .. } | Self::Scheduled { expires_first, .. } => {
                 *expires_first
             }

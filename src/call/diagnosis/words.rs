@@ -237,10 +237,16 @@ impl Verdict {
                 worker,
                 since_ms,
                 told_ms,
+                only_stored,
                 usual,
             } => {
-                let told =
-                    told_ms.map_or_else(String::new, |span| format!(", last told {span} ago"));
+                let told = match told_ms {
+                    Some(span) => format!(", last told {span} ago"),
+                    None if *only_stored => {
+                        ", as the result backend has kept it; no worker told of it".to_owned()
+                    }
+                    None => String::new(),
+                };
                 let slow = usual.zip(*since_ms);
                 let slow = slow.and_then(|(usual, since)| usual.slower(since.0));
                 let since = since_ms.map_or_else(String::new, |span| format!(" for {span}"));
@@ -255,11 +261,20 @@ impl Verdict {
         match self {
             Self::WorkerLost {
                 worker,
+                how: Loss::Denied,
+                only_stored: true,
+                ..
+            } => format!(
+                "the result backend has kept that {worker} started it, and {worker} does not have it: perhaps it ended without a result, or its process died"
+            ),
+            Self::WorkerLost {
+                worker,
                 how,
                 started,
                 runs_again,
                 after_visibility_timeout,
                 back_in_queue,
+                only_stored: _,
             } => {
                 let again = Again::of(*runs_again, *after_visibility_timeout, *back_in_queue);
                 lost_with(worker, *how, *started, again)

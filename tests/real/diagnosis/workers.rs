@@ -202,6 +202,35 @@ fn its_worker_was_started_anew_in_order_and_still_finishes_it(#[values(Rabbit, R
     assert_eq!(document["ok"], true, "{document:#}");
 }
 
+/// To who comes later the result backend alone tells of it, and tells for a day that it was started.
+#[rstest]
+fn what_a_worker_ran_that_was_killed_is_not_said_to_run_to_who_comes_later(
+    #[values(Rabbit, Redis)] way: Way,
+) {
+    let Some(stage) = way.start(one_slot("")) else {
+        return;
+    };
+    let id = new_id();
+    let words = ["send", "shop.tasks.sleep", "60", "--task-id", &id];
+    stage.sandbox().cli(&words).expect_code(0);
+    stage.wait_received(&id);
+    thread::sleep(Duration::from_millis(1_500));
+    stage.kill9();
+    let _again = stage.another(one_slot(""));
+    stage.wait_for_workers(1);
+    for words in [
+        &["result", &id, "--json"][..],
+        &["wait", &id, "--json", "--timeout", "2"],
+    ] {
+        let document = stage.sandbox().cli(words).expect_code(3).json();
+        let expected = json!({"how": "denied", "only_stored": true, "inferred": true});
+        assert_fields(why(&document, "worker_lost"), &expected);
+        assert!(!kinds(&document).contains(&"running"), "{document:#}");
+        let expected = json!({"state": "unknown", "worker": w1()});
+        assert_fields(now(&document), &expected);
+    }
+}
+
 fn solo() -> WorkerOptions {
     WorkerOptions {
         pool: "solo".to_owned(),

@@ -11,14 +11,19 @@ pub(in crate::call::diagnosis) fn loss(case: &Case<'_>) -> Option<Loss> {
     if !case.broker_up() {
         return None;
     }
-    let (worker, told) = (case.worker()?, case.call.inquiry.told?);
+    let Some(worker) = case.worker() else {
+        return case.holder_is_gone().then_some(Loss::Gone);
+    };
+    case.call.inquiry.last_word()?;
     if worker.state() == WorkerState::Silent {
         return case.gone(worker).then_some(Loss::Gone);
     }
     if !case.denied(&worker.name) {
         return None;
     }
-    Some(if worker.begun().is_some_and(|begun| begun > told.mono) {
+    // Of a state that was kept nobody knows when it was written.
+    let told = case.call.inquiry.told.or(case.call.inquiry.stored)?.mono;
+    Some(if worker.begun().is_some_and(|begun| begun > told) {
         Loss::Restarted
     } else {
         Loss::Denied
@@ -51,7 +56,7 @@ fn back(case: &Case<'_>, runs_again: Option<bool>) -> Back {
 }
 
 fn seen_back(case: &Case<'_>) -> Back {
-    let (Some(told), Some(queue)) = (case.call.inquiry.told, case.queue()) else {
+    let (Some(told), Some(queue)) = (case.call.inquiry.last_word(), case.queue()) else {
         return Back::default();
     };
     let looked = queue.looked_at().is_some_and(|at| at > told.mono);
@@ -106,6 +111,7 @@ pub(super) fn worker_lost(case: &Case<'_>) -> Vec<Verdict> {
         runs_again,
         after_visibility_timeout: back.held_back,
         back_in_queue: back.in_queue,
+        only_stored: call.inquiry.told.is_none(),
     }]
 }
 

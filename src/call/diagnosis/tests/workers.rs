@@ -239,5 +239,86 @@ fn a_worker_that_has_it_and_was_never_heard_does_not_answer() {
     assert_eq!(world.line("worker_silent", 4_000), told);
     let (question, reach) = (Question::Registered, Reach::Nobody);
     world.hear(Heard::Asked { question, reach }, 3_500);
-    assert_eq!(world.kinds(4_000), ["running"], "nobody is there");
+    assert_eq!(world.kinds(4_000), ["worker_lost"], "nobody is there");
+}
+
+/// A call that somebody else made, of which the result backend has kept that it was started.
+fn stored() -> World {
+    let mut world = World::new();
+    let signature = world.call.signature.clone();
+    world.call = Call::stranger(signature, Duration::from_secs(10), at(2_000));
+    world.fact(Fact::BackendBack, 2_010);
+    world.fact(result(State::Started), 2_010);
+    world
+}
+
+#[test]
+fn what_the_backend_alone_has_kept_is_told_as_its_word() {
+    let world = stored();
+    assert_eq!(
+        world.line("running", 2_100),
+        "it runs on w1@h, as the result backend has kept it; no worker told of it"
+    );
+    let diagnosis = world.diagnosis(2_100);
+    assert!(diagnosis.why[0].inferred() && diagnosis.now.inferred);
+    let mut seen = stored();
+    seen.seen(At::Active, 2_200);
+    let diagnosis = seen.diagnosis(2_300);
+    assert!(!diagnosis.why[0].inferred() && !diagnosis.now.inferred);
+}
+
+#[test]
+fn what_the_backend_alone_has_kept_does_not_run_where_its_worker_denies_it() {
+    let mut world = stored();
+    world.denies(2_000);
+    assert_eq!(
+        world.kinds(3_000),
+        ["running"],
+        "it may have come after that"
+    );
+    world.denies(2_100);
+    let scene = Scene {
+        cluster: &world.cluster,
+        broker: &world.broker,
+        backend: &world.backend,
+        results: &world.results,
+        usual: None,
+    };
+    assert!(
+        !world.call.inquiry_complete(&scene, at(2_200)),
+        "its result may follow"
+    );
+    assert!(world.call.inquiry_complete(&scene, at(3_000)));
+    assert_eq!(
+        world.line("worker_lost", 3_000),
+        "the result backend has kept that w1@h started it, and w1@h does not have it: perhaps it ended without a result, or its process died"
+    );
+    let diagnosis = world.diagnosis(3_000);
+    assert_eq!(
+        (diagnosis.now.state, diagnosis.now.worker),
+        (None, Some(NODE.into()))
+    );
+    assert!(diagnosis.why[0].inferred());
+    assert_eq!(diagnosis.next, [Advice::Wait]);
+}
+
+/// A Redis counts who hears requests.
+#[test]
+fn a_worker_that_the_backend_names_and_that_is_none_of_those_that_listen_is_gone() {
+    let mut world = World::new();
+    world.call.apply(Fact::Asked, at(1_000));
+    let elsewhere = TaskResult {
+        worker: Some("w0@h".into()),
+        ..TaskResult::new("x".into(), State::Started, Json::Null)
+    };
+    world.fact(Fact::Result(Box::new(elsewhere)), 1_100);
+    let asked = |listeners| Heard::Asked {
+        question: Question::Registered,
+        reach: Reach::Listeners(listeners),
+    };
+    world.hear(asked(2), 1_200);
+    assert!(world.kinds(3_000).contains(&"running"));
+    world.hear(asked(1), 3_100);
+    world.hear(answer(NODE, Answer::Pong), 3_150);
+    assert_eq!(world.kinds(3_200), ["worker_lost"]);
 }
