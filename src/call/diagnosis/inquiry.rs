@@ -162,6 +162,14 @@ impl Inquiry {
         *place = (*place).max(Some(answered));
     }
 
+    /// Whether `node` told after `since` that it does not run nor hold it, and was not asked since whether it keeps it for later. What
+    /// was there when it was asked last, need not be asked for again: Celery before 5.7 tells of it only there.
+    fn half_denied(&self, node: &NodeName, since: Moment) -> bool {
+        let Answered { tasks, scheduled } = self.answer(node);
+        let gone = tasks.is_some_and(|(asked, held)| asked > since && !held);
+        gone && scheduled.is_none_or(|(asked, held)| asked <= since && !held)
+    }
+
     /// Whether the time of a call that is waited for so is over, and nobody was asked since.
     pub fn overdue(&self, waiting: Waiting) -> bool {
         match waiting {
@@ -254,9 +262,13 @@ impl Call {
         let quiet = |since: Moment| now.mono.since(since) >= STUCK_AFTER;
         let moved = self.moved_at().max(self.time_came(now));
         let stuck_anew = moved.is_some_and(|at| at > wanted && quiet(at));
+        // That it left a list is news: what became of it is asked without the long pause.
+        let left = self.worker.as_ref().zip(self.inquiry.last_word());
+        let left = left.is_some_and(|(node, word)| self.inquiry.half_denied(node, word.mono));
+        let pause = if left { PAUSE } else { self.inquiry.pause() };
         self.whereabouts().is_some()
             && (self.inquiry.overdue(self.waiting)
                 || stuck_anew
-                || now.mono.since(wanted) >= self.inquiry.pause())
+                || now.mono.since(wanted) >= pause)
     }
 }

@@ -65,3 +65,42 @@ fn a_call_that_ended_is_not_asked_about() {
     assert!(!world.call.wants_inquiry(at(20_000)));
     assert_eq!(world.kinds(20_000), [""; 0]);
 }
+
+#[test]
+fn what_left_the_list_of_its_worker_is_asked_about_without_the_long_pause() {
+    let mut world = World::new();
+    world.seen(At::Active, 1_000);
+    for ms in [2_000, 4_000, 8_000, 16_000] {
+        world.call.inquiry.wanted(at(ms));
+    }
+    assert!(!world.call.wants_inquiry(at(19_000)), "it is a long pause");
+    let denies = |looked, ms| Fact::Answered {
+        node: NODE.into(),
+        looked,
+        held: false,
+        asked: at(ms).mono,
+    };
+    world.fact(denies(Looked::Tasks, 18_500), 18_510);
+    assert!(world.call.wants_inquiry(at(19_000)));
+    world.fact(denies(Looked::Scheduled, 19_010), 19_020);
+    assert!(!world.call.wants_inquiry(at(22_000)), "it has told all");
+}
+
+/// An older worker has it in that list alone.
+#[test]
+fn what_waits_for_its_time_is_asked_about_no_oftener() {
+    let mut world = World::new();
+    let answers = |looked, held, ms| Fact::Answered {
+        node: NODE.into(),
+        looked,
+        held,
+        asked: at(ms).mono,
+    };
+    world.fact(answers(Looked::Scheduled, true, 1_000), 1_010);
+    world.seen(At::Scheduled, 1_010);
+    for ms in [2_000, 4_000, 8_000, 16_000] {
+        world.call.inquiry.wanted(at(ms));
+    }
+    world.fact(answers(Looked::Tasks, false, 18_500), 18_510);
+    assert!(!world.call.wants_inquiry(at(19_000)));
+}
