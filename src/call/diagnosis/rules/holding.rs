@@ -263,10 +263,10 @@ pub(super) fn waiting(case: &Case<'_>) -> Vec<Verdict> {
 /// When it may start, if that is not over: as the worker told it, else as it was ordered.
 fn start(case: &Case<'_>) -> Option<Timestamp> {
     let call = case.call;
-    let sent = call.timeline.published?;
-    let ordered = call.signature.options.start.map(|start| match start {
-        Start::After(span) => sent.plus(span).wall,
-        Start::At(at) => at,
+    let sent = call.timeline.published;
+    let ordered = call.signature.options.start.and_then(|start| match start {
+        Start::After(span) => Some(sent?.plus(span).wall),
+        Start::At(at) => Some(at),
     });
     call.kept_until()
         .or(ordered)

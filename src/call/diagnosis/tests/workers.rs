@@ -322,3 +322,22 @@ fn a_worker_that_the_backend_names_and_that_is_none_of_those_that_listen_is_gone
     world.hear(answer(NODE, Answer::Pong), 3_150);
     assert_eq!(world.kinds(3_200), ["worker_lost"]);
 }
+
+/// That somebody else ordered it to start later only its worker tells.
+#[test]
+fn what_somebody_else_sent_for_later_waits_for_its_eta() {
+    let mut world = stored();
+    world.call = Call::stranger(
+        world.call.signature.clone(),
+        Duration::from_secs(10),
+        at(2_000),
+    );
+    world.seen(At::Scheduled, 2_100);
+    world.fact(Fact::Eta(at(60_000).wall), 2_100);
+    assert_eq!(world.kinds(2_200), ["scheduled"]);
+    let told = world.line("scheduled", 2_200);
+    assert!(
+        told.contains("it is kept on w1@h for its ETA: starts in 58s"),
+        "{told}"
+    );
+}
