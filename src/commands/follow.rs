@@ -262,7 +262,7 @@ impl Followed {
                     self.call.signature.task = task.name.clone();
                 }
             }
-            Fact::Event(_) => {
+            Fact::Event(_) | Fact::Answered { held: true, .. } => {
                 self.known = Knows::Witness;
                 self.elsewhere = None;
             }
@@ -285,7 +285,8 @@ impl Followed {
         // What the backend has kept first: who denies it after that, has it no longer.
         let first = self.asked.is_some() || now.mono.since(self.begun.mono) >= LOOK;
         let due = (!self.inquired && first) || self.call.wants_inquiry(now);
-        due && !self.cut() && !self.ended() && !self.printed && around.looked() && !around.deaf()
+        let open = !self.ended() || self.unwitnessed();
+        due && !self.cut() && open && !self.printed && around.looked() && !around.deaf()
     }
 
     fn inquire(&mut self, now: Now) -> Command {
@@ -307,6 +308,9 @@ impl Followed {
         if self.cut() && self.call.arriving.is_none() {
             let answered = self.asked.is_some_and(|asked| since(asked) >= LOOK);
             return self.ended() || answered || since(self.begun) >= LAST_ROUND + LOOK;
+        }
+        if self.ended() && self.unwitnessed() {
+            return (self.inquired && complete()) || since(self.begun) >= LAST_ROUND + LOOK;
         }
         self.ended()
             || match (patience, self.spent) {

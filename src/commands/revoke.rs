@@ -1,6 +1,7 @@
 //! `umbel revoke`, and the revoke that may follow a call: tells all workers, and says what they answered. It is never sent without a
 //! person's confirmation, and never claims more than a worker said.
 
+mod look;
 mod truths;
 
 use std::collections::BTreeSet;
@@ -11,14 +12,13 @@ use serde::Serialize;
 
 use super::Session;
 use super::output::{Form, Output};
-use crate::call::diagnosis::Looked;
-use crate::call::{CallState, Fact};
+use crate::call::CallState;
 use crate::cli;
 use crate::client::{Client, Command, Confirmed, Event};
 use crate::clock::{Clock, Moment};
 use crate::cluster::Cluster;
 use crate::error::{Error, Kind, Result};
-use crate::protocol::control::{Place, Signal};
+use crate::protocol::control::Signal;
 use crate::protocol::{NodeName, TaskId};
 pub use truths::truths;
 
@@ -55,6 +55,9 @@ pub struct Revoked {
     at: Option<NodeName>,
     /// Whether history or a worker knew the id; workers take any text for one.
     known: bool,
+    /// How many workers told whether they have it.
+    #[serde(skip)]
+    asked: usize,
     /// What it does, as far as that can be told.
     pub effect: Effect,
     #[serde(skip)]
@@ -147,11 +150,12 @@ pub async fn run(
 ) -> Result<u8> {
     let cluster = session.survey(None).await?;
     let signal = wanted.terminate.then(|| wanted.signal.unwrap_or_default());
-    let places = look(session, &wanted.ids, &cluster).await;
+    let found = look::look(session, &wanted.ids, &cluster).await;
     let now = session.clock.now().mono;
     let mut desk = Desk::new(&wanted.ids, &cluster, signal, now);
     desk.strange(strangers);
-    for (id, state, worker) in places {
+    desk.looked(&found.told);
+    for (id, state, worker) in found.places {
         desk.seen(&id, Some(state), Some(worker));
     }
     desk.send(&session.client, confirmed).await;
@@ -187,55 +191,6 @@ pub async fn run(
     Ok(exit)
 }
 
-/// Asks the workers which of these tasks they have: what a revoke does depends on that. What is not told in time stays unknown.
-async fn look(
-    session: &mut Session,
-    ids: &[TaskId],
-    cluster: &Cluster,
-) -> Vec<(TaskId, CallState, NodeName)> {
-    let mut expected: BTreeSet<(TaskId, NodeName)> = BTreeSet::new();
-    for id in ids {
-        let workers = cluster.answering().map(|it| (id.clone(), it.name.clone()));
-        expected.extend(workers);
-        session.client.send(Command::Follow(id.clone())).await;
-        let (id, queue) = (id.clone(), None);
-        session
-            .client
-            .send(Command::Investigate { id, queue })
-            .await;
-    }
-    let until = session.clock.now().mono.after(PATIENCE);
-    let mut found = Vec::new();
-    while !expected.is_empty() {
-        let left = until.since(session.clock.now().mono);
-        match tokio::time::timeout(left, session.events.recv()).await {
-            Ok(Some(Event::Call(id, Fact::Seen { place, node, .. }, _))) => {
-                let state = match place {
-                    Place::Active => CallState::Run,
-                    Place::Reserved | Place::Scheduled => CallState::Recv,
-                };
-                expected.remove(&(id.clone(), node.clone()));
-                found.push((id, state, node));
-            }
-            Ok(Some(Event::Call(
-                id,
-                Fact::Answered {
-                    node, looked, held, ..
-                },
-                _,
-            ))) => {
-                // What it has is said right after that.
-                if looked == Looked::Tasks && !held {
-                    expected.remove(&(id, node));
-                }
-            }
-            Ok(Some(_)) => {}
-            Ok(None) | Err(_) => break,
-        }
-    }
-    found
-}
-
 /// Revokes under way, whose answers are awaited.
 pub struct Desk {
     tasks: Vec<Revoked>,
@@ -256,6 +211,7 @@ impl Desk {
             was: None,
             at: None,
             known: true,
+            asked: 0,
             effect: Effect::Unknown,
             kind: None,
         };
@@ -271,6 +227,13 @@ impl Desk {
     fn strange(&mut self, ids: &[TaskId]) {
         for task in self.tasks.iter_mut().filter(|task| ids.contains(&task.id)) {
             task.known = false;
+        }
+    }
+
+    /// These workers told whether they have which.
+    fn looked(&mut self, told: &BTreeSet<(TaskId, NodeName)>) {
+        for task in &mut self.tasks {
+            task.asked = told.iter().filter(|(id, _)| *id == task.id).count();
         }
     }
 
@@ -395,13 +358,16 @@ impl Revoked {
         matches!(self.was.as_deref(), Some("recv" | "retry"))
     }
 
-    /// That nobody knows the id: it may be that of no call.
+    /// That nobody who was asked knows the id: it may be that of no call.
     fn doubt(&self) -> Option<String> {
         (!self.known).then(|| {
-            format!(
-                "neither history nor a worker that answered knows {}: unknown whether there is such a call",
-                self.id
-            )
+            let id = &self.id;
+            let nobody = match self.asked {
+                0 => format!("history does not know {id}, and no worker told whether it has it"),
+                1 => format!("history does not know {id}, and the one worker that told what it has does not have it"),
+                asked => format!("history does not know {id}, and none of the {asked} workers that told what they have has it"),
+            };
+            format!("{nobody}: it may have ended, or there may be no such call")
         })
     }
 
@@ -451,7 +417,7 @@ impl Revoked {
             }
             Effect::WillNotStart if !self.known => write!(
                 text,
-                "\n  nobody here knows such a call; should one come, no worker that answered will start it"
+                "\n  where it is, is not known; should it come, no worker that answered will start it"
             ),
             Effect::WillNotStart if self.silent.is_empty() => {
                 write!(text, "\n  no worker that answered will start it")

@@ -312,10 +312,10 @@ fn a_revoke_of_what_looks_like_the_beginning_of_an_unknown_id_is_refused() {
     }
     let exact = cli(&["--demo", "revoke", "3e19c7d1", "--exact", "--yes"]);
     let told = exact.expect_code(0);
-    assert!(told.stdout.contains("nobody here knows such a call"));
+    assert!(told.stdout.contains("where it is, is not known"));
     assert!(
         told.stderr
-            .contains("neither history nor a worker that answered knows 3e19c7d1"),
+            .contains("history does not know 3e19c7d1, and none of the"),
         "{}",
         told.stderr
     );

@@ -173,6 +173,42 @@ fn of_a_task_that_only_waits_no_process_is_said_to_be_killed() {
     assert!(!world.worker.log().contains(&format!("[{id}] succeeded")));
 }
 
+/// Before Celery 5.7 a worker tells what waits for its ETA to `scheduled` alone.
+#[test]
+fn what_waits_for_its_eta_is_known_to_whoever_asks_later() {
+    let Some(rig) = rig() else { return };
+    let world = RedisPrefork.start(rig, WorkerOptions::default());
+    let id = new_id();
+    let words = [
+        "send",
+        "shop.tasks.add",
+        "1",
+        "2",
+        "--countdown",
+        "600",
+        "--task-id",
+        &id,
+    ];
+    world.cli(&words).expect_code(0);
+    world.wait_received(&id);
+    let document = world.cli(&["result", &id, "--json"]).expect_code(3).json();
+    let why = document["diagnosis"]["why"][0].clone();
+    assert_eq!(why["kind"], "scheduled", "{document:#}");
+    assert!(why["left_ms"].as_u64() > Some(500_000), "{why}");
+    let revoke = world.cli(&["revoke", &id, "--yes", "--json"]);
+    let document = revoke.expect_code(0).json();
+    let task = &document["tasks"][0];
+    assert_eq!(
+        (&task["known"], &task["was"]),
+        (&json!(true), &json!("recv")),
+        "{document:#}"
+    );
+    // Celery 5.6 and later write REVOKED at once; the worker has it in its list until its time.
+    let told = world.cli(&["result", &id, "--json"]).json();
+    let warnings = told["warnings"].to_string();
+    assert!(!warnings.contains("never existed"), "{told:#}");
+}
+
 #[test]
 fn a_waiting_task_that_is_kept_runs_later() {
     let Some(rig) = rig() else { return };

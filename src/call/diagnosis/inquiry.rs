@@ -21,7 +21,7 @@ pub(super) const FRESH: Duration = Duration::from_millis(500);
 const NODES: usize = 10_000;
 
 /// A question whose silence about a call tells something.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Looked {
     /// `query_task`: running and prefetched tasks (of Celery 5.7 also those with an ETA).
     Tasks,

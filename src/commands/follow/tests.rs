@@ -194,3 +194,33 @@ fn what_a_look_came_to_is_kept_and_nothing_else_of_a_call_that_has_not_ended() {
     elsewhere.hear(Fact::Asked, at(100));
     assert_eq!(elsewhere.learned(&around, at(101)), None);
 }
+
+#[test]
+fn a_revoke_that_the_backend_alone_knows_is_asked_about_before_it_is_doubted() {
+    let mut around = Around::default();
+    around.cluster.surveyed = true;
+    let mut followed = Followed::new("order-1".into(), None, at(0));
+    followed.begin(Patience::Now, at(0));
+    let revoked = TaskResult {
+        state: State::Revoked,
+        ..result("order-1", Json::Null)
+    };
+    followed.hear(Fact::Result(Box::new(revoked)), at(1));
+    assert!(!followed.over(Patience::Now, &around, at(1)));
+    assert!(followed.wants_inquiry(&around, at(1)));
+    followed.inquire(at(1));
+    assert!(!followed.wants_inquiry(&around, at(1)));
+    let told = followed.doubts();
+    assert!(told[0].contains("no worker told"), "{told:?}");
+    followed.hear(
+        Fact::Answered {
+            node: "w1@h".into(),
+            looked: crate::call::diagnosis::Looked::Tasks,
+            held: true,
+            asked: at(1).mono,
+        },
+        at(2),
+    );
+    assert!(followed.over(Patience::Now, &around, at(2)));
+    assert_eq!(followed.doubts(), [""; 0]);
+}
