@@ -64,7 +64,8 @@ impl Around {
     /// Where the call is and why, and what can be done once this command has ended.
     pub fn diagnose(&self, call: &Call, now: Now) -> Diagnosis {
         let mut found = diagnose(call, &self.scene(), now);
-        if found.to_caller {
+        // Where it is not known that results are kept, nobody can be sent to wait for one.
+        if found.to_caller || !matches!(self.results, Some(Results::Stored(_))) {
             found.next.retain(|advice| *advice != Advice::Wait);
         }
         found

@@ -8,22 +8,19 @@ mod told;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use serde_json::Value;
-
-use super::around::{self, Around};
+use super::around::Around;
 use super::elsewhere::Here;
 use super::output::{Form, Output};
 use super::{Session, keeper, progress, shape};
 use crate::backend::Results;
-use crate::call::document::{CallDocument, exit_code};
+use crate::call::document::exit_code;
 use crate::call::{Call, Fact};
-use crate::cli::{self, Shape};
+use crate::cli::Shape;
 use crate::client::{Command, Event};
 use crate::clock::Now;
-use crate::error::{Kind, Result};
+use crate::error::{Error, Kind, Result};
 use crate::history::{Handle, Record, Scribe};
 use crate::protocol::{Options, Signature, TaskId};
-use crate::text::human;
 use known::Knows;
 use reach::{kept_at, reach_backend};
 pub use told::{from_history, in_spite_of};
@@ -61,6 +58,8 @@ struct Followed {
     misread: Option<String>,
     /// How its result is printed.
     shape: Shape,
+    /// Why its result cannot be read, whatever becomes of it.
+    unread: Option<String>,
 }
 
 /// How it is waited.
@@ -77,7 +76,7 @@ pub enum Patience {
 pub async fn run(
     session: &mut Session,
     ids: Vec<(TaskId, Option<Box<Record>>)>,
-    (patience, shape): (Patience, &Shape),
+    (mut patience, shape): (Patience, &Shape),
     history: Option<&Handle>,
     here: &Here,
 ) -> Result<u8> {
@@ -108,7 +107,11 @@ pub async fn run(
             );
             around.usual = usual.await.ok().flatten();
         }
-        reach_backend(session, &mut around, &kept).await?;
+        let unread = reach_backend(session, &mut around, &kept).await?;
+        if unread.is_some() {
+            // What never comes is not waited for.
+            patience = Patience::Now;
+        }
         let now = session.clock.now();
         for followed in all.iter_mut().filter(|it| !it.ended()) {
             followed.reads(around.results.as_ref());
@@ -116,10 +119,16 @@ pub async fn run(
                 session.output.warnings(followed.misread.as_slice());
             }
             followed.begin(patience, now);
+            if let Some(unread) = &unread {
+                followed.has_no_result(unread, now);
+            }
             let id = followed.call.id().clone();
             session.client.send(Command::Follow(id)).await;
         }
-        listen(session, &mut all, &mut around, patience).await;
+        listen(session, &mut all, &mut around, patience, unread.is_none()).await;
+        if let Some(unread) = unread.filter(|_| !all.iter().any(Followed::is_told)) {
+            return Err(unread);
+        }
     }
     let now = session.clock.now();
     print(session.output, &mut all, patience, &around, now);
@@ -137,13 +146,15 @@ async fn listen(
     all: &mut [Followed],
     around: &mut Around,
     patience: Patience,
+    lines: bool,
 ) {
+    let lines = lines && session.output.lines;
     loop {
         let now = session.clock.now();
         around.cluster.tick(now);
         for followed in all.iter_mut().filter(|it| !it.printed) {
             followed.tick(patience, now);
-            if followed.over(patience, around, now) && session.output.lines {
+            if followed.over(patience, around, now) && lines {
                 followed.print(session.output, patience, around, now);
             }
             if followed.wants_inquiry(around, now) {
@@ -197,6 +208,7 @@ impl Followed {
             elsewhere: None,
             misread: None,
             shape: Shape::default(),
+            unread: None,
         }
     }
 
@@ -239,6 +251,17 @@ impl Followed {
     fn cut(&self) -> bool {
         let record = self.record.as_deref();
         record.is_some_and(|record| record.cut_result().is_some())
+    }
+
+    /// Its result cannot be read: what history and the workers know of it is all that is to be learned.
+    fn has_no_result(&mut self, why: &Error, now: Now) {
+        self.unread = Some(why.message.clone());
+        self.asked = Some(now);
+    }
+
+    /// Whether anything can be told of it that is not known to be incomplete.
+    fn is_told(&self) -> bool {
+        self.is_known() && !self.cut()
     }
 
     fn ended(&self) -> bool {
@@ -412,84 +435,6 @@ impl Followed {
             None => around,
             Some(_) => &NOTHING,
         }
-    }
-
-    fn words(&self, patience: Patience, around: &Around, verbose: bool, now: Now) -> String {
-        let around = self.around(around);
-        let diagnosis = around.diagnose(&self.call, now);
-        let id = self.call.id();
-        if self.ended() || (self.is_known() && self.spent.is_some() && self.call.sent().is_some()) {
-            let how = progress::Closing {
-                verbose,
-                ..progress::Closing::default()
-            };
-            return progress::closing(&self.call, around, how, now);
-        }
-        let waited = match patience {
-            Patience::Until(timeout) => format!("TIMEOUT {}  ", human::duration(timeout)),
-            Patience::Now => String::new(),
-        };
-        let said = if self.is_known() {
-            let task = &self.call.signature.task;
-            let word = diagnosis.now.word();
-            format!("{waited}{word}  {task}  id {id}  no result yet")
-        } else {
-            format!("{waited}id {id}  nothing is known of this id")
-        };
-        let reasons = around::words(&self.call, &diagnosis, &cli::commands(), now);
-        format!("{said}{reasons}")
-    }
-
-    /// `umbel.call/1`, with null for what a stranger to the call cannot know.
-    fn document(&self, patience: Patience, around: &Around, now: Now) -> Value {
-        let diagnosis = self.around(around).diagnose(&self.call, now);
-        let document = CallDocument::new(&self.call, false, now);
-        let document = match &self.record {
-            Some(record) => document.between(&record.origin.broker, record.origin.backend.clone()),
-            None => document,
-        };
-        let document = if self.exit() == 0 {
-            document
-        } else {
-            document.diagnosed(&diagnosis)
-        };
-        let mut value = serde_json::to_value(&document).unwrap_or_default();
-        let mut put = |key: &str, new: Value| value[key] = new;
-        put("exit", self.exit().into());
-        let more = self.elsewhere.iter().chain(&self.misread).cloned();
-        let more = more.chain(self.doubts());
-        if let Some(warnings) = value["warnings"].as_array_mut() {
-            warnings.extend(more.map(Value::from));
-        }
-        let mut put = |key: &str, new: Value| value[key] = new;
-        if self.record.is_none() {
-            for key in ["args", "kwargs", "timeout_ms", "options"] {
-                put(key, Value::Null);
-            }
-            if self.call.signature.task.as_str() == NAMELESS {
-                put("task", Value::Null);
-            }
-        }
-        if self.ended() {
-            return value;
-        }
-        let known = self.is_known();
-        let place = diagnosis.now.state.filter(|_| known);
-        let lost = diagnosis.lost();
-        if !known || (patience == Patience::Now && !lost) {
-            let state = place.map(|place| Value::from(place.to_string()));
-            put("state", state.unwrap_or_default());
-        }
-        if self.call.backend_lost.is_none() {
-            value["error"]["kind"] = Kind::Timeout.to_string().into();
-            value["error"]["message"] = match place {
-                None if !known => "nothing is known of this id".into(),
-                None => "no result yet, and whether it runs is not known".into(),
-                Some(_) if lost => "no result yet, and no trace of it".into(),
-                Some(place) => format!("no result yet: it is {}", place.word()).into(),
-            };
-        }
-        value
     }
 }
 

@@ -103,6 +103,53 @@ fn results_on_rpc_are_refused_and_a_lonely_send_says_so() {
     assert!(refused.stderr.contains("rpc://"), "{}", refused.stderr);
 }
 
+/// Its caller has gone, and with it the way of its result: what else is known is told.
+#[rstest]
+fn of_a_call_whose_result_went_to_its_caller_alone_it_is_told_where_it_is(
+    #[values(true, false)] kept: bool,
+) {
+    let Some(rig) = rig() else { return };
+    let world = RpcPrefork.start(rig, WorkerOptions::default());
+    let home = world.sandbox();
+    let id = new_id();
+    let keep = if kept { "--history" } else { "--no-history" };
+    let call = [
+        "call",
+        "shop.tasks.sleep",
+        "600",
+        "--timeout",
+        "1",
+        "--task-id",
+        &id,
+        keep,
+    ];
+    let over = home.cli(&call).expect_code(3);
+    assert!(!over.stderr.contains("umbel wait"), "{}", over.stderr);
+    for words in [&["result", &id, "--json"][..], &["wait", &id, "--json"]] {
+        let document = home.cli(words).expect_code(3).json();
+        assert_eq!(document["schema"], "umbel.call/1");
+        assert_eq!(document["state"], "run", "{document:#}");
+        assert_eq!(
+            document["diagnosis"]["now"]["inferred"], false,
+            "{document:#}"
+        );
+        assert_eq!(
+            document["diagnosis"]["why"][0]["kind"], "running",
+            "{document:#}"
+        );
+        let message = document["error"]["message"].to_string();
+        assert!(
+            message.contains("rpc:// go to the caller alone"),
+            "{message}"
+        );
+        let next = document["diagnosis"]["next"].to_string();
+        assert!(!next.contains("\"wait\""), "{next}");
+    }
+    let words = home.cli(&["result", &id]).expect_code(3).stderr;
+    assert!(words.starts_with("RUN  shop.tasks.sleep"), "{words}");
+    assert!(words.contains("rpc:// go to the caller alone"), "{words}");
+}
+
 /// A worker with one slot, in which a task sleeps until it is woken; its id.
 fn busy(rig: &Rig) -> (World, String) {
     let options = WorkerOptions {

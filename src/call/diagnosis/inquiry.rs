@@ -267,8 +267,6 @@ impl Call {
         let left = left.is_some_and(|(node, word)| self.inquiry.half_denied(node, word.mono));
         let pause = if left { PAUSE } else { self.inquiry.pause() };
         self.whereabouts().is_some()
-            && (self.inquiry.overdue(self.waiting)
-                || stuck_anew
-                || now.mono.since(wanted) >= pause)
+            && (self.inquiry.overdue(self.waiting) || stuck_anew || now.mono.since(wanted) >= pause)
     }
 }

@@ -19,17 +19,21 @@ pub(super) fn kept_at<'a>(records: impl Iterator<Item = &'a Record>) -> KeptAt {
     records.filter_map(kept).collect()
 }
 
-/// Waits until results can be read, or says why they never can. Where nobody tells where they are, they are read where history has them.
+/// Waits until results can be read. Where nobody tells where they are, they are read where history has them. Returns why they cannot be
+/// read although everybody can be reached: what history and the workers know can be told all the same.
+///
+/// # Errors
+/// What has to be asked is out of reach.
 pub(super) async fn reach_backend(
     session: &mut Session,
     around: &mut Around,
     kept: &KeptAt,
-) -> Result<()> {
+) -> Result<Option<Error>> {
     let mut remembered = None;
     let mut up = false;
     loop {
         match &around.results {
-            Some(Results::Stored(_)) if up => return Ok(()),
+            Some(Results::Stored(_)) if up => return Ok(None),
             None | Some(Results::Stored(_)) => {}
             Some(Results::Unknown) if remembered.is_none() && !kept.is_empty() => {
                 let address = the_only(kept)?;
@@ -38,7 +42,7 @@ pub(super) async fn reach_backend(
                 remembered = Some(address);
                 around.results = None;
             }
-            Some(other) => return Err(out_of_reach(other)),
+            Some(other) => return Ok(Some(out_of_reach(other))),
         }
         let event = session.events.recv().await;
         let event =

@@ -224,3 +224,22 @@ fn a_revoke_that_the_backend_alone_knows_is_asked_about_before_it_is_doubted() {
     assert!(followed.over(Patience::Now, &around, at(2)));
     assert_eq!(followed.doubts(), [""; 0]);
 }
+
+#[test]
+fn what_is_known_of_a_call_is_told_where_its_result_cannot_come() {
+    let mut followed = followed();
+    let why = Error::new(
+        Kind::BackendUnreachable,
+        "results on rpc:// go to the caller alone",
+    );
+    followed.has_no_result(&why, at(3_600));
+    let around = Around::default();
+    let words = followed.words(Patience::Now, &around, false, at(3_601));
+    assert!(words.contains("no result: results on rpc://"), "{words}");
+    assert!(!words.contains("umbel wait"), "{words}");
+    let document = followed.document(Patience::Now, &around, at(3_601));
+    assert_eq!(document["state"], "sent", "{document}");
+    assert_eq!(document["exit"], 3, "{document}");
+    let message = "no result: it is SENT; results on rpc:// go to the caller alone";
+    assert_eq!(document["error"]["message"], message, "{document}");
+}
