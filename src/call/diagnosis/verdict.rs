@@ -140,6 +140,8 @@ pub enum Verdict {
         wait_ms: Option<Span>,
         /// Workers that read it.
         readers: usize,
+        /// Tasks that they hold and have not started: taken from their queues before; null if not all of them told.
+        held: Option<u64>,
     },
     /// Its readers have nothing to do, and do not take it.
     NotTaken {
@@ -156,6 +158,8 @@ pub enum Verdict {
         worker: NodeName,
         /// Tasks it runs before.
         behind: Option<u64>,
+        /// Other tasks it holds and has not started: it does not tell their order, so that many may go first at most.
+        held: Option<u64>,
     },
     /// All slots of a worker are taken.
     WorkerBusy {

@@ -129,7 +129,8 @@ impl Verdict {
                 waiting,
                 wait_ms,
                 readers,
-            } => queued(queue, *waiting, *wait_ms, *readers),
+                held,
+            } => queued(queue, *waiting, *wait_ms, (*readers, *held)),
             Self::NotTaken {
                 queue,
                 waiting,
@@ -141,11 +142,11 @@ impl Verdict {
                     count(*waiting)
                 )
             }
-            Self::Held { worker, behind } => match behind {
-                None => format!("held by {worker}, not started"),
-                Some(0) => format!("held by {worker}, which runs nothing else"),
-                Some(behind) => format!("held by {worker} behind {behind} running"),
-            },
+            Self::Held {
+                worker,
+                behind,
+                held,
+            } => held_by(worker, *behind, held.unwrap_or(0)),
             Self::WorkerBusy {
                 worker,
                 running,
@@ -261,23 +262,15 @@ impl Verdict {
         match self {
             Self::WorkerLost {
                 worker,
-                how: Loss::Denied,
-                only_stored: true,
-                ..
-            } => format!(
-                "the result backend has kept that {worker} started it, and {worker} does not have it: perhaps it ended without a result, or its process died"
-            ),
-            Self::WorkerLost {
-                worker,
                 how,
                 started,
                 runs_again,
                 after_visibility_timeout,
                 back_in_queue,
-                only_stored: _,
+                only_stored,
             } => {
                 let again = Again::of(*runs_again, *after_visibility_timeout, *back_in_queue);
-                lost_with(worker, *how, *started, again)
+                lost_with(worker, (*how, *only_stored), *started, again)
             }
             Self::WorkerSilent {
                 worker,
@@ -391,7 +384,28 @@ fn on(worker: Option<&NodeName>) -> String {
     worker.map_or_else(String::new, |worker| format!(" on {worker}"))
 }
 
-fn queued(queue: &QueueName, waiting: u64, wait: Option<Span>, readers: usize) -> String {
+fn held_by(worker: &NodeName, behind: Option<u64>, held: u64) -> String {
+    let more = match held {
+        0 => String::new(),
+        held => format!(" and at most {} held", count(held)),
+    };
+    match (behind, held) {
+        (None, _) => format!("held by {worker}, not started"),
+        (Some(0), 0) => format!("held by {worker}, which runs nothing else"),
+        (Some(0), held) => format!(
+            "held by {worker}, which runs nothing else, behind at most {} held",
+            count(held)
+        ),
+        (Some(behind), _) => format!("held by {worker} behind {behind} running{more}"),
+    }
+}
+
+fn queued(
+    queue: &QueueName,
+    waiting: u64,
+    wait: Option<Span>,
+    (readers, held): (usize, Option<u64>),
+) -> String {
     let ahead = match waiting {
         1 => "it alone waits".to_owned(),
         _ => format!("{} waiting, it among them", count(waiting)),
@@ -401,7 +415,12 @@ fn queued(queue: &QueueName, waiting: u64, wait: Option<Span>, readers: usize) -
         1 => ", 1 worker reads it".to_owned(),
         _ => format!(", {readers} workers read it"),
     };
-    format!("in queue {queue}: {ahead}{wait}{readers}")
+    let held = held
+        .filter(|held| *held > 0)
+        .map_or_else(String::new, |held| {
+            format!(", {} taken before and not started", count(held))
+        });
+    format!("in queue {queue}: {ahead}{wait}{readers}{held}")
 }
 
 /// Whoever of the readers lacks the task.

@@ -110,15 +110,16 @@ fn a_worker_holds_it_behind_what_it_runs(#[values(RabbitRpc, Redis, RedisRpc)] w
     };
     let _busy = stage.occupy("60");
     let document = stage.over("add", &["1", "2"]);
-    let expected = json!({"worker": w1(), "behind": 1});
+    let expected = json!({"worker": w1(), "behind": 1, "held": 0});
     assert_fields(why(&document, "held"), &expected);
     assert_eq!(why(&document, "worker_busy")["running"], 1);
     let expected = json!({"state": "recv", "acknowledged": false});
     assert_fields(now(&document), &expected);
+    // The one before waits there still.
     let words = stage.words("add", &["1", "2"]);
     for told in [
         "now: RECV on w1@test",
-        "why: held by w1@test behind 1 running",
+        "why: held by w1@test behind 1 running and at most 1 held",
         "w1@test is BUSY 1/1, oldest shop.tasks.sleep",
     ] {
         assert!(words.contains(told), "{words}");

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use super::stage::Way::{self, Rabbit, RabbitRpc, Redis, RedisRpc};
 use super::stage::{ONE_AT_A_TIME, assert_fields, assert_since, kinds, now, one_slot, w1, why};
-use crate::support::WorkerOptions;
+use crate::support::{PATIENCE, WorkerOptions, eventually};
 use crate::world::new_id;
 
 #[rstest]
@@ -211,10 +211,12 @@ fn what_a_worker_ran_that_was_killed_is_not_said_to_run_to_who_comes_later(
         return;
     };
     let id = new_id();
-    let words = ["send", "shop.tasks.sleep", "60", "--task-id", &id];
+    let words = ["send", "shop.tasks.sleep", "600", "--task-id", &id];
     stage.sandbox().cli(&words).expect_code(0);
-    stage.wait_received(&id);
-    thread::sleep(Duration::from_millis(1_500));
+    eventually(PATIENCE, "it runs", || {
+        let told = stage.sandbox().cli(&["result", &id, "--json"]);
+        told.json()["state"] == "run"
+    });
     stage.kill9();
     let _again = stage.another(one_slot(""));
     stage.wait_for_workers(1);

@@ -9,7 +9,7 @@ use crate::call::diagnosis::{Case, Loss, Span, Verdict};
 use crate::clock::Timestamp;
 use crate::cluster::{Queue, RATE_LIMIT, Worker, WorkerState};
 use crate::protocol::message::Start;
-use crate::protocol::{NodeName, TaskName};
+use crate::protocol::{NodeName, TaskId, TaskName};
 
 /// Busy workers that are told.
 const MOST: usize = 3;
@@ -29,6 +29,7 @@ pub(super) fn queued(case: &Case<'_>) -> Vec<Verdict> {
         waiting,
         wait_ms: wait.map(Span),
         readers: case.answering_readers().count(),
+        held: case.answering_readers().map(|it| holds(case, it)).sum(),
     }]
 }
 
@@ -56,6 +57,9 @@ pub(super) fn busy(case: &Case<'_>) -> Vec<Verdict> {
             behind: load_age(case, worker)
                 .filter(|age| *age < LOAD_TOLD)
                 .map(|_| others(case, worker)),
+            held: load_age(case, worker)
+                .filter(|age| *age < LOAD_TOLD)
+                .and_then(|_| holds(case, worker)),
         });
     }
     let suspects: Vec<&Worker> = match holder {
@@ -95,6 +99,14 @@ fn load_age(case: &Case<'_>, worker: &Worker) -> Option<Duration> {
     let began = timeline.last_started.or(timeline.published)?;
     let asked = worker.running_at().filter(|asked| *asked > began.mono)?;
     Some(case.now.mono.since(asked))
+}
+
+/// Tasks that a worker took and did not start, this one not counted, if it told them.
+fn holds(case: &Case<'_>, worker: &Worker) -> Option<u64> {
+    let runs = |id: &TaskId| worker.active.iter().flatten().any(|task| task.id == *id);
+    let held = worker.reserved.as_ref()?.iter();
+    let others = held.filter(|task| task.id != *case.call.id() && !runs(&task.id));
+    Some(others.count() as u64)
 }
 
 /// Why a worker is busy, where that is not this call alone.

@@ -339,3 +339,32 @@ fn an_eta_of_ours_is_known_before_a_worker_tells_it() {
     );
     assert!(!world.kinds(70_000).contains(&"scheduled"));
 }
+
+/// A worker takes several times what it can run, and tells no order of it.
+#[test]
+fn what_was_taken_before_is_counted_with_what_runs() {
+    let taken = || {
+        ["x", "y", "z"]
+            .map(|id| task(id, "reports.daily", None))
+            .to_vec()
+    };
+    let mut world = World::new();
+    world.hear(depth(2, 1), 50);
+    world.busy(60);
+    assert_eq!(
+        world.line("queued", 1_000),
+        "in queue celery: 2 waiting, it among them, 1 worker reads it"
+    );
+    world.hear(answer(NODE, Answer::Reserved(taken()[1..].to_vec())), 70);
+    // `y` runs since.
+    assert_eq!(
+        world.line("queued", 1_000),
+        "in queue celery: 2 waiting, it among them, 1 worker reads it, 1 taken before and not started"
+    );
+    world.seen(At::Reserved, 100);
+    world.hear(answer(NODE, Answer::Reserved(taken())), 110);
+    assert_eq!(
+        world.line("held", 1_000),
+        "held by w1@h behind 1 running and at most 1 held"
+    );
+}

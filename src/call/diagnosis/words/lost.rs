@@ -40,8 +40,13 @@ impl Again {
 /// What is known of a worker that neither answers nor is counted by the broker: one that stops stops listening first.
 const GONE: &str = "no longer connected (stopping, cut off or dead)";
 
-/// What became of a call whose worker is lost, or has it no longer.
-pub(super) fn lost_with(worker: &NodeName, how: Loss, started: bool, again: Again) -> String {
+/// What became of a call whose worker is lost, or has it no longer. `only_stored`: the result backend alone said that it was there.
+pub(super) fn lost_with(
+    worker: &NodeName,
+    (how, only_stored): (Loss, bool),
+    started: bool,
+    again: Again,
+) -> String {
     let what = match (how, started) {
         (Loss::Gone, true) => {
             format!("{worker} is {GONE} and was running it, which may still finish")
@@ -57,9 +62,14 @@ pub(super) fn lost_with(worker: &NodeName, how: Loss, started: bool, again: Agai
             );
         }
         (Loss::Denied, _) => {
-            return format!(
-                "{worker} had it and has it no longer: perhaps it ended without a result, or its process died"
-            );
+            let had = if only_stored {
+                format!(
+                    "the result backend has kept that {worker} started it, and {worker} does not have it"
+                )
+            } else {
+                format!("{worker} had it and has it no longer")
+            };
+            return format!("{had}: perhaps it ended without a result, or its process died");
         }
     };
     let then = match again {
