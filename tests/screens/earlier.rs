@@ -18,7 +18,7 @@ use umbel::tui::past::{PAGE, Purpose, Told, Wish};
 
 use crate::looks::look;
 use crate::past::{answer, call, listed, record, stage};
-use crate::stage::{Stage, failure, result};
+use crate::stage::{Stage, failure, result, started};
 
 const HOUR: Duration = Duration::from_hours(1);
 
@@ -76,6 +76,33 @@ fn a_record_that_is_looked_at_is_renewed_when_another_umbel_writes_its_end() {
     call.apply(result(&call.id().clone(), TaskState::Success, "1"), end);
     tell(&mut stage, got(&record(&call, end), Purpose::Renew));
     assert!(stage.screen().contains("LATE OK"), "{}", stage.screen());
+}
+
+#[test]
+fn a_call_that_nobody_listens_for_is_told_as_of_when_it_was_heard_of_last() {
+    let mut stage = stage(80, 24);
+    stage.event(Event::Results(Results::Rpc));
+    let (mut call, at) = call(7, &[], stage.now, HOUR);
+    call.apply(
+        started(&call.id().clone()),
+        at.plus(Duration::from_millis(800)),
+    );
+    let over = at.plus(Duration::from_secs(10));
+    call.tick(over);
+    tell(&mut stage, got(&record(&call, over), Purpose::Show));
+    let screen = stage.screen();
+    assert!(screen.contains("when last heard of"), "{screen}");
+    assert!(!screen.contains("Where it is now"), "{screen}");
+    assert!(!screen.contains("Likely why"), "{screen}");
+    for minute in 1..=2 {
+        stage.now = stage.now.plus(Duration::from_mins(1));
+        let later = stage.screen();
+        let said = |text: &str| {
+            let lines = text.lines().skip(3);
+            lines.map(str::to_owned).collect::<Vec<_>>()
+        };
+        assert_eq!(said(&later), said(&screen), "after {minute} min");
+    }
 }
 
 #[test]

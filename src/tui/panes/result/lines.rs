@@ -217,7 +217,7 @@ impl Pen<'_> {
     }
 
     pub(super) fn timeline(&self) -> Vec<Line<'static>> {
-        let gone = self.diagnosis.as_ref().is_some_and(Diagnosis::out_of_reach);
+        let gone = self.diagnosis.as_ref().is_some_and(Diagnosis::out_of_reach) || self.visits();
         let steps = timeline::steps(self.call, self.shared, gone, self.now);
         let slower = timeline::slower(self.call, self.shared, self.now);
         let slower = slower.map(|text| self.cut(Role::Warn, &format!("   {text}")));

@@ -7,8 +7,9 @@ use ratatui::text::{Line, Span};
 use super::lines::Pen;
 use super::reasons;
 use crate::backend::Results;
-use crate::call::diagnosis::{Diagnosis, Verdict};
+use crate::call::diagnosis::{Diagnosis, Place, Verdict};
 use crate::call::{LONGEST_WAIT, Waiting, share};
+use crate::clock::Now;
 use crate::cluster::Kept;
 use crate::protocol::python;
 use crate::text::human::duration;
@@ -122,10 +123,35 @@ impl Pen<'_> {
         lines
     }
 
+    /// When a call that nobody here listens for was heard of last: where it was then is all that is known.
+    fn heard_last(&self) -> Option<Now> {
+        let timeline = &self.call.timeline;
+        let told = self.call.told_at.or(timeline.confirmed);
+        told.or(timeline.published).filter(|_| self.visits())
+    }
+
+    fn where_it_was(&self, diagnosis: &Diagnosis, heard: Now) -> Vec<Line<'static>> {
+        let title = format!(
+            "Where it was at {}, when last heard of",
+            self.shared.clock(heard)
+        );
+        let place = Place {
+            inferred: false,
+            ..diagnosis.now.clone()
+        };
+        let mut lines = self.wrapped(Role::Fg, 0, &title, WHOLE);
+        let place = reasons::place(&place, &self.queue(), heard);
+        lines.extend(self.wrapped(Role::Fg, 2, &place, WHOLE));
+        lines
+    }
+
     fn where_it_is(&self) -> Vec<Line<'static>> {
         let Some(diagnosis) = &self.diagnosis else {
             return Vec::new();
         };
+        if let Some(heard) = self.heard_last() {
+            return self.where_it_was(diagnosis, heard);
+        }
         let title = "Where it is now";
         let asked = reasons::asked(diagnosis.asked);
         let room = self.width.saturating_sub(cells(&asked));
@@ -142,7 +168,8 @@ impl Pen<'_> {
     }
 
     fn why(&self) -> Vec<Line<'static>> {
-        let Some(diagnosis) = &self.diagnosis else {
+        // What queues and workers do now is no reason of what was then.
+        let Some(diagnosis) = self.diagnosis.as_ref().filter(|_| !self.visits()) else {
             return Vec::new();
         };
         let runs = reasons::runs(diagnosis).into_iter();
