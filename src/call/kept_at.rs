@@ -13,10 +13,14 @@ pub(super) enum Same {
     No,
 }
 
-/// Where a worker says that it writes results, its password masked.
+/// Where a worker says that it writes results, its password masked. `rpc://` names no place, whatever follows (Celery 5.3 says `rpc:///`).
 pub(super) fn told(worker: &Worker) -> Option<String> {
     let report = worker.report.as_ref().and_then(|it| it.results.clone());
-    report.or_else(|| worker.conf.as_ref()?.result_backend.clone())
+    let told = report.or_else(|| worker.conf.as_ref()?.result_backend.clone())?;
+    Some(match split(&told).0 {
+        "rpc" if told.contains("://") => "rpc://".to_owned(),
+        _ => told,
+    })
 }
 
 /// Whether umbel could read results there.

@@ -104,7 +104,7 @@ fn that_one_of_the_readers_writes_elsewhere_is_a_perhaps_until_it_has_the_call()
 fn a_result_that_goes_to_its_caller_alone_comes_while_that_one_lives_and_is_not_awaited_after() {
     let mut world = World::new();
     world.results = stored_at("redis://localhost:6379/1");
-    world.hear(answer(NODE, writes_to("rpc://")), 2);
+    world.hear(answer(NODE, writes_to("rpc:///")), 2);
     world.seen(At::Active, 1_000);
     let diagnosis = world.diagnosis(1_200);
     assert!(diagnosis.to_caller);
@@ -122,7 +122,7 @@ fn a_result_that_goes_to_its_caller_alone_comes_while_that_one_lives_and_is_not_
 fn of_a_call_of_another_caller_it_is_said_that_the_result_went_there_and_not_that_a_process_died() {
     let mut world = World::new();
     world.results = stored_at("redis://localhost:6379/1");
-    world.hear(answer(NODE, writes_to("rpc://")), 2);
+    world.hear(answer(NODE, writes_to("rpc:///")), 2);
     world.seen(At::Active, 1_000);
     world.fact(result(State::Started), 1_100);
     world.call.abandoned(at(1_500), at(2_000));

@@ -101,7 +101,7 @@ fn readers_that_send_results_to_the_caller_alone_are_told_where_umbel_looks_else
         preflight(cluster, &signature, results).warnings.join("\n")
     };
     writes_to(&mut cluster, "w1", "rpc://");
-    writes_to(&mut cluster, "w2", "rpc://");
+    writes_to(&mut cluster, "w2", "rpc:///");
     writes_to(&mut cluster, "w3", redis);
     assert_eq!(
         said(&cluster, "celery", &stored),
