@@ -7,7 +7,7 @@ use std::time::Duration;
 use rstest::rstest;
 use serde_json::json;
 
-use crate::support::{Rig, WorkerOptions, rig};
+use crate::support::{PATIENCE, Rig, WorkerOptions, eventually, rig};
 use crate::world::Kind::{self, RedisPrefork, RpcPrefork};
 use crate::world::{World, new_id};
 
@@ -20,6 +20,12 @@ fn what_was_sent_is_waited_for_by_another_run() {
     let outcome = send(&["shop.tasks.add", "2", "3", "--task-id", &quick]);
     assert_eq!(outcome.stdout, format!("{quick}\n"));
     send(&["shop.tasks.fail", "不行", "--task-id", &failing]);
+    // As long as a worker has them it tells their names.
+    for id in [&quick, &failing] {
+        eventually(PATIENCE, "it has ended", || {
+            world.cli(&["result", id, "--json"]).json()["result_known"] == true
+        });
+    }
     let words = ["wait", &quick, &failing, "--timeout", "60", "--jsonl"];
     let outcome = world.cli(&words).expect_code(1);
     let mut documents = outcome.json_lines();
@@ -447,7 +453,12 @@ fn what_is_waited_for_is_diagnosed_from_our_record_and_more_poorly_without_it() 
 #[test]
 fn twenty_late_results_out_of_order_each_land_on_their_own_call_of_an_earlier_run() {
     let Some(rig) = rig() else { return };
-    let world = RedisPrefork.shared(rig);
+    // A worker of its own: it is full for seconds.
+    let options = WorkerOptions {
+        concurrency: 20,
+        ..WorkerOptions::default()
+    };
+    let world = RedisPrefork.start(rig, options);
     let home = world.sandbox();
     // What is sent first ends last.
     let calls: Vec<(String, String)> = (0..20)
