@@ -22,6 +22,8 @@ mod message;
 mod options;
 #[path = "commands/prompts.rs"]
 mod prompts;
+#[path = "commands/records.rs"]
+mod records;
 #[path = "commands/secrets.rs"]
 mod secrets;
 #[path = "commands/sent.rs"]

@@ -1,279 +1,23 @@
 //! Calls for tests, and what a record must keep of them.
 
+mod any;
+mod looks;
+
 use std::time::Duration;
 
 use proptest::prelude::*;
 
+pub(in crate::history) use self::any::{json, record};
 use super::*;
 use crate::call::timeline::Clock;
 use crate::call::{Call, Fact};
 use crate::clock::Now;
 use crate::error::Kind;
 use crate::protocol::control::{HeldTask, Place as At};
-use crate::protocol::event::{TaskEvent, TaskEventKind};
-use crate::protocol::message::Start;
-use crate::protocol::{Compression, Options, Serializer, TaskResult};
-
-/// Any document that Python writes: numbers in every spelling, NaN, duplicate keys, typed values, any text.
-pub(in crate::history) fn json() -> impl Strategy<Value = Json> + Clone {
-    let number = prop_oneof![
-        4 => "-?(0|[1-9][0-9]{0,40})(\\.[0-9]{1,20})?(e[+-][0-9]{1,4})?",
-        1 => prop_oneof![Just("NaN"), Just("Infinity"), Just("-Infinity")].prop_map(str::to_owned),
-    ];
-    let scalar = prop_oneof![
-        Just(Json::Null),
-        any::<bool>().prop_map(Json::Bool),
-        number.prop_map(Json::Number),
-        text().prop_map(Json::Text),
-        Just(Json::Object(vec![
-            ("__type__".to_owned(), Json::from("decimal")),
-            ("__value__".to_owned(), Json::from("12.50")),
-        ])),
-    ];
-    scalar.prop_recursive(4, 24, 4, |inner| {
-        prop_oneof![
-            prop::collection::vec(inner.clone(), 0..4).prop_map(Json::List),
-            prop::collection::vec((text(), inner), 0..4).prop_map(Json::Object),
-        ]
-    })
-}
-
-fn text() -> impl Strategy<Value = String> {
-    prop_oneof![
-        any::<String>(),
-        "[a-z_]{1,8}",
-        Just("a".to_owned()),
-        Just("客戶\u{0}\u{1b}[2J".to_owned()),
-    ]
-}
-
-fn duration() -> impl Strategy<Value = Duration> {
-    (0_u64..1 << 40, 0_u32..1_000_000_000).prop_map(|(secs, nanos)| Duration::new(secs, nanos))
-}
-
-fn moment() -> impl Strategy<Value = Timestamp> {
-    (0_i64..4_000_000_000, 0_i32..1_000_000_000)
-        .prop_map(|(secs, nanos)| Timestamp::new(secs, nanos).unwrap())
-}
-
-fn options() -> impl Strategy<Value = Options> {
-    let start = prop_oneof![
-        duration().prop_map(Start::After),
-        moment().prop_map(Start::At)
-    ];
-    let names = (
-        prop::option::of(text()),
-        prop::option::of(text()),
-        prop::option::of(text()),
-        prop::option::of(text()),
-    );
-    let limits = (
-        prop::option::of(duration()),
-        prop::option::of(duration()),
-        prop::option::of(duration()),
-        prop::option::of(any::<u8>()),
-    );
-    let rest = (
-        prop::option::of(start),
-        prop::collection::vec((text(), json()), 0..3),
-        prop::option::of(prop_oneof![
-            Just(Serializer::Json),
-            Just(Serializer::Msgpack)
-        ]),
-        prop::option::of(prop_oneof![
-            Just(Compression::Gzip),
-            Just(Compression::Lzma)
-        ]),
-        prop::option::of(any::<bool>()),
-    );
-    (names, limits, rest).prop_map(|(names, limits, rest)| Options {
-        queue: names.0.map(Into::into),
-        exchange: names.1,
-        routing_key: names.2,
-        shadow: names.3,
-        expires: limits.0,
-        expires_at: match rest.0 {
-            Some(Start::At(at)) => Some(at),
-            _ => None,
-        },
-        time_limit: limits.1,
-        soft_time_limit: limits.2,
-        priority: limits.3,
-        start: rest.0,
-        headers: rest.1,
-        serializer: rest.2,
-        compression: rest.3,
-        ignore_result: rest.4,
-    })
-}
-
-fn signature() -> impl Strategy<Value = Signature> {
-    let args = prop::collection::vec(json(), 0..3);
-    let kwargs = prop::collection::vec((text(), json()), 0..3);
-    ("[a-z.]{1,12}", "[a-f0-9-]{1,36}", args, kwargs, options()).prop_map(
-        |(task, id, args, kwargs, options)| Signature {
-            task: task.into(),
-            id: id.into(),
-            args,
-            kwargs,
-            options,
-        },
-    )
-}
-
-fn error() -> impl Strategy<Value = Error> {
-    let kind = prop_oneof![
-        Just(Kind::Unsent),
-        Just(Kind::Refused),
-        Just(Kind::Internal)
-    ];
-    (kind, text(), prop::option::of(text())).prop_map(|(kind, message, hint)| Error {
-        kind,
-        message,
-        hint,
-    })
-}
-
-fn result() -> impl Strategy<Value = TaskResult> {
-    let state = prop_oneof![
-        Just("STARTED"),
-        Just("RETRY"),
-        Just("SUCCESS"),
-        Just("FAILURE"),
-        Just("REVOKED"),
-        Just("PROGRESS")
-    ];
-    let exception = (
-        text(),
-        prop::option::of(text()),
-        prop::collection::vec(json(), 0..3),
-    )
-        .prop_map(|(kind, module, args)| Exception { kind, module, args });
-    let told = (
-        prop::option::of(moment()),
-        prop::option::of(text()),
-        prop::option::of(any::<u64>()),
-        prop::option::of(0_u64..9),
-    );
-    let parts = (
-        state,
-        json(),
-        prop::option::of(exception),
-        prop::option::of(text()),
-    );
-    let pickled = prop::option::of(prop::collection::vec(text(), 0..3));
-    (parts, told, 0_usize..1 << 30, pickled).prop_map(|(parts, told, size, pickled)| TaskResult {
-        id: "x".into(),
-        state: State::from_word(parts.0),
-        value: parts.1,
-        exception: parts.2,
-        traceback: parts.3,
-        done_at: told.0,
-        worker: told.1.map(Into::into),
-        pid: told.2,
-        retries: told.3,
-        size,
-        form: if pickled.is_some() {
-            Form::Pickle
-        } else {
-            Form::Json
-        },
-        opaque: pickled.map(|lines| Opaque {
-            kind: Form::Pickle,
-            size,
-            truncated: lines.is_empty(),
-            lines,
-            outline: Json::Null,
-            raised: None,
-        }),
-    })
-}
-
-/// A task's end as its worker tells it.
-fn event(text: String, ok: bool) -> Fact {
-    let traceback = Some(text.clone());
-    let kind = if ok {
-        TaskEventKind::Succeeded {
-            result: text,
-            runtime: None,
-        }
-    } else {
-        TaskEventKind::Failed {
-            exception: text,
-            traceback,
-        }
-    };
-    Fact::Event(Box::new(TaskEvent {
-        uuid: "x".into(),
-        node: "w1@h".into(),
-        at: None,
-        clock: 1,
-        kind,
-    }))
-}
-
-fn fact() -> impl Strategy<Value = Fact> {
-    let held = (
-        any::<bool>(),
-        prop::option::of(any::<u64>()),
-        prop::option::of(0.0..9.0),
-    )
-        .prop_map(|(acknowledged, pid, started)| HeldTask {
-            id: "x".into(),
-            name: "t".into(),
-            started,
-            acknowledged,
-            pid,
-            redelivered: false,
-        });
-    let place = prop_oneof![Just(At::Reserved), Just(At::Active), Just(At::Scheduled)];
-    prop_oneof![
-        2 => Just(Fact::Publishing),
-        2 => Just(Fact::Confirmed),
-        1 => Just(Fact::NoResult),
-        1 => Just(Fact::BackendBack),
-        1 => text().prop_map(Fact::BackendLost),
-        1 => text().prop_map(Fact::Returned),
-        1 => (text(), prop::option::of(any::<bool>())).prop_map(|(reason, ok)| Fact::Unreadable {
-            reason,
-            state: ok.map(|ok| if ok { State::Success } else { State::Failure }),
-        }),
-        1 => (text(), any::<bool>()).prop_map(|(text, ok)| event(text, ok)),
-        1 => error().prop_map(Fact::Unsent),
-        1 => error().prop_map(Fact::Unknown),
-        4 => result().prop_map(|result| Fact::Result(Box::new(result))),
-        2 => (place, text(), held).prop_map(|(place, node, task)| Fact::Seen {
-            place,
-            node: node.into(),
-            task
-        }),
-    ]
-}
+use crate::protocol::{Options, TaskResult};
 
 fn now(ms: u64) -> Now {
     Now::fixed(Duration::from_secs(1_700_000_000) + Duration::from_millis(ms))
-}
-
-/// A call somewhere in its life, and the moment at which that is.
-fn call() -> impl Strategy<Value = (Call, Now)> {
-    let steps = prop::collection::vec((fact(), 0_u64..5_000, 0_u8..9), 0..8);
-    (signature(), 1_u64..20_000, steps, prop::option::of(text())).prop_map(
-        |(signature, timeout, steps, warning)| {
-            let mut at = 0;
-            let mut call = Call::new(signature, Duration::from_millis(timeout), now(at));
-            call.queue = Some("default".into());
-            call.warnings.extend(warning);
-            for (fact, ms, way) in steps {
-                at += ms;
-                call.tick(now(at));
-                if way == 0 {
-                    call.detach(now(at));
-                }
-                call.apply(fact, now(at));
-            }
-            (call, now(at))
-        },
-    )
 }
 
 /// Nothing is secret: what is kept must be what was.
@@ -287,25 +31,6 @@ pub(in crate::history) fn scribe() -> Scribe {
         },
         secrets: crate::history::Secrets::new::<&str>(&[]).unwrap(),
     }
-}
-
-/// Records of calls in any state.
-pub(in crate::history) fn record() -> impl Strategy<Value = Record> {
-    let look = (prop::option::of(0..3_usize), any::<bool>());
-    let look = prop::option::of(look);
-    (call(), prop::option::of(json()), look).prop_map(|((mut call, now), diagnosis, look)| {
-        let states = [CallState::Lost, CallState::Sent, CallState::Run];
-        call.looked = look.map(|(state, inferred)| Look {
-            at: now,
-            state: state.map(|state| states[state]),
-            inferred,
-        });
-        let known = Known {
-            diagnosis: diagnosis.as_ref(),
-            ..Known::default()
-        };
-        Record::of(&call, &scribe(), known, now)
-    })
 }
 
 fn plain(kwargs: Vec<(String, Json)>) -> Call {
@@ -634,83 +359,6 @@ fn the_record_that_knows_more_has_the_greater_revision_whatever_the_clock_says()
     assert!(sent < timeout && timeout < late);
 }
 
-/// A look at `ms` that found the call nowhere.
-fn lost(ms: u64) -> Look {
-    Look {
-        at: now(ms),
-        state: Some(CallState::Lost),
-        inferred: true,
-    }
-}
-
-#[test]
-fn what_the_last_look_concluded_is_listed_until_something_is_told() {
-    let mut call = plain(Vec::new());
-    let sent = Record::of(&call, &scribe(), Known::default(), now(5));
-    call.looked = Some(lost(900));
-    let looked = sent.looked_for(&call, &Json::Null);
-    assert_eq!(
-        (sent.listed(), looked.listed()),
-        (CallState::Sent, CallState::Lost)
-    );
-    assert_eq!(looked.state, CallState::Sent, "what was told stays");
-    assert!(looked.is_open() && looked.revision() > sent.revision());
-    // Another umbel listens for it, and hears of it.
-    let mut picked = looked.pick_up(now(9_000));
-    assert_eq!(picked.concluded(), CallState::Lost);
-    let heard = |call: &Call, ms| Record::after(&looked, call, &scribe(), now(ms));
-    assert_eq!(heard(&picked, 9_000).listed(), CallState::Lost);
-    let held = HeldTask {
-        id: picked.id().clone(),
-        name: picked.signature.task.clone(),
-        started: None,
-        acknowledged: false,
-        pid: None,
-        redelivered: false,
-    };
-    let seen = Fact::Seen {
-        place: At::Reserved,
-        node: "w1@h".into(),
-        task: held,
-    };
-    picked.apply(seen, now(9_100));
-    assert_eq!(heard(&picked, 9_100).listed(), CallState::Detached);
-    picked.looked = Some(lost(9_200));
-    assert_eq!(heard(&picked, 9_200).listed(), CallState::Lost);
-    picked.apply(returned(Json::from(5)), now(9_300));
-    let ended = heard(&picked, 9_300);
-    assert_eq!(ended.listed(), CallState::Ok);
-    assert!(ended.revision() > looked.revision());
-}
-
-#[test]
-fn who_waits_again_has_not_looked_yet() {
-    let mut call = plain(Vec::new());
-    call.tick(now(11_000));
-    call.looked = Some(lost(11_100));
-    assert_eq!(call.concluded(), CallState::Lost);
-    call.set_timeout(Duration::from_mins(1), now(12_000));
-    assert_eq!(call.concluded(), CallState::Sent);
-}
-
-#[test]
-fn when_a_call_was_heard_of_last_is_not_when_that_was_written_down() {
-    let call = plain(Vec::new());
-    let record = Record::of(&call, &scribe(), Known::default(), now(5_000));
-    let heard = record.times.heard().map(|point| point.wall);
-    assert_eq!(heard, Some(now(2).wall), "the broker confirmed it");
-}
-
-#[test]
-fn why_a_look_found_a_call_nowhere_is_not_kept_where_it_may_quote_a_secret() {
-    let secret = vec![("password".to_owned(), Json::from("x"))];
-    let mut call = plain(secret);
-    let record = Record::of(&call, &Scribe::default(), Known::default(), now(5));
-    call.looked = Some(lost(900));
-    let looked = record.looked_for(&call, &Json::from("it says hunter2xyz"));
-    assert_eq!((looked.listed(), looked.diagnosis), (CallState::Lost, None));
-}
-
 #[test]
 fn a_record_without_its_large_values_has_no_more_to_lose() {
     let mut call = plain(vec![("a".to_owned(), Json::from("x".repeat(10_000)))]);
@@ -741,7 +389,7 @@ proptest! {
     }
 
     #[test]
-    fn a_call_comes_back_as_it_was((call, at) in call()) {
+    fn a_call_comes_back_as_it_was((call, at) in any::call()) {
         let record = Record::of(&call, &scribe(), Known::default(), at);
         let back = record.to_call(at);
         prop_assert_eq!(
