@@ -47,9 +47,10 @@ impl Place {
         })
     }
 
-    fn new(backend: Backend, version: Version) -> Option<Self> {
+    fn new(backend: Backend, version: fn() -> Version) -> Option<Self> {
+        rig()?;
         let options = WorkerOptions {
-            version: Some(version),
+            version: Some(version()),
             ..WorkerOptions::default()
         };
         Self::with(backend, options)
@@ -86,13 +87,13 @@ fn warnings(document: &Value) -> String {
 }
 
 #[rstest]
-#[case::database(Backend::Database, "db+sqlite", Version::newest())]
-#[case::disabled(Backend::Disabled, "keeps no results", Version::newest())]
-#[case::disabled_oldest(Backend::Disabled, "keeps no results", Version::oldest())]
+#[case::database(Backend::Database, "db+sqlite", Version::newest)]
+#[case::disabled(Backend::Disabled, "keeps no results", Version::newest)]
+#[case::disabled_oldest(Backend::Disabled, "keeps no results", Version::oldest)]
 fn where_results_cannot_be_read_the_end_is_heard_and_the_worker_left_as_it_was(
     #[case] backend: Backend,
     #[case] why: &str,
-    #[case] version: Version,
+    #[case] version: fn() -> Version,
 ) {
     let Some(place) = Place::new(backend, version) else {
         return;
@@ -115,7 +116,7 @@ fn where_results_cannot_be_read_the_end_is_heard_and_the_worker_left_as_it_was(
 
 #[rstest]
 fn whatever_ends_a_task_is_heard() {
-    let Some(place) = Place::new(Backend::Disabled, Version::newest()) else {
+    let Some(place) = Place::new(Backend::Disabled, Version::newest) else {
         return;
     };
     let failed = place.call(1, &["shop.tasks.fail", "no stock"]);
@@ -167,7 +168,7 @@ fn whatever_ends_a_task_is_heard() {
 
 #[test]
 fn a_call_that_is_given_up_leaves_the_worker_as_it_was() {
-    let Some(place) = Place::new(Backend::Disabled, Version::newest()) else {
+    let Some(place) = Place::new(Backend::Disabled, Version::newest) else {
         return;
     };
     let document = place.call(3, &["shop.tasks.sleep", "20", "--timeout", "1"]);
@@ -177,7 +178,7 @@ fn a_call_that_is_given_up_leaves_the_worker_as_it_was() {
 
 #[test]
 fn the_time_that_a_worker_was_waited_for_before_sending_is_no_time_in_the_queue() {
-    let Some(place) = Place::new(Backend::Disabled, Version::newest()) else {
+    let Some(place) = Place::new(Backend::Disabled, Version::newest) else {
         return;
     };
     place.worker.freeze();
@@ -219,7 +220,7 @@ fn a_worker_that_sends_events_by_itself_goes_on() {
 
 #[test]
 fn a_worker_whose_events_somebody_else_wants_goes_on() {
-    let Some(place) = Place::new(Backend::Disabled, Version::newest()) else {
+    let Some(place) = Place::new(Backend::Disabled, Version::newest) else {
         return;
     };
     place.is_silent();
@@ -229,9 +230,11 @@ fn a_worker_whose_events_somebody_else_wants_goes_on() {
 }
 
 #[rstest]
-#[case::newest(Version::newest())]
-#[case::oldest(Version::oldest())]
-fn the_result_of_a_task_that_ignores_it_is_heard_forced_or_not_wanted(#[case] version: Version) {
+#[case::newest(Version::newest)]
+#[case::oldest(Version::oldest)]
+fn the_result_of_a_task_that_ignores_it_is_heard_forced_or_not_wanted(
+    #[case] version: fn() -> Version,
+) {
     let Some(place) = Place::new(Backend::Rpc, version) else {
         return;
     };
@@ -241,7 +244,7 @@ fn the_result_of_a_task_that_ignores_it_is_heard_forced_or_not_wanted(#[case] ve
         (&json!("7"), &json!(false)),
         "{heard}"
     );
-    let forcing = version.at_least("5.6");
+    let forcing = version().at_least("5.6");
     assert_eq!(
         warnings(&heard).contains("--result force"),
         forcing,
