@@ -101,6 +101,8 @@ pub(super) struct Memory {
     retrying: bool,
     /// A state was told that may not have been the first: what is counted from there is no number.
     missed: bool,
+    /// Its worker stores STARTED (`task_track_started`), which alone tells a process: a retry that follows another has one between.
+    tracked: bool,
     /// The attempt that was started last.
     ran: Option<u64>,
     /// When that was heard.
@@ -142,6 +144,7 @@ impl Story {
             counted: self.attempt,
             retrying: self.phase() == Phase::Retry,
             missed: self.phase() == Phase::Retry && !self.numbered,
+            tracked: self.last.is_some() && self.pid.is_some(),
             ran: self.last.as_ref().map(|_| self.attempt),
             ran_at: None,
             seats: BTreeMap::new(),
@@ -234,6 +237,7 @@ impl Narrator<'_> {
         match sighting.step {
             Step::Started(number) => {
                 self.memory.retrying = false;
+                self.memory.tracked |= sighting.pid.is_some();
                 self.story.numbered |= number.is_some();
                 self.memory.counted = self.memory.counted.max(number.unwrap_or_default());
                 let another = self
@@ -246,8 +250,14 @@ impl Narrator<'_> {
                 self.start((attempt, sure), another, sighting, false);
             }
             Step::Retried(number) => {
+                // The same state fetched again, or a retry whose start nobody told: then nobody knows how many there were.
+                let unclear = self.memory.retrying && !self.memory.tracked && number.is_none();
+                self.memory.missed |= unclear;
+                if unclear && self.memory.seats.is_empty() {
+                    self.story.numbered = false;
+                }
                 let sure = number.is_some() || !self.memory.missed;
-                // The same state fetched again is no other retry.
+                // Where starts are told the same state fetched again is no other retry.
                 let more = u64::from(!self.memory.retrying);
                 self.memory.retrying = true;
                 self.memory.counted = number

@@ -360,6 +360,18 @@ fn retries_are_counted_from_the_first_state_and_of_whoever_comes_later_only_told
     let mut ours = sent();
     heard(&mut ours, 10);
     assert_eq!((ours.state(), ours.retries), (CallState::Retry, Some(2)));
+    // Without `task_track_started` one RETRY follows the other: it may be the same one, fetched again.
+    let mut untracked = sent();
+    untracked.apply(retry("null"), at(10));
+    assert_eq!(untracked.retries, Some(1));
+    untracked.apply(retry("null"), at(3_010));
+    assert_eq!(untracked.retries, None);
+    assert_eq!(untracked.state(), CallState::Retry);
+    untracked.apply(success(), at(6_000));
+    assert_eq!(
+        (untracked.state(), untracked.retries),
+        (CallState::Ok, None)
+    );
     let mut late = sent();
     late.abandoned(at(20), at(60_000));
     heard(&mut late, 60_000);
