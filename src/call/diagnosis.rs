@@ -116,12 +116,14 @@ impl Diagnosis {
 
     /// The first reason that is more than that it runs or waits as usual.
     pub fn first_to_tell(&self) -> Option<&Verdict> {
+        let runs = self.now.state == Some(CallState::Run);
         self.why.iter().find(|verdict| match verdict {
             Verdict::Running {
                 usual, since_ms, ..
             } => usual
                 .zip(*since_ms)
                 .is_some_and(|(usual, since)| usual.slower(since.0).is_some()),
+            Verdict::WorkerBusy { .. } => !runs,
             Verdict::QueueFine { .. } => false,
             _ => true,
         })

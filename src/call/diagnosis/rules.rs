@@ -33,7 +33,7 @@ enum Of {
 }
 
 /// All rules, in their order.
-const RULES: [(Of, Rule); 17] = [
+const RULES: [(Of, Rule); 18] = [
     (Of::Call, broker),
     (Of::Cluster, no_consumer),
     (Of::Cluster, not_registered),
@@ -46,6 +46,7 @@ const RULES: [(Of, Rule); 17] = [
     (Of::Cluster, holding::rate_limited),
     (Of::Call, holding::waiting),
     (Of::Call, running),
+    (Of::Cluster, holding::beside),
     (Of::Cluster, holder::worker_lost),
     (Of::Cluster, holder::silent),
     (Of::Cluster, unseen::in_a_pool),

@@ -63,6 +63,8 @@ pub(super) fn busy(case: &Case<'_>) -> Vec<Verdict> {
         });
     }
     let suspects: Vec<&Worker> = match holder {
+        // Of what runs already it is no reason.
+        Some(_) if runs(case) => Vec::new(),
         Some(worker) => vec![worker],
         // Workers are the reason only if it still waits, and if none of them is free.
         None if waits_in(case).is_some() && case.answering_readers().all(is_busy) => {
@@ -73,6 +75,19 @@ pub(super) fn busy(case: &Case<'_>) -> Vec<Verdict> {
     let busy = suspects.into_iter().filter(|worker| is_busy(worker));
     found.extend(busy.filter_map(|worker| taken(case, worker)));
     found
+}
+
+/// What its worker runs beside it, all slots of it.
+pub(super) fn beside(case: &Case<'_>) -> Vec<Verdict> {
+    let worker = case.worker().filter(|worker| runs(case) && is_busy(worker));
+    worker
+        .and_then(|worker| taken(case, worker))
+        .into_iter()
+        .collect()
+}
+
+fn runs(case: &Case<'_>) -> bool {
+    case.call.whereabouts() == Some(CallState::Run)
 }
 
 /// Whether a worker has it in its hands and has not started it, and not because of the time.

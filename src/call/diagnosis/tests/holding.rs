@@ -96,7 +96,7 @@ fn what_ran_before_it_was_started_is_no_longer_told() {
     world.seen(At::Active, 9_100);
     assert_eq!(world.kinds(9_200), ["running"]);
     world.busy(9_300);
-    assert_eq!(world.kinds(9_400), ["worker_busy", "running"]);
+    assert_eq!(world.kinds(9_400), ["running", "worker_busy"]);
 }
 
 #[test]

@@ -263,8 +263,8 @@ fn nothing(state: &State, scene: &Scene<'_>) -> String {
 fn explain(area: Rect, buf: &mut Buffer, scene: &Scene<'_>) {
     let theme = scene.theme();
     let lines = [
-        "! not on every worker that may",
-        "  get it: calls may end as NO TASK",
+        "! beside a task: not on every",
+        "  worker that may get it (NO TASK)",
     ];
     for (y, line) in (area.y..area.bottom()).zip(lines) {
         buf.set_stringn(
