@@ -85,6 +85,29 @@ pub fn no_argument(record: &Record, wanted: &cli::Call) -> Result<()> {
     Err(Error::new(Kind::Usage, what).hint(hint))
 }
 
+/// That no task is named beside `--from`, which has one: it would become the first argument.
+///
+/// # Errors
+/// The first word reads as a task's name.
+pub fn no_task(record: &Record, wanted: &cli::Call) -> Result<()> {
+    let first = wanted
+        .items
+        .first()
+        .filter(|_| !wanted.bare && wanted.from.is_some());
+    let letter = |c: char| c.is_alphanumeric() || c == '_';
+    let part = |part: &str| {
+        part.starts_with(|c: char| c.is_alphabetic() || c == '_') && part.chars().all(letter)
+    };
+    let dotted = |word: &&String| word.contains('.') && word.split('.').all(part);
+    let task = record.signature.task.as_str();
+    let Some(word) = first.filter(|word| *word == task || dotted(word)) else {
+        return Ok(());
+    };
+    let what = format!("{word} would be an argument: --from calls {task}, the task of that call");
+    let hint = format!("leave it out; where the text {word} is meant, write it behind --");
+    Err(Error::new(Kind::Usage, what).hint(hint))
+}
+
 /// What was masked in `record` and is not given anew.
 pub fn lacking(record: &Record, given: &Signature) -> Vec<Masked> {
     let has = |entries: &[(String, Json)], name: &str| entries.iter().any(|(key, _)| key == name);

@@ -449,6 +449,7 @@ fn report(
     let how = progress::Closing {
         interrupted,
         verbose: output.verbose > 0,
+        unkept: session.keeper.is_none(),
     };
     output.note(&progress::closing(call, around, how, now));
     if let Some(revoked) = revoked {

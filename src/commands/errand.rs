@@ -64,6 +64,7 @@ impl Desk<'_> {
             again::one_word(history.as_ref(), wanted).await?;
             let mut record = again::find(history.as_ref(), wanted.from.as_deref()).await?;
             again::no_argument(&record, wanted)?;
+            again::no_task(&record, wanted)?;
             let masked = record.masked.clone();
             let lacking = again::lacking(&record, &signature);
             if !lacking.is_empty() {

@@ -163,6 +163,8 @@ pub struct Closing {
     pub interrupted: bool,
     /// All is told, library frames too.
     pub verbose: bool,
+    /// History does not have it: it cannot be called again by its id.
+    pub unkept: bool,
 }
 
 /// The closing words of a call, for people.
@@ -214,7 +216,7 @@ pub fn closing(call: &Call, around: &Around, how: Closing, now: Now) -> String {
                 call.id()
             )
         }
-        _ => timeout(call, around, now),
+        _ => timeout(call, around, how, now),
     }
 }
 
@@ -384,7 +386,7 @@ fn unsent(call: &Call) -> String {
     format!("{}  {message}{hint}\nnothing was sent", call.state().word())
 }
 
-fn timeout(call: &Call, around: &Around, now: Now) -> String {
+fn timeout(call: &Call, around: &Around, how: Closing, now: Now) -> String {
     let diagnosis = around.diagnose(call, now);
     let waited = human::duration(call.timeout);
     let word = if diagnosis.lost() { "LOST?" } else { "TIMEOUT" };
@@ -409,7 +411,9 @@ fn timeout(call: &Call, around: &Around, now: Now) -> String {
     if let Some(custom) = custom(call) {
         let _ = write!(text, "\n  says: {custom}");
     }
-    text.push_str(&around::words(call, &diagnosis, &cli::commands(), now));
+    let mut commands = cli::commands();
+    commands.retain(|command| command != "again" || !how.unkept);
+    text.push_str(&around::words(call, &diagnosis, &commands, now));
     text
 }
 

@@ -180,14 +180,17 @@ fn a_timeout_is_exit_3_with_an_unknown_outcome() {
         words.stderr
     );
     assert!(words.stderr.contains("outcome unknown"), "{}", words.stderr);
-    let again = words
-        .stderr
-        .lines()
-        .find(|line| line.contains("umbel again"));
+    assert!(
+        !words.stderr.contains("umbel again"),
+        "history does not have it: {}",
+        words.stderr
+    );
+    let kept = ["demo.slow.sleep", "30", "--timeout", "300ms", "--history"];
+    let kept = demo(&kept).expect_code(3).stderr;
+    let again = kept.lines().find(|line| line.contains("umbel again"));
     assert!(
         again.is_some_and(|line| line.ends_with("# it may then run twice")),
-        "{}",
-        words.stderr
+        "{kept}"
     );
     assert!(
         words.stderr.contains("RUN on alpha@demo"),

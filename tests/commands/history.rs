@@ -163,6 +163,20 @@ fn what_may_be_an_argument_of_again_is_not_taken_for_the_beginning_of_an_id() {
 }
 
 #[test]
+fn a_task_beside_from_is_not_taken_for_an_argument() {
+    let home = home(&[&ADD]);
+    for task in ["demo.math.add", "demo.text.echo"] {
+        let words = ["--demo", "call", task, "--from", "aaa", "--json"];
+        let document = contract::failure(&home.cli(&words), 2, "usage");
+        let said = document["error"]["message"].to_string();
+        assert!(said.contains("would be an argument"), "{said}");
+    }
+    let meant = ["call", "--from", "aaa", "--dry-run", "--", "demo.math.add"];
+    let message = home.cli(&meant).expect_code(0).json();
+    assert_eq!(message["body"][0], json!(["demo.math.add"]));
+}
+
+#[test]
 fn a_secret_that_was_not_kept_has_to_be_given_anew() {
     let secret = [
         "demo.text.echo",
