@@ -80,6 +80,17 @@ impl Player {
         self.clock.ahead_ms.fetch_add(ms, Ordering::Relaxed);
     }
 
+    /// Waits until tasks are listed and it is known who reads their queue: a call before that is not sent, and says so.
+    async fn opens(&self) {
+        let told = |line: &str| {
+            let (_, after) = line.split_once("celery")?;
+            after.trim_start().chars().next()
+        };
+        let told = |line: &str| told(line).is_some_and(|depth| depth.is_ascii_digit());
+        let opened = |screen: &str| screen.contains("▸ add") && screen.lines().any(told);
+        self.waits("tasks and their queue", opened).await;
+    }
+
     /// Waits until the screen shows `text`.
     async fn sees(&self, text: &str) -> String {
         self.waits(text, |screen| screen.contains(text)).await
@@ -198,7 +209,7 @@ const SMALL: (u16, u16) = (80, 24);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_demo_opens_on_add_and_adds_2_and_3() {
     let ended = play(SMALL, demo::start(), async |player| {
-        player.sees("▸ add").await;
+        player.opens().await;
         player.keys("Enter 2 Enter 3 Enter F5");
         let screen = player.sees("OK  demo.math.add").await;
         assert!(screen.contains("back  "), "{screen}");
@@ -218,7 +229,7 @@ async fn the_demo_opens_on_add_and_adds_2_and_3() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_timeout_ends_the_waiting_and_the_late_result_lands_in_the_same_call() {
     play(SMALL, demo::start_alone(), async |player| {
-        player.sees("▸ add").await;
+        player.opens().await;
         player.keys("/ sleep Enter Enter 3 Tab Tab 1 F5");
         player.sees("[3 Result]").await;
         player.keys("1");
@@ -235,7 +246,7 @@ async fn a_timeout_ends_the_waiting_and_the_late_result_lands_in_the_same_call()
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failure_shows_its_headline_and_its_traceback() {
     play(SMALL, demo::start_alone(), async |player| {
-        player.sees("▸ add").await;
+        player.opens().await;
         player.keys("/ fail.always Enter Enter F5");
         let screen = player.sees("FAIL  demo.fail.always").await;
         assert!(screen.contains("Traceback"), "{screen}");
@@ -247,7 +258,7 @@ async fn a_failure_shows_its_headline_and_its_traceback() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_task_that_reports_progress_is_followed() {
     play(SMALL, demo::start_alone(), async |player| {
-        player.sees("▸ add").await;
+        player.opens().await;
         player.keys("/ count Enter Enter F5");
         player.sees("RUN PROGRESS").await;
         player.sees("OK  demo.progress.count").await;
@@ -259,7 +270,7 @@ async fn a_task_that_reports_progress_is_followed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn raw_json_with_chinese_goes_there_and_back() {
     play(SMALL, demo::start_alone(), async |player| {
-        player.sees("▸ add").await;
+        player.opens().await;
         player.keys("/ echo Enter Enter F2");
         player.sees("\"kwargs\"").await;
         player.keys("Del Del Del Del Del Del Del Del Del Del Del Del Del Del Del Del Del Del");
@@ -280,7 +291,7 @@ async fn raw_json_with_chinese_goes_there_and_back() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_end_of_a_task_that_ignores_its_result_is_heard_from_its_worker() {
     play(SMALL, demo::start_alone(), async |player| {
-        player.sees("▸ add").await;
+        player.opens().await;
         player.keys("/ ignored Enter Enter");
         player.sees("result not kept").await;
         player.keys("F5");
@@ -295,7 +306,7 @@ async fn the_end_of_a_task_that_ignores_its_result_is_heard_from_its_worker() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_unknown_task_is_refused_before_it_is_sent() {
     play(SMALL, demo::start_alone(), async |player| {
-        player.sees("▸ add").await;
+        player.opens().await;
         player.keys("a demo.math.ad Enter");
         player.sees("demo.math.ad").await;
         player.sees("1 problem").await;
@@ -310,7 +321,7 @@ async fn an_unknown_task_is_refused_before_it_is_sent() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_running_task_is_revoked_after_a_question() {
     play(SMALL, demo::start_alone(), async |player| {
-        player.sees("▸ add").await;
+        player.opens().await;
         player.keys("/ sleep Enter Enter 3 F5");
         player.sees("RUN  demo.slow.sleep").await;
         player.keys("X");
@@ -327,7 +338,7 @@ async fn a_running_task_is_revoked_after_a_question() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_lost_broker_is_told_and_a_call_in_the_air_comes_back() {
     play(SMALL, demo::start_alone(), async |player| {
-        player.sees("▸ add").await;
+        player.opens().await;
         player.keys("/ sleep Enter Enter 1 F5");
         player.sees("RUN  demo.slow.sleep").await;
         player.demo.server().refuse(true);
@@ -353,7 +364,7 @@ async fn a_lost_broker_is_told_and_a_call_in_the_air_comes_back() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn quitting_with_a_call_in_the_air_asks() {
     let ended = play(SMALL, demo::start_alone(), async |player| {
-        player.sees("▸ add").await;
+        player.opens().await;
         player.keys("/ sleep Enter Enter 30 F5");
         player.sees("RUN  demo.slow.sleep").await;
         player.keys("q");
@@ -372,7 +383,7 @@ async fn quitting_with_a_call_in_the_air_asks() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_large_screen_shows_all_panes_of_a_living_cluster() {
     play((160, 48), demo::start(), async |player| {
-        player.sees("▸ add").await;
+        player.opens().await;
         player.sees("BUSY").await;
         player.sees("reports").await;
         player.sees("SILENT").await;
@@ -398,14 +409,14 @@ async fn a_call_is_there_again_after_a_new_start_and_is_repeated_loaded_forgotte
     let home = tempfile::tempdir().unwrap();
     let place = || Some(Settings::new(Place::File(home.path().join("history.db"))));
     play_with(place(), SMALL, demo::start_alone(), async |player| {
-        player.sees("▸ add").await;
+        player.opens().await;
         player.keys("Enter 2 Enter 3 Enter F5");
         player.sees("OK  demo.math.add").await;
         player.keys("q");
     })
     .await;
     play_with(place(), SMALL, demo::start_alone(), async |player| {
-        player.sees("▸ add").await;
+        player.opens().await;
         player.keys("4");
         player.sees("1 kept").await;
         player.keys("Enter");
@@ -446,7 +457,7 @@ async fn a_secret_that_was_typed_is_in_no_file_of_the_history() {
         SMALL,
         demo::start_alone(),
         async |player| {
-            player.sees("▸ add").await;
+            player.opens().await;
             player.keys("/ fail.always Enter Enter password=hunter2xyz Enter Enter F5");
             player.sees("FAIL").await;
             player.keys("q");
@@ -469,14 +480,13 @@ async fn a_call_that_must_not_be_kept_is_listed_marked_and_repeated_and_touches_
     let mut settings = Settings::new(Place::File(home.path().join("history.db")));
     settings.persist.set("demo.text.*", false).unwrap();
     play_with(Some(settings), SMALL, demo::start_alone(), async |player| {
-        player.sees("▸ add").await;
+        player.opens().await;
         player.keys("Enter 2 Enter 3 Enter F5");
         player.sees("OK  demo.math.add").await;
         player.keys("Esc Esc Esc / text.echo Enter Enter not-for-disk Enter Enter F5");
         player.sees("OK  demo.text.echo").await;
         player.keys("4");
         player.sees("1 kept · *1 in memory only").await;
-        // How many there are is known a moment before the list.
         player.sees("*echo").await;
         // The filter knows it too.
         player.keys("/ not-for Enter");

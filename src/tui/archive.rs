@@ -87,15 +87,15 @@ async fn answer(handle: &Handle, wish: Wish) -> Result<Told> {
             first: before.is_none(),
             rows: handle.page(filter, before, PAGE).await?,
         },
-        Wish::Counts(filter) => {
+        Wish::Counts(number, filter) => {
             let open = Filter {
                 states: OPEN.to_vec(),
                 ..Filter::default()
             };
-            let all = handle.count(Filter::default()).await?;
-            let open = handle.count(open).await?;
-            let shown = handle.count(filter.clone()).await?;
-            Told::Counts(filter, [all, open, shown])
+            // All asked before the first is waited for: nothing of ours comes between.
+            let all = handle.count(Filter::default());
+            let (open, shown) = (handle.count(open), handle.count(filter));
+            Told::Counts(number, [all.await?, open.await?, shown.await?])
         }
         Wish::Get(key, Purpose::Again(press)) => again(press, handle.get_call(key).await),
         Wish::Get(key, purpose) => Told::Got(handle.get_call(key).await?, purpose),

@@ -22,8 +22,8 @@ pub enum Wish {
         /// Where the page begins; `None`: with the newest.
         before: Option<Cursor>,
     },
-    /// How many calls there are: all, those without an outcome, and those that pass a filter.
-    Counts(Filter),
+    /// How many calls there are: all, those without an outcome, and those that pass a filter; with the number of the question.
+    Counts(u64, Filter),
     /// A call, for this purpose.
     Get(Key, Purpose),
     /// The last call of an id, for this purpose.
@@ -69,7 +69,7 @@ pub enum Answer {
 /// Whose page it is. An answer to an older question is thrown away.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
-    /// The History pane, for its list number so and so.
+    /// The History pane, for its question number so and so.
     List(u64),
 }
 
@@ -100,8 +100,8 @@ pub enum Told {
         /// The rows.
         rows: Vec<Row>,
     },
-    /// All, those without an outcome, and those that pass this filter.
-    Counts(Filter, [Count; 3]),
+    /// All, those without an outcome, and those that pass the filter of this question.
+    Counts(u64, [Count; 3]),
     /// What was found of a call.
     Got(Found, Purpose),
     /// How long a task usually takes.

@@ -17,7 +17,7 @@ async fn what_another_umbel_writes_is_listed_and_what_is_looked_at_is_renewed() 
     let path = home.path().join("history.db");
     let place = || Some(Settings::new(Place::File(path.clone())));
     play_with(place(), SMALL, demo::start_alone(), async |player| {
-        player.sees("▸ add").await;
+        player.opens().await;
         player.keys("Enter 2 Enter 3 Enter F5");
         player.sees("OK  demo.math.add").await;
         player.keys("q");
@@ -27,7 +27,7 @@ async fn what_another_umbel_writes_is_listed_and_what_is_looked_at_is_renewed() 
     let all = Filter::default();
     let mut record = other.records(&all, None, 9).unwrap().records.remove(0);
     play_with(place(), SMALL, demo::start_alone(), async |player| {
-        player.sees("▸ add").await;
+        player.opens().await;
         player.keys("4");
         player.sees("1 kept").await;
         let mut second = record.clone();
@@ -36,7 +36,6 @@ async fn what_another_umbel_writes_is_listed_and_what_is_looked_at_is_renewed() 
         other.upsert(&[second]).unwrap();
         player.pass(Duration::from_secs(2));
         player.sees("2 kept").await;
-        // How many there are is known a moment before the list.
         let both = |screen: &str| screen.matches("add             OK").count() == 2;
         player.waits("both calls", both).await;
         player.keys("g Enter");
@@ -56,7 +55,7 @@ async fn two_calls_are_compared_by_keys() {
     let home = tempfile::tempdir().unwrap();
     let place = Some(Settings::new(Place::File(home.path().join("history.db"))));
     play_with(place, SMALL, demo::start_alone(), async |player| {
-        player.sees("▸ add").await;
+        player.opens().await;
         player.keys("Enter 2 Enter 3 Enter F5");
         player.sees("OK  demo.math.add").await;
         player.keys("4");
@@ -87,7 +86,7 @@ async fn a_broken_history_is_told_in_its_pane_until_it_is_repaired() {
     std::fs::write(&path, b"this is no database, and long enough".repeat(200)).unwrap();
     let place = Some(Settings::new(Place::File(path.clone())));
     play_with(place, SMALL, demo::start_alone(), async |player| {
-        player.sees("▸ add").await;
+        player.opens().await;
         player.keys("4 !");
         let screen = player.sees("in memory only").await;
         assert!(screen.contains("umbel history repair"), "{screen}");

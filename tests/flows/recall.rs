@@ -17,7 +17,7 @@ async fn a_call_is_recalled_exactly_and_sends_the_same_arguments() {
         "digits:=\"42\"",
     ];
     play_with(Some(Settings::new(Place::Memory)), SMALL, demo::start_alone(), async |player| {
-        player.sees("▸ add").await;
+        player.opens().await;
         player.keys("/ text.echo Enter Enter");
         for argument in arguments {
             player.keys(argument);

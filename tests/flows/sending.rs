@@ -46,7 +46,7 @@ impl Player {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn five_quick_presses_send_one_message() {
     play(SMALL, demo::start_alone(), async |player| {
-        player.sees("▸ add").await;
+        player.opens().await;
         player.keys("Enter 2 Enter 3");
         for _ in 0..5 {
             player.press(F5);
@@ -61,7 +61,7 @@ async fn five_quick_presses_send_one_message() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn enter_held_down_on_the_button_sends_one_message() {
     play(SMALL, demo::start_alone(), async |player| {
-        player.sees("▸ add").await;
+        player.opens().await;
         player.keys("Enter 2 Enter 3 Enter Enter");
         player.hold(KeyCode::Enter).await;
         player.sees("OK  demo.math.add").await;
@@ -74,7 +74,7 @@ async fn enter_held_down_on_the_button_sends_one_message() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_queue_that_is_not_there_is_told_when_it_is_named_and_no_held_key_sends_there() {
     play(SMALL, demo::start_alone(), async |player| {
-        player.sees("▸ add").await;
+        player.opens().await;
         player.keys("Enter 2 Enter 3 Enter Tab Tab Tab nosuch Tab");
         player.sees("queue nosuch · no such queue").await;
         player.sees("queue nosuch: there is no such queue").await;
@@ -89,7 +89,7 @@ async fn a_queue_that_is_not_there_is_told_when_it_is_named_and_no_held_key_send
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_paste_with_line_breaks_sends_nothing() {
     play(SMALL, demo::start_alone(), async |player| {
-        player.sees("▸ add").await;
+        player.opens().await;
         player.keys("Enter");
         player.input(Input::Paste("2\n3\n\n\n\n".to_owned()));
         player.sees("lines were pasted as one").await;
@@ -106,7 +106,7 @@ async fn a_paste_with_line_breaks_sends_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_running_task_is_killed_after_a_question_and_its_worker_is_named() {
     play(SMALL, demo::start_alone(), async |player| {
-        player.sees("▸ add").await;
+        player.opens().await;
         player.keys("/ sleep Enter Enter 600 F5");
         player.sees("RUN  demo.slow.sleep").await;
         player.keys("0");

@@ -13,7 +13,7 @@ use umbel::protocol::result::State as TaskState;
 use umbel::protocol::{Json, Options, QueueName, Signature, TaskId};
 use umbel::tui::effect::Effect;
 use umbel::tui::message::Message;
-use umbel::tui::past::{Asked, Purpose, Told, Wish};
+use umbel::tui::past::{Purpose, Told, Wish};
 
 use crate::looks::look;
 use crate::stage::{CAST, Stage, failure, result};
@@ -90,7 +90,14 @@ pub fn records(now: Now) -> Vec<Record> {
 /// Answers what History asked, as the disk would.
 pub fn answer(stage: &mut Stage, store: &Store) {
     let wishes = std::mem::take(&mut stage.effects);
-    let mut told = Vec::new();
+    let (told, others) = answers(wishes, store);
+    stage.effects = others;
+    stage.tell(Message::History(told));
+}
+
+/// What the disk answers; and what is not asked of it.
+fn answers(wishes: Vec<Effect>, store: &Store) -> (Vec<Told>, Vec<Effect>) {
+    let (mut told, mut others) = (Vec::new(), Vec::new());
     for effect in wishes {
         match effect {
             Effect::History(Wish::Page {
@@ -125,19 +132,19 @@ pub fn answer(stage: &mut Stage, store: &Store) {
                 let found = store.get_call(&id).expect("a record");
                 told.push(Told::Got(found, purpose));
             }
-            Effect::History(Wish::Counts(filter)) => {
+            Effect::History(Wish::Counts(number, filter)) => {
                 let open = Filter {
                     states: vec![CallState::Timeout],
                     ..Filter::default()
                 };
                 let counts = [&Filter::default(), &open, &filter];
                 let counts = counts.map(|filter| store.count(filter).expect("a count"));
-                told.push(Told::Counts(filter, counts));
+                told.push(Told::Counts(number, counts));
             }
-            other => stage.effects.push(other),
+            other => others.push(other),
         }
     }
-    stage.tell(Message::History(told));
+    (told, others)
 }
 
 pub fn listed(width: u16, height: u16) -> (Stage, Store) {
@@ -178,21 +185,86 @@ fn the_disk_is_asked_at_once_when_the_pane_is_opened_so_that_no_old_count_stands
     assert!(stage.screen().contains("5 kept"), "{}", stage.screen());
     stage.effects.clear();
     stage.tell(Message::Tick);
-    let asks = |effect: &Effect| matches!(effect, Effect::History(Wish::Counts(_)));
+    let asks = |effect: &Effect| matches!(effect, Effect::History(Wish::Counts(..)));
     assert!(!stage.effects.iter().any(asks), "it was just asked");
 }
 
 #[test]
 fn the_same_rows_again_draw_nothing() {
     let (mut stage, store) = listed(80, 24);
-    let rows = store.page(&Filter::default(), None, 200).unwrap();
+    stage.keys("1 4");
+    let asks = |effect: &Effect| matches!(effect, Effect::History(Wish::Page { .. }));
+    assert!(stage.effects.iter().any(asks), "{:?}", stage.effects);
     stage.redrawn = false;
-    stage.tell(Message::History(vec![Told::Page {
-        asked: Asked::List(0),
-        first: true,
-        rows,
-    }]));
+    answer(&mut stage, &store);
     assert!(!stage.redrawn);
+}
+
+/// What the disk says to what is wished now; the answer is still under way.
+fn under_way(stage: &mut Stage, store: &Store) -> Vec<Told> {
+    let wishes = std::mem::take(&mut stage.effects);
+    let (told, others) = answers(wishes, store);
+    stage.effects = others;
+    told
+}
+
+#[test]
+fn answers_that_overtake_each_other_never_bring_back_an_old_count_or_a_deleted_call() {
+    let (mut stage, mut store) = listed(80, 24);
+    stage.keys("1 4");
+    let first = under_way(&mut stage, &store);
+    stage.keys("1 4");
+    let second = under_way(&mut stage, &store);
+    stage.keys("Del");
+    let forget = stage.effects.iter().find_map(|effect| match effect {
+        Effect::History(Wish::Forget(key, now)) => Some((key.clone(), *now)),
+        _ => None,
+    });
+    let (key, now) = forget.expect("it is deleted");
+    let gone = store.forget_call(&key, now).expect("a store that works");
+    let gone = Told::Forgotten(key, gone.map(Box::new));
+    stage.tell(Message::History(vec![gone]));
+    let after = under_way(&mut stage, &store);
+    assert!(after.len() >= 2, "rows and counts are asked again");
+    let has_it = |stage: &Stage| stage.screen().contains("11:04:43");
+    assert!(has_it(&self::listed(80, 24).0));
+    for told in first {
+        stage.tell(Message::History(vec![told]));
+        assert!(!has_it(&stage), "{}", stage.screen());
+    }
+    for told in after.into_iter().chain(second) {
+        stage.tell(Message::History(vec![told]));
+        assert!(!has_it(&stage), "{}", stage.screen());
+    }
+    assert!(stage.screen().contains("3 kept"), "{}", stage.screen());
+}
+
+#[test]
+fn of_two_looks_the_later_one_stands_whichever_is_answered_first() {
+    let (mut stage, mut store) = listed(80, 24);
+    stage.keys("1 4");
+    let first = under_way(&mut stage, &store);
+    let (call, at) = call(
+        9,
+        &[("order_id", Json::from(9))],
+        stage.now,
+        Duration::from_secs(1),
+    );
+    store.upsert(&[record(&call, at)]).expect("a record");
+    stage.keys("1 4");
+    let second = under_way(&mut stage, &store);
+    assert!(!first.is_empty() && !second.is_empty());
+    // Counts before their rows.
+    for told in second.into_iter().rev().chain(first) {
+        stage.tell(Message::History(vec![told]));
+        let screen = stage.screen();
+        let rows = screen.matches("refund  ").count();
+        let kept = ["4 kept", "5 kept"].map(|kept| screen.contains(kept));
+        assert_eq!(kept, [rows == 5, rows == 6], "{screen}");
+    }
+    let screen = stage.screen();
+    assert!(screen.contains("5 kept"), "{screen}");
+    assert!(screen.contains("refund(order_id=9)"), "{screen}");
 }
 
 #[test]

@@ -51,9 +51,17 @@ pub struct State {
     filter: Filter,
     problem: Option<String>,
     counts: Option<[Count; 3]>,
+    /// Counts whose rows are still under way, with the number of their question.
+    ahead: Option<(u64, [Count; 3])>,
     forgotten: Vec<Record>,
-    /// Number of the list that is wanted: answers to an older question are thrown away.
-    number: u64,
+    /// Questions that were asked: each has its number, for answers come in any order.
+    asked: u64,
+    /// Answers to questions before this one are of another list, or know calls that have been deleted since.
+    since: u64,
+    /// The question whose answer is the first page.
+    paged: u64,
+    /// The question whose answer the counts are.
+    counted: u64,
     /// The page that is under way begins there.
     loading: Option<Cursor>,
     /// What is listed may be old.
@@ -175,8 +183,10 @@ impl State {
         if self.problem.is_some() {
             return;
         }
+        self.asked += 1;
         self.ask_page(None);
-        self.wishes.push(Wish::Counts(self.filter.clone()));
+        let counts = Wish::Counts(self.asked, self.filter.clone());
+        self.wishes.push(counts);
     }
 
     fn fetch(&mut self, before: Cursor) {
@@ -186,18 +196,24 @@ impl State {
 
     fn ask_page(&mut self, before: Option<Cursor>) {
         self.wishes.push(Wish::Page {
-            asked: Asked::List(self.number),
+            asked: Asked::List(self.asked),
             filter: self.filter.clone(),
             before,
         });
     }
 
-    /// A page came. Returns whether anything changed.
+    /// A page came, for the question of this number. Returns whether anything changed.
     pub fn page(&mut self, number: u64, first: bool, rows: Vec<Row>, around: Around<'_>) -> bool {
-        if number != self.number {
+        let newest = if first { self.paged } else { 0 };
+        if number < self.since.max(newest) {
             return false;
         }
-        let before = if first { None } else { self.loading.take() };
+        let before = if first {
+            self.paged = number;
+            None
+        } else {
+            self.loading.take()
+        };
         if !first && before.is_none() {
             return false;
         }
@@ -206,7 +222,7 @@ impl State {
             self.make(around);
         }
         self.fetch_more(around.height);
-        changed
+        self.catch_up() || changed
     }
 
     /// The disk could not be asked: what was on its way does not come.
@@ -216,13 +232,23 @@ impl State {
         self.arrive();
     }
 
-    /// Calls were counted. Returns whether that is news.
-    pub fn counted(&mut self, filter: &Filter, counts: [Count; 3]) -> bool {
-        let news = *filter == self.filter && self.counts != Some(counts);
-        if news {
-            self.counts = Some(counts);
+    /// Calls were counted, for the question of this number; shown once its rows are there. Returns whether anything changed.
+    pub fn counted(&mut self, number: u64, counts: [Count; 3]) -> bool {
+        if number < self.since.max(self.counted) {
+            return false;
         }
-        news
+        self.counted = number;
+        self.ahead = Some((number, counts));
+        self.catch_up()
+    }
+
+    /// Counts that the rows have caught up with are shown. Returns whether they are news.
+    fn catch_up(&mut self) -> bool {
+        let there = self.ahead.take_if(|(number, _)| *number <= self.paged);
+        let Some((_, counts)) = there else {
+            return false;
+        };
+        self.counts.replace(counts) != Some(counts)
     }
 
     /// A call was deleted.
@@ -238,7 +264,14 @@ impl State {
         }
         self.forgotten.push(record);
         self.make(around);
+        self.expect_new();
         self.look(now);
+    }
+
+    /// What is under way answers what nobody asks any more.
+    fn expect_new(&mut self) {
+        self.since = self.asked + 1;
+        self.loading = None;
     }
 
     /// A call was not deleted, or was not there.
@@ -311,8 +344,7 @@ impl State {
         if filter.as_ref().is_ok_and(|filter| *filter == self.filter) && self.problem.is_none() {
             return;
         }
-        self.number += 1;
-        self.loading = None;
+        self.expect_new();
         self.stand = Stand::Newest;
         match filter {
             Ok(filter) => {

@@ -63,9 +63,9 @@ fn hear(state: &mut State, told: Told, now: Now) -> Outcome {
                 effects: Vec::new(),
             };
         }
-        Told::Counts(filter, counts) => {
+        Told::Counts(number, counts) => {
             return Outcome {
-                redraw: state.history.counted(&filter, counts),
+                redraw: state.history.counted(number, counts),
                 effects: Vec::new(),
             };
         }
