@@ -154,6 +154,9 @@ fn settings(place: Place) -> Settings {
     }
 }
 
+/// How long the disk of a busy machine may take.
+const PATIENCE: Duration = Duration::from_mins(2);
+
 fn start(path: &Path) -> (Handle, mpsc::Receiver<Notice>) {
     let (tell, notices) = told();
     (open(settings(Place::File(path.to_owned())), tell), notices)
@@ -167,5 +170,5 @@ fn wait<T>(reply: umbel::history::Reply<T>) -> Result<T, Error> {
 }
 
 fn notice(notices: &mpsc::Receiver<Notice>) -> Notice {
-    notices.recv_timeout(Duration::from_secs(30)).unwrap()
+    notices.recv_timeout(PATIENCE).unwrap()
 }

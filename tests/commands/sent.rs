@@ -156,7 +156,7 @@ fn progress_in_plain_words_is_a_line_for_each_change() {
         "--demo",
         "call",
         "demo.slow.sleep",
-        "0.3",
+        "3",
         "--progress",
         "plain",
     ];
@@ -174,7 +174,7 @@ fn progress_in_plain_words_is_a_line_for_each_change() {
 
 #[test]
 fn plain_progress_says_every_five_seconds_that_nothing_changed() {
-    let call = ["--demo", "call", "demo.slow.sleep", "5.6"];
+    let call = ["--demo", "call", "demo.slow.sleep", "8"];
     let outcome = cli(&[&call[..], &["--progress", "plain"]].concat()).expect_code(0);
     let unchanged = |line: &&str| line.contains(" RUN ") && line.ends_with("s of 10s");
     let lines = outcome.stderr.lines().filter(unchanged).count();
@@ -500,7 +500,8 @@ fn a_call_that_takes_longer_than_before_is_told_to() {
 fn a_timeout_below_a_second_is_kept_exactly(#[case] timeout: &str, #[case] ms: u64) {
     // On a machine under load a single measurement says little, so the best of several counts.
     let mut best = u64::MAX;
-    for _ in 0..3 {
+    let exact = ms..ms + 60;
+    for _ in 0..10 {
         let home = Sandbox::new();
         let words = ["demo.slow.sleep", "30", "--timeout", timeout, "--history"];
         let words = [&["--demo", "call", "--json"], &words[..]].concat();
@@ -515,6 +516,9 @@ fn a_timeout_below_a_second_is_kept_exactly(#[case] timeout: &str, #[case] ms: u
             took.and_then(|ms| ms.parse().ok())
                 .expect("how long it was waited for"),
         );
+        if exact.contains(&best) {
+            break;
+        }
     }
-    assert!((ms..ms + 60).contains(&best), "{best} ms");
+    assert!(exact.contains(&best), "{best} ms");
 }

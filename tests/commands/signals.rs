@@ -19,7 +19,7 @@ fn a_signal_ends_the_waiting_at_once_and_the_id_is_on_stderr(
     #[case] code: u32,
 ) {
     let mut best = Duration::MAX;
-    for _ in 0..3 {
+    for _ in 0..10 {
         let words = [
             "--demo",
             "call",
@@ -39,6 +39,9 @@ fn a_signal_ends_the_waiting_at_once_and_the_id_is_on_stderr(
             said.contains("the-id") && said.contains("the task goes on"),
             "{said}"
         );
+        if best < AT_ONCE {
+            break;
+        }
     }
     assert!(best < AT_ONCE, "{best:?}");
 }

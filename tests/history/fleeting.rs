@@ -103,7 +103,7 @@ fn a_call_that_is_not_kept_is_in_every_list_of_the_run_and_in_no_file() {
 
     nothing_of_payments(&path);
     assert!(holds(&path, "for-all"), "with its log");
-    assert_eq!(history.close(), Closed::Written);
+    assert_eq!(history.close_within(PATIENCE), Closed::Written);
     nothing_of_payments(&path);
     assert_eq!(
         Store::open(&path)
@@ -142,7 +142,7 @@ fn the_call_before_is_the_one_made_before_wherever_both_are_kept() {
     }
     assert_eq!(before(("pay-0", 0)), None);
     assert_eq!(before(("nobody", 0)), None);
-    assert_eq!(history.close(), Closed::Written);
+    assert_eq!(history.close_within(PATIENCE), Closed::Written);
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn forgetting_such_a_call_and_taking_it_back_touches_no_file_either() {
     wait(history.recollect(kept)).unwrap();
     assert_eq!(calls(), 1);
     nothing_of_payments(&path);
-    assert_eq!(history.close(), Closed::Written);
+    assert_eq!(history.close_within(PATIENCE), Closed::Written);
     nothing_of_payments(&path);
 }
 
@@ -181,7 +181,7 @@ fn a_disk_that_fails_and_comes_back_is_not_paid_what_it_must_not_have() {
     );
     assert!(matches!(repair(&path, wall(0)), Ok(Repaired::Saved { .. })));
     assert_eq!(notice(&notices), Notice::OnDisk(path.clone()));
-    assert_eq!(history.close(), Closed::Written);
+    assert_eq!(history.close_within(PATIENCE), Closed::Written);
     nothing_of_payments(&path);
     assert_eq!(
         ids(&Store::open(&path).unwrap(), &Filter::default()),
@@ -201,7 +201,7 @@ fn a_call_that_lies_on_disk_from_earlier_stays_there_as_it_is() {
     history.save(payment("pay-1", 1));
     let rows = wait(history.page(Filter::default(), None, 9)).unwrap();
     assert_eq!(rows.len(), 1, "it is told twice");
-    assert_eq!(history.close(), Closed::Written);
+    assert_eq!(history.close_within(PATIENCE), Closed::Written);
     let store = Store::open(&path).unwrap();
     assert_eq!(store.get("pay-1").unwrap(), Found::One(Box::new(open_call)));
     assert!(!holds(&path, "4111"));

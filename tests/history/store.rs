@@ -318,7 +318,7 @@ fn of_a_forgotten_call_no_letter_stays_in_the_files() {
         wait(history.forget(format!("secret-{n}").as_str().into(), wall(9_000))).unwrap();
     }
     assert_eq!(stands(), 0);
-    assert_eq!(history.close(), Closed::Written);
+    assert_eq!(history.close_within(PATIENCE), Closed::Written);
     assert_eq!(stands(), 0);
 }
 
@@ -413,7 +413,7 @@ fn there_are_not_more_calls_than_are_kept_once_a_program_has_ended() {
                 "1",
             ));
         }
-        assert_eq!(history.close(), Closed::Written);
+        assert_eq!(history.close_within(PATIENCE), Closed::Written);
         let kept = Store::open(&path).unwrap().count(&Filter::default());
         assert!(kept.unwrap().calls <= 3, "the {n}th program");
     }

@@ -98,7 +98,7 @@ fn a_broken_history_is_said_once_goes_on_in_memory_and_is_repaired(
     assert_eq!(calls > 100, some_saved, "{calls} calls");
     // Whoever ran all the time comes back to the disk by itself.
     assert_eq!(notice(&notices), Notice::OnDisk(path.clone()));
-    assert_eq!(history.close(), Closed::Written);
+    assert_eq!(history.close_within(PATIENCE), Closed::Written);
     let store = Store::open(&path).unwrap();
     assert!(matches!(store.get("new").unwrap(), Found::One(_)));
     assert!((calls..=calls + 1).contains(&store.count(&Filter::default()).unwrap().calls));
@@ -147,7 +147,7 @@ fn a_record_that_cannot_be_read_is_told_and_costs_no_other() {
     history.save(returned("new", "t", "{}", 9_000, 5, "1"));
     assert_eq!(wait(history.count(Filter::default())).unwrap().calls, 6);
     assert!(notices.try_recv().is_err(), "the disk was left");
-    assert_eq!(history.close(), Closed::Written);
+    assert_eq!(history.close_within(PATIENCE), Closed::Written);
     assert_eq!(
         ids(&Store::open(&path).unwrap(), &Filter::default()).len(),
         6
@@ -179,7 +179,7 @@ fn a_record_that_cannot_be_read_can_be_deleted() {
     let (history, _notices) = start(&path);
     wait(history.erase("id-000001".into(), wall(9))).unwrap();
     assert_eq!(wait(history.count(Filter::default())).unwrap().calls, 1);
-    assert_eq!(history.close(), Closed::Written);
+    assert_eq!(history.close_within(PATIENCE), Closed::Written);
     assert_eq!(repair(&path, wall(0)).unwrap(), Repaired::Sound);
 }
 
@@ -243,7 +243,7 @@ fn a_history_that_cannot_be_made_is_kept_in_memory_until_it_can() {
         wait(history.get("one".to_owned())),
         Ok(Found::One(Box::new(one)))
     );
-    assert_eq!(history.close(), Closed::Written);
+    assert_eq!(history.close_within(PATIENCE), Closed::Written);
     assert_eq!(
         ids(&Store::open(&path).unwrap(), &Filter::default()),
         ["one"]
@@ -335,7 +335,7 @@ fn a_history_that_was_deleted_begins_anew() {
     assert_eq!(wait(history.count(Filter::default())).unwrap().calls, 1);
     fs::remove_dir_all(path.parent().unwrap()).unwrap();
     history.save(returned("other", "t", "{}", 0, 5, "1"));
-    assert_eq!(history.close(), Closed::Written);
+    assert_eq!(history.close_within(PATIENCE), Closed::Written);
     assert_eq!(
         ids(&Store::open(&path).unwrap(), &Filter::default()),
         ["other"]
@@ -349,6 +349,6 @@ fn history_that_is_off_writes_no_file() {
     let history = open(settings(Place::Memory), tell);
     history.save(returned("one", "t", "{}", 0, 5, "1"));
     assert_eq!(wait(history.count(Filter::default())).unwrap().calls, 1);
-    assert_eq!(history.close(), Closed::Written);
+    assert_eq!(history.close_within(PATIENCE), Closed::Written);
     assert!(notices.try_recv().is_err());
 }

@@ -96,24 +96,24 @@ fn saving_never_waits_and_the_newest_state_of_every_call_is_written_at_the_end()
     let (_folder, path) = place();
     let (history, notices) = start(&path);
     wait(history.count(Filter::default())).unwrap();
-    // Whoever waited for the disk would wait for this, as long as it is held.
+    // Whoever waited for the disk would wait for this for ever: it is held until all is handed over.
     let lock = rusqlite::Connection::open(&path).unwrap();
     lock.execute_batch("BEGIN IMMEDIATE").unwrap();
-    let mut longest = Duration::ZERO;
+    let begun = Instant::now();
     for n in 0..500 {
         let mut call = sent(&format!("id-{n}"), "t", "{}", n);
         let early = record(&call, n + 1);
         call.apply(ended(State::Success, Json::Null), at(n + 2));
         let late = record(&call, n + 2);
         for state in [early.clone(), late, early] {
-            let begun = Instant::now();
             history.save(state);
-            longest = longest.max(begun.elapsed());
         }
     }
+    let took = begun.elapsed();
     drop(lock);
-    assert_eq!(history.close(), Closed::Written);
-    assert!(longest < Duration::from_secs(2), "{longest:?}");
+    assert_eq!(history.close_within(PATIENCE), Closed::Written);
+    // A thousand and a half of them: one alone may be stopped by the machine.
+    assert!(took < Duration::from_secs(10), "{took:?}");
     let store = Store::open(&path).unwrap();
     let ok = Filter {
         states: vec![CallState::Ok],

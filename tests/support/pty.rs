@@ -127,12 +127,13 @@ impl Pty {
         });
         let reading = Arc::clone(&shared);
         thread::spawn(move || reading.read(reader));
+        let typist = Typist::at(pair.master.tty_name());
         Self {
             master: pair.master,
             writer,
             child,
             shared,
-            typist: Typist::default(),
+            typist,
         }
     }
 

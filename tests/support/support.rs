@@ -70,9 +70,11 @@ pub fn eventually(deadline: Duration, what: &str, mut condition: impl FnMut() ->
     eventually_some(deadline, what, || condition().then_some(()));
 }
 
-/// Types as fast as a person: keys that come sooner one after the other than anybody can press them look like a paste.
+/// Types as fast as a person: keys that come sooner one after the other than anybody can press them look like a paste, and an Escape
+/// that is read together with the key after it is Alt with that key. So the time between two keys counts from when the first was read.
 #[derive(Debug, Default)]
 pub struct Typist {
+    terminal: Option<PathBuf>,
     last: Option<Instant>,
 }
 
@@ -80,12 +82,41 @@ impl Typist {
     /// Between two keys.
     const BETWEEN: Duration = Duration::from_millis(40);
 
+    /// How long a program may leave a key unread; one that is stopped reads none.
+    const UNREAD: Duration = Duration::from_secs(10);
+
+    /// Types into this terminal.
+    pub fn at(terminal: Option<PathBuf>) -> Self {
+        Self {
+            terminal,
+            last: None,
+        }
+    }
+
     /// Waits until the next key may be pressed.
     pub fn next(&mut self) {
-        if let Some(last) = self.last {
-            thread::sleep(Self::BETWEEN.saturating_sub(last.elapsed()));
+        let Some(mut last) = self.last else {
+            self.last = Some(Instant::now());
+            return;
+        };
+        let typed = last;
+        while self.unread() > 0 && typed.elapsed() < Self::UNREAD {
+            thread::sleep(Duration::from_millis(5));
+            last = Instant::now();
         }
+        thread::sleep(Self::BETWEEN.saturating_sub(last.elapsed()));
         self.last = Some(Instant::now());
+    }
+
+    /// Bytes that were typed and that no program has read yet.
+    fn unread(&self) -> u64 {
+        use rustix::fs::{Mode, OFlags, open};
+        let flags = OFlags::RDWR | OFlags::NOCTTY | OFlags::CLOEXEC;
+        let terminal = self.terminal.as_ref();
+        let terminal = terminal.and_then(|path| open(path, flags, Mode::empty()).ok());
+        // Where the terminal is gone nothing is left to be read.
+        let unread = terminal.and_then(|terminal| rustix::io::ioctl_fionread(terminal).ok());
+        unread.unwrap_or_default()
     }
 }
 

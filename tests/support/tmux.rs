@@ -72,6 +72,8 @@ impl Tmux {
         args.extend(["/bin/sh", "-c", "\"$@\"; echo $? >\"$0\"", &ended]);
         args.extend(program);
         tmux.command(&args);
+        let terminal = PathBuf::from(tmux.ask("pane_tty"));
+        *tmux.typist.borrow_mut() = Typist::at(Some(terminal));
         tmux
     }
 
