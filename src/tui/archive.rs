@@ -113,7 +113,7 @@ async fn answer(handle: &Handle, wish: Wish) -> Result<Told> {
             Err(error) => Told::NotForgotten(key, error),
         },
         Wish::Recollect(record) => match handle.recollect((*record).clone()).await {
-            Ok(()) => Told::Recollected(record.id().clone()),
+            Ok(()) => Told::Recollected(record.key()),
             Err(error) => Told::NotRecollected(record, error),
         },
         Wish::Compare(key, other) => Told::Compared(compared(handle, key, other).await?),

@@ -24,7 +24,7 @@ use crate::client::Command;
 use crate::clock::Now;
 use crate::cluster::{Cluster, WorkerState};
 use crate::history::Key;
-use crate::protocol::{TaskId, TaskName};
+use crate::protocol::TaskName;
 use crate::text::width::{cells, wrap};
 use crate::text::{human, sanitise};
 
@@ -107,11 +107,11 @@ pub enum Ask {
     /// Send what the form holds.
     Send(Box<call::Ready>),
     /// Ask whether a call shall be revoked.
-    Revoke(TaskId),
+    Revoke(Key),
     /// Change how long a call is waited for.
-    Wait(TaskId, Patience),
+    Wait(Key, Patience),
     /// Stop waiting for a call, keep listening.
-    Detach(TaskId),
+    Detach(Key),
     /// Say something.
     Say(NoticeKind, String),
     /// Copy text; the second is what it is, for people.

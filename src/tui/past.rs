@@ -113,7 +113,7 @@ pub enum Told {
     /// A call could not be deleted.
     NotForgotten(Key, Error),
     /// A call is there again.
-    Recollected(TaskId),
+    Recollected(Key),
     /// What was deleted could not be brought back.
     NotRecollected(Box<Record>, Error),
     /// What differs between two calls; a text: why there is nothing to compare.

@@ -27,7 +27,7 @@ use crate::call::diagnosis::{Scene, Usual, Way};
 use crate::clock::{Moment, Now};
 use crate::cluster::Cluster;
 use crate::error::Error;
-use crate::history::{Scribe, Secrets};
+use crate::history::{Key, Scribe, Secrets};
 use crate::protocol::{Signature, TaskId, TaskName, python};
 
 pub use again::Again;
@@ -146,10 +146,10 @@ pub enum Overlay {
     Help(help::State),
     /// What differs between two calls.
     Diff(diff::State),
-    /// Shall this call be revoked? The id is the one it was asked for, whatever is selected now.
+    /// Shall this call be revoked? It is the one that was asked for, whatever is selected now.
     Revoke {
         /// Which.
-        id: TaskId,
+        key: Key,
         /// When the dialog opened.
         since: Moment,
         /// Whether a yes came too soon, which is said.

@@ -232,7 +232,7 @@ pub fn serve(stage: &mut Stage, store: &mut Store) {
             }
             Effect::History(Wish::Recollect(record)) => {
                 store.recollect(&record).expect("it is back");
-                told.push(Told::Recollected(record.id().clone()));
+                told.push(Told::Recollected(record.key()));
             }
             Effect::History(Wish::Save(record)) => {
                 store.upsert(&[*record]).expect("it is kept");

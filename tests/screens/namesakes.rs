@@ -2,17 +2,17 @@
 
 use std::time::Duration;
 
-use umbel::call::Fact;
+use umbel::call::{Call, CallState, Fact};
 use umbel::history::store::Store;
 use umbel::history::{Filter, Record};
 use umbel::protocol::result::State as TaskState;
 use umbel::protocol::{Json, TaskId};
 use umbel::tui::effect::Effect;
 use umbel::tui::message::Message;
-use umbel::tui::past::{Purpose, Wish};
+use umbel::tui::past::{Purpose, Told, Wish};
 
 use crate::earlier::serve;
-use crate::past::{answer, call, record, stage};
+use crate::past::{answer, call, record, saved, stage, vanishes};
 use crate::stage::{Stage, result};
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -90,4 +90,25 @@ fn the_call_under_the_cursor_is_deleted_alone_and_comes_back() {
     stage.keys("u");
     serve(&mut stage, &mut store);
     assert_eq!(ids(&store), [newer.key(), older.key()]);
+}
+
+#[test]
+fn what_a_look_came_to_is_kept_of_the_call_that_was_looked_at() {
+    let mut stage = stage(80, 24);
+    let (first, at) = call(7, &[], stage.now, HOUR * 2);
+    let id = first.id().clone();
+    let told = Told::Unresolved(vec![record(&first, at)]);
+    stage.tell(Message::History(vec![told]));
+    vanishes(&mut stage, &id);
+    let (mut second, _) = call(7, &[], stage.now, HOUR);
+    second.detach(stage.now);
+    stage.state.shared.calls.push(second);
+    stage.effects.clear();
+    stage.tell(Message::Tick);
+    let listed = stage.state.shared.calls.newest_first();
+    let listed: Vec<CallState> = listed.map(Call::concluded).collect();
+    assert_eq!(listed, [CallState::Detached, CallState::Lost]);
+    stage.effects.clear();
+    stage.tell(Message::Tick);
+    assert!(saved(&stage, &id).is_none(), "nobody looked again");
 }

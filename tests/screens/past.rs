@@ -305,7 +305,7 @@ fn a_call_that_another_umbel_still_waits_for_is_left_to_it() {
 }
 
 /// Everybody is asked about a call, and nobody has it: nor is it in its queue.
-fn vanishes(stage: &mut Stage, id: &TaskId) {
+pub fn vanishes(stage: &mut Stage, id: &TaskId) {
     stage.depth("default", 0, 2);
     stage.pass(Duration::from_millis(10));
     stage.fact_of(id, Fact::Asked);
@@ -382,7 +382,7 @@ fn what_another_umbel_s_look_came_to_is_listed_here() {
 }
 
 /// What was written down of a call last.
-fn saved(stage: &Stage, id: &TaskId) -> Option<Record> {
+pub fn saved(stage: &Stage, id: &TaskId) -> Option<Record> {
     stage.effects.iter().rev().find_map(|effect| match effect {
         Effect::History(Wish::Save(record)) if record.id() == id => Some((**record).clone()),
         _ => None,

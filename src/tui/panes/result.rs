@@ -112,11 +112,11 @@ impl State {
             return Some(Ask::say("no call yet"));
         };
         match action {
-            Action::Longer => Some(Ask::Wait(call.id().clone(), Patience::Longer)),
-            Action::Shorter => Some(Ask::Wait(call.id().clone(), Patience::Shorter)),
-            Action::NoLimit => Some(Ask::Wait(call.id().clone(), Patience::NoLimit)),
-            Action::Detach => Some(Ask::Detach(call.id().clone())),
-            Action::Revoke => Some(Ask::Revoke(call.id().clone())),
+            Action::Longer => Some(Ask::Wait(key_of(call), Patience::Longer)),
+            Action::Shorter => Some(Ask::Wait(key_of(call), Patience::Shorter)),
+            Action::NoLimit => Some(Ask::Wait(key_of(call), Patience::NoLimit)),
+            Action::Detach => Some(Ask::Detach(key_of(call))),
+            Action::Revoke => Some(Ask::Revoke(key_of(call))),
             Action::Turn => {
                 self.look = lines::Look {
                     turned: !self.look.turned,

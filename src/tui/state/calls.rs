@@ -29,7 +29,7 @@ pub struct Calls {
     /// Where secrets are in calls that repeat one of the past, besides those that names tell.
     masked: HashMap<Key, Vec<Masked>>,
     /// Calls that changed since they were written down.
-    changed: Vec<TaskId>,
+    changed: Vec<Key>,
     /// The arguments of each as they are shown, once they were: of large ones they are made once and not for every frame.
     shown: HashMap<Key, OnceLock<String>>,
     /// A call of the past that is looked at, as history has it; nothing is awaited of it here.
@@ -44,8 +44,9 @@ pub struct Calls {
 impl Calls {
     /// Adds a call that was just made.
     pub fn push(&mut self, call: Call) {
-        self.changed.push(call.id().clone());
-        self.shown.insert(key_of(&call), OnceLock::new());
+        let key = key_of(&call);
+        self.changed.push(key.clone());
+        self.shown.insert(key, OnceLock::new());
         self.places.insert(call.id().clone(), self.list.len());
         self.list.push(call);
     }
@@ -143,43 +144,50 @@ impl Calls {
     /// Another program heard more of a call than we did.
     pub fn replace(&mut self, call: Call) {
         let key = key_of(&call);
-        if let Some(own) = self.get_mut(&key.0).filter(|own| key_of(own) == key) {
+        if let Some(own) = self.find_mut(&key) {
             *own = call;
             self.shown.insert(key, OnceLock::new());
         }
     }
 
-    /// The call with this id, to change it.
+    /// The last call with this id, to change it: what is heard of an id is about that one.
     pub fn get_mut(&mut self, id: &TaskId) -> Option<&mut Call> {
         let place = *self.places.get(id)?;
         self.list.get_mut(place)
     }
 
+    /// This very call, to change it; not one that is looked at only.
+    pub fn find_mut(&mut self, key: &Key) -> Option<&mut Call> {
+        let mut list = self.list.iter_mut().rev();
+        list.find(|call| key_of(call) == *key)
+    }
+
     /// A call is not any more what it was: it is to be written down.
-    pub fn changed(&mut self, id: &TaskId) {
-        if !self.changed.contains(id) {
-            self.changed.push(id.clone());
+    pub fn changed(&mut self, key: &Key) {
+        if !self.changed.contains(key) {
+            self.changed.push(key.clone());
         }
     }
 
     /// The calls that changed since this was asked last.
-    pub fn take_changed(&mut self) -> Vec<TaskId> {
+    pub fn take_changed(&mut self) -> Vec<Key> {
         std::mem::take(&mut self.changed)
     }
 
     /// Lets the oldest ended calls go when there are too many or too large ones, but none that `stays`. `changed` are the calls that may
     /// have ended since this was asked last; all of them are in history.
-    pub fn shed(&mut self, changed: &[TaskId], stays: impl Fn(&TaskId) -> bool) {
-        for id in changed {
+    pub fn shed(&mut self, changed: &[Key], stays: impl Fn(&Key) -> bool) {
+        for key in changed {
             // A revoked task may run after all.
             let over = |call: &&Call| call.state().is_final() && call.state() != CallState::Revoked;
-            let Some(own) = self.own(id) else { continue };
-            let key = key_of(own);
+            let Some(own) = self.own_call(key) else {
+                continue;
+            };
             let new = Some(own).filter(over).map_or(0, Call::heft);
             let old = self.hefts.insert(key.clone(), new).unwrap_or(0);
             self.heft = self.heft + new - old;
             if new == 0 {
-                self.hefts.remove(&key);
+                self.hefts.remove(key);
             }
         }
         if self.heft <= ROOM && self.hefts.len() <= MOST {
@@ -189,10 +197,10 @@ impl Calls {
         let (room, most) = (ROOM / 4 * 3, MOST / 4 * 3);
         let (hefts, heft) = (&mut self.hefts, &mut self.heft);
         self.list.retain(|call| {
-            if (*heft <= room && hefts.len() <= most) || stays(call.id()) {
+            let key = key_of(call);
+            if (*heft <= room && hefts.len() <= most) || stays(&key) {
                 return true;
             }
-            let key = key_of(call);
             let Some(freed) = hefts.remove(&key) else {
                 return true;
             };
@@ -303,7 +311,7 @@ mod tests {
         for number in 1..=60 {
             calls.push(call(number, Some(1 << 20)));
             let changed = calls.take_changed();
-            calls.shed(&changed, |id| id.as_str() == "id-1");
+            calls.shed(&changed, |key| key.0.as_str() == "id-1");
             assert!(held(&calls) <= ROOM + (2 << 20), "{}", held(&calls));
             for place in 0..calls.len() {
                 let id = calls.list[place].id();

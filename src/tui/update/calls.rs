@@ -7,7 +7,6 @@ use crate::call::{Call, CallState, Fact, LONGEST_WAIT, Waiting};
 use crate::client::{Command, Order};
 use crate::clock::{Moment, Now};
 use crate::history::Key;
-use crate::protocol::TaskId;
 use crate::text::human::{bytes, duration};
 use crate::tui::effect::{Effect, Outcome};
 use crate::tui::panes::call::Ready;
@@ -48,9 +47,9 @@ fn grant(state: &mut State, ask: Ask, now: Now) -> Outcome {
         Ask::Show(key) => return super::history::show(state, key, now),
         Ask::Focus(pane) => return focus::go(state, pane),
         Ask::Send(ready) => return send(state, *ready, now),
-        Ask::Revoke(id) => ask_revoke(state, id, now),
-        Ask::Wait(id, patience) => wait(state, &id, patience, now),
-        Ask::Detach(id) => detach(state, &id, now),
+        Ask::Revoke(key) => ask_revoke(state, key, now),
+        Ask::Wait(key, patience) => wait(state, &key, patience, now),
+        Ask::Detach(key) => detach(state, &key, now),
         Ask::Say(NoticeKind::Done, text) => state.notices.done(text, now),
         Ask::Say(_, text) => state.notices.problem(text, now),
         Ask::Copy(text, what) => return copy(state, &text, what, now),
@@ -104,26 +103,23 @@ fn send(state: &mut State, ready: Ready, now: Now) -> Outcome {
     outcome.and(Effect::Client(Command::Call(Box::new(order))))
 }
 
-fn ask_revoke(state: &mut State, id: TaskId, now: Now) {
-    let ended = state
-        .shared
-        .calls
-        .get(&id)
-        .is_none_or(|call| call.whereabouts().is_none());
+fn ask_revoke(state: &mut State, key: Key, now: Now) {
+    let call = state.shared.calls.find(&key);
+    let ended = call.is_none_or(|call| call.whereabouts().is_none());
     if ended {
         state.notices.done("nothing to revoke: it has ended", now);
         return;
     }
     state.overlay = Some(Overlay::Revoke {
-        id,
+        key,
         since: now.mono,
         hasty: false,
     });
 }
 
 /// Changes how long a call is waited for. A call that is not waited for is waited for again.
-fn wait(state: &mut State, id: &TaskId, patience: Patience, now: Now) {
-    let Some(call) = state.shared.calls.get_mut(id) else {
+fn wait(state: &mut State, key: &Key, patience: Patience, now: Now) {
+    let Some(call) = state.shared.calls.find_mut(key) else {
         state.notices.done(NOT_OURS, now);
         return;
     };
@@ -140,7 +136,7 @@ fn wait(state: &mut State, id: &TaskId, patience: Patience, now: Now) {
         }
     };
     state.notices.done(text, now);
-    state.shared.calls.changed(id);
+    state.shared.calls.changed(key);
     state.result.refresh(&state.shared);
 }
 
@@ -177,14 +173,14 @@ fn shorter(call: &mut Call, now: Now) -> String {
 }
 
 /// Stops waiting for a call; we go on listening.
-pub fn detach(state: &mut State, id: &TaskId, now: Now) {
-    let Some(call) = state.shared.calls.get_mut(id) else {
+pub fn detach(state: &mut State, key: &Key, now: Now) {
+    let Some(call) = state.shared.calls.find_mut(key) else {
         state.notices.done(NOT_OURS, now);
         return;
     };
     if call.state().is_waiting() {
         call.detach(now);
-        state.shared.calls.changed(id);
+        state.shared.calls.changed(key);
         let text = "not waited for any longer; its result will still be shown";
         state.notices.done(text, now);
     } else {
@@ -208,11 +204,11 @@ fn copy(state: &mut State, text: &str, what: &str, now: Now) -> Outcome {
 
 /// Time passes for all calls: a deadline ends the waiting, nothing else.
 pub fn tick(state: &mut State, now: Now) -> bool {
-    let over = |call: &mut Call| call.tick(now).then(|| call.id().clone());
-    let over: Vec<TaskId> = state.shared.calls.iter_mut().filter_map(over).collect();
-    for id in &over {
-        state.shared.calls.changed(id);
-        tell(state, id, now);
+    let over = |call: &mut Call| call.tick(now).then(|| key_of(call));
+    let over: Vec<Key> = state.shared.calls.iter_mut().filter_map(over).collect();
+    for key in &over {
+        state.shared.calls.changed(key);
+        tell(state, key, now);
     }
     state.result.refresh(&state.shared);
     !over.is_empty()
@@ -223,9 +219,9 @@ const ASKED: usize = 50;
 
 /// Has everybody asked where calls are: the one that is looked at when it looks stuck, each when its time is over.
 pub fn investigate(state: &mut State, now: Now) -> Vec<Effect> {
-    let shown = state.result.shown_id().cloned();
+    let shown = state.result.shown_key().cloned();
     let wanting = |call: &&mut Call| {
-        let asked = Some(call.id()) == shown.as_ref() || call.inquiry.overdue(call.waiting);
+        let asked = shown.as_ref() == Some(&key_of(call)) || call.inquiry.overdue(call.waiting);
         asked && call.wants_inquiry(now)
     };
     let calls = state.shared.calls.iter_mut().filter(wanting).take(ASKED);
@@ -268,11 +264,12 @@ pub fn ages(state: &State) -> bool {
 }
 
 /// Says in the notice line what became of a call. Never moves the focus.
-pub fn tell(state: &mut State, id: &TaskId, now: Now) {
-    let Some(call) = state.shared.calls.get(id) else {
+pub fn tell(state: &mut State, key: &Key, now: Now) {
+    let Some(call) = state.shared.calls.find(key) else {
         return;
     };
-    let looking = state.focus == Pane::Result && state.result.shown_id() == Some(id);
+    let id = &key.0;
+    let looking = state.focus == Pane::Result && state.result.shown_key() == Some(key);
     let call_state = call.state();
     let adopted = state.shared.calls.adopted(call).is_some();
     let kind = match call_state {

@@ -8,6 +8,7 @@ use crate::clock::Now;
 use crate::error::{Error, Kind};
 use crate::protocol::{NodeName, TaskId};
 use crate::tui::effect::Outcome;
+use crate::tui::state::calls::key_of;
 use crate::tui::state::{NoticeKind, State};
 
 /// What was heard at once. The lists are made anew once, however much of it there is.
@@ -169,14 +170,14 @@ fn seen(call: &Call) -> Seen {
 
 fn call_heard(state: &mut State, id: &TaskId, fact: Fact, at: Now, now: Now) -> bool {
     // A deadline that passed before this was heard ended the waiting, whatever order the messages came in.
-    let over = state
-        .shared
-        .calls
-        .get_mut(id)
-        .is_some_and(|call| call.tick(at));
+    let Some(call) = state.shared.calls.get_mut(id) else {
+        return false;
+    };
+    let key = key_of(call);
+    let over = call.tick(at);
     if over {
-        state.shared.calls.changed(id);
-        calls::tell(state, id, now);
+        state.shared.calls.changed(&key);
+        calls::tell(state, &key, now);
     }
     let Some(call) = state.shared.calls.get_mut(id) else {
         return false;
@@ -189,14 +190,14 @@ fn call_heard(state: &mut State, id: &TaskId, fact: Fact, at: Now, now: Now) -> 
     let ended = (call.state().is_final() && !before.0.is_final()) || (call.refused() && !refused);
     let moved = call.whereabouts() != place;
     if changed {
-        state.shared.calls.changed(id);
+        state.shared.calls.changed(&key);
     }
     if moved {
-        overlay::asks_anew(state, id, now);
+        overlay::asks_anew(state, &key, now);
     }
     state.result.refresh(&state.shared);
     if ended {
-        calls::tell(state, id, now);
+        calls::tell(state, &key, now);
     }
     changed || over
 }

@@ -82,9 +82,9 @@ fn hear(state: &mut State, told: Told, now: Now) -> Outcome {
             let text = format!("not forgotten: {}", error.message);
             state.notices.problem(text, now);
         }
-        Told::Recollected(id) => {
+        Told::Recollected(key) => {
             // It may have gone on meanwhile.
-            state.shared.calls.changed(&id);
+            state.shared.calls.changed(&key);
             state.history.look(now);
         }
         Told::NotRecollected(record, error) => {
@@ -169,7 +169,7 @@ fn renewed(state: &mut State, found: Found, now: Now) -> Outcome {
     }
     state.shared.calls.replace(record.to_call(now));
     state.result.refresh(&state.shared);
-    calls::tell(state, &key.0, now);
+    calls::tell(state, &key, now);
     Outcome::redraw()
 }
 
@@ -336,7 +336,7 @@ pub fn keep(state: &mut State, now: Now) -> Vec<Effect> {
     };
     let scribe = here(scribe, shared);
     let wishes = state.history.take_wishes().into_iter().map(Effect::History);
-    let calls = changed.iter().filter_map(|id| shared.calls.get(id));
+    let calls = changed.iter().filter_map(|key| shared.calls.find(key));
     let calls = calls.filter(|call| call.state() != CallState::Draft || call.refused());
     let saves = calls
         .map(|call| {
@@ -348,8 +348,8 @@ pub fn keep(state: &mut State, now: Now) -> Vec<Effect> {
     let saves: Vec<Effect> = saves.collect();
     let effects: Vec<Effect> = saves.into_iter().chain(wishes).collect();
     // What was handed to history is read back from there.
-    let shown = state.result.shown_id().cloned();
-    let looked_at = |id: &TaskId| shown.as_ref() == Some(id);
+    let shown = state.result.shown_key();
+    let looked_at = |key: &Key| shown == Some(key);
     state.shared.calls.shed(&changed, looked_at);
     effects
 }

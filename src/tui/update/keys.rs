@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use super::{focus, overlay, recall};
 use crate::clock::{Moment, Now};
-use crate::protocol::TaskId;
+use crate::history::Key;
 use crate::tui::effect::{Effect, Outcome};
 use crate::tui::input::Input;
 use crate::tui::keymap::{self, Action, Context};
 use crate::tui::panes::{Pane, Typed, call, history, pasted_lines, result, tasks};
+use crate::tui::state::calls::key_of;
 use crate::tui::state::{Overlay, State};
 use crate::tui::view::layout;
 
@@ -174,8 +175,8 @@ fn interrupt(state: &mut State, now: Now) -> Outcome {
         "closed"
     } else if state.tasks.stop_typing() || state.call.stop_typing() || state.history.stop_typing() {
         "stopped typing"
-    } else if let Some(id) = waited_for(state) {
-        super::calls::detach(state, &id, now);
+    } else if let Some(key) = waited_for(state) {
+        super::calls::detach(state, &key, now);
         "stopped waiting, still listening"
     } else {
         "nothing to stop"
@@ -191,10 +192,10 @@ fn recently(before: Moment, now: Moment) -> bool {
 }
 
 /// The call that Result shows, if it is looked at and waited for.
-fn waited_for(state: &State) -> Option<TaskId> {
+fn waited_for(state: &State) -> Option<Key> {
     let call = state.result.shown(&state.shared)?;
     let looked_at = state.focus == Pane::Result && call.state().is_waiting();
-    looked_at.then(|| call.id().clone())
+    looked_at.then(|| key_of(call))
 }
 
 /// `q` at the top: leaves, or asks if calls are in the air or a form holds what was not sent.
@@ -211,17 +212,12 @@ fn quit(state: &mut State, now: Now) -> Outcome {
 
 /// Leaves. Nobody waits here from now on: that is kept, so that the next umbel listens for these calls at once.
 pub fn leave(state: &mut State, now: Now) -> Outcome {
-    let waiting: Vec<TaskId> = state
-        .shared
-        .calls
-        .waiting()
-        .map(|call| call.id().clone())
-        .collect();
-    for id in &waiting {
-        if let Some(call) = state.shared.calls.get_mut(id) {
+    let waiting: Vec<Key> = state.shared.calls.waiting().map(key_of).collect();
+    for key in &waiting {
+        if let Some(call) = state.shared.calls.find_mut(key) {
             call.detach(now);
         }
-        state.shared.calls.changed(id);
+        state.shared.calls.changed(key);
     }
     state.leaving = true;
     state.again.cancel();

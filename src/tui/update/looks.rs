@@ -3,7 +3,7 @@
 use crate::call::Call;
 use crate::call::diagnosis::{Diagnosis, diagnose};
 use crate::clock::Now;
-use crate::protocol::TaskId;
+use crate::history::Key;
 use crate::tui::state::State;
 use crate::tui::state::calls::key_of;
 
@@ -12,15 +12,15 @@ pub fn tick(state: &mut State, now: Now) -> bool {
     let shared = &state.shared;
     let due = shared.calls.newest_first();
     let due = due.filter(|call| call.wants_look(&shared.scene(call), now));
-    let found = |call: &Call| (call.id().clone(), diagnose(call, &shared.scene(call), now));
-    let found: Vec<(TaskId, Diagnosis)> = due.map(found).collect();
+    let found = |call: &Call| (key_of(call), diagnose(call, &shared.scene(call), now));
+    let found: Vec<(Key, Diagnosis)> = due.map(found).collect();
     let mut news = false;
-    for (id, found) in found {
-        if let Some(call) = state.shared.calls.get_mut(&id) {
+    for (key, found) in found {
+        if let Some(call) = state.shared.calls.find_mut(&key) {
             let before = call.concluded();
             call.looked_at(&found, now);
             news |= before != call.concluded();
-            state.shared.calls.changed(&id);
+            state.shared.calls.changed(&key);
         }
     }
     news
@@ -28,8 +28,7 @@ pub fn tick(state: &mut State, now: Now) -> bool {
 
 /// Another program looked at a call that is listened for here: the later look counts. Returns whether it shows another word now.
 pub fn of_others(state: &mut State, theirs: &Call) -> bool {
-    let own = state.shared.calls.get_mut(theirs.id());
-    let Some(own) = own.filter(|own| key_of(own) == key_of(theirs)) else {
+    let Some(own) = state.shared.calls.find_mut(&key_of(theirs)) else {
         return false;
     };
     let before = own.concluded();

@@ -6,7 +6,8 @@ use super::calls;
 use super::keys::leave;
 use crate::client::{Command, Confirmed};
 use crate::clock::{Moment, Now};
-use crate::protocol::{NodeName, TaskId};
+use crate::history::Key;
+use crate::protocol::NodeName;
 use crate::tui::effect::{Effect, Outcome};
 use crate::tui::input::Input;
 use crate::tui::keymap::{self, Action, Context};
@@ -26,9 +27,9 @@ pub fn act(state: &mut State, action: Action, now: Now) -> Outcome {
     match &mut state.overlay {
         Some(Overlay::Help(_)) => help_act(state, action),
         Some(Overlay::Diff(_)) => diff_act(state, action, now),
-        Some(Overlay::Revoke { id, since, .. }) => {
-            let (id, since) = (id.clone(), *since);
-            revoke_act(state, action, &id, since, now)
+        Some(Overlay::Revoke { key, since, .. }) => {
+            let (key, since) = (key.clone(), *since);
+            revoke_act(state, action, &key, since, now)
         }
         Some(Overlay::Quit { .. }) | None => Outcome::redraw(),
     }
@@ -77,13 +78,13 @@ fn diff_act(state: &mut State, action: Action, now: Now) -> Outcome {
 }
 
 /// What the question says changed: a yes on its way was meant for what it said before.
-pub fn asks_anew(state: &mut State, id: &TaskId, now: Now) {
+pub fn asks_anew(state: &mut State, key: &Key, now: Now) {
     if let Some(Overlay::Revoke {
-        id: asked,
+        key: asked,
         since,
         hasty,
     }) = &mut state.overlay
-        && asked == id
+        && asked == key
     {
         *since = now.mono;
         *hasty = false;
@@ -91,7 +92,7 @@ pub fn asks_anew(state: &mut State, id: &TaskId, now: Now) {
 }
 
 /// Only the capital letters go on, and not at once; every other key that means something here cancels.
-fn revoke_act(state: &mut State, action: Action, id: &TaskId, since: Moment, now: Now) -> Outcome {
+fn revoke_act(state: &mut State, action: Action, key: &Key, since: Moment, now: Now) -> Outcome {
     let goes_on = matches!(action, Action::Confirm | Action::Terminate);
     if goes_on && confirm::is_deaf(since, now.mono) {
         return too_soon(state);
@@ -101,7 +102,7 @@ fn revoke_act(state: &mut State, action: Action, id: &TaskId, since: Moment, now
         state.notices.done("not revoked", now);
         return Outcome::redraw();
     }
-    let terminate = action == Action::Terminate;
+    let (id, terminate) = (&key.0, action == Action::Terminate);
     let what = if terminate {
         "revoke and kill"
     } else {
@@ -109,7 +110,7 @@ fn revoke_act(state: &mut State, action: Action, id: &TaskId, since: Moment, now
     };
     let text = format!("{what} of {} sent to all workers", id.short());
     state.notices.done(text, now);
-    let expected = expected(&state.shared, id, now);
+    let expected = expected(&state.shared, key, now);
     state.shared.revokes.sent(id.clone(), terminate, expected);
     Outcome::redraw().and(Effect::Client(Command::Revoke {
         id: id.clone(),
@@ -127,14 +128,14 @@ fn too_soon(state: &mut State) -> Outcome {
 }
 
 /// Of whom it matters whether they heard a revoke: all workers that are not known to be gone, and the one that has the task.
-fn expected(shared: &Shared, id: &TaskId, now: Now) -> BTreeSet<NodeName> {
+fn expected(shared: &Shared, key: &Key, now: Now) -> BTreeSet<NodeName> {
     let cluster = &shared.cluster;
     let workers = cluster.workers.values();
     let there = workers.filter(|worker| !cluster.proved_gone(worker, now));
     let there = there.map(|worker| worker.name.clone());
     let call = shared
         .calls
-        .get(id)
+        .find(key)
         .filter(|call| call.whereabouts().is_some());
     there
         .chain(call.and_then(|call| call.worker.clone()))

@@ -23,8 +23,8 @@ pub fn view(state: &State, area: Rect, buf: &mut Buffer) {
     match &state.overlay {
         Some(Overlay::Help(help)) => help.render(area, buf, theme),
         Some(Overlay::Diff(diff)) => diff.render(area, buf, theme),
-        Some(Overlay::Revoke { id, hasty, .. }) => {
-            if let Some(call) = state.shared.calls.get(id) {
+        Some(Overlay::Revoke { key, hasty, .. }) => {
+            if let Some(call) = state.shared.calls.find(key) {
                 let asked = Confirm {
                     hasty: *hasty,
                     ..revoke(call, &state.shared)
