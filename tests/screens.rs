@@ -34,6 +34,8 @@ mod secrets;
 mod sizes;
 #[path = "support/stage.rs"]
 mod stage;
+#[path = "screens/visited.rs"]
+mod visited;
 #[path = "screens/waiting.rs"]
 mod waiting;
 #[path = "screens/weight.rs"]

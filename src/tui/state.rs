@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use super::keymap::Context;
+use super::keymap::{Action, Context};
 use super::panes::{Pane, call, history, queues, result, tasks, workers};
 use super::popups::{diff, help};
 use super::recall;
@@ -24,10 +24,10 @@ use super::{Setup, Target};
 use crate::backend::Results;
 use crate::call::Call;
 use crate::call::diagnosis::{Scene, Usual, Way};
-use crate::clock::{Moment, Now};
+use crate::clock::{Moment, Now, Timestamp};
 use crate::cluster::Cluster;
 use crate::error::Error;
-use crate::history::{Key, Scribe, Secrets};
+use crate::history::{Key, Record, Scribe, Secrets};
 use crate::protocol::{Signature, TaskId, TaskName, python};
 
 pub use again::Again;
@@ -132,6 +132,9 @@ pub enum Keeping {
 
 /// The way to a backend that has no link of its own.
 static NO_WAY: Way = Way::Unknown;
+
+/// What is known of the cluster beside a call that is only looked at: nothing, for what is so now is no reason of what was then.
+static NO_CLUSTER: LazyLock<Cluster> = LazyLock::new(Cluster::default);
 
 /// Characters of a call's arguments that are ever shown on one line.
 pub const PYTHON: usize = 600;
@@ -242,6 +245,25 @@ impl State {
         }
     }
 
+    /// Whether an action of this place can do something: a call that is only looked at is not waited for, and nothing is done to it at
+    /// a broker that is not its own.
+    pub fn offers(&self, action: Action) -> bool {
+        let shown = self.result.shown(&self.shared);
+        let shown = shown.filter(|_| self.context() == Context::Running);
+        let Some(call) = shown.filter(|call| self.shared.calls.visits(call)) else {
+            return true;
+        };
+        match action {
+            Action::Longer
+            | Action::Shorter
+            | Action::NoLimit
+            | Action::Detach
+            | Action::Interrupt => false,
+            Action::Revoke => self.shared.made_elsewhere(call).is_none(),
+            _ => true,
+        }
+    }
+
     /// Whether keys are text just now.
     pub fn typing(&self) -> bool {
         self.context().is_text()
@@ -268,6 +290,18 @@ impl Shared {
             keeping: Keeping::default(),
             usual: HashMap::new(),
         }
+    }
+
+    /// The broker at which a call was made that is kept, if it is not this one.
+    pub fn elsewhere<'a>(&self, record: &'a Record) -> Option<&'a str> {
+        let here = self.scribe.as_ref()?.origin.broker.as_str();
+        let there = record.origin.broker.as_str();
+        (!there.is_empty() && there != here).then_some(there)
+    }
+
+    /// The same of a call that is shown: what this broker and its workers say tells nothing of it, and nothing is done to it there.
+    pub fn made_elsewhere(&self, call: &Call) -> Option<&str> {
+        self.elsewhere(self.calls.visited(call)?)
     }
 
     /// What is never shown, whether calls are written down or not.
@@ -299,6 +333,15 @@ impl Shared {
 
     /// What is known beside a call, as its diagnosis wants it.
     pub fn scene(&self, call: &Call) -> Scene<'_> {
+        if self.calls.visits(call) {
+            return Scene {
+                cluster: &NO_CLUSTER,
+                broker: &NO_WAY,
+                backend: &NO_WAY,
+                results: &Results::Unknown,
+                usual: None,
+            };
+        }
         let backend = self.links.backend.as_ref();
         Scene {
             cluster: &self.cluster,
@@ -309,24 +352,39 @@ impl Shared {
         }
     }
 
+    /// The time of day of `at` if it is today, `12:04:31`, with the day before it else.
+    pub fn when(&self, at: Timestamp, now: Timestamp) -> String {
+        let [day, today] = [at, now].map(|at| at.to_zoned(self.zone.clone()));
+        let format = match (day.date() == today.date(), day.year() == today.year()) {
+            (true, _) => "%H:%M:%S",
+            (false, true) => "%d %b %H:%M:%S",
+            (false, false) => "%d %b %Y %H:%M:%S",
+        };
+        self.strftime(at, format)
+    }
+
     /// The time of day of `at`, `12:04:31`.
     pub fn clock(&self, at: Now) -> String {
         self.strftime(at.wall, "%H:%M:%S")
     }
 
-    /// The time of day of `at` with milliseconds, `12:04:31.102`.
-    pub fn exact_clock(&self, at: Now) -> String {
-        self.strftime(at.wall, "%H:%M:%S%.3f")
+    /// As [`Shared::when`], today with milliseconds, `12:04:31.102`.
+    pub fn exactly_when(&self, at: Timestamp, now: Timestamp) -> String {
+        let [day, today] = [at, now].map(|at| at.to_zoned(self.zone.clone()).date());
+        if day == today {
+            return self.strftime(at, "%H:%M:%S%.3f");
+        }
+        self.when(at, now)
     }
 
     /// The time of day of a worker's unix time; `None` if there is no such time.
     pub fn unix_clock(&self, unix: f64) -> Option<String> {
         let wall = std::time::Duration::try_from_secs_f64(unix).ok()?;
-        let wall = crate::clock::Timestamp::UNIX_EPOCH.checked_add(wall).ok()?;
+        let wall = Timestamp::UNIX_EPOCH.checked_add(wall).ok()?;
         Some(self.strftime(wall, "%H:%M:%S"))
     }
 
-    fn strftime(&self, wall: crate::clock::Timestamp, format: &str) -> String {
+    fn strftime(&self, wall: Timestamp, format: &str) -> String {
         let zoned = wall.to_zoned(self.zone.clone());
         zoned.strftime(format).to_string()
     }

@@ -163,7 +163,7 @@ fn below(state: &State, pane: Pane, width: usize, scene: &Scene<'_>) -> String {
             let shown = state.result.shown(&state.shared);
             let visits = shown.is_some_and(|call| state.shared.calls.visits(call));
             match shown.map(|call| (call.state().is_waiting(), call.whereabouts())) {
-                Some((true, _)) if visits => "as written down".to_owned(),
+                Some((_, Some(_))) if visits => "as written down; ] timeline".to_owned(),
                 Some((true, _)) => "live".to_owned(),
                 Some((false, Some(_))) => "] timeline, diagnosis".to_owned(),
                 _ => String::new(),

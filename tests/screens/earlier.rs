@@ -30,6 +30,11 @@ fn got(record: &Record, purpose: Purpose) -> Told {
     Told::Got(Found::One(Box::new(record.clone())), purpose)
 }
 
+/// History tells of a call that was opened.
+pub fn open_record(stage: &mut Stage, found: Found) {
+    tell(stage, Told::Got(found, Purpose::Show));
+}
+
 /// A call that another program made, timed out an hour ago.
 fn open(stage: &Stage, number: u64) -> (Call, Record) {
     let (mut call, at) = call(number, &[], stage.now, HOUR);

@@ -5,8 +5,12 @@ use super::{Action, Context, Key, editing, key};
 
 /// The footer's hints for `context` in order of use: keys as shown and a word or two each. Help is the last one.
 pub fn hints(context: Context) -> Vec<(String, &'static str)> {
+    offered(context, |_| true)
+}
+
+fn offered(context: Context, offers: impl Fn(Action) -> bool) -> Vec<(String, &'static str)> {
     let mut rows: Vec<&Row> = table::rows(context)
-        .filter(|row| row.hint.is_some())
+        .filter(|row| row.hint.is_some() && offers(row.action))
         .collect();
     rows.sort_by_key(|row| row.hint.map(|hint| hint.rank));
     let mut hints: Vec<(String, &'static str)> = Vec::new();
@@ -25,9 +29,13 @@ pub fn hints(context: Context) -> Vec<(String, &'static str)> {
     hints
 }
 
-/// As many of [`hints`] as fit in `width` cells, two blanks between them. Help is never left out.
-pub fn footer(context: Context, width: usize) -> Vec<(String, &'static str)> {
-    let mut hints = hints(context);
+/// As many of [`hints`] as are offered just now and fit in `width` cells, two blanks between them. Help is never left out.
+pub fn footer(
+    context: Context,
+    width: usize,
+    offers: impl Fn(Action) -> bool,
+) -> Vec<(String, &'static str)> {
+    let mut hints = offered(context, offers);
     while hints.len() > 1 && cells_of(&hints) > width {
         hints.remove(hints.len() - 2);
     }

@@ -122,7 +122,7 @@ impl State {
         self.stop_typing();
         let mut draft = Draft::new(record.task().clone(), shared.timeout);
         draft.load(record).map_err(|reason| reason.to_string())?;
-        draft.from = elsewhere(record, shared);
+        draft.from = shared.elsewhere(record).map(str::to_owned);
         // A secret is to be typed again: the cursor is there.
         if matches!(draft.spot, Spot::Row(_) | Spot::Option(_)) {
             draft.start_typing();
@@ -166,7 +166,7 @@ impl State {
     pub fn again(&mut self, record: &Record, around: Around<'_>) -> Result<Vec<Ask>, String> {
         let mut draft = Draft::new(record.task().clone(), around.shared.timeout);
         draft.load(record).map_err(|reason| reason.to_string())?;
-        draft.from = elsewhere(record, around.shared);
+        draft.from = around.shared.elsewhere(record).map(str::to_owned);
         draft.repeats = record.is_open().then(|| record.key());
         let asks = press(&mut draft, around);
         if !asks.iter().any(|ask| matches!(ask, Ask::Send(_)))
@@ -261,13 +261,6 @@ impl State {
             .chain(seen.warnings.iter().cloned())
             .collect()
     }
-}
-
-/// The broker at which a call was made, if it is not this one.
-fn elsewhere(record: &Record, shared: &Shared) -> Option<String> {
-    let here = &shared.scribe.as_ref()?.origin.broker;
-    let there = &record.origin.broker;
-    (there != here).then(|| there.clone())
 }
 
 fn toggle_json(draft: &mut Draft) -> Vec<Ask> {

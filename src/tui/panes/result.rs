@@ -10,6 +10,7 @@ pub mod traceback;
 mod troubles;
 mod unresolved;
 pub mod view;
+mod visited;
 mod whole;
 
 use super::{Ask, Pane, Patience, step};

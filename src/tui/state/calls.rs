@@ -3,9 +3,11 @@
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use crate::call::{Call, CallState};
-use crate::history::record::{self, Key};
+use crate::clock::Now;
+use crate::history::record::{self, Key, Waited};
 use crate::history::{Masked, Record};
 use crate::protocol::{NodeName, TaskId};
 
@@ -14,6 +16,23 @@ const ROOM: usize = 24 << 20;
 
 /// Ended calls that are held at most.
 const MOST: usize = 2_000;
+
+/// A program that waits writes down the end of its waiting within this time.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Whether nobody waits for a call any more: its waiting has ended, or its time is over and nobody has said so.
+pub fn is_left_alone(record: &Record, now: Now) -> bool {
+    if record.waited != Waited::Yes {
+        return true;
+    }
+    let age = now.wall.duration_since(record.times.created);
+    age.unsigned_abs() > patience(record)
+}
+
+/// How long after it was made somebody may still wait for a call.
+pub fn patience(record: &Record) -> Duration {
+    record.timeout + record.times.recorded.after + GRACE
+}
 
 /// What tells a call from every other of its id.
 pub fn key_of(call: &Call) -> Key {
@@ -122,6 +141,12 @@ impl Calls {
     /// The call of the past that is looked at.
     pub fn visitor(&self) -> Option<&Call> {
         self.visitor.as_ref().map(|(call, _)| call)
+    }
+
+    /// What is written of this call, if it is looked at only.
+    pub fn visited(&self, call: &Call) -> Option<&Record> {
+        let (_, record) = self.visitor.as_ref()?;
+        Some(record).filter(|_| self.visits(call))
     }
 
     /// Whether this call is looked at only: nobody here listens for it.
@@ -273,9 +298,7 @@ impl Calls {
 mod tests {
     use super::*;
     use crate::call::Fact;
-    use crate::clock::Now;
     use crate::protocol::{Json, Options, Signature, State, TaskResult};
-    use std::time::Duration;
 
     fn call(number: usize, result: Option<usize>) -> Call {
         let now = Now::fixed(Duration::from_secs(1_000));

@@ -106,6 +106,10 @@ fn send(state: &mut State, ready: Ready, now: Now) -> Outcome {
 fn ask_revoke(state: &mut State, key: Key, now: Now) {
     let call = state.shared.calls.find(&key);
     let ended = call.is_none_or(|call| call.whereabouts().is_none());
+    if let Some(text) = not_here(state, &key, "revoke").filter(|_| !ended) {
+        state.notices.done(text, now);
+        return;
+    }
     if ended {
         state.notices.done("nothing to revoke: it has ended", now);
         return;
@@ -117,10 +121,25 @@ fn ask_revoke(state: &mut State, key: Key, now: Now) {
     });
 }
 
+/// Why nothing is done here to a call that was made at another broker, and which command does it there.
+fn not_here(state: &State, key: &Key, command: &str) -> Option<String> {
+    let shared = &state.shared;
+    let there = shared.made_elsewhere(shared.calls.find(key)?)?;
+    let here = &shared.target.broker;
+    let text = format!("made at {there}, this is {here}: umbel {command} --broker URL ID");
+    Some(text)
+}
+
+/// Why a call that is only looked at is not waited for.
+fn not_ours(state: &State, key: &Key) -> String {
+    not_here(state, key, "wait").unwrap_or_else(|| NOT_OURS.to_owned())
+}
+
 /// Changes how long a call is waited for. A call that is not waited for is waited for again.
 fn wait(state: &mut State, key: &Key, patience: Patience, now: Now) {
     let Some(call) = state.shared.calls.find_mut(key) else {
-        state.notices.done(NOT_OURS, now);
+        let text = not_ours(state, key);
+        state.notices.done(text, now);
         return;
     };
     let text = if call.state().is_final() {
@@ -175,7 +194,8 @@ fn shorter(call: &mut Call, now: Now) -> String {
 /// Stops waiting for a call; we go on listening.
 pub fn detach(state: &mut State, key: &Key, now: Now) {
     let Some(call) = state.shared.calls.find_mut(key) else {
-        state.notices.done(NOT_OURS, now);
+        let text = not_ours(state, key);
+        state.notices.done(text, now);
         return;
     };
     if call.state().is_waiting() {

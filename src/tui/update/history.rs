@@ -17,15 +17,12 @@ use crate::tui::panes::history::{Around, difference};
 use crate::tui::panes::{self, Ask, Pane};
 use crate::tui::past::{Asked, Purpose, Told, Wish};
 use crate::tui::popups::diff;
-use crate::tui::state::calls::key_of;
+use crate::tui::state::calls::{is_left_alone, key_of, patience};
 use crate::tui::state::{Keeping, Overlay, Shared, State};
 use crate::tui::view::layout;
 
 /// Calls so old are not listened for any more: backends forget results after a day unless told otherwise.
 const PICKED_UP: Duration = Duration::from_hours(7 * 24);
-
-/// A program that waits writes down the end of its waiting within this time.
-const GRACE: Duration = Duration::from_secs(5);
 
 /// Calls of earlier runs that are asked about when another program wrote.
 const RENEWED: usize = 50;
@@ -422,20 +419,6 @@ fn listen(state: &mut State, record: &Record, now: Now) -> Option<Effect> {
     let follow = Command::Follow(call.id().clone());
     state.shared.calls.adopt(call, record.clone());
     Some(Effect::Client(follow))
-}
-
-/// Whether nobody waits for a call any more: its waiting has ended, or its time is over and nobody has said so.
-fn is_left_alone(record: &Record, now: Now) -> bool {
-    if record.waited != Waited::Yes {
-        return true;
-    }
-    let age = now.wall.duration_since(record.times.created);
-    age.unsigned_abs() > patience(record)
-}
-
-/// How long after it was made somebody may still wait for it.
-fn patience(record: &Record) -> Duration {
-    record.timeout + record.times.recorded.after + GRACE
 }
 
 /// The scribe, with the result backend as it is known now.

@@ -89,7 +89,7 @@ pub fn footer(state: &State, area: Rect, buf: &mut Buffer) {
     let mut spans = vec![theme.span(role, word), Span::raw("  ")];
     let hints = match state.overlay {
         Some(Overlay::Quit { .. }) => overlays::quit_keys().to_vec(),
-        _ => keymap::footer(context, room),
+        _ => keymap::footer(context, room, |action| state.offers(action)),
     };
     for (key, word) in hints {
         spans.push(theme.span(Role::Accent, key));

@@ -1,6 +1,5 @@
 //! What differs between two calls, in lines for a person: what is the same in one line, then part by part. Pure.
 
-use super::view::when;
 use crate::clock::Timestamp;
 use crate::history::Sameness;
 use crate::history::compare::{Comparison, Part, Side};
@@ -62,7 +61,7 @@ fn line(role: Role, text: String) -> TextLine {
 
 /// `before  12:04:31  OK  shop.orders.refund  c7 a31f09`.
 fn side(word: &str, side: &Side, shared: &Shared, now: Timestamp) -> TextLine {
-    let at = when(side.created, now, shared);
+    let at = shared.when(side.created, now);
     let (task, state) = (remote(side.task.as_str()), side.state.word());
     let text = format!(
         "{word}  {at}  {state}  {task}  {}",

@@ -14,7 +14,7 @@ use crate::text::human::count;
 use crate::text::width::{cells as cells_of, cut, wrap};
 use crate::tui::keymap::{Action, Context};
 use crate::tui::panes::{Scene, key, last_part, paragraph, remote, role, table};
-use crate::tui::state::{Keeping, Shared};
+use crate::tui::state::Keeping;
 use crate::tui::theme::Role;
 use crate::tui::widgets::{Cell, Column, Columns, Width};
 
@@ -249,17 +249,6 @@ fn short_when(at: Timestamp, scene: &Scene<'_>) -> String {
     at.strftime(format).to_string()
 }
 
-/// The time of day today, with the day before it else.
-pub(super) fn when(at: Timestamp, now: Timestamp, shared: &Shared) -> String {
-    let [at, now] = [at, now].map(|at| at.to_zoned(shared.zone.clone()));
-    let format = match (at.date() == now.date(), at.year() == now.year()) {
-        (true, _) => "%H:%M:%S",
-        (false, true) => "%d %b %H:%M:%S",
-        (false, false) => "%d %b %Y %H:%M:%S",
-    };
-    at.strftime(format).to_string()
-}
-
 fn took(call: &Call, now: Now) -> String {
     let took = call.timeline.total().or_else(|| call.elapsed(now));
     match call.state() {
@@ -303,7 +292,7 @@ fn below(state: &State, width: u16, columns: &Columns, scene: &Scene<'_>) -> Vec
 fn about(entry: Entry<'_>, columns: &Columns, scene: &Scene<'_>) -> String {
     let now = scene.now.wall;
     let created = entry.row.map(|row| row.created);
-    let exact = created.map(|at| when(at, now, scene.shared));
+    let exact = created.map(|at| scene.shared.when(at, now));
     let short = created.map(|at| short_when(at, scene));
     let day = exact.filter(|exact| Some(exact) != short.as_ref());
     let whole = columns.shows("arguments") && columns.fits("task", &task_of(entry, scene));

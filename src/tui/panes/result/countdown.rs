@@ -15,10 +15,6 @@ impl Pen<'_> {
     /// `3.2s of 10s ......... 6.8s left` and the bar.
     pub(super) fn countdown(&self) -> Vec<Line<'static>> {
         let whole = self.call.timeout;
-        if self.visits() {
-            let text = format!("   another umbel {}", waits(whole, " for it"));
-            return vec![self.line(Role::Dim, text), Line::default()];
-        }
         let (Some(elapsed), Some(left)) = (self.call.elapsed(self.now), self.call.left(self.now))
         else {
             let text = format!("   {}, from the broker's confirm", waits(whole, ""));

@@ -23,6 +23,9 @@ const TALL: u16 = 14;
 /// The same for a failure: its traceback needs the room more.
 const TALL_FAILED: u16 = 24;
 
+/// Cells of the times of the timeline at least.
+const TIMES: usize = 14;
+
 /// Lines of the head that what can be done leaves to it at least.
 const LEAST_HEAD: usize = 4;
 
@@ -90,7 +93,8 @@ impl Parts {
         look: Look,
         now: Now,
     ) -> Self {
-        let under_way = call.whereabouts().is_some() && call.looks_stuck(now);
+        let visits = shared.calls.visits(call);
+        let under_way = call.whereabouts().is_some() && (visits || call.looks_stuck(now));
         let pen = Pen {
             call,
             shared,
@@ -156,15 +160,22 @@ impl Pen<'_> {
 
     /// `OK  shop.orders.refund ........ 212ms  c7 c0ffee`.
     fn title(&self) -> Line<'static> {
-        let state = self.call.state();
+        let visits = self.visits();
+        let state = if visits {
+            self.call.concluded()
+        } else {
+            self.call.state()
+        };
         let word = match (state, self.call.custom.as_ref()) {
             (CallState::Run, Some((custom, _))) => format!("RUN {}", remote(custom)),
             (CallState::Timeout | CallState::Detached, _) if self.lost() => {
                 CallState::Lost.word().to_owned()
             }
-            _ => self.call.word_of(state, &self.shared.cluster),
+            _ => self
+                .call
+                .word_of(state, self.shared.scene(self.call).cluster),
         };
-        let took = match state {
+        let took = match self.call.state() {
             CallState::Timeout => self.call.elapsed(self.now),
             _ => self.call.timeline.total(),
         };
@@ -189,6 +200,7 @@ impl Pen<'_> {
     fn above(&self) -> Vec<Line<'static>> {
         match self.call.state() {
             CallState::Draft if self.call.refused() => self.unsent(),
+            _ if self.visits() && self.call.whereabouts().is_some() => self.looked_at(),
             CallState::Draft
             | CallState::Send
             | CallState::Sent
@@ -219,13 +231,15 @@ impl Pen<'_> {
     pub(super) fn timeline(&self) -> Vec<Line<'static>> {
         let gone = self.diagnosis.as_ref().is_some_and(Diagnosis::out_of_reach) || self.visits();
         let steps = timeline::steps(self.call, self.shared, gone, self.now);
+        let times = steps.iter().map(|step| cells(&step.time) + 1).max();
+        let times = times.unwrap_or_default().max(TIMES);
         let slower = timeline::slower(self.call, self.shared, self.now);
         let slower = slower.map(|text| self.cut(Role::Warn, &format!("   {text}")));
-        let steps = steps.into_iter().map(|step| self.step(&step));
+        let steps = steps.into_iter().map(|step| self.step(&step, times));
         steps.chain(slower).collect()
     }
 
-    fn step(&self, step: &Step) -> Line<'static> {
+    fn step(&self, step: &Step, times: usize) -> Line<'static> {
         let ellipsis = self.theme.glyphs().ellipsis;
         let indent = if self.call.timeline.done.is_some() {
             0
@@ -233,14 +247,14 @@ impl Pen<'_> {
             3
         };
         let took = cells(&step.took);
-        let fixed = indent + 6 + 14;
+        let fixed = indent + 6 + times;
         let room = self.width.saturating_sub(fixed + took + 1 + indent);
         let role = if step.known { Role::Fg } else { Role::Dim };
         let text = format!(
             "{}{}{}{} {}",
             " ".repeat(indent),
             pad(step.word, 6, ""),
-            pad(&step.time, 14, ""),
+            pad(&step.time, times, ""),
             pad(&step.what, room, ellipsis),
             step.took
         );
@@ -328,6 +342,7 @@ impl Pen<'_> {
     fn below(&self, document: Option<&Document>) -> Vec<Line<'static>> {
         match (self.call.state(), document) {
             (_, Some(document)) => self.about_document(document),
+            _ if self.visits() && self.call.whereabouts().is_some() => self.left_to_do(),
             (CallState::Timeout | CallState::Detached | CallState::Lost, None) => self.choices(),
             (state, None) if state.is_waiting() => self.keys(),
             _ => Vec::new(),
@@ -336,9 +351,6 @@ impl Pen<'_> {
 
     /// What can be done while the call is waited for.
     fn keys(&self) -> Vec<Line<'static>> {
-        if self.visits() {
-            return self.not_heard();
-        }
         let key = |action| key(Context::Running, action);
         let change = format!("{} {}", key(Action::Longer), key(Action::Shorter));
         let detach = key(Action::Detach);

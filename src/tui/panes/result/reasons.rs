@@ -150,6 +150,14 @@ pub fn revoke(diagnosis: Option<&Diagnosis>, call: &Call) -> Option<&'static str
     advice.or(runs.then_some("revoke (it runs already, and goes on)"))
 }
 
+/// What a revoke does to a call that is only looked at: nobody here knows more than what was told then.
+pub fn revoke_unheard(call: &Call) -> &'static str {
+    match call.whereabouts() {
+        Some(CallState::Run) => "revoke (it ran then: alone it does not stop it)",
+        _ => "revoke it, if it has not started",
+    }
+}
+
 /// Whether calling again is to be thought of.
 pub fn again(diagnosis: Option<&Diagnosis>, call: &Call) -> bool {
     let again = |advice: &Advice| matches!(advice, Advice::CallAgain { .. });

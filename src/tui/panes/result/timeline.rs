@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::call::diagnosis::Usual;
 use crate::call::timeline::Clock;
 use crate::call::{Call, CallState};
 use crate::clock::Now;
@@ -15,7 +14,7 @@ use crate::tui::state::Shared;
 pub struct Step {
     /// `SENT`, `RECV`, `RUN`, `...`, `back`.
     pub word: &'static str,
-    /// Time of day, or `?`.
+    /// Time of day, with the day if it is not today; or `?`.
     pub time: String,
     /// Where, or why not.
     pub what: String,
@@ -25,31 +24,38 @@ pub struct Step {
     pub known: bool,
 }
 
+/// What steps are told with.
+type Around<'a> = (&'a Shared, Now);
+
 /// The steps of `call`; `gone`: nobody knows whether it still runs.
 pub fn steps(call: &Call, shared: &Shared, gone: bool, now: Now) -> Vec<Step> {
     if call.timeline.published.is_none() {
         return Vec::new();
     }
-    let mut steps = vec![sent(call, shared)];
+    let around = (shared, now);
+    let mut steps = vec![sent(call, around)];
     if call.state() != CallState::Unsent && call.state() != CallState::NoResult {
-        steps.extend([received(call, shared), started(call, shared)]);
-        steps.extend(started_again(call, shared));
-        steps.extend(ending(call, shared, gone, now));
+        steps.extend([received(call, around), started(call, around)]);
+        steps.extend(started_again(call, around));
+        steps.extend(ending(call, around, gone));
     }
     steps
 }
 
-fn step(word: &'static str, at: Option<Now>, shared: &Shared, what: String) -> Step {
+fn step(word: &'static str, at: Option<Now>, (shared, now): Around<'_>, what: String) -> Step {
     Step {
         word,
-        time: at.map_or_else(|| "?".to_owned(), |at| shared.exact_clock(at)),
+        time: at.map_or_else(
+            || "?".to_owned(),
+            |at| shared.exactly_when(at.wall, now.wall),
+        ),
         what,
         took: String::new(),
         known: at.is_some(),
     }
 }
 
-fn sent(call: &Call, shared: &Shared) -> Step {
+fn sent(call: &Call, around: Around<'_>) -> Step {
     let (what, confirm) = match (call.state(), call.timeline.confirm_took(), call.sent()) {
         (CallState::Unsent, _, _) => ("not queued", None),
         (_, _, None) if call.trouble.is_some() => ("not confirmed", None),
@@ -58,7 +64,7 @@ fn sent(call: &Call, shared: &Shared) -> Step {
     };
     Step {
         took: confirm.map(took).unwrap_or_default(),
-        ..step("SENT", call.timeline.published, shared, what.to_owned())
+        ..step("SENT", call.timeline.published, around, what.to_owned())
     }
 }
 
@@ -66,7 +72,7 @@ fn since_sent(call: &Call, at: Option<Now>) -> Option<Duration> {
     Some(at?.mono.since(call.timeline.published?.mono))
 }
 
-fn received(call: &Call, shared: &Shared) -> Step {
+fn received(call: &Call, around: Around<'_>) -> Step {
     let at = call.timeline.held;
     // What another worker did later is no news of this one.
     let first = call.first.holder.as_ref().or(call.first.worker.as_ref());
@@ -88,11 +94,11 @@ fn received(call: &Call, shared: &Shared) -> Step {
         took: since_sent(call, at)
             .map(|after| format!("{within}{}", took(after)))
             .unwrap_or_default(),
-        ..step("RECV", at, shared, what)
+        ..step("RECV", at, around, what)
     }
 }
 
-fn started(call: &Call, shared: &Shared) -> Step {
+fn started(call: &Call, around: Around<'_>) -> Step {
     let at = call.timeline.started;
     let again = call.restarted();
     let pid = if again { call.first.pid } else { call.pid };
@@ -111,12 +117,12 @@ fn started(call: &Call, shared: &Shared) -> Step {
         took: queued
             .map(|took| format!("queued {about}{took}"))
             .unwrap_or_default(),
-        ..step("RUN", at, shared, what)
+        ..step("RUN", at, around, what)
     }
 }
 
 /// The last start, where it is another one than the first: after a retry, or after the task was given to another worker.
-fn started_again(call: &Call, shared: &Shared) -> Option<Step> {
+fn started_again(call: &Call, around: Around<'_>) -> Option<Step> {
     let at = call.timeline.last_started;
     let worker = call.worker.as_ref();
     let on = worker.map_or_else(String::new, |worker| {
@@ -127,7 +133,7 @@ fn started_again(call: &Call, shared: &Shared) -> Option<Step> {
         .map_or_else(String::new, |pid| format!(" pid {pid}"));
     let what = format!("again{on}{pid}{}", retry(call));
     let restarted = call.restarted();
-    restarted.then(|| step("RUN", at, shared, what))
+    restarted.then(|| step("RUN", at, around, what))
 }
 
 fn retry(call: &Call) -> String {
@@ -135,7 +141,8 @@ fn retry(call: &Call) -> String {
     retries.map_or_else(String::new, |retries| format!(", retry {retries}"))
 }
 
-fn ending(call: &Call, shared: &Shared, gone: bool, now: Now) -> Option<Step> {
+fn ending(call: &Call, around: Around<'_>, gone: bool) -> Option<Step> {
+    let (shared, now) = around;
     if let Some(done) = call.timeline.done {
         let ran = call.timeline.ran().map(took);
         let total = call.timeline.total().map(took);
@@ -146,7 +153,7 @@ fn ending(call: &Call, shared: &Shared, gone: bool, now: Now) -> Option<Step> {
             ..step(
                 "back",
                 Some(done),
-                shared,
+                around,
                 ran.map_or_else(
                     || "ran ?".to_owned(),
                     |ran| format!("ran {}{ran}", Clock::about(call.timeline.ran_on())),
@@ -158,7 +165,7 @@ fn ending(call: &Call, shared: &Shared, gone: bool, now: Now) -> Option<Step> {
     if call.state() != CallState::Run {
         return None;
     }
-    let usual = shared.usual.get(&call.signature.task);
+    let usual = shared.scene(call).usual;
     let what = match call.timeline.last_started {
         _ if gone => "running ?".to_owned(),
         None => "running".to_owned(),
@@ -167,7 +174,7 @@ fn ending(call: &Call, shared: &Shared, gone: bool, now: Now) -> Option<Step> {
     Some(Step {
         word: "...",
         time: what,
-        what: usual.map_or_else(String::new, Usual::line),
+        what: usual.map_or_else(String::new, |usual| usual.line()),
         took: String::new(),
         known: true,
     })
@@ -175,7 +182,7 @@ fn ending(call: &Call, shared: &Shared, gone: bool, now: Now) -> Option<Step> {
 
 /// `slower than 99% of 212 earlier calls`, where it is.
 pub fn slower(call: &Call, shared: &Shared, now: Now) -> Option<String> {
-    let usual = shared.usual.get(&call.signature.task)?;
+    let usual = shared.scene(call).usual?;
     let running = call.whereabouts() == Some(CallState::Run);
     let running = call.timeline.last_started.filter(|_| running);
     let running = running.map(|started| now.mono.since(started.mono));

@@ -42,9 +42,13 @@ impl Pen<'_> {
             } else {
                 format!(": {reason}")
             };
-            let text = format!(
-                "sent; its result cannot be read just now{why}. The task may run. Keeps trying."
-            );
+            let text = if self.visits() {
+                format!("its result could not be read then: {reason}")
+            } else {
+                format!(
+                    "sent; its result cannot be read just now{why}. The task may run. Keeps trying."
+                )
+            };
             lines.extend(self.wrapped(Role::Warn, indent, &text, WHOLE));
         }
         if let Some(trouble) = &self.call.trouble {

@@ -7,15 +7,14 @@ use ratatui::text::{Line, Span};
 use super::lines::Pen;
 use super::reasons;
 use crate::backend::Results;
-use crate::call::diagnosis::{Diagnosis, Place, Verdict};
+use crate::call::diagnosis::{Diagnosis, Verdict};
 use crate::call::{LONGEST_WAIT, Waiting, share};
-use crate::clock::Now;
 use crate::cluster::Kept;
 use crate::protocol::python;
 use crate::text::human::duration;
 use crate::text::width::{cells, pad};
 use crate::tui::keymap::{Action, Context};
-use crate::tui::panes::{key, remote, role};
+use crate::tui::panes::{key, role};
 use crate::tui::theme::Role;
 use crate::tui::widgets::filled;
 
@@ -28,16 +27,7 @@ const SECOND: usize = 27;
 /// Reasons that are shown while a call is waited for.
 const FEW: usize = 2;
 
-/// What is said of a call of an earlier run or of another program that is only looked at.
-const NOT_HEARD: &str =
-    "this umbel does not listen for it; what another one writes of it is shown here";
-
 impl Pen<'_> {
-    /// Whether the call is of an earlier run or another program, and nobody here listens for it.
-    pub(super) fn visits(&self) -> bool {
-        self.shared.calls.visits(self.call)
-    }
-
     /// Whether nothing knows the call any longer.
     pub(super) fn lost(&self) -> bool {
         self.diagnosis.as_ref().is_some_and(Diagnosis::lost)
@@ -93,7 +83,6 @@ impl Pen<'_> {
             Waiting::TimedOut(_) => {
                 format!("No result within {timeout}. The outcome is unknown.")
             }
-            _ if self.visits() => "Nobody waits for it: its outcome is unknown.".to_owned(),
             _ if self.shared.calls.adopted(self.call).is_some() => {
                 "The program that made it has gone: outcome unknown, still listening.".to_owned()
             }
@@ -115,43 +104,10 @@ impl Pen<'_> {
         lines
     }
 
-    /// Who hears of a call that is only looked at.
-    pub(super) fn not_heard(&self) -> Vec<Line<'static>> {
-        let mut lines = self.wrapped(Role::Dim, 2, NOT_HEARD, 3);
-        let wait = format!("umbel wait {}", remote(self.call.id().as_str()));
-        lines.extend(self.wrapped(Role::Dim, 2, &wait, 2));
-        lines
-    }
-
-    /// When a call that nobody here listens for was heard of last: where it was then is all that is known.
-    fn heard_last(&self) -> Option<Now> {
-        let timeline = &self.call.timeline;
-        let told = self.call.told_at.or(timeline.confirmed);
-        told.or(timeline.published).filter(|_| self.visits())
-    }
-
-    fn where_it_was(&self, diagnosis: &Diagnosis, heard: Now) -> Vec<Line<'static>> {
-        let title = format!(
-            "Where it was at {}, when last heard of",
-            self.shared.clock(heard)
-        );
-        let place = Place {
-            inferred: false,
-            ..diagnosis.now.clone()
-        };
-        let mut lines = self.wrapped(Role::Fg, 0, &title, WHOLE);
-        let place = reasons::place(&place, &self.queue(), heard);
-        lines.extend(self.wrapped(Role::Fg, 2, &place, WHOLE));
-        lines
-    }
-
     fn where_it_is(&self) -> Vec<Line<'static>> {
         let Some(diagnosis) = &self.diagnosis else {
             return Vec::new();
         };
-        if let Some(heard) = self.heard_last() {
-            return self.where_it_was(diagnosis, heard);
-        }
         let title = "Where it is now";
         let asked = reasons::asked(diagnosis.asked);
         let room = self.width.saturating_sub(cells(&asked));
@@ -168,8 +124,7 @@ impl Pen<'_> {
     }
 
     fn why(&self) -> Vec<Line<'static>> {
-        // What queues and workers do now is no reason of what was then.
-        let Some(diagnosis) = self.diagnosis.as_ref().filter(|_| !self.visits()) else {
+        let Some(diagnosis) = &self.diagnosis else {
             return Vec::new();
         };
         let runs = reasons::runs(diagnosis).into_iter();
@@ -184,13 +139,9 @@ impl Pen<'_> {
         for text in advice.into_iter().flatten() {
             lines.extend(self.wrapped(Role::Dim, 2, &text, 2));
         }
-        if self.visits() {
-            lines.extend(self.not_heard());
-        } else {
-            let nothing = "nothing: a late result is shown here and kept";
-            lines.extend(self.wrapped(Role::Dim, 2, nothing, 2));
-            lines.extend(self.longer());
-        }
+        let nothing = "nothing: a late result is shown here and kept";
+        lines.extend(self.wrapped(Role::Dim, 2, nothing, 2));
+        lines.extend(self.longer());
         let diagnosis = self.diagnosis.as_ref();
         let revoke = reasons::revoke(diagnosis, self.call);
         let revoke = revoke.map(|does| (Action::Revoke, does));
@@ -238,7 +189,7 @@ impl Pen<'_> {
 }
 
 /// `X  revoke it, if it has not started`.
-fn does_key(action: Action, does: &str) -> String {
+pub(super) fn does_key(action: Action, does: &str) -> String {
     format!("{}  {does}", key(Context::Running, action))
 }
 
