@@ -2,6 +2,8 @@
 
 #[path = "screens/again.rs"]
 mod again;
+#[path = "screens/awaited.rs"]
+mod awaited;
 #[path = "screens/choices.rs"]
 mod choices;
 #[path = "screens/diagnosis.rs"]

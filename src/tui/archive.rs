@@ -82,10 +82,13 @@ async fn answer(handle: &Handle, wish: Wish) -> Result<Told> {
             asked,
             filter,
             before,
-        } => Told::Page {
-            asked,
-            first: before.is_none(),
-            rows: handle.page(filter, before, PAGE).await?,
+        } => match handle.page(filter, before, PAGE).await {
+            Ok(rows) => Told::Page {
+                asked,
+                before,
+                rows,
+            },
+            Err(error) => Told::NotPaged(before, error),
         },
         Wish::Counts(number, filter) => {
             let open = Filter {
@@ -97,17 +100,17 @@ async fn answer(handle: &Handle, wish: Wish) -> Result<Told> {
             let (open, shown) = (handle.count(open), handle.count(filter));
             Told::Counts(number, [all.await?, open.await?, shown.await?])
         }
-        Wish::Get(key, Purpose::Again(press)) => again(press, handle.get_call(key).await),
-        Wish::Get(key, purpose) => Told::Got(handle.get_call(key).await?, purpose),
-        Wish::Named(id, purpose) => Told::Got(handle.get(id.to_string()).await?, purpose),
-        Wish::Last(task, press) => again(press, last(handle, &task).await),
+        Wish::Get(key, purpose) => got(purpose, handle.get_call(key).await),
+        Wish::Named(id, purpose) => got(purpose, handle.get(id.to_string()).await),
+        Wish::Last(task, press) => got(Purpose::Again(press), last(handle, &task).await),
         Wish::Usual(task, broker) => {
             let usual = handle.usual(task.clone(), broker, None).await?;
             Told::Usual(task, usual)
         }
-        Wish::Unresolved(broker, since) => {
-            Told::Unresolved(handle.unresolved(broker, since).await?)
-        }
+        Wish::Unresolved(broker, since) => match handle.unresolved(broker, since).await {
+            Ok(records) => Told::Unresolved(records),
+            Err(error) => Told::NotUnresolved(error),
+        },
         Wish::Forget(key, now) => match handle.forget_call(key.clone(), now).await {
             Ok(record) => Told::Forgotten(key, record.map(Box::new)),
             Err(error) => Told::NotForgotten(key, error),
@@ -116,7 +119,10 @@ async fn answer(handle: &Handle, wish: Wish) -> Result<Told> {
             Ok(()) => Told::Recollected(record.key()),
             Err(error) => Told::NotRecollected(record, error),
         },
-        Wish::Compare(key, other) => Told::Compared(compared(handle, key, other).await?),
+        Wish::Compare(key, other, press) => match compared(handle, key, other).await {
+            Ok(compared) => Told::Compared(compared, press),
+            Err(error) => Told::NotGot(Purpose::Compare(press), error),
+        },
         Wish::Recall(number, question) => Told::Recall(number, recall(handle, question).await),
     })
 }
@@ -132,10 +138,10 @@ async fn last(handle: &Handle, task: &TaskName) -> Result<Found> {
     })
 }
 
-fn again(press: u64, found: Result<Found>) -> Told {
+fn got(purpose: Purpose, found: Result<Found>) -> Told {
     match found {
-        Ok(found) => Told::Got(found, Purpose::Again(press)),
-        Err(error) => Told::NotAgain(press, error),
+        Ok(found) => Told::Got(found, purpose),
+        Err(error) => Told::NotGot(purpose, error),
     }
 }
 

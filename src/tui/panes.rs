@@ -15,7 +15,7 @@ use ratatui::layout::Rect;
 use ratatui::text::Span;
 
 use super::keymap::{self, Action, Context};
-use super::past::{Purpose, Wish};
+use super::past::{Want, Wish};
 use super::state::{NoticeKind, Shared};
 use super::theme::{Role, Theme};
 use super::widgets::{Edit, Edited, Editor, Field, Step};
@@ -118,12 +118,8 @@ pub enum Ask {
     Copy(String, &'static str),
     /// Wish something of history.
     History(Wish),
-    /// Fetch a call of the past for a purpose.
-    Recall(Key, Purpose),
-    /// Call a call of the past again.
-    Again(Key),
-    /// Repeat the last call of a task.
-    Last(TaskName),
+    /// Do this with calls of the past, once they are fetched.
+    Want(Want),
     /// Tell the client.
     Command(Command),
     /// The keys that send are deaf for a moment: something was said that must be read first.

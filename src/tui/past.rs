@@ -38,8 +38,8 @@ pub enum Wish {
     Forget(Key, Timestamp),
     /// Take that back.
     Recollect(Box<Record>),
-    /// Compare a call with another one; `None`: with the call of the same task before it.
-    Compare(Key, Option<Key>),
+    /// Compare a call with another one; `None`: with the call of the same task before it. With the number of the press.
+    Compare(Key, Option<Key>, u64),
     /// What the recall popup asks, with the number of its question.
     Recall(u64, Question),
 }
@@ -73,17 +73,78 @@ pub enum Asked {
     List(u64),
 }
 
-/// What a call is fetched for.
+/// What the user wants of calls of the past, with one key where he is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Want {
+    /// See a call in Result.
+    Show(Key),
+    /// See the last call of an id.
+    ShowLast(TaskId),
+    /// Have a call in the form.
+    Load(Key),
+    /// Call a call again.
+    Again(Key),
+    /// Call the newest call of a task again.
+    Last(TaskName),
+    /// See how a call differs from another one; `None`: from the call of the same task before it.
+    Compare(Key, Option<Key>),
+}
+
+impl Want {
+    /// Whether something is sent.
+    pub fn calls(&self) -> bool {
+        matches!(self, Self::Again(_) | Self::Last(_))
+    }
+
+    /// What history is asked for it, with the number of the press.
+    pub fn wish(self, press: u64) -> Wish {
+        match self {
+            Self::Show(key) => Wish::Get(key, Purpose::Show(press)),
+            Self::ShowLast(id) => Wish::Named(id, Purpose::Show(press)),
+            Self::Load(key) => Wish::Get(key, Purpose::Load(press)),
+            Self::Again(key) => Wish::Get(key, Purpose::Again(press)),
+            Self::Last(task) => Wish::Last(task, press),
+            Self::Compare(key, other) => Wish::Compare(key, other, press),
+        }
+    }
+}
+
+/// What calls are fetched for, mostly with the number of the press that wanted it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// To be shown in Result.
-    Show,
+    Show(u64),
     /// To be shown as it is now, if it is still looked at: another program wrote.
     Renew,
     /// To be loaded into the form.
-    Load,
-    /// To be called again: the number of the press that wanted it.
+    Load(u64),
+    /// To be called again.
     Again(u64),
+    /// To be compared.
+    Compare(u64),
+}
+
+impl Purpose {
+    /// The press that wanted it; `None`: nobody pressed anything.
+    pub fn press(self) -> Option<u64> {
+        match self {
+            Self::Show(press) | Self::Load(press) | Self::Again(press) | Self::Compare(press) => {
+                Some(press)
+            }
+            Self::Renew => None,
+        }
+    }
+
+    /// That it was not done.
+    pub fn not_done(self) -> &'static str {
+        match self {
+            Self::Show(_) => "not shown",
+            Self::Renew => "not renewed",
+            Self::Load(_) => "not loaded",
+            Self::Again(_) => "not called again",
+            Self::Compare(_) => "not compared",
+        }
+    }
 }
 
 /// What history tells.
@@ -95,8 +156,8 @@ pub enum Told {
     Page {
         /// Whose.
         asked: Asked,
-        /// Whether it is the first one.
-        first: bool,
+        /// Where it begins; `None`: with the newest.
+        before: Option<Cursor>,
         /// The rows.
         rows: Vec<Row>,
     },
@@ -116,14 +177,18 @@ pub enum Told {
     Recollected(Key),
     /// What was deleted could not be brought back.
     NotRecollected(Box<Record>, Error),
-    /// What differs between two calls; a text: why there is nothing to compare.
-    Compared(std::result::Result<Box<Comparison>, String>),
+    /// What differs between two calls; a text: why there is nothing to compare. With the number of the press.
+    Compared(std::result::Result<Box<Comparison>, String>, u64),
     /// Nothing to be told: a record was taken.
     Kept,
     /// The answer to a question of the recall popup, or why there is none.
     Recall(u64, Result<Answer>),
-    /// A call that was to be called again could not be read: the number of the press.
-    NotAgain(u64, Error),
+    /// What was to be fetched for this could not be read.
+    NotGot(Purpose, Error),
+    /// The page that begins there could not be read.
+    NotPaged(Option<Cursor>, Error),
+    /// It could not be read which calls have no answer.
+    NotUnresolved(Error),
     /// Something could not be asked or done.
     Trouble(Error),
 }

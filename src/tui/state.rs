@@ -2,7 +2,7 @@
 //!
 //! Reads no clock (the time comes with each message) and does no IO.
 
-pub mod again;
+pub mod awaited;
 pub mod calls;
 pub mod links;
 pub mod notices;
@@ -30,7 +30,7 @@ use crate::error::Error;
 use crate::history::{Key, Record, Scribe, Secrets};
 use crate::protocol::{Signature, TaskId, TaskName, python};
 
-pub use again::Again;
+pub use awaited::Awaited;
 pub use calls::Calls;
 pub use links::{Link, Links};
 pub use notices::{Notice, NoticeKind, Notices};
@@ -59,8 +59,8 @@ pub struct State {
     pub tasks: tasks::State,
     /// The call forms.
     pub call: call::State,
-    /// The call of the past that is to be called again.
-    pub again: Again,
+    /// The answer of history that the user waits for.
+    pub awaited: Awaited,
     /// The call that is looked at.
     pub result: result::State,
     /// The list of calls.
@@ -203,7 +203,7 @@ impl State {
             notices: Notices::default(),
             tasks: tasks::State::new(setup.target.demo),
             call: call::State::default(),
-            again: Again::default(),
+            awaited: Awaited::default(),
             result: result::State::default(),
             history: history::State::default(),
             queues: queues::State::default(),

@@ -1,6 +1,7 @@
 //! How the state changes. Pure: no clock, no IO, no channel.
 
 pub mod again;
+pub mod awaited;
 pub mod calls;
 pub mod client;
 pub mod focus;
@@ -43,8 +44,8 @@ pub fn update(state: &mut State, message: Message, now: Now) -> Outcome {
 
 fn heard(state: &mut State, input: &Input, now: Now) -> Outcome {
     match input {
-        Input::Key { .. } => again::watched(state, |state| keys::key(state, input, now)),
-        Input::Paste(text) => again::watched(state, |state| keys::paste(state, text, now)),
+        Input::Key { .. } => awaited::watched(state, |state| keys::key(state, input, now)),
+        Input::Paste(text) => awaited::watched(state, |state| keys::paste(state, text, now)),
         Input::Resize { width, height } => {
             state.size = (*width, *height);
             focus::refresh(state, now);

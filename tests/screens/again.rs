@@ -185,7 +185,10 @@ fn a_disk_that_cannot_answer_says_so_and_the_key_works_again() {
         panic!("it asks for the call under the cursor");
     };
     let error = Error::new(Kind::Internal, "disk I/O error");
-    stage.tell(Message::History(vec![Told::NotAgain(press, error)]));
+    stage.tell(Message::History(vec![Told::NotGot(
+        Purpose::Again(press),
+        error,
+    )]));
     assert!(says(&stage, "not called again: disk I/O error"));
     stage.keys(".");
     let wish = only(&mut stage);

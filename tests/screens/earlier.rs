@@ -17,7 +17,7 @@ use umbel::tui::message::Message;
 use umbel::tui::past::{PAGE, Purpose, Told, Wish};
 
 use crate::looks::look;
-use crate::past::{answer, call, listed, record, stage};
+use crate::past::{self, answer, call, listed, record, stage};
 use crate::stage::{Stage, failure, result, started};
 
 const HOUR: Duration = Duration::from_hours(1);
@@ -30,9 +30,9 @@ fn got(record: &Record, purpose: Purpose) -> Told {
     Told::Got(Found::One(Box::new(record.clone())), purpose)
 }
 
-/// History tells of a call that was opened.
-pub fn open_record(stage: &mut Stage, found: Found) {
-    tell(stage, Told::Got(found, Purpose::Show));
+/// A call of history is opened.
+fn opened(stage: &mut Stage, record: &Record) {
+    past::open(stage, Found::One(Box::new(record.clone())));
 }
 
 /// A call that another program made, timed out an hour ago.
@@ -54,7 +54,7 @@ fn a_record_that_is_looked_at_is_renewed_when_another_umbel_writes_its_end() {
     let mut stage = stage(80, 24);
     stage.event(Event::Results(Results::Rpc));
     let (mut call, before) = open(&stage, 7);
-    tell(&mut stage, got(&before, Purpose::Show));
+    opened(&mut stage, &before);
     let screen = stage.screen();
     assert!(screen.contains("TIMEOUT"), "{screen}");
     assert!(
@@ -94,7 +94,7 @@ fn a_call_that_nobody_listens_for_is_told_as_of_when_it_was_heard_of_last() {
     );
     let over = at.plus(Duration::from_secs(10));
     call.tick(over);
-    tell(&mut stage, got(&record(&call, over), Purpose::Show));
+    opened(&mut stage, &record(&call, over));
     let screen = stage.screen();
     assert!(screen.contains("when last heard of"), "{screen}");
     assert!(!screen.contains("Where it is now"), "{screen}");
@@ -114,7 +114,7 @@ fn a_call_that_nobody_listens_for_is_told_as_of_when_it_was_heard_of_last() {
 fn a_call_that_was_left_alone_is_listened_for_as_soon_as_it_is_looked_at() {
     let mut stage = stage(80, 24);
     let (_, before) = open(&stage, 7);
-    tell(&mut stage, got(&before, Purpose::Show));
+    opened(&mut stage, &before);
     let follows = |effect: &Effect| matches!(effect, Effect::Client(Command::Follow(id)) if id == before.id());
     assert!(stage.effects.iter().any(follows), "{:?}", stage.effects);
     let fact = result(before.id(), TaskState::Success, "1");
@@ -306,7 +306,7 @@ fn what_cannot_be_taken_back_can_be_tried_again() {
 }
 
 /// A history of `count` calls, one a minute.
-fn many(stage: &Stage, count: u64) -> Store {
+pub fn many(stage: &Stage, count: u64) -> Store {
     let mut store = Store::memory().expect("a store in memory");
     for first in (0..count).step_by(500) {
         let records = (first..(first + 500).min(count)).map(|number| {
@@ -443,7 +443,7 @@ fn what_is_fetched_of_an_earlier_run_did_not_happen_just_now() {
     let mut stage = stage(160, 48);
     let (_, before) = open(&stage, 7);
     let id = before.id().clone();
-    tell(&mut stage, got(&before, Purpose::Show));
+    opened(&mut stage, &before);
     stage.fact_of(&id, crate::stage::started(&id));
     let call = stage
         .state
@@ -469,7 +469,7 @@ fn what_is_fetched_of_an_earlier_run_did_not_happen_just_now() {
 fn a_record_that_cannot_be_read_is_said_when_it_is_opened() {
     let (mut stage, _store) = listed(80, 24);
     let found = Found::Unreadable("c7a31f09".into(), Unreadable("state"));
-    tell(&mut stage, Told::Got(found, Purpose::Show));
+    past::open(&mut stage, found);
     let screen = stage.screen();
     assert!(
         screen.contains("its record has no readable state"),

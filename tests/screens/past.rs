@@ -8,12 +8,12 @@ use umbel::client::{Command, Event};
 use umbel::clock::Now;
 use umbel::cluster::{Answer, Heard};
 use umbel::history::store::Store;
-use umbel::history::{Filter, Found, Known, Origin, Record, Scribe, compare};
+use umbel::history::{Filter, Found, Key, Known, Origin, Record, Scribe, compare};
 use umbel::protocol::result::State as TaskState;
 use umbel::protocol::{Json, Options, QueueName, Signature, TaskId};
 use umbel::tui::effect::Effect;
 use umbel::tui::message::Message;
-use umbel::tui::past::{Purpose, Told, Wish};
+use umbel::tui::past::{Purpose, Told, Want, Wish};
 
 use crate::looks::look;
 use crate::stage::{CAST, Stage, failure, result};
@@ -87,6 +87,24 @@ pub fn records(now: Now) -> Vec<Record> {
     ]
 }
 
+/// A key was pressed where the user is; history tells what it has for that.
+fn wanted(stage: &mut Stage, want: Want, purpose: fn(u64) -> Purpose, found: Found) {
+    let context = stage.state.context();
+    let press = stage.state.awaited.pressed(want, context);
+    let told = Told::Got(found, purpose(press.expect("nothing is asked for")));
+    stage.tell(Message::History(vec![told]));
+}
+
+/// A call of history is opened.
+pub fn open(stage: &mut Stage, found: Found) {
+    wanted(stage, Want::Show(Key::default()), Purpose::Show, found);
+}
+
+/// A call of history is loaded into the form.
+pub fn load(stage: &mut Stage, found: Found) {
+    wanted(stage, Want::Load(Key::default()), Purpose::Load, found);
+}
+
 /// Answers what History asked, as the disk would.
 pub fn answer(stage: &mut Stage, store: &Store) {
     let wishes = std::mem::take(&mut stage.effects);
@@ -106,10 +124,10 @@ fn answers(wishes: Vec<Effect>, store: &Store) -> (Vec<Told>, Vec<Effect>) {
                 before,
             }) => told.push(Told::Page {
                 asked,
-                first: before.is_none(),
+                before,
                 rows: store.page(&filter, before, 200).expect("a page"),
             }),
-            Effect::History(Wish::Compare(id, other)) => {
+            Effect::History(Wish::Compare(id, other, press)) => {
                 let one = |key| {
                     store
                         .records(&Filter::default(), None, 999)
@@ -126,6 +144,7 @@ fn answers(wishes: Vec<Effect>, store: &Store) -> (Vec<Told>, Vec<Effect>) {
                 let compared = compared.map(|(one, other)| Box::new(compare(&one, &other)));
                 told.push(Told::Compared(
                     compared.ok_or_else(|| "nothing to compare".to_owned()),
+                    press,
                 ));
             }
             Effect::History(Wish::Get(id, purpose)) => {
@@ -201,7 +220,7 @@ fn the_same_rows_again_draw_nothing() {
 }
 
 /// What the disk says to what is wished now; the answer is still under way.
-fn under_way(stage: &mut Stage, store: &Store) -> Vec<Told> {
+pub fn under_way(stage: &mut Stage, store: &Store) -> Vec<Told> {
     let wishes = std::mem::take(&mut stage.effects);
     let (told, others) = answers(wishes, store);
     stage.effects = others;

@@ -15,7 +15,7 @@ use umbel::history::{Known, Scribe, Secrets};
 use umbel::tui::theme::{Depth, Glyphs, Look, Tone};
 
 use crate::looks::look;
-use crate::past::{call, record, scribe, stage};
+use crate::past::{self, call, record, scribe, stage};
 use crate::rules::shop;
 use crate::stage::{Stage, failure};
 
@@ -28,11 +28,10 @@ fn masked(now: Now) -> Record {
     record
 }
 
-fn got(purpose: Purpose) -> Stage {
+fn got(wanted: fn(&mut Stage, Found)) -> Stage {
     let mut stage = stage(80, 24);
     let record = masked(stage.now);
-    let found = Told::Got(Found::One(Box::new(record)), purpose);
-    stage.tell(Message::History(vec![found]));
+    wanted(&mut stage, Found::One(Box::new(record)));
     stage
 }
 
@@ -46,7 +45,7 @@ fn sent(stage: &Stage) -> Vec<String> {
 
 #[test]
 fn a_call_whose_header_is_masked_is_not_sent_again_but_loaded_with_the_reason() {
-    let mut stage = got(Purpose::Show);
+    let mut stage = got(past::open);
     stage.keys(".");
     let press = stage.effects.iter().find_map(|effect| match effect {
         Effect::History(Wish::Get(_, purpose @ Purpose::Again(_))) => Some(*purpose),
@@ -67,7 +66,7 @@ fn a_call_whose_header_is_masked_is_not_sent_again_but_loaded_with_the_reason() 
 
 #[test]
 fn a_masked_header_that_was_loaded_is_not_sent_as_it_is() {
-    let mut stage = got(Purpose::Load);
+    let mut stage = got(past::load);
     stage.pass(Duration::from_secs(5));
     stage.keys("F5");
     assert_eq!(sent(&stage), Vec::<String>::new());
@@ -251,8 +250,7 @@ fn a_place_that_a_loaded_call_calls_secret_is_covered_and_stays_so_in_what_is_se
     let mut stage = stage(80, 24);
     let record = of_others(stage.now);
     assert_eq!(record.masked.len(), 2);
-    let found = Told::Got(Found::One(Box::new(record)), Purpose::Load);
-    stage.tell(Message::History(vec![found]));
+    past::load(&mut stage, Found::One(Box::new(record)));
     stage.keys("Enter ^u hunter2xyz Enter ^u iban=hunter2xyz Esc");
     assert_covered(&stage);
     look("secret_by_place", &stage);

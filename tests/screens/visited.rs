@@ -7,11 +7,10 @@ use umbel::clock::Now;
 use umbel::history::{Found, Known, Origin, Record, Scribe};
 use umbel::protocol::{Json, QueueName};
 use umbel::tui::effect::Effect;
-use umbel::tui::message::Message;
 
 use crate::choices::words;
 use crate::looks::look;
-use crate::past::{call, record, scribe, stage};
+use crate::past::{self, call, record, scribe, stage};
 use crate::rules::says;
 use crate::stage::{Stage, started};
 
@@ -32,8 +31,7 @@ fn there(call: &Call, at: Now) -> Record {
 
 /// Opens a call of history.
 fn opened(stage: &mut Stage, record: Record) {
-    let found = Found::One(Box::new(record));
-    crate::earlier::open_record(stage, found);
+    past::open(stage, Found::One(Box::new(record)));
 }
 
 /// A call of three days ago that waits in a queue of another broker; one of that name is here too.

@@ -24,6 +24,7 @@ use crate::clock::{Moment, Now};
 use crate::history::Record;
 use crate::protocol::TaskName;
 use crate::tui::keymap::{Action, Context};
+use crate::tui::past::Want;
 use crate::tui::state::{NoticeKind, Shared};
 
 pub use check::{Press, Ready};
@@ -213,7 +214,7 @@ impl State {
             return press(draft, around);
         }
         if action == Action::Again {
-            return vec![Ask::Last(draft.task.clone())];
+            return vec![Ask::Want(Want::Last(draft.task.clone()))];
         }
         if action == Action::Undo {
             return vec![self.undo()];

@@ -14,7 +14,7 @@ use super::{Ask, Pane, Typed, step};
 use crate::clock::{Moment, Now, Timestamp};
 use crate::history::{Count, Cursor, Filter, Key, Record, Row};
 use crate::tui::keymap::{Action, Context};
-use crate::tui::past::{Asked, Purpose, Wish};
+use crate::tui::past::{Asked, Want, Wish};
 use crate::tui::state::Calls;
 use crate::tui::widgets::{Field, Followed, Picked, Step};
 use list::List;
@@ -203,19 +203,22 @@ impl State {
     }
 
     /// A page came, for the question of this number. Returns whether anything changed.
-    pub fn page(&mut self, number: u64, first: bool, rows: Vec<Row>, around: Around<'_>) -> bool {
+    pub fn page(
+        &mut self,
+        number: u64,
+        before: Option<Cursor>,
+        rows: Vec<Row>,
+        around: Around<'_>,
+    ) -> bool {
+        let first = before.is_none();
         let newest = if first { self.paged } else { 0 };
-        if number < self.since.max(newest) {
+        if number < self.since.max(newest) || (!first && self.loading != before) {
             return false;
         }
-        let before = if first {
+        if first {
             self.paged = number;
-            None
         } else {
-            self.loading.take()
-        };
-        if !first && before.is_none() {
-            return false;
+            self.loading = None;
         }
         let changed = self.list.page(before, rows);
         if changed {
@@ -225,11 +228,20 @@ impl State {
         self.catch_up() || changed
     }
 
-    /// The disk could not be asked: what was on its way does not come.
-    pub fn failed(&mut self) {
-        self.loading = None;
-        self.lookout.news();
+    /// The page that begins there does not come.
+    pub fn not_paged(&mut self, before: Option<Cursor>) {
+        if before.is_some() {
+            if self.loading != before {
+                return;
+            }
+            self.loading = None;
+        }
         self.arrive();
+    }
+
+    /// Calls without an answer were not told: they are asked for again.
+    pub fn not_told_of_open_ones(&mut self) {
+        self.lookout.news();
     }
 
     /// Calls were counted, for the question of this number; shown once its rows are there. Returns whether anything changed.
@@ -421,7 +433,7 @@ impl State {
     /// The marked call, if another one is selected; else the one before the selected.
     fn compare(&self, key: Key) -> Ask {
         let other = self.marked.clone().filter(|marked| *marked != key);
-        Ask::History(Wish::Compare(key, other))
+        Ask::Want(Want::Compare(key, other))
     }
 
     fn forget(&mut self, key: Key, now: Now) -> Ask {
@@ -439,8 +451,8 @@ impl State {
         match action {
             Action::Enter => Ask::Show(key),
             Action::Copy => Ask::Copy(key.0.to_string(), "the task's id"),
-            Action::Again => Ask::Again(key),
-            Action::Load => Ask::Recall(key, Purpose::Load),
+            Action::Again => Ask::Want(Want::Again(key)),
+            Action::Load => Ask::Want(Want::Load(key)),
             Action::Compare => self.compare(key),
             Action::Forget => self.forget(key, now),
             _ => Ask::NotHere,

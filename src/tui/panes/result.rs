@@ -20,7 +20,7 @@ use crate::history::Key;
 use crate::protocol::{Json, TaskId};
 use crate::text::human;
 use crate::tui::keymap::{Action, Context};
-use crate::tui::past::Purpose;
+use crate::tui::past::Want;
 use crate::tui::state::Shared;
 use crate::tui::state::calls::key_of;
 
@@ -126,8 +126,8 @@ impl State {
                 None
             }
             Action::Copy => Some(copy(call)),
-            Action::Again => Some(Ask::Again(key_of(call))),
-            Action::Load => Some(Ask::Recall(key_of(call), Purpose::Load)),
+            Action::Again => Some(Ask::Want(Want::Again(key_of(call)))),
+            Action::Load => Some(Ask::Want(Want::Load(key_of(call)))),
             Action::Enter => {
                 let height = self.height(call, around);
                 if let Some(document) = &mut self.document {

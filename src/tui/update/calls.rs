@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{again, focus};
+use super::{awaited, focus};
 use crate::call::{Call, CallState, Fact, LONGEST_WAIT, Waiting};
 use crate::client::{Command, Order};
 use crate::clock::{Moment, Now};
@@ -12,7 +12,7 @@ use crate::tui::effect::{Effect, Outcome};
 use crate::tui::panes::call::Ready;
 use crate::tui::panes::result::countdown::waits;
 use crate::tui::panes::{self, Ask, Pane, Patience, last_part, remote_lines};
-use crate::tui::past::{Purpose, Wish};
+use crate::tui::past::Wish;
 use crate::tui::state::calls::key_of;
 use crate::tui::state::{NoticeKind, Overlay, State};
 use crate::tui::view::layout;
@@ -54,12 +54,7 @@ fn grant(state: &mut State, ask: Ask, now: Now) -> Outcome {
         Ask::Say(_, text) => state.notices.problem(text, now),
         Ask::Copy(text, what) => return copy(state, &text, what, now),
         Ask::History(wish) => return Outcome::redraw().and(Effect::History(wish)),
-        Ask::Again(key) => {
-            let wish = |press| Wish::Get(key, Purpose::Again(press));
-            return again::wished(state, wish, now);
-        }
-        Ask::Last(task) => return again::wished(state, |press| Wish::Last(task, press), now),
-        Ask::Recall(key, purpose) => return super::history::recall(state, key, purpose, now),
+        Ask::Want(want) => return awaited::wanted(state, want, now),
         Ask::Command(command) => return Outcome::redraw().and(Effect::Client(command)),
         Ask::Deaf => state.deaf_until = deaf(now),
         Ask::NotHere => state.notices.done("this key does nothing here", now),

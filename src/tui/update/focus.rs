@@ -13,7 +13,7 @@ pub fn go(state: &mut State, pane: Pane) -> Outcome {
     state.call.stop_typing();
     state.history.stop_typing();
     if pane != state.focus {
-        state.again.cancel();
+        state.awaited.cancel();
     }
     let watched = state.focus == Pane::Workers;
     let watching = pane == Pane::Workers;

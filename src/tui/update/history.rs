@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{again, calls, looks};
+use super::{again, awaited, calls, looks};
 use crate::backend::Results;
 use crate::call::{Call, CallState};
 use crate::client::Command;
@@ -15,7 +15,7 @@ use crate::tui::keymap::{Action, Context};
 use crate::tui::panes::history::lookout::Waiting;
 use crate::tui::panes::history::{Around, difference};
 use crate::tui::panes::{self, Ask, Pane};
-use crate::tui::past::{Asked, Purpose, Told, Wish};
+use crate::tui::past::{Asked, Purpose, Told, Want, Wish};
 use crate::tui::popups::diff;
 use crate::tui::state::calls::{is_left_alone, key_of, patience};
 use crate::tui::state::{Keeping, Overlay, Shared, State};
@@ -50,11 +50,11 @@ fn hear(state: &mut State, told: Told, now: Now) -> Outcome {
         }
         Told::Page {
             asked: Asked::List(number),
-            first,
+            before,
             rows,
         } => {
             let around = around(&state.shared, layout::rows(state, Pane::History));
-            let redraw = state.history.page(number, first, rows, around);
+            let redraw = state.history.page(number, before, rows, around);
             return Outcome {
                 redraw,
                 effects: Vec::new(),
@@ -68,11 +68,9 @@ fn hear(state: &mut State, told: Told, now: Now) -> Outcome {
         }
         Told::Recall(number, answer) => return super::recall::answered(state, number, answer, now),
         Told::Unresolved(records) => return pick_up(state, records, now),
-        Told::Got(found, Purpose::Again(press)) => return again::found(state, found, press, now),
-        Told::NotAgain(press, error) => again::failed(state, press, &error, now),
-        Told::Got(found, Purpose::Renew) => return renewed(state, found, now),
         Told::Got(found, purpose) => return got(state, found, purpose, now),
-        Told::Compared(compared) => show_difference(state, compared, now),
+        Told::NotGot(purpose, error) => awaited::failed(state, purpose, &error, now),
+        Told::Compared(compared, press) => show_difference(state, compared, press, now),
         Told::Forgotten(key, record) => forgotten(state, &key, record, now),
         Told::NotForgotten(key, error) => {
             state.history.not_forgot(&key);
@@ -91,10 +89,15 @@ fn hear(state: &mut State, told: Told, now: Now) -> Outcome {
             state.notices.problem(text, now);
         }
         Told::Kept => return Outcome::default(),
-        Told::Trouble(error) => {
-            state.history.failed();
+        Told::NotPaged(before, error) => {
+            state.history.not_paged(before);
             state.notices.done(error.message, now);
         }
+        Told::NotUnresolved(error) => {
+            state.history.not_told_of_open_ones();
+            state.notices.done(error.message, now);
+        }
+        Told::Trouble(error) => state.notices.done(error.message, now),
     }
     Outcome::redraw()
 }
@@ -170,15 +173,21 @@ fn renewed(state: &mut State, found: Found, now: Now) -> Outcome {
     Outcome::redraw()
 }
 
-fn show_difference(state: &mut State, compared: Result<Box<Comparison>, String>, now: Now) {
+fn show_difference(
+    state: &mut State,
+    compared: Result<Box<Comparison>, String>,
+    press: u64,
+    now: Now,
+) {
+    if !awaited::comes(state, Purpose::Compare(press), now) {
+        return;
+    }
     match compared {
-        Ok(compared) if state.overlay.is_none() => {
+        Ok(compared) => {
             let lines = difference::lines(&compared, &state.shared, now.wall);
             let text = difference::text(&lines);
             state.overlay = Some(Overlay::Diff(diff::State::new(lines, text)));
         }
-        // Something else was opened meanwhile: it is not covered.
-        Ok(_) => {}
         Err(reason) => state.notices.done(reason, now),
     }
 }
@@ -213,36 +222,32 @@ pub fn show(state: &mut State, key: Key, now: Now) -> Outcome {
     if calls.find(&key).is_some_and(|call| !calls.visits(call)) {
         return calls::show(state, key);
     }
-    recall(state, key, Purpose::Show, now)
+    awaited::wanted(state, Want::Show(key), now)
 }
 
 /// Shows the last call of an id, as [`show`].
 pub fn show_last(state: &mut State, id: TaskId, now: Now) -> Outcome {
     match state.shared.calls.own(&id).map(key_of) {
         Some(key) => calls::show(state, key),
-        None => wish(state, Wish::Named(id, Purpose::Show), now),
+        None => awaited::wanted(state, Want::ShowLast(id), now),
     }
 }
 
-/// Fetches a call for a purpose.
-pub fn recall(state: &mut State, key: Key, purpose: Purpose, now: Now) -> Outcome {
-    wish(state, Wish::Get(key, purpose), now)
-}
-
-fn wish(state: &mut State, wish: Wish, now: Now) -> Outcome {
-    if state.shared.scribe.is_none() {
-        state.notices.done("there is no history", now);
+/// What was fetched of a call, for a purpose.
+fn got(state: &mut State, found: Found, purpose: Purpose, now: Now) -> Outcome {
+    if !awaited::comes(state, purpose, now) {
         return Outcome::redraw();
     }
-    Outcome::redraw().and(Effect::History(wish))
-}
-
-fn got(state: &mut State, found: Found, purpose: Purpose, now: Now) -> Outcome {
-    let Found::One(record) = found else {
-        return lacking(state, &found, purpose, now);
+    let record = match (found, purpose) {
+        (found, Purpose::Renew) => return renewed(state, found, now),
+        (Found::One(record), _) => record,
+        (found, _) => {
+            state.notices.done(why_not(&found), now);
+            return Outcome::redraw();
+        }
     };
-    let done = match purpose {
-        Purpose::Show => {
+    match purpose {
+        Purpose::Show(_) => {
             let key = record.key();
             let follow = listen(state, &record, now);
             if follow.is_none() {
@@ -250,33 +255,23 @@ fn got(state: &mut State, found: Found, purpose: Purpose, now: Now) -> Outcome {
             }
             let mut outcome = calls::show(state, key);
             outcome.effects.extend(follow);
-            return outcome;
+            outcome
         }
-        // Only for what is shown already, or not of this kind.
-        Purpose::Renew | Purpose::Again(_) => return Outcome::default(),
-        Purpose::Load => load(state, &record, now),
-    };
-    match done {
-        Ok(asks) => calls::grant_all(state, asks, now),
-        Err(reason) => {
-            state.notices.done(reason, now);
-            Outcome::redraw()
-        }
+        Purpose::Again(_) => again::found(state, &record, now),
+        Purpose::Load(_) => match load(state, &record, now) {
+            Ok(asks) => calls::grant_all(state, asks, now),
+            Err(reason) => {
+                state.notices.done(reason, now);
+                Outcome::redraw()
+            }
+        },
+        // Neither is of this kind.
+        Purpose::Renew | Purpose::Compare(_) => Outcome::default(),
     }
-}
-
-/// There is nothing to be had of a call: why.
-fn lacking(state: &mut State, found: &Found, purpose: Purpose, now: Now) -> Outcome {
-    // What is looked at stays as it was read.
-    if purpose == Purpose::Renew {
-        return Outcome::default();
-    }
-    state.notices.done(why_not(found), now);
-    Outcome::redraw()
 }
 
 /// Why there is no such call for the screen.
-pub fn why_not(found: &Found) -> String {
+fn why_not(found: &Found) -> String {
     let unreadable = found.unreadable();
     unreadable.unwrap_or_else(|| "history has no such call".to_owned())
 }

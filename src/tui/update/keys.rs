@@ -220,7 +220,7 @@ pub fn leave(state: &mut State, now: Now) -> Outcome {
         state.shared.calls.changed(key);
     }
     state.leaving = true;
-    state.again.cancel();
+    state.awaited.cancel();
     Outcome::redraw().and(Effect::Quit)
 }
 
