@@ -127,6 +127,22 @@ fn a_notice_that_is_opened_shows_its_call_only_to_who_stays() {
 }
 
 #[test]
+fn of_two_renewals_the_one_that_knows_more_stands_whichever_comes_first() {
+    let mut stage = stage(80, 24);
+    stage.event(umbel::client::Event::Results(umbel::backend::Results::Rpc));
+    let (mut call, at) = call(7, &[], stage.now, HOUR);
+    let older = record(&call, at);
+    past::open(&mut stage, Found::One(Box::new(older.clone())));
+    let end = at.plus(Duration::from_secs(5));
+    call.apply(result(&call.id().clone(), TaskState::Success, "1"), end);
+    for renewed in [record(&call, end), older] {
+        let told = Told::Got(Found::One(Box::new(renewed)), Purpose::Renew);
+        stage.tell(Message::History(vec![told]));
+        assert!(says(&stage, "OK  shop.orders.refund"), "{}", stage.screen());
+    }
+}
+
+#[test]
 fn a_trouble_of_something_else_leaves_the_page_that_is_under_way() {
     let mut stage = stage(80, 24);
     let store = crate::earlier::many(&stage, PAGE as u64 * 2 + 9);

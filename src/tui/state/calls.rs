@@ -126,7 +126,10 @@ impl Calls {
     /// A call of the past is looked at; `record` is what is written of it. Returns whether that is news.
     pub fn visit(&mut self, call: Call, record: Record) -> bool {
         let known = self.visitor.as_ref().map(|(_, record)| record);
-        let news = known != Some(&record);
+        // Answers overtake each other.
+        let newer =
+            |known: &Record| known.key() == record.key() && known.revision() > record.revision();
+        let news = known != Some(&record) && !known.is_some_and(newer);
         if news {
             let seen = self.visitor().map(key_of);
             if let Some(seen) = seen.filter(|seen| self.own_call(seen).is_none()) {
