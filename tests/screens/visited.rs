@@ -155,6 +155,14 @@ fn a_call_that_ran_when_it_was_told_of_is_not_said_to_run() {
     let screen = stage.screen();
     assert!(screen.contains("it ran then"), "{screen}");
     assert!(!screen.contains("it runs already"), "{screen}");
+    stage.keys("X");
+    let screen = stage.screen();
+    assert!(
+        screen.contains("RUN on w1@stg-1, when last heard of"),
+        "{screen}"
+    );
+    assert!(screen.contains("It ran then"), "{screen}");
+    look("visited_revoke", &stage);
 }
 
 #[test]

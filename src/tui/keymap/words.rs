@@ -140,7 +140,7 @@ mod tests {
             let hints = hints(context);
             let width = context.mode().to_string().len() + 2 + cells_of(&hints);
             assert!(width <= 80, "{context}: {width} {hints:?}");
-            assert_eq!(footer(context, 80), hints);
+            assert_eq!(footer(context, 80, |_| true), hints);
         }
     }
 
@@ -148,7 +148,7 @@ mod tests {
     fn help_is_the_last_hint_and_never_cut() {
         for context in Context::iter().filter(|context| *context != Context::Confirm) {
             for width in 0..90 {
-                let (_, word) = footer(context, width).pop().unwrap();
+                let (_, word) = footer(context, width, |_| true).pop().unwrap();
                 assert!(word.contains("help"), "{context} at {width}");
             }
         }

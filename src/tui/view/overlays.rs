@@ -44,7 +44,12 @@ fn revoke(call: &Call, shared: &Shared) -> Confirm {
     let state = call.whereabouts().map_or("?", CallState::word);
     let worker = call.worker.as_ref();
     let at = worker.map(|worker| format!(" on {}", remote(worker.as_str())));
+    let then = shared.calls.visits(call);
+    let heard = if then { ", when last heard of" } else { "" };
     let does = match call.whereabouts() {
+        Some(CallState::Run) if then => {
+            "It ran then: if it still does, it will go on. A revoke without terminate does nothing to a started task; only a retry of it will not run."
+        }
         Some(CallState::Run) => {
             "started: it will go on. A revoke without terminate does nothing to a started task; only a retry of it will not run."
         }
@@ -59,7 +64,7 @@ fn revoke(call: &Call, shared: &Shared) -> Confirm {
         facts: vec![
             ("call", remote(&python)),
             ("id", remote(call.id().as_str())),
-            ("state", format!("{state}{}", at.unwrap_or_default())),
+            ("state", format!("{state}{}{heard}", at.unwrap_or_default())),
             (
                 "tells",
                 format!("all workers at {}", remote(&shared.target.broker)),
@@ -87,7 +92,7 @@ fn kills(call: &Call, shared: &Shared) -> &'static str {
             "does not work here: a solo worker hears it only when its task has ended."
         }
         _ => match call.whereabouts() {
-            Some(CallState::Run) => {
+            Some(CallState::Run) if !shared.calls.visits(call) => {
                 "The same, and the process that runs it gets SIGTERM. When that arrives it may run another task, which is killed instead."
             }
             Some(CallState::Recv | CallState::Retry) => {

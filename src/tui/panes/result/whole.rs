@@ -11,6 +11,11 @@ impl Pen<'_> {
     /// `umbel result ID` reads what the backend stores, or what history kept. What came straight back and is too large for it is gone with
     /// this screen.
     pub(super) fn whole(&self, size: usize) -> String {
+        if let Some(there) = self.shared.made_elsewhere(self.call) {
+            let id = remote(self.call.id().as_str());
+            let there = remote(there);
+            return format!("all of it, if it is kept: umbel result --broker URL {id}, at {there}");
+        }
         let command = || format!("umbel result {}", remote(self.call.id().as_str()));
         let stored = matches!(self.shared.results, Results::Stored(_));
         let kept = self.shared.keeping == Keeping::Disk && size <= LARGEST_VALUE;
