@@ -284,6 +284,7 @@ impl State {
     fn expect_new(&mut self) {
         self.since = self.asked + 1;
         self.loading = None;
+        self.ahead = None;
     }
 
     /// A call was not deleted, or was not there.
