@@ -36,10 +36,10 @@ fn ready(pty: Pty) -> Pty {
     pty
 }
 
-/// One key, and the time a person takes for it.
+/// One key, and the time a person takes to see what it does.
 fn press(pty: &mut Pty, key: &str) {
     pty.keys(key);
-    sleep(Duration::from_millis(60));
+    sleep(Duration::from_millis(40));
 }
 
 fn press_all(pty: &mut Pty, keys: &[&str]) {

@@ -110,3 +110,28 @@ fn a_sandbox_has_its_own_home_and_nothing_of_this_environment() {
     assert!(!text.contains("CARGO"), "{text}");
     pty.wait_exit();
 }
+
+#[test]
+fn a_key_is_typed_only_when_the_one_before_was_read() {
+    let sandbox = Sandbox::new();
+    let go = sandbox.home().join("go");
+    let script = format!(
+        r#"stty raw -echo; echo ready; until [ -e "{}" ]; do sleep .02; done; head -c 1; cat"#,
+        go.display()
+    );
+    let mut pty = sandbox.shell_in_pty(24, 80, &script);
+    pty.wait_for("ready");
+    pty.keys("a");
+    let reads = go.clone();
+    let reading = thread::spawn(move || {
+        thread::sleep(Duration::from_millis(500));
+        std::fs::write(reads, "").expect("a file");
+    });
+    pty.keys("b");
+    assert!(
+        go.exists(),
+        "it was typed before anybody read the first one"
+    );
+    reading.join().expect("a file");
+    pty.wait_for("ab");
+}

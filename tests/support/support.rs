@@ -82,6 +82,9 @@ impl Typist {
     /// Between two keys.
     const BETWEEN: Duration = Duration::from_millis(40);
 
+    /// What the terminal may take to hand on a key.
+    const MOMENT: Duration = Duration::from_millis(5);
+
     /// How long a program may leave a key unread; one that is stopped reads none.
     const UNREAD: Duration = Duration::from_secs(10);
 
@@ -95,16 +98,15 @@ impl Typist {
 
     /// Waits until the next key may be pressed.
     pub fn next(&mut self) {
-        let Some(mut last) = self.last else {
-            self.last = Some(Instant::now());
-            return;
-        };
-        let typed = last;
-        while self.unread() > 0 && typed.elapsed() < Self::UNREAD {
-            thread::sleep(Duration::from_millis(5));
-            last = Instant::now();
+        if let Some(typed) = self.last {
+            // What was typed is there to be read a moment later.
+            thread::sleep(Self::MOMENT.saturating_sub(typed.elapsed()));
+            while self.unread() > 0 && typed.elapsed() < Self::UNREAD {
+                thread::sleep(Self::MOMENT);
+            }
+            // It may have been read just now.
+            thread::sleep(Self::BETWEEN);
         }
-        thread::sleep(Self::BETWEEN.saturating_sub(last.elapsed()));
         self.last = Some(Instant::now());
     }
 
