@@ -122,6 +122,8 @@ pub struct Cluster {
     pub queues: BTreeMap<QueueName, Queue>,
     /// When the tasks were last asked for, and who could hear it.
     pub asked: Option<(Now, Reach)>,
+    /// When it was told last who could hear a question.
+    counted_at: Option<Moment>,
     /// Whether the first survey is over.
     pub surveyed: bool,
     /// When the broker was lost, while it is.
@@ -201,6 +203,7 @@ impl Cluster {
     fn asked(&mut self, question: Question, reach: Reach, now: Now) -> bool {
         match question {
             Question::Registered => {
+                self.counted_at = Some(now.mono);
                 let before = self.asked.replace((now, reach));
                 before.map(|(_, reach)| reach) != Some(reach)
             }
@@ -214,8 +217,9 @@ impl Cluster {
     }
 
     /// Workers come and go after they were all asked; where the broker counts who listens (Redis), its last count holds. Elsewhere
-    /// that nobody does is of that moment: a worker that comes back finds what was asked meanwhile.
+    /// that nobody does is of that moment: a worker that comes back finds what was asked meanwhile. That somebody does ends it.
     fn reached(&mut self, reach: Reach, now: Now) -> bool {
+        self.counted_at = Some(now.mono);
         let (changed, fell) = match (&mut self.asked, reach) {
             (Some((_, known)), Reach::Listeners(count)) => {
                 let before = std::mem::replace(known, reach);
@@ -225,6 +229,7 @@ impl Cluster {
             (Some((_, known @ Reach::Listeners(_))), Reach::Nobody) => {
                 (replace(known, reach), Some(0))
             }
+            (Some((_, known @ Reach::Nobody)), Reach::Somebody) => (replace(known, reach), None),
             _ => (false, None),
         };
         if let Some(listeners) = fell {
@@ -377,9 +382,10 @@ impl Cluster {
         !queues.is_empty() && queues.iter().all(|queue| unread(&queue.name))
     }
 
-    /// Whether there is nobody but the workers that answered: one that never did is not there.
-    pub fn nobody_else(&self, now: Now) -> bool {
-        self.all_counted() == Some(true) && !self.returning(now)
+    /// Whether nobody but the workers that answered heard what was asked after `since`.
+    pub fn nobody_else(&self, since: Moment, now: Now) -> bool {
+        let counted = self.counted_at > Some(since);
+        counted && self.all_counted() == Some(true) && !self.returning(now)
     }
 
     /// Whether workers may be on their way back to a broker that was gone.

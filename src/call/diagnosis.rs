@@ -203,23 +203,34 @@ impl<'a> Case<'a> {
         self.cluster().workers.get(self.call.worker.as_ref()?)
     }
 
-    /// The worker that has it as the result backend told, if it never answered and somebody is there who did not.
+    /// The worker that has it as was told last, if it never answered.
     fn unheard_holder(&self) -> Option<&'a NodeName> {
-        let somebody = match self.cluster().asked {
-            Some((_, Reach::Nobody)) => false,
-            Some((_, Reach::Listeners(listeners))) => {
-                listeners > self.cluster().answering().count() as u64
-            }
-            _ => true,
-        };
         let holder = self.call.worker.as_ref();
-        holder.filter(|_| somebody && !self.only_sent() && self.worker().is_none())
+        holder.filter(|_| !self.only_sent() && self.worker().is_none())
     }
 
-    /// Whether the worker that has it as was told last never answered, and nobody but those who did is there.
+    /// Whether that one is no longer there: since it was heard of nobody hears questions but those who answer, and nobody else reads
+    /// its queue. One without remote control hears none and reads, so that where no consumers are counted (Redis) nothing proves it.
     fn holder_is_gone(&self) -> bool {
-        let unheard = self.call.worker.is_some() && self.worker().is_none() && !self.only_sent();
-        unheard && self.call.inquiry.asked.is_some() && self.cluster().nobody_else(self.now)
+        let Some(word) = self.call.inquiry.last_word().map(|told| told.mono) else {
+            return false;
+        };
+        let readers = self.answering_readers().count() as u64;
+        let unread = |queue: &Queue| {
+            let counted = queue.consumers.is_some_and(|all| all <= readers);
+            counted && queue.looked_at() > Some(word)
+        };
+        self.unheard_holder().is_some()
+            && self.call.inquiry.asked.is_some()
+            && self.cluster().nobody_else(word, self.now)
+            && self.queue().is_some_and(unread)
+    }
+
+    /// Whether the worker that has it may still answer for the first time what was asked last.
+    fn holder_may_answer(&self) -> bool {
+        let asked = self.call.inquiry.asked.map(|asked| asked.mono);
+        let all = asked.is_some_and(|asked| self.cluster().nobody_else(asked, self.now));
+        self.unheard_holder().is_some() && !all
     }
 
     /// Whether a worker is no longer connected, as far as can be proved.
@@ -407,7 +418,7 @@ impl Call {
         };
         let settled = case.worker().map(|it| case.denies(&it.name)) != Some(Some(false));
         case.unheard_readers() == 0
-            && case.unheard_holder().is_none()
+            && !case.holder_may_answer()
             && settled
             && stored
             && queue

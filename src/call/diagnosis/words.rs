@@ -279,10 +279,13 @@ impl Verdict {
                 has_it,
             } => {
                 let has = if *has_it { ", which has it," } else { "" };
-                let solo = match solo {
-                    Some(true) => "; a solo pool cannot answer while it runs a task",
-                    Some(false) => "",
-                    None => ": busy with a solo pool, hanging or cut off",
+                let solo = match (solo, heard_ms) {
+                    (Some(true), _) => "; a solo pool cannot answer while it runs a task",
+                    (Some(false), _) => "",
+                    (None, Some(_)) => ": busy with a solo pool, hanging or cut off",
+                    (None, None) => {
+                        ": busy with a solo pool, without remote control, hanging, cut off or gone"
+                    }
                 };
                 let heard =
                     heard_ms.map_or_else(String::new, |span| format!(", last heard {span} ago"));

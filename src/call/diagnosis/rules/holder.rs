@@ -141,11 +141,22 @@ pub(super) fn silent(case: &Case<'_>) -> Vec<Verdict> {
     found
 }
 
-/// The worker that has it as the result backend told, and that never answered: it was busy already when it was asked first.
+/// The worker that has it as was told last, and that never answered: it was busy already when it was asked first.
 fn never_heard(case: &Case<'_>) -> Option<Verdict> {
-    let asked = case.call.inquiry.asked?;
+    let call = case.call;
+    let asked = call.inquiry.asked?;
     let settled = case.now.mono.since(asked.mono) >= SETTLE;
-    let worker = case.unheard_holder().filter(|_| settled)?.clone();
+    // One that was started since was not asked.
+    let got = call.timeline.last_started.or(call.timeline.held);
+    let had = call
+        .inquiry
+        .told
+        .is_none_or(|told| got.unwrap_or(told).mono < asked.mono);
+    let gone = loss(case).is_some();
+    let worker = case
+        .unheard_holder()
+        .filter(|_| settled && had && !gone)?
+        .clone();
     Some(Verdict::WorkerSilent {
         worker,
         heard_ms: None,

@@ -235,11 +235,53 @@ fn a_worker_that_has_it_and_was_never_heard_does_not_answer() {
     world.fact(result(State::Started), 1_000);
     world.fact(Fact::Asked, 2_000);
     assert_eq!(world.kinds(3_000), ["running"]);
-    let told = "w1@h, which has it, does not answer: busy with a solo pool, hanging or cut off";
+    let told = "w1@h, which has it, does not answer: busy with a solo pool, without remote control, hanging, cut off or gone";
     assert_eq!(world.line("worker_silent", 4_000), told);
     let (question, reach) = (Question::Registered, Reach::Nobody);
     world.hear(Heard::Asked { question, reach }, 3_500);
+    let silent = ["running", "worker_silent"];
+    assert_eq!(
+        world.kinds(4_000),
+        silent,
+        "it may be without remote control"
+    );
+    world.hear(depth(0, 1), 3_600);
+    assert!(
+        world.kinds(4_000).starts_with(&silent),
+        "somebody reads its queue"
+    );
+    world.hear(depth(0, 0), 3_700);
     assert_eq!(world.kinds(4_000), ["worker_lost"], "nobody is there");
+}
+
+/// It was started after nobody was found to listen, and cannot answer while it works.
+#[test]
+fn a_worker_that_came_after_nobody_was_there_is_not_gone() {
+    let mut world = World::new();
+    world.cluster = Cluster::default();
+    world.fact(Fact::Asked, 1_000);
+    let (question, reach) = (Question::Registered, Reach::Nobody);
+    world.hear(Heard::Asked { question, reach }, 1_000);
+    world.hear(depth(1, 0), 1_010);
+    world.fact(result(State::Started), 5_000);
+    assert_eq!(
+        world.kinds(5_100),
+        ["running"],
+        "it was not there to be asked"
+    );
+    world.hear(Heard::Reached(Reach::Somebody), 6_000);
+    world.hear(depth(0, 1), 6_100);
+    assert_eq!(world.kinds(20_000), ["running", "queue_fine"]);
+    world.fact(Fact::Asked, 20_000);
+    let silent = ["running", "worker_silent", "queue_fine"];
+    assert_eq!(world.kinds(22_000), silent);
+    world.hear(Heard::Reached(Reach::Nobody), 22_100);
+    world.hear(depth(0, 0), 22_200);
+    assert_eq!(
+        world.kinds(22_300),
+        ["running", "worker_silent"],
+        "somebody was"
+    );
 }
 
 /// A call that somebody else made, of which the result backend has kept that it was started.
@@ -302,25 +344,25 @@ fn what_the_backend_alone_has_kept_does_not_run_where_its_worker_denies_it() {
     assert_eq!(diagnosis.next, [Advice::Wait]);
 }
 
-/// A Redis counts who hears requests.
+/// A Redis counts who hears requests, and nobody who only reads queues.
 #[test]
-fn a_worker_that_the_backend_names_and_that_is_none_of_those_that_listen_is_gone() {
+fn a_worker_that_the_backend_names_and_that_is_none_of_those_that_listen_may_be_without_remote_control()
+ {
     let mut world = World::new();
-    world.call.apply(Fact::Asked, at(1_000));
     let elsewhere = TaskResult {
         worker: Some("w0@h".into()),
         ..TaskResult::new("x".into(), State::Started, Json::Null)
     };
     world.fact(Fact::Result(Box::new(elsewhere)), 1_100);
-    let asked = |listeners| Heard::Asked {
-        question: Question::Registered,
-        reach: Reach::Listeners(listeners),
-    };
-    world.hear(asked(2), 1_200);
-    assert!(world.kinds(3_000).contains(&"running"));
-    world.hear(asked(1), 3_100);
-    world.hear(answer(NODE, Answer::Pong), 3_150);
-    assert_eq!(world.kinds(3_200), ["worker_lost"]);
+    world.fact(Fact::Asked, 1_200);
+    for listeners in [2, 1] {
+        let reach = Reach::Listeners(listeners);
+        let question = Question::Registered;
+        world.hear(Heard::Asked { question, reach }, 1_200);
+        world.hear(answer(NODE, Answer::Pong), 1_250);
+        world.hear(looked_at_redis(0, Held::Queue(0), Duration::ZERO), 1_260);
+        assert_eq!(world.kinds(3_000), ["running", "worker_silent"]);
+    }
 }
 
 /// That somebody else ordered it to start later only its worker tells.
