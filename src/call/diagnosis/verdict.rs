@@ -165,7 +165,7 @@ pub enum Verdict {
     WorkerBusy {
         /// Which worker.
         worker: NodeName,
-        /// Tasks it runs, this one not counted.
+        /// Tasks it runs, this one among them if it runs there.
         running: u64,
         /// Its slots.
         slots: u64,

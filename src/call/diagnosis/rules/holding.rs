@@ -63,9 +63,9 @@ pub(super) fn busy(case: &Case<'_>) -> Vec<Verdict> {
         });
     }
     let suspects: Vec<&Worker> = match holder {
-        // Of what runs already it is no reason.
-        Some(_) if runs(case) => Vec::new(),
-        Some(worker) => vec![worker],
+        // What runs, or waits for its time, or is no longer there, waits for no slot.
+        Some(worker) if held(case) => vec![worker],
+        Some(_) => in_its_pool(case).into_iter().collect(),
         // Workers are the reason only if it still waits, and if none of them is free.
         None if waits_in(case).is_some() && case.answering_readers().all(is_busy) => {
             case.answering_readers().take(MOST).collect()
@@ -79,15 +79,19 @@ pub(super) fn busy(case: &Case<'_>) -> Vec<Verdict> {
 
 /// What its worker runs beside it, all slots of it.
 pub(super) fn beside(case: &Case<'_>) -> Vec<Verdict> {
-    let worker = case.worker().filter(|worker| runs(case) && is_busy(worker));
+    let runs = case.call.whereabouts() == Some(CallState::Run) && loss(case).is_none();
+    let worker = case.worker().filter(|worker| runs && is_busy(worker));
     worker
         .and_then(|worker| taken(case, worker))
         .into_iter()
         .collect()
 }
 
-fn runs(case: &Case<'_>) -> bool {
-    case.call.whereabouts() == Some(CallState::Run)
+/// The worker that received it and has it in no list, if it may wait in the pool of that one.
+pub(super) fn in_its_pool<'a>(case: &Case<'a>) -> Option<&'a Worker> {
+    let asked = case.call.inquiry.asked.unwrap_or(case.now).mono;
+    let holder = case.worker().filter(|_| out_of_lists(case));
+    holder.filter(|worker| worker.may_hide(asked))
 }
 
 /// Whether a worker has it in its hands and has not started it, and not because of the time.
@@ -180,7 +184,7 @@ pub(super) fn rate_limited(case: &Case<'_>) -> Vec<Verdict> {
 }
 
 /// Whether a worker received it, and has it in no list although it did not start it nor waits for its time.
-pub(super) fn out_of_lists(case: &Case<'_>) -> bool {
+fn out_of_lists(case: &Case<'_>) -> bool {
     case.call.whereabouts() == Some(CallState::Recv)
         && loss(case) == Some(Loss::Denied)
         && start(case).is_none()
@@ -194,9 +198,8 @@ fn limits_told(case: &Case<'_>) -> bool {
 
 /// Whether what a worker received went out of its lists, and no limit hides it there nor its pool.
 pub(super) fn vanished_unstarted(case: &Case<'_>) -> bool {
-    let asked = case.call.inquiry.asked.unwrap_or(case.now).mono;
-    let hides = case.worker().is_none_or(|worker| worker.may_hide(asked));
-    out_of_lists(case) && limits_told(case) && limit_of(case, case.task()).is_none() && !hides
+    let unlimited = limits_told(case) && limit_of(case, case.task()).is_none();
+    out_of_lists(case) && unlimited && in_its_pool(case).is_none()
 }
 
 /// It waits in its queue, and its readers have nothing to do and do not take it.

@@ -30,9 +30,7 @@ pub(super) fn in_a_pool(case: &Case<'_>) -> Vec<Verdict> {
     let hiding = if vanished(case) {
         case.hiding().next()
     } else {
-        let asked = case.call.inquiry.asked.unwrap_or(case.now).mono;
-        let holder = case.worker().filter(|_| holding::out_of_lists(case));
-        holder.filter(|worker| worker.may_hide(asked))
+        holding::in_its_pool(case)
     };
     let told = hiding.into_iter().map(|worker| Verdict::PoolUnseen {
         worker: worker.name.clone(),

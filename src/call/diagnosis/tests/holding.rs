@@ -100,6 +100,60 @@ fn what_ran_before_it_was_started_is_no_longer_told() {
 }
 
 #[test]
+fn a_worker_that_has_lost_it_is_not_said_to_be_busy_beside_it() {
+    let mut world = World::new();
+    world.fact(result(State::Started), 500);
+    world.busy(1_500);
+    world.denies(2_000);
+    assert_eq!(world.kinds(3_000), ["worker_lost"]);
+}
+
+/// It took it, and has it no longer: what it runs now keeps that from nothing.
+#[rstest]
+#[case::restarted(Some(1))]
+#[case::denied(None)]
+fn a_worker_that_has_lost_what_it_held_is_not_said_to_be_busy(#[case] uptime: Option<u64>) {
+    let mut world = World::new();
+    let stats = || Stats {
+        slots: Some(1),
+        pool: Some("prefork".to_owned()),
+        uptime,
+        ..Stats::default()
+    };
+    world.hear(answer(NODE, limit("None")), 5);
+    world.seen(At::Reserved, 500);
+    world.busy(2_000);
+    world.denies(2_100);
+    world.hear(answer(NODE, Answer::Stats(stats())), 2_900);
+    assert_eq!(world.kinds(3_500), ["worker_lost"]);
+}
+
+#[test]
+fn what_waits_for_its_time_does_not_wait_for_a_slot() {
+    let mut world = World::new();
+    world.fact(result(State::Retry), 500);
+    world.fact(Fact::Eta(at(60_000).wall), 900);
+    world.busy(1_000);
+    assert_eq!(world.kinds(2_000), ["retry_waiting"]);
+    let mut world = World::new();
+    world.seen(At::Scheduled, 500);
+    world.fact(Fact::Eta(at(60_000).wall), 900);
+    world.busy(1_000);
+    assert_eq!(world.kinds(2_000), ["scheduled"]);
+}
+
+/// Its pool lists only what it runs.
+#[test]
+fn what_may_wait_in_a_full_pool_waits_for_a_slot_of_it() {
+    let mut world = World::new();
+    world.hear(answer(NODE, limit("None")), 5);
+    world.seen(At::Reserved, 500);
+    world.busy(2_000);
+    world.denies(2_100);
+    assert_eq!(world.kinds(3_500), ["worker_busy", "pool_unseen"]);
+}
+
+#[test]
 fn a_worker_that_told_what_it_runs_before_the_call_was_sent_is_not_said_to_be_busy() {
     let mut world = World::new();
     world.busy(2);
