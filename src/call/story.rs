@@ -331,8 +331,13 @@ impl Narrator<'_> {
         let event = matches!(sighting.teller, Teller::Event { .. });
         let told = self.believed(sighting, event);
         let at = told.or_else(|| self.before_end(sighting.at));
-        let first = self.story.received.zip(at);
-        if first.is_none_or(|(known, at)| at.mono < known.mono) {
+        let known = self.story.received;
+        let first = match at {
+            Some(at) => known.is_none_or(|known| at.mono < known.mono),
+            // Without a time it is no earlier than what is known.
+            None => known.is_none() && self.story.opened.holder.is_none(),
+        };
+        if first {
             self.story.opened.holder.clone_from(&sighting.node);
             // A list tells that it is there, not since when; and what is received after a retry had been received before.
             self.story.received_told = event && number == 0 && at.is_some();

@@ -277,6 +277,26 @@ fn events_that_are_heard_after_the_result_still_tell_its_times() {
     assert_eq!(timeline.done, Some(at(100)));
 }
 
+/// Its next attempt is heard of too late to say when it was received: what is known of the first stays.
+#[test]
+fn what_is_received_after_the_end_does_not_take_away_when_it_was_received_first() {
+    let mut call = sent();
+    call.apply(by("a@h", 10, 1, received(0)), at(10));
+    call.apply(success(), at(2_000));
+    call.apply(by("b@h", 2_050, 2, received(1)), at(2_100));
+    assert_eq!(call.timeline.received, Some(at(10)));
+    assert_eq!(call.first.holder, Some("a@h".into()));
+}
+
+#[test]
+fn who_received_it_is_known_although_that_is_heard_after_the_end_without_a_time() {
+    let mut call = sent();
+    call.apply(success(), at(2_000));
+    call.apply(event(1, received(0)), at(2_100));
+    assert_eq!(call.timeline.received, None);
+    assert_eq!(call.first.holder, Some("w1@h".into()));
+}
+
 #[test]
 fn a_clock_that_is_two_minutes_off_gives_run_times_and_no_moments() {
     for skew in [-120_000, 120_000] {
