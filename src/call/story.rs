@@ -140,12 +140,16 @@ impl Story {
 
     /// What is in mind of a story of which nothing else is known.
     pub fn memory(&self) -> Memory {
+        let retrying = self.phase() == Phase::Retry;
+        // What waits for a retry was started last for that, or for the one before.
+        let ran = self.last.as_ref().filter(|_| !retrying);
         Memory {
             counted: self.attempt,
-            retrying: self.phase() == Phase::Retry,
-            missed: self.phase() == Phase::Retry && !self.numbered,
-            tracked: self.last.is_some() && self.pid.is_some(),
-            ran: self.last.as_ref().map(|_| self.attempt),
+            retrying,
+            missed: retrying && !self.numbered,
+            // A list may have told its process.
+            tracked: false,
+            ran: ran.map(|_| self.attempt),
             ran_at: None,
             seats: BTreeMap::new(),
         }

@@ -7,6 +7,7 @@ mod found;
 mod hostile;
 mod long;
 mod order;
+mod restored;
 mod waiting;
 mod way;
 
