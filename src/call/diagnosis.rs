@@ -34,6 +34,8 @@ pub(super) use words::begun_again;
 
 /// How long a result may take to come after its task has left the lists of its worker.
 const SETTLED: Duration = Duration::from_millis(800);
+/// The same of an event: workers tell them in bundles, one a second.
+const EVENT_SETTLED: Duration = Duration::from_millis(1_500);
 
 /// How one of the two links is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -273,8 +275,14 @@ impl<'a> Case<'a> {
     /// The same; `Some(false)`: it answered so, and that moment is not over.
     fn denies(&self, node: &NodeName) -> Option<bool> {
         let told = self.call.inquiry.last_word()?;
-        let denied = self.call.inquiry.answer(node).denied_since(told.mono);
-        denied.then(|| self.now.mono.since(told.mono) >= SETTLED)
+        let denied = self.call.inquiry.denied_at(node, told.mono)?;
+        let stored = matches!(self.scene.results, Results::Rpc | Results::Stored(_));
+        let moment = if stored && !rules::ignores(self) {
+            SETTLED
+        } else {
+            EVENT_SETTLED
+        };
+        Some(self.now.mono.since(denied) >= moment)
     }
 
     /// Readers of the queue that the broker counts beyond those that ever answered; where it counts none (Redis), whoever else hears

@@ -19,6 +19,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 pub(super) const FRESH: Duration = Duration::from_millis(500);
 /// Workers whose answers are kept.
 const NODES: usize = 10_000;
+/// Denials of one question that are kept of a worker: the first ones, of which a word that is heard of late may void some.
+const DENIALS: usize = 4;
 
 /// A question whose silence about a call tells something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -74,6 +76,8 @@ pub struct Inquiry {
     /// The same, and when it was told.
     acked: Option<(Moment, bool)>,
     answers: BTreeMap<NodeName, Answered>,
+    /// The first answers since the last word that it is not there: when each was asked for, and when it was heard.
+    denials: BTreeMap<(NodeName, Looked), Vec<(Moment, Moment)>>,
     wanted: Option<Moment>,
     rounds: u32,
 }
@@ -100,13 +104,44 @@ impl Inquiry {
         words.max_by_key(|at| at.mono)
     }
 
+    /// When `node` had answered both questions first, as they were asked after `since`, and had it in neither list; if that is so by
+    /// its last answers.
+    pub fn denied_at(&self, node: &NodeName, since: Moment) -> Option<Moment> {
+        let answer = self.answer(node);
+        let first = |looked: Looked, last: Option<(Moment, bool)>| {
+            let denials = self.denials.get(&(node.clone(), looked));
+            let mut after = denials.into_iter().flatten();
+            let first = after.find(|(asked, _)| *asked > since).map(|(_, at)| *at);
+            first.or(last.map(|(asked, _)| asked))
+        };
+        let first =
+            first(Looked::Tasks, answer.tasks).max(first(Looked::Scheduled, answer.scheduled));
+        first.filter(|_| answer.denied_since(since))
+    }
+
     /// A state was fetched that had been stored before.
     pub fn note_stored(&mut self, now: Now) {
         latest(&mut self.stored, now);
+        self.void_denials();
     }
 
     /// Takes in what a fact says of asking.
     pub fn note(&mut self, fact: &Fact, now: Now) {
+        self.take(fact, now);
+        self.void_denials();
+    }
+
+    /// Who denied it before anything was heard of it may have taken it since.
+    fn void_denials(&mut self) {
+        if let Some(word) = self.last_word() {
+            self.denials.retain(|_, denials| {
+                denials.retain(|(asked, _)| *asked > word.mono);
+                !denials.is_empty()
+            });
+        }
+    }
+
+    fn take(&mut self, fact: &Fact, now: Now) {
         match fact {
             Fact::Asked => latest(&mut self.asked, now),
             Fact::Answered {
@@ -114,7 +149,7 @@ impl Inquiry {
                 looked,
                 held,
                 asked,
-            } => self.answered(node, *looked, (*asked, *held)),
+            } => self.answered(node, *looked, (*asked, *held), now),
             Fact::NotStored => latest(&mut self.not_stored, now),
             Fact::Eta(eta) => self.starts(*eta, now),
             Fact::Result(_) => latest(&mut self.told, now),
@@ -149,7 +184,7 @@ impl Inquiry {
         }
     }
 
-    fn answered(&mut self, node: &NodeName, looked: Looked, answered: (Moment, bool)) {
+    fn answered(&mut self, node: &NodeName, looked: Looked, answered: (Moment, bool), now: Now) {
         if self.answers.len() >= NODES && !self.answers.contains_key(node) {
             return;
         }
@@ -160,6 +195,14 @@ impl Inquiry {
         };
         // Of two answers to one question the one that has it says more.
         *place = (*place).max(Some(answered));
+        if let (asked, false) = answered {
+            let denials = self.denials.entry((node.clone(), looked)).or_default();
+            let denial = (asked, now.mono);
+            if let Err(place) = denials.binary_search(&denial) {
+                denials.insert(place, denial);
+                denials.truncate(DENIALS);
+            }
+        }
     }
 
     /// Whether `node` told after `since` that it does not run nor hold it, and was not asked since whether it keeps it for later. What

@@ -244,7 +244,8 @@ fn ignored(case: &Case<'_>) -> Vec<Verdict> {
         .collect()
 }
 
-fn ignores(case: &Case<'_>) -> bool {
+/// Whether its end comes by event alone, because the task keeps no result.
+pub(super) fn ignores(case: &Case<'_>) -> bool {
     // Whatever was declared: a state came back.
     if case.call.result.is_some() {
         return false;

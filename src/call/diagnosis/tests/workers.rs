@@ -174,6 +174,42 @@ fn right_after_the_end_of_a_task_its_worker_is_believed() {
     assert_eq!(world.kinds(1_400), ["running"]);
 }
 
+/// However long ago it was heard of: its end shows in the lists first, in a result a moment later, in an event up to a second later.
+#[rstest]
+#[case::by_result(Results::Rpc, 700, 900)]
+#[case::by_event(Results::Disabled, 1_400, 1_600)]
+fn a_moment_is_left_for_the_end_from_when_its_worker_had_it_no_longer(
+    #[case] results: Results,
+    #[case] open: u64,
+    #[case] over: u64,
+) {
+    let mut world = World::new();
+    world.results = results;
+    world.fact(result(State::Started), 500);
+    for (ms, kind) in [(5_000, "running"), (5_000 + open, "running")] {
+        world.denies(ms);
+        assert_eq!(world.kinds(ms + 10), [kind]);
+    }
+    assert_eq!(world.kinds(5_000 + over), ["worker_lost"]);
+    // A word of it since takes all that back.
+    world.seen(At::Active, 5_000 + over);
+    world.denies(6_700);
+    assert_eq!(world.kinds(6_700 + open), ["running"]);
+    assert_eq!(world.kinds(6_700 + over), ["worker_lost"]);
+}
+
+/// It is not the order of merging that says when it had it no longer.
+#[test]
+fn an_older_word_that_is_heard_of_later_moves_no_moment() {
+    let mut world = World::new();
+    world.denies(2_000);
+    world.denies(5_000);
+    world.fact(result(State::Started), 4_000);
+    world.denies(5_600);
+    assert_eq!(world.kinds(5_700), ["running"]);
+    assert_eq!(world.kinds(5_900), ["worker_lost"]);
+}
+
 #[test]
 fn a_silent_solo_worker_is_no_dead_one() {
     let mut world = World::new();
