@@ -420,7 +420,7 @@ impl Call {
                     .inquiry
                     .not_stored
                     .is_some_and(|at| at.mono >= asked.mono);
-                told || self.result.is_some()
+                told || self.is_read()
             }
             _ => true,
         };

@@ -9,7 +9,7 @@ use super::story::{Stage, Start, Story};
 use super::{Call, CallState, Delivery, Fact, Outcome, Phase, Source, Waiting};
 use crate::clock::{Moment, Now};
 use crate::error::{Error, Kind};
-use crate::protocol::Signature;
+use crate::protocol::{Signature, State};
 
 /// How long ago a call may have been sent that was not sent from here.
 const LONG: Duration = Duration::from_hours(365 * 24);
@@ -44,6 +44,8 @@ impl Call {
         self.phase = phase(whereabouts);
         self.outcome = outcome(state);
         self.before = self.story();
+        let told = self.told_at.unwrap_or(self.timeline.created);
+        self.read = self.had_been_read().then_some(told.mono);
         self.inquiry.told = self.told_at;
         self.inquiry.acknowledged = self.acknowledged;
         self.patience = Patience::new(self.timeout);
@@ -165,7 +167,21 @@ impl Call {
     /// Whether a state of it was read where results are looked for here: what came to another that called it may have come to that
     /// one alone.
     pub fn is_read(&self) -> bool {
-        self.result.is_some() && (!self.is_anothers() || self.anew.read)
+        self.was_read() && (!self.is_anothers() || self.anew.read)
+    }
+
+    /// Whether a state of it came back at all, here or to whoever called it. What an event tells that it raised is none.
+    pub(super) fn was_read(&self) -> bool {
+        self.read.is_some()
+    }
+
+    /// The same of what a record kept. That it waits for a retry an event may have told.
+    fn had_been_read(&self) -> bool {
+        match (self.outcome, &self.result) {
+            (Some(_), _) => self.source == Some(Source::Backend),
+            (None, Some(result)) => result.state != State::Retry,
+            (None, None) => false,
+        }
     }
 
     /// It is listened for from now on: what is fetched first is older than that, and tells nothing of when it happened.
@@ -233,7 +249,7 @@ impl Anew {
                 | Fact::Unreadable { .. }
         );
         if answers && self.since.is_some_and(|since| since <= at) {
-            self.read |= matches!(fact, Fact::Result(_));
+            self.read |= matches!(fact, Fact::Result(_) | Fact::Unreadable { .. });
             self.answered = Some(self.answered.map_or(at, |known| known.min(at)));
         }
     }

@@ -247,7 +247,7 @@ fn ignored(case: &Case<'_>) -> Vec<Verdict> {
 /// Whether its end comes by event alone, because the task keeps no result.
 pub(super) fn ignores(case: &Case<'_>) -> bool {
     // Whatever was declared: a state came back.
-    if case.call.result.is_some() {
+    if case.call.was_read() {
         return false;
     }
     match case.call.signature.options.ignore_result {

@@ -19,6 +19,7 @@ use crate::broker::{Depth, Held, Reach};
 use crate::call::{Fact, Waiting};
 use crate::cluster::{Answer, Heard, Question};
 use crate::protocol::control::{ConsumedQueue, HeldTask, Place as At, Report, Stats};
+use crate::protocol::event::{TaskEvent, TaskEventKind};
 use crate::protocol::message::{Options, Start};
 use crate::protocol::{Json, Signature, State, TaskResult};
 

@@ -99,6 +99,41 @@ fn that_one_of_the_readers_writes_elsewhere_is_a_perhaps_until_it_has_the_call()
     assert!(!world.kinds(1_400).contains(&"backend_mismatch"));
 }
 
+/// What it raised came in an event: nothing was read where umbel looks.
+#[test]
+fn a_retry_that_an_event_tells_is_no_state_that_was_read() {
+    let retried = || {
+        Fact::Event(Box::new(TaskEvent {
+            uuid: "x".into(),
+            node: NODE.into(),
+            at: None,
+            clock: 1,
+            kind: TaskEventKind::Retried {
+                exception: "KeyError('not yet')".to_owned(),
+                traceback: None,
+            },
+        }))
+    };
+    let mut world = World::new();
+    world.hear(answer(NODE, writes_to("redis://:********@cache:6379/1")), 2);
+    world.fact(retried(), 500);
+    assert_eq!(world.kinds(1_000), ["backend_mismatch", "retry_waiting"]);
+    assert!(!world.call.is_read());
+    let unreadable = Fact::Unreadable {
+        reason: "a pickle".to_owned(),
+        state: None,
+    };
+    world.fact(unreadable, 1_100);
+    assert_eq!(world.kinds(1_200), ["retry_waiting"], "it came here");
+    let mut world = World::new();
+    world.call.signature.options.ignore_result = Some(true);
+    world.fact(retried(), 500);
+    world.silent(600, 3_000);
+    world.hear(depth(0, 0), 3_100);
+    let lost = ["result_ignored", "retry_waiting", "worker_lost"];
+    assert_eq!(world.kinds(4_000), lost);
+}
+
 /// A result on `rpc://` goes to the reply queue of its caller, which lives as long as that one.
 #[test]
 fn a_result_that_goes_to_its_caller_alone_comes_while_that_one_lives_and_is_not_awaited_after() {
