@@ -46,7 +46,12 @@ impl Call {
         self.before = self.story();
         let told = self.told_at.unwrap_or(self.timeline.created);
         self.read = self.had_been_read().then_some(told.mono);
-        self.inquiry.told = self.told_at;
+        let word = if self.by_worker() {
+            &mut self.inquiry.told
+        } else {
+            &mut self.inquiry.stored
+        };
+        *word = self.told_at;
         self.inquiry.acknowledged = self.acknowledged;
         self.patience = Patience::new(self.timeout);
         self.patience.before = self.waiting;
@@ -60,15 +65,22 @@ impl Call {
             self.anew.told = told.map(|done| done.mono);
             self.resume_ended(outcome);
         } else if let Some(result) = self.result.clone() {
-            let at = self.told_at.unwrap_or(self.timeline.created);
-            self.ends.state(result, at);
+            self.ends.state(result, told);
         }
         if let (None, false, Some(trouble)) = (self.outcome, undelivered, self.trouble.clone()) {
-            let at = self.told_at.unwrap_or(self.timeline.created);
-            self.ends.unreadable(trouble, None, at);
+            self.ends.unreadable(trouble, None, told);
         }
         self.late = self.outcome.is_some() && self.noticed;
         self
+    }
+
+    /// Whether a worker told of it, as far as a record shows: something that only workers tell is known, or nothing came from a
+    /// backend. In doubt the backend alone did, which keeps the last state it was given whatever became of the worker.
+    fn by_worker(&self) -> bool {
+        let timeline = &self.timeline;
+        let clocks = timeline.told || timeline.last_told || timeline.received.is_some();
+        let kept = self.result.is_some() || self.custom.is_some() || self.trouble.is_some();
+        self.acknowledged.is_some() || clocks || !kept
     }
 
     fn story(&self) -> Story {
