@@ -175,6 +175,8 @@ pub struct Call {
     read: Option<Moment>,
     /// What is concluded, beside the fields above.
     phase: Phase,
+    /// When its last retry was ordered.
+    ordered: Option<Moment>,
     outcome: Option<Outcome>,
     late: bool,
     /// That the time is over was noticed.
@@ -220,6 +222,7 @@ impl Call {
             large: None,
             read: None,
             phase: Phase::Sent,
+            ordered: None,
             outcome: None,
             late: false,
             noticed: false,

@@ -179,6 +179,7 @@ impl Call {
         };
         let story = self.tells(bounds);
         self.phase = story.phase();
+        self.ordered = story.ordered;
         let ended_at = end.as_ref().and_then(|end| end.worker.clone());
         self.worker = ended_at.or_else(|| story.worker.clone());
         let moved = self.worker != story.worker;

@@ -93,6 +93,7 @@ impl Call {
         let least = u64::from(self.phase == Phase::Retry);
         Story {
             attempt: self.retries.unwrap_or_default().max(least),
+            ordered: None,
             stage: match self.phase {
                 Phase::Run => Stage::Run,
                 Phase::Recv => Stage::Held,

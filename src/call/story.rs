@@ -5,15 +5,18 @@
 //! An attempt is numbered by the event `received`, by an extended result, else by counting the retries that were told.
 
 mod seat;
+mod start;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use self::seat::Seat;
+pub(super) use self::start::Start;
+use self::start::earliest;
 use super::Phase;
 use super::evidence::{Evidence, Sighting, Step, Teller};
 use super::timeline::First;
-use crate::clock::{Moment, Now, Timestamp};
+use crate::clock::{Moment, Now};
 use crate::protocol::NodeName;
 
 /// Workers that are kept in mind of what was forgotten.
@@ -34,41 +37,12 @@ pub(super) enum Stage {
     Run,
 }
 
-/// The start of a run, from each clock.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Start {
-    /// Heard on our clock when it happened.
-    pub live: Option<Now>,
-    /// Told by a worker whose clock may be believed.
-    pub told: Option<Now>,
-    /// Heard of in an event, up to a second later.
-    pub heard: Option<Now>,
-    /// Who told it by an event, and its own time: to be compared with times of the same worker alone.
-    pub own: Option<(NodeName, Timestamp)>,
-}
-
-impl Start {
-    /// When, and whether the worker's clock says it.
-    pub fn at(&self) -> Option<(Now, bool)> {
-        let ours = |at: Now| (at, false);
-        let told = self.told.map(|at| (at, true));
-        self.live.map(ours).or(told).or(self.heard.map(ours))
-    }
-
-    fn join(&mut self, other: Self) {
-        earliest(&mut self.live, other.live);
-        earliest(&mut self.told, other.told);
-        earliest(&mut self.heard, other.heard);
-        if self.own.is_none() {
-            self.own = other.own;
-        }
-    }
-}
-
 /// What is known of the way of a task.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Story {
     pub attempt: u64,
+    /// When it was heard, or told by a clock that may be believed, that this attempt was ordered.
+    pub ordered: Option<Moment>,
     pub stage: Stage,
     /// Whether anything tells the number of retries.
     pub numbered: bool,
@@ -312,6 +286,8 @@ impl Narrator<'_> {
             let next = attempt > self.story.attempt;
             (self.story.attempt, self.story.stage) = (attempt, stage);
             if next {
+                let told = self.believed(sighting, true).unwrap_or(sighting.at);
+                self.story.ordered = Some(told.mono);
                 self.story.pid = None;
             }
             self.moves_to(sighting, after);
@@ -482,13 +458,5 @@ impl Narrator<'_> {
             mono: sighting.at.mono.before(ago).max(self.bounds.sent.mono),
         };
         self.before_end(at)
-    }
-}
-
-fn earliest(place: &mut Option<Now>, at: Option<Now>) {
-    if let Some(at) = at
-        && place.is_none_or(|before| (at.mono, at.wall) < (before.mono, before.wall))
-    {
-        *place = Some(at);
     }
 }

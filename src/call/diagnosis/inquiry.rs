@@ -278,11 +278,13 @@ impl Call {
         self.moved_at().is_some_and(quiet)
     }
 
-    /// When it may start, as a worker that keeps it told since its last run began: what was told before that was another wait.
+    /// When it may start, as a worker that keeps it told since its last run began and its last retry was ordered: what was told before
+    /// that was another wait.
     pub(super) fn kept_until(&self) -> Option<Timestamp> {
         let (eta, told) = self.inquiry.eta?;
         let ran = self.timeline.last_started;
-        ran.is_none_or(|ran| told.mono > ran.mono).then_some(eta)
+        let since_run = ran.is_none_or(|ran| told.mono > ran.mono);
+        (since_run && Some(told.mono) >= self.ordered).then_some(eta)
     }
 
     /// When the time came until which it was kept, if it has.

@@ -344,6 +344,33 @@ fn a_retry_waits_for_its_own_time_and_not_for_that_of_the_one_before() {
     assert!(!world.kinds(12_100).contains(&"held"));
 }
 
+/// Without `task_track_started` nobody tells that it ran between.
+#[test]
+fn the_time_of_the_try_before_is_not_told_for_one_that_is_ordered_later() {
+    let retry = |before| {
+        let mut fact = result(State::Retry);
+        if let Fact::Result(result) = &mut fact {
+            result.retries = Some(before);
+        }
+        fact
+    };
+    let mut world = World::new();
+    world.fact(retry(0), 1_000);
+    world.fact(Fact::Eta(at(5_000).wall), 1_500);
+    let line = "it failed and waits for retry 1 on w1@h, next try in 3.0s";
+    assert_eq!(world.line("retry_waiting", 2_000), line);
+    world.fact(retry(1), 6_000);
+    let line = "it failed and waits for retry 2";
+    assert_eq!(world.line("retry_waiting", 6_100), line);
+    world.fact(retry(1), 6_200);
+    world.fact(Fact::Eta(at(11_000).wall), 6_500);
+    world.fact(retry(1), 6_600);
+    assert_eq!(
+        world.line("retry_waiting", 7_000),
+        format!("{line} on w1@h, next try in 4.0s")
+    );
+}
+
 #[test]
 fn a_retry_tells_when_how_often_and_why() {
     let mut world = World::new();
