@@ -38,6 +38,8 @@ pub(super) enum Teller {
         acknowledged: bool,
         /// Whether the broker had delivered it before.
         redelivered: bool,
+        /// Whether it is kept there for its time.
+        waits: bool,
     },
 }
 

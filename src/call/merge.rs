@@ -137,6 +137,7 @@ impl Call {
                 started,
                 acknowledged: task.acknowledged,
                 redelivered: task.redelivered,
+                waits: place == Place::Scheduled,
             },
             node: Some(node),
             pid: task.pid.filter(|_| place == Place::Active),

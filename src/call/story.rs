@@ -171,9 +171,13 @@ impl Narrator<'_> {
             Teller::List {
                 acknowledged,
                 redelivered,
+                waits,
                 ..
             } => {
                 self.story.acknowledged = Some(*acknowledged);
+                if *waits {
+                    self.waits_again(sighting, *redelivered);
+                }
                 self.list(sighting, *redelivered);
             }
         }
@@ -273,10 +277,26 @@ impl Narrator<'_> {
 
     /// Whether the worker that tells it is the one that was seen to run it, long enough ago that this is no list from before.
     fn lost_its_run(&self, sighting: &Sighting) -> bool {
+        self.story.worker == sighting.node && self.ran_before(sighting)
+    }
+
+    /// Whether it runs and was seen to so long ago that this is no list from before.
+    fn ran_before(&self, sighting: &Sighting) -> bool {
         let settled = |at: Moment| sighting.at.mono.since(at) >= SETTLED;
-        self.story.stage == Stage::Run
-            && self.story.worker == sighting.node
-            && self.memory.ran_at.is_none_or(settled)
+        self.story.stage == Stage::Run && self.memory.ran_at.is_none_or(settled)
+    }
+
+    /// It is kept for its time by whoever tells it. Where nothing but lists tells starts, a run that was seen since the last retry is
+    /// over with that, and another retry is ordered; the number of it nobody tells. A second delivery elsewhere may be of before.
+    fn waits_again(&mut self, sighting: &Sighting, redelivered: bool) {
+        let unseen = self.memory.retrying && self.memory.seats.is_empty();
+        let old = redelivered && self.story.worker != sighting.node;
+        if unseen && !old && self.ran_before(sighting) {
+            let next = self.story.attempt.saturating_add(1);
+            self.memory.counted = self.memory.counted.max(next);
+            self.memory.missed = true;
+            self.fail(next, false, sighting, false);
+        }
     }
 
     /// Whether `(attempt, stage)` is ahead of what is known; it is known from then on.

@@ -280,7 +280,7 @@ impl Call {
 
     /// When it may start, as a worker that keeps it told since its last run began and its last retry was ordered: what was told before
     /// that was another wait.
-    pub(super) fn kept_until(&self) -> Option<Timestamp> {
+    pub(in crate::call) fn kept_until(&self) -> Option<Timestamp> {
         let (eta, told) = self.inquiry.eta?;
         let ran = self.timeline.last_started;
         let since_run = ran.is_none_or(|ran| told.mono > ran.mono);

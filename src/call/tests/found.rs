@@ -143,6 +143,61 @@ fn the_same_retry_fetched_again_is_no_other_retry_and_no_step_back() {
     assert_eq!((call.state(), call.retries), (CallState::Run, Some(1)));
 }
 
+/// Neither starts nor events are told: the lists alone show that it ran between two retries.
+#[test]
+fn what_is_kept_for_its_time_runs_no_longer_and_which_retry_that_is_nobody_knows() {
+    let mut call = sent();
+    call.apply(retry("null"), at(1_000));
+    call.apply(seen(Place::Active), at(12_000));
+    assert_eq!(call.state(), CallState::Run);
+    call.apply(retry("null"), at(20_000));
+    call.apply(seen(Place::Scheduled), at(21_000));
+    let eta = at(60_000).wall;
+    call.apply(Fact::Eta(eta), at(21_000));
+    assert_eq!(call.whereabouts(), Some(CallState::Retry));
+    assert_eq!((call.retries, call.kept_until()), (None, Some(eta)));
+    call.apply(retry("null"), at(22_000));
+    call.apply(seen(Place::Scheduled), at(23_000));
+    assert_eq!(
+        (call.whereabouts(), call.retries),
+        (Some(CallState::Retry), None)
+    );
+    call.apply(seen(Place::Active), at(61_000));
+    assert_eq!(
+        (call.whereabouts(), call.retries),
+        (Some(CallState::Run), None)
+    );
+    assert_eq!(call.started_again(), None);
+}
+
+#[test]
+fn a_list_from_before_a_retry_was_ordered_is_found_out_by_the_next_one() {
+    let mut call = sent();
+    call.apply(retry("null"), at(1_000));
+    call.apply(seen(Place::Active), at(1_050));
+    call.apply(seen(Place::Scheduled), at(1_100));
+    assert_eq!(
+        call.whereabouts(),
+        Some(CallState::Run),
+        "which is the older?"
+    );
+    call.apply(seen(Place::Scheduled), at(3_000));
+    assert_eq!(
+        (call.whereabouts(), call.retries),
+        (Some(CallState::Retry), None)
+    );
+}
+
+/// There a list from before is the only thing that could say so.
+#[test]
+fn where_states_or_events_tell_starts_a_list_of_what_waits_ends_no_run() {
+    let mut call = sent();
+    call.apply(retry("null"), at(1_000));
+    call.apply(started(), at(12_000));
+    call.apply(seen(Place::Scheduled), at(14_000));
+    assert_eq!((call.state(), call.retries), (CallState::Run, Some(1)));
+}
+
 #[test]
 fn a_worker_that_was_restarted_counts_its_clock_from_one_again_and_is_heard() {
     let mut call = sent();
