@@ -239,6 +239,9 @@ fn a_run_that_its_worker_denies_is_not_shown_as_a_run() {
     answered(&mut stage, None);
     stage.pass(Duration::from_millis(100));
     let screen = stage.screen();
+    assert!(!screen.contains("had it"), "its end may follow: {screen}");
+    stage.pass(seconds(1));
+    let screen = stage.screen();
     assert!(screen.contains("running ?"), "{screen}");
     assert!(
         screen.contains("w1@stg-1 had it and has it no longer"),
