@@ -49,8 +49,9 @@ fn a_task_that_another_worker_takes_over_still_returns() {
     };
     let first = start("first@test");
     let call = Call::asleep(&first, (&vhost.url, &db.url), 4, 60);
-    let second = start("second@test");
+    // Before the other starts, which takes seconds: the first must not have finished.
     first.kill9();
+    let second = start("second@test");
     second.wait_for_log(&format!("[{}] received", call.id));
     assert_eq!(call.document(0)["result"], json!(4));
 }
