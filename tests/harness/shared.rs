@@ -59,6 +59,8 @@ fn a_worker_on_redis_runs_tasks_of_other_queues_and_can_be_frozen_and_killed() {
     worker.freeze();
     celery(&db.url, &db.url, &ping).expect_code(69);
     worker.thaw();
+    // One that is named is waited for until it answers.
+    let ping = ["inspect", "-d", "w1@test", "--timeout", "30", "ping"];
     celery(&db.url, &db.url, &ping).expect_code(0);
     worker.kill9();
     assert!(!worker.is_alive());

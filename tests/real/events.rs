@@ -66,9 +66,16 @@ impl Place {
     /// What the worker says to `enable_events` now.
     #[track_caller]
     fn asked_for_events(&self) -> String {
-        celery(&self.vhost.url, "", &["control", "enable_events"])
-            .expect_code(0)
-            .stdout
+        // One that is named is waited for until it answers.
+        let words = [
+            "control",
+            "-d",
+            "w1@test",
+            "--timeout",
+            "30",
+            "enable_events",
+        ];
+        celery(&self.vhost.url, "", &words).expect_code(0).stdout
     }
 
     /// The worker is as silent as it was before.

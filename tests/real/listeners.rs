@@ -73,11 +73,17 @@ impl Place {
         call
     }
 
+    /// What the worker says to `celery control WORD`; one that is named is waited for until it answers.
+    #[track_caller]
+    fn control(&self, word: &str) -> String {
+        let words = ["control", "-d", "w1@test", "--timeout", "30", word];
+        celery(&self.url, "", &words).expect_code(0).stdout
+    }
+
     /// The worker sends no events, and nothing of ours is on the broker.
     #[track_caller]
     fn is_left_as_it_was(&self) {
-        let said = celery(&self.url, "", &["control", "enable_events"]).expect_code(0);
-        let said = said.stdout;
+        let said = self.control("enable_events");
         assert!(said.contains("task events enabled"), "left on: {said}");
         let queues = self.vhost.iter().flat_map(Vhost::queues);
         let keys = self.db.iter().flat_map(RedisDb::keys_left);
@@ -122,7 +128,7 @@ fn calls_that_end_together_leave_no_worker_sending(#[values(Rabbit, Redis)] on: 
             call.wait().expect_code(0);
         }
         place.is_left_as_it_was();
-        celery(&place.url, "", &["control", "disable_events"]).expect_code(0);
+        place.control("disable_events");
     }
 }
 

@@ -3,7 +3,7 @@
 use std::ops::Deref;
 use std::sync::OnceLock;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use redis::Commands;
 use serde_json::{Value, json};
@@ -257,10 +257,10 @@ impl Stage {
         Worker::start("shop.tasks", &options)
     }
 
-    /// `celery control WORDS`.
+    /// `celery control WORDS` to the worker that every stage begins with: it is waited for until it answers.
     #[track_caller]
     pub fn control(&self, words: &[&str]) {
-        let words: Vec<&str> = ["control"].iter().chain(words).copied().collect();
+        let words = [&["control", "-d", "w1@test", "--timeout", "30"], words].concat();
         celery(&self.broker, &self.backend, &words).expect_code(0);
     }
 
@@ -277,6 +277,28 @@ impl Stage {
             (Home::Db(db), _) => usize::try_from(db.depth(queue)).expect("few messages"),
             (_, vhost) => vhost.map_or(0, |vhost| vhost.messages(queue).len()),
         }
+    }
+
+    /// Takes the message that waits in a queue of a Redis, as a worker does that is killed at once: kombu keeps what nobody acknowledged.
+    pub fn take_as_one_that_dies(&self, queue: &str) {
+        let Home::Db(db) = &self.home else {
+            panic!("no Redis")
+        };
+        let mut connection = db.connection();
+        let message: String = connection.lindex(queue, -1).expect("a message");
+        let message: Value = serde_json::from_str(&message).expect("JSON");
+        let tag = message["properties"]["delivery_tag"]
+            .as_str()
+            .expect("a tag");
+        let taken = json!([message, "", queue]).to_string();
+        let at = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .expect("a time");
+        let mut take = redis::pipe();
+        take.atomic().rpop(queue, None).ignore();
+        take.zadd("unacked_index", tag, at.as_secs_f64()).ignore();
+        take.hset("unacked", tag, taken).ignore();
+        take.exec(&mut connection).expect("redis moves it");
     }
 
     /// Throws away what waits in a queue.
