@@ -196,7 +196,7 @@ fn compressed() -> Vec<u8> {
 
 #[test]
 fn a_compressed_result_that_is_cut_off_is_told() {
-    let Some(call) = Forged::start("3") else {
+    let Some(call) = Forged::start("8") else {
         return;
     };
     let whole = compressed();
@@ -219,7 +219,7 @@ fn a_result_that_is_cut_off_behind_its_state_has_that_state() {
 #[case::noise(b"\x00\x01\x02 no result at all")]
 #[case::another_shape(b"[1, 2, 3]")]
 fn what_is_no_result_is_told_and_no_success(#[case] payload: &[u8]) {
-    let Some(call) = Forged::start("3") else {
+    let Some(call) = Forged::start("8") else {
         return;
     };
     let document = call.answered(3, payload);
@@ -245,14 +245,21 @@ fn a_result_of_200_mb_leaves_the_screen_awake() {
     screen.wait_for("EDIT");
     screen.keys("200000000\r");
     screen.wait_for("big(200000000)");
+    // Before it is known who reads the queue nothing is sent.
+    screen.wait_for("queue celery · 1 reader");
     // Nothing is sent in the first moment after a change of focus.
     thread::sleep(Duration::from_millis(500));
     screen.keys("\u{1b}[15~");
     screen.wait_for("shop.tasks.big");
     let start = Instant::now();
+    // Rounds of the help that were over before the result was there, and began when it was on its way already.
+    let (mut on_its_way, mut awake) = (false, 0);
     let (keys, slow) = presses(&mut screen, |screen, _| {
         assert!(start.elapsed() < PATIENCE, "{}", screen.text());
-        !screen.text().contains("OK  shop.tasks.big")
+        let ended = screen.text().contains("OK  shop.tasks.big");
+        awake += usize::from(on_its_way && !ended);
+        on_its_way = on_its_way || world.worker.log().contains("succeeded in");
+        !ended
     });
     // On a busy machine a key may wait for its turn, with and without a result on its way; a screen that reads a document would
     // make all of them wait.
@@ -262,7 +269,8 @@ fn a_result_of_200_mb_leaves_the_screen_awake() {
         "{keys} keys, slow: {slow:?}; {before} before, slow: {quiet:?}"
     );
     let worst = slow.iter().max().copied().unwrap_or_default();
-    assert!(worst < Duration::from_secs(1), "{worst:?}");
+    assert!(worst < start.elapsed() / 2, "{slow:?}");
+    assert!(awake > 0, "{slow:?}");
     screen.signal("TERM");
     screen.wait_exit();
 }

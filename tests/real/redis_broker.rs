@@ -579,6 +579,8 @@ fn the_screen_works_on_a_redis() {
     screen.wait_for("EDIT");
     screen.keys("2\r3\r");
     screen.wait_for("add(2, 3)");
+    // Before it is known who reads the queue nothing is sent.
+    screen.wait_for("queue celery · 1 reader");
     // F5; nothing is sent in the first moment after a change of focus.
     thread::sleep(Duration::from_millis(500));
     screen.keys("\u{1b}[15~");
