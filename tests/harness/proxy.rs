@@ -41,6 +41,21 @@ fn a_frozen_proxy_holds_what_is_said_until_it_thaws() {
 }
 
 #[test]
+fn a_connection_that_says_much_is_held_and_no_other() {
+    let proxy = Proxy::to(&format!("echo://{}", echo_server()));
+    let (mut large, mut small) = (connect(&proxy), connect(&proxy));
+    proxy.hold_after(10);
+    large.write_all(&vec![b'x'; 100_000]).unwrap();
+    eventually(PATIENCE, "it is held", || proxy.holds());
+    for _ in 0..2 {
+        assert_eq!(ask(&mut small, "abc"), "abc");
+    }
+    proxy.release();
+    assert!(!proxy.holds());
+    large.read_exact(&mut vec![0; 100_000]).unwrap();
+}
+
+#[test]
 fn a_cut_resets_connections_and_leaves_the_proxy_open_to_new_ones() {
     let proxy = Proxy::to(&format!("echo://{}", echo_server()));
     let mut socket = connect(&proxy);

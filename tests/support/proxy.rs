@@ -35,6 +35,8 @@ pub struct Proxy {
 struct Shared {
     upstream: SocketAddr,
     frozen: AtomicBool,
+    /// A connection on which the server has said more than so many bytes stands still.
+    most: AtomicUsize,
     refusing: AtomicBool,
     down: AtomicBool,
     accepted: AtomicUsize,
@@ -58,6 +60,8 @@ enum Plan {
 #[derive(Debug, Default)]
 struct Link {
     cut: AtomicBool,
+    /// Bytes from the server so far.
+    heard: AtomicUsize,
     swallow: Mutex<Option<Swallowed>>,
 }
 
@@ -95,6 +99,7 @@ impl Proxy {
         let shared = Shared {
             upstream,
             frozen: AtomicBool::new(false),
+            most: AtomicUsize::new(usize::MAX),
             refusing: AtomicBool::new(false),
             down: AtomicBool::new(false),
             accepted: AtomicUsize::new(0),
@@ -140,6 +145,23 @@ impl Proxy {
     /// Passes on what was held, and everything after it.
     pub fn thaw(&self) {
         self.shared.frozen.store(false, Ordering::SeqCst);
+    }
+
+    /// From now on a connection stands still on which the server has said more than so many bytes; all others go on.
+    pub fn hold_after(&self, bytes: usize) {
+        self.shared.most.store(bytes, Ordering::SeqCst);
+    }
+
+    /// Whether a connection stands still because of that.
+    pub fn holds(&self) -> bool {
+        let links = lock(&self.shared.links).clone();
+        let mut links = links.iter().filter_map(Weak::upgrade);
+        links.any(|link| link.is_held(&self.shared))
+    }
+
+    /// Lets those go on.
+    pub fn release(&self) {
+        self.hold_after(usize::MAX);
     }
 
     /// Resets every connection, and returns when that is done.
@@ -302,6 +324,13 @@ fn join(client: TcpStream, server: TcpStream, shared: &Arc<Shared>) {
     thread::spawn(move || down.run(|link, _, bytes| answer(link, bytes)));
 }
 
+impl Link {
+    /// Whether the server has said too much.
+    fn is_held(&self, shared: &Shared) -> bool {
+        self.heard.load(Ordering::SeqCst) > shared.most.load(Ordering::SeqCst)
+    }
+}
+
 impl Pump {
     /// Passes bytes on, as `judge` decides, until one end closes or the link is cut.
     fn run(mut self, mut judge: impl FnMut(&Link, &Shared, &[u8]) -> Verdict) {
@@ -336,10 +365,12 @@ impl Pump {
         reset_on_close(&self.to);
     }
 
-    /// Waits while the proxy is frozen; false when the link is to be reset.
+    /// Waits while the proxy is frozen or holds this link; false when the link is to be reset.
     fn may_go_on(&self) -> bool {
         let is_cut = || self.link.cut.load(Ordering::SeqCst);
-        while self.shared.frozen.load(Ordering::SeqCst) && !is_cut() {
+        let stands_still =
+            || self.shared.frozen.load(Ordering::SeqCst) || self.link.is_held(&self.shared);
+        while stands_still() && !is_cut() {
             thread::sleep(POLL);
         }
         !is_cut()
@@ -405,6 +436,7 @@ fn question(link: &Link, shared: &Shared, said: &mut Vec<u8>, bytes: &[u8]) -> V
 
 /// Keeps bytes from the server when they are to be kept.
 fn answer(link: &Link, bytes: &[u8]) -> Verdict {
+    link.heard.fetch_add(bytes.len(), Ordering::SeqCst);
     let mut swallow = lock(&link.swallow);
     let Some(kept) = swallow.as_mut() else {
         return Verdict::Pass;

@@ -225,27 +225,30 @@ async fn what_one_that_was_killed_left_behind_is_tidied_up() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_large_result_delays_nothing_else() {
-    let Some(rig) = support::rig() else { return };
-    let db = rig.redis_db();
-    let (link, mut incoming) = dial(&at(&db.url)).await;
+    let Some(_rig) = support::rig() else { return };
+    // Of its own: while it takes something large in, a Redis answers nobody.
+    let server = PrivateRedis::start();
+    let proxy = Proxy::to(&server.url);
+    let (link, mut incoming) = dial(&at(proxy.url())).await;
     let mut message = result_message("large");
     message.body = vec![b'x'; 60 << 20];
     let element = envelope::encode(&message, "", "");
     let list = link.result_queue();
-    let _: u64 = db.connection().lpush(&list, element).expect("it takes it");
-    let pinging = async {
-        loop {
-            let took = link.ping().await.expect("a ping");
-            assert!(took < Duration::from_secs(1), "{took:?}");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
-    let (found, tag) = tokio::select! {
-        found = next_result(&mut incoming) => found,
-        () = pinging => unreachable!(),
-    };
+    let mut connection = server.connection();
+    // It stands still in the middle, and everything else goes on.
+    proxy.hold_after(1 << 20);
+    let _: u64 = connection.lpush(&list, element).expect("it takes it");
+    support::eventually(PATIENCE, "it is on its way", || proxy.holds());
+    for _ in 0..20 {
+        link.ping().await.expect("a ping");
+    }
+    proxy.release();
+    let (found, tag) = next_result(&mut incoming).await;
     assert!(found.body == message.body);
     link.ack(tag).await;
-    support::eventually(PATIENCE, "it is removed", || db.depth(&list) == 1);
+    support::eventually(PATIENCE, "it is removed", || {
+        let left: u64 = connection.llen(&list).expect("a length");
+        left == 1
+    });
     link.close().await;
 }
