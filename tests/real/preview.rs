@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use crate::support::{Pty, Sandbox, Worker, WorkerOptions, rig};
+use crate::support::{PATIENCE, Pty, Sandbox, Worker, WorkerOptions, eventually, rig};
 
 const F5: &str = "\u{1b}[15~";
 
@@ -125,11 +125,14 @@ fn a_worker_that_cannot_get_the_call_is_no_reason_to_fear_that_it_ends_as_no_tas
     let sandbox = Sandbox::new().env("CELERY_BROKER_URL", &vhost.url);
     reader.freeze();
     let words = ["call", task, "--timeout", "1", "--json"];
-    let document = sandbox.cli(&words).expect_code(3).json();
     let warning = format!(
         "no worker that told its tasks reads queue celery: whether those that read it have {task} is not known"
     );
-    assert_eq!(document["warnings"], json!([warning]), "{document:#}");
+    // A worker that answers late is not waited for.
+    eventually(PATIENCE, &warning, || {
+        let outcome = sandbox.cli(&words);
+        outcome.code() == Some(3) && outcome.json()["warnings"] == json!([warning])
+    });
 }
 
 #[test]
