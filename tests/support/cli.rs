@@ -200,6 +200,11 @@ impl Running {
         );
     }
 
+    /// Whether it has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().expect("a status").is_some()
+    }
+
     /// What it wrote to standard output so far.
     pub fn stdout(&self) -> String {
         self.stdout.text()
