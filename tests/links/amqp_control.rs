@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::support::{self};
-use crate::{dial, next, next_result, ping, queue, rabbitmq, task, worker};
+use crate::{dial, next, next_result, ping, queue, rabbitmq, soon, task, worker};
 use umbel::broker::{Delivery, Depth, Held, Incoming, Reach, Route};
 use umbel::protocol::control::Reply;
 use umbel::protocol::json::Json;
@@ -64,8 +64,13 @@ async fn a_control_request_reaches_workers_or_proves_that_there_are_none() {
     assert_eq!(reply.node.as_str(), "w1@test");
     assert_eq!(reply.ticket, "ticket-1");
     worker.stop();
-    // The exchange is still there, but nothing is bound to it.
-    assert_eq!(link.broadcast(request.encode()).await, Ok(Reach::Nobody));
+    // The exchange is still there, but nothing is bound to it as soon as RabbitMQ has removed the queue of the worker.
+    soon("nobody listens", async {
+        while link.broadcast(request.encode()).await != Ok(Reach::Nobody) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    })
+    .await;
     link.close().await;
 }
 

@@ -71,7 +71,7 @@ fn a_result_that_goes_to_its_caller_alone_is_told_before_and_is_not_promised_aft
         !next(&given_up).contains(&"wait".to_owned()),
         "{given_up:#}"
     );
-    thread::sleep(Duration::from_secs(2));
+    stage.wait_for_log(&format!("[{id}] succeeded"));
     let words = ["wait", &id, "--timeout", "2", "--json"];
     let document = sandbox.cli(&words).expect_code(3).json();
     let reason = why(&document, "backend_mismatch");
@@ -93,7 +93,7 @@ fn under_way(sandbox: &Sandbox) -> Running {
         "shop.tasks.sleep",
         "30",
         "--timeout",
-        "4",
+        "8",
         "--progress",
         "plain",
     ];

@@ -195,13 +195,11 @@ fn it_failed_and_waits_for_its_next_try(#[values(Rabbit, Redis, RedisRpc)] way: 
 fn each_retry_waits_for_its_own_time(#[values(Rabbit, Redis, RedisRpc)] way: Way) {
     let Some(stage) = way.shared() else { return };
     let id = new_id();
-    let words = ["countdown=4", "--task-id", &id];
+    let words = ["countdown=6", "--task-id", &id, "--progress", "plain"];
     let call = stage.call("retry_twice", &words);
-    let ordered = format!("[{id}] retry: ");
-    eventually(PATIENCE, "it failed a second time", || {
-        stage.log().matches(&ordered).count() == 2
+    eventually(PATIENCE, "it is known to have failed a second time", || {
+        call.stderr().matches(" RETRY").count() == 2
     });
-    thread::sleep(Duration::from_millis(400));
     call.signal("INT");
     let document = call.wait().json();
     let reason = why(&document, "retry_waiting");
@@ -252,7 +250,10 @@ fn a_worker_that_drops_an_expired_task_is_the_reason(#[values(Rabbit, Redis, Red
 
 #[rstest]
 fn a_task_that_somebody_terminates_is_told_to_be(#[values(Rabbit, Redis, RedisRpc)] way: Way) {
-    let Some(stage) = way.shared() else { return };
+    // A worker of its own: a pool that loses a child may stumble over its neighbours' tasks.
+    let Some(stage) = way.start(one_slot("")) else {
+        return;
+    };
     let id = new_id();
     let call = stage.call("sleep", &["60", "--task-id", &id]);
     stage.wait_received(&id);
