@@ -7,7 +7,7 @@ use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::publish::assert_unknown;
-use crate::stage::{Call, worker};
+use crate::stage::{Call, assert_ends_at_once, worker};
 use crate::support::{PrivateRedis, Proxy, RedisDb, Rig, Sandbox, Worker, WorkerOptions, rig};
 
 /// A word that only the message of the call holds, in a header that no serializer hides.
@@ -217,14 +217,17 @@ fn a_frozen_redis_holds_up_neither_the_deadline_nor_the_end() {
     assert!(outcome.took < Duration::from_secs(9), "{:?}", outcome.took);
     assert_eq!(outcome.json()["state"], "timeout");
     proxy.thaw();
-    let words = ["30", "--timeout", "60"];
-    let call = Call::taken(&worker, proxy.url(), "rpc://", "sleep", &words);
-    proxy.freeze();
-    let start = Instant::now();
-    call.running.signal("INT");
-    call.running.wait().expect_code(130);
-    assert!(start.elapsed() < NEVER, "{:?}", start.elapsed());
-    proxy.thaw();
+    assert_ends_at_once(|| {
+        let words = ["30", "--timeout", "60"];
+        let call = Call::taken(&worker, proxy.url(), "rpc://", "sleep", &words);
+        proxy.freeze();
+        let start = Instant::now();
+        call.running.signal("INT");
+        call.running.wait().expect_code(130);
+        let took = start.elapsed();
+        proxy.thaw();
+        took
+    });
 }
 
 #[test]
@@ -285,6 +288,8 @@ fn the_screen_tells_every_phase_and_recovers_without_a_key() {
     screen.wait_for("EDIT");
     screen.keys("8\r");
     screen.wait_for("sleep(8)");
+    // Before it is known who reads the queue nothing is sent.
+    screen.wait_for("queue celery · 1 reader");
     // Nothing is sent in the first moment after a change of focus.
     thread::sleep(Duration::from_millis(500));
     screen.keys("\u{1b}[15~");
@@ -294,6 +299,8 @@ fn the_screen_tells_every_phase_and_recovers_without_a_key() {
     server.restart();
     screen.wait_gone("BROKER LOST");
     screen.wait_for("OK  shop.tasks.sleep");
+    // Its process stores the result before the worker tells of it.
+    worker.wait_for_log("succeeded in");
     let ran = worker.log().matches("shop.tasks.sleep[").count();
     assert_eq!(ran, 2, "received and succeeded once: {}", worker.log());
     screen.wait_for("workers 1");

@@ -55,13 +55,14 @@ async fn ports_that_do_not_speak_amqp_are_called_so_within_the_deadline() {
     let redis = rig.redis.replace("redis://", "amqp://");
     let start = Instant::now();
     let error = dial_error(&rabbitmq(&redis)).await;
-    assert!(start.elapsed() < Duration::from_secs(6));
+    // Its patience of 5 s once.
+    assert!(start.elapsed() < Duration::from_secs(9));
     assert!(error.message.contains("did not answer in AMQP"), "{error}");
     assert!(error.hint.expect("a hint").contains("Redis"));
     let web = std::env::var("UMBEL_TEST_MANAGEMENT_PORT").expect("a port");
     let start = Instant::now();
     let error = dial_error(&rabbitmq(&format!("amqp://127.0.0.1:{web}/"))).await;
-    assert!(start.elapsed() < Duration::from_secs(6));
+    assert!(start.elapsed() < Duration::from_secs(9));
     assert!(error.message.contains("in AMQP"), "{error}");
     assert!(error.hint.expect("a hint").contains("web page"));
     let plain = rig.vhost().url.replace("amqp://", "amqps://");

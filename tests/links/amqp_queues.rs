@@ -17,7 +17,7 @@ async fn the_result_queue_outlives_connections_but_not_the_goodbye() {
     let Some(rig) = support::rig() else { return };
     let vhost = rig.vhost();
     let broker = rabbitmq(&vhost.url);
-    let (link, _incoming) = dial(&broker).await;
+    let (mut link, _incoming) = dial(&broker).await;
     let (results, replies) = (link.result_queue(), link.reply_queue());
     assert!(results.starts_with("umbel.") && replies.starts_with("umbel."));
     let found = described(&vhost, &results);
@@ -32,9 +32,17 @@ async fn the_result_queue_outlives_connections_but_not_the_goodbye() {
     assert_eq!(again.result_queue(), results, "one name for the whole run");
     assert_ne!(again.reply_queue(), replies);
     again.close().await;
-    let start = Instant::now();
+    // A busy machine may hold up one goodbye; one that waits for its second to run out takes that every time.
+    let mut quickest = Duration::MAX;
+    for _ in 0..3 {
+        let start = Instant::now();
+        link.close().await;
+        quickest = quickest.min(start.elapsed());
+        assert_eq!(vhost.queues(), Vec::<String>::new());
+        link = dial(&broker).await.0;
+    }
     link.close().await;
-    assert!(start.elapsed() < Duration::from_millis(1500));
+    assert!(quickest < Duration::from_secs(1), "{quickest:?}");
     assert_eq!(vhost.queues(), Vec::<String>::new());
 }
 

@@ -130,13 +130,13 @@ async fn many_watches_at_once_do_not_wait_for_each_other() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_result_of_twenty_megabytes_arrives_and_can_be_fetched() {
-    let Some(rig) = support::rig() else { return };
-    let db = rig.redis_db();
-    let (link, mut incoming) = dial_redis(&db.url).await;
+    let Some(_rig) = support::rig() else { return };
+    let server = PrivateRedis::start();
+    let (link, mut incoming) = dial_redis(&server.url).await;
     let id = TaskId::random();
     link.watch(&id).await.expect("a watch");
     let large = vec![b'x'; 20 << 20];
-    store(&db.url, &format!("celery-task-meta-{id}"), &large);
+    store(&server.url, &format!("celery-task-meta-{id}"), &large);
     let (_, payload) = stored_result(&mut incoming).await;
     assert!(payload == large);
     assert!(link.fetch(&id).await == Ok(Some(large)));
@@ -145,17 +145,17 @@ async fn a_result_of_twenty_megabytes_arrives_and_can_be_fetched() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_subscription_that_redis_cuts_for_size_is_lost_and_the_result_can_be_fetched_anew() {
-    let Some(rig) = support::rig() else { return };
-    let db = rig.redis_db();
-    let (link, mut incoming) = dial_redis(&db.url).await;
+    let Some(_rig) = support::rig() else { return };
+    let server = PrivateRedis::start();
+    let (link, mut incoming) = dial_redis(&server.url).await;
     let id = TaskId::random();
     link.watch(&id).await.expect("a watch");
     // More than `client-output-buffer-limit pubsub 32mb …` allows.
     let large = vec![b'x'; 50 << 20];
-    store(&db.url, &format!("celery-task-meta-{id}"), &large);
+    store(&server.url, &format!("celery-task-meta-{id}"), &large);
     lost_redis(&mut incoming).await;
     link.close().await;
-    let (link, _incoming) = dial_redis(&db.url).await;
+    let (link, _incoming) = dial_redis(&server.url).await;
     assert!(link.fetch(&id).await == Ok(Some(large)));
     link.close().await;
 }
@@ -199,13 +199,14 @@ async fn a_key_prefix_of_the_application_is_part_of_key_and_channel() {
 async fn a_killed_redis_is_lost_once() {
     let Some(_rig) = support::rig() else { return };
     let mut server = PrivateRedis::start();
+    let start = Instant::now();
     let (link, mut incoming) = dial_redis(&server.url).await;
     link.watch(&TaskId::random()).await.expect("a watch");
-    let start = Instant::now();
     server.kill();
     let error = lost_redis(&mut incoming).await;
     assert_eq!(error.kind, Kind::BackendUnreachable);
-    assert!(start.elapsed() < Duration::from_secs(3));
+    // The connection itself tells it: nobody asked yet, which is done every 5 s.
+    assert!(start.elapsed() < Duration::from_secs(5));
     assert!(link.fetch(&TaskId::random()).await.is_err());
     assert!(link.watch(&TaskId::random()).await.is_err());
     server.restart();
@@ -226,7 +227,8 @@ async fn a_frozen_redis_is_noticed() {
     let start = Instant::now();
     let error = dial_redis_error(&server.url).await;
     assert!(error.message.contains("no answer in time"), "{error}");
-    assert!(start.elapsed() < Duration::from_secs(6));
+    // Its patience of 5 s once.
+    assert!(start.elapsed() < Duration::from_secs(9));
     server.thaw();
 }
 
