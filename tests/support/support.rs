@@ -36,8 +36,10 @@ mod tmux;
 mod version;
 mod worker;
 
+use std::collections::BTreeSet;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -162,14 +164,17 @@ pub fn temporary_directory(prefix: &str) -> tempfile::TempDir {
         .expect("a temporary directory")
 }
 
-/// A port that nobody listens on, outside the range from which the system gives ports to outgoing connections.
+/// A port that nobody listens on, outside the range from which the system gives ports to outgoing connections; never the same twice.
 pub fn free_port() -> u16 {
+    // Those given out: a server may take many seconds to bind its own.
+    static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     // A new random number each time: two processes that count would meet.
     let candidate =
         || 12_000 + u16::try_from(uuid::Uuid::new_v4().as_u128() % 18_000).expect("below 18,000");
+    let mut given = GIVEN.lock().unwrap_or_else(PoisonError::into_inner);
     let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
     std::iter::repeat_with(candidate)
-        .find(is_free)
+        .find(|port| is_free(port) && given.insert(*port))
         .expect("an endless iterator")
 }
 
