@@ -283,8 +283,8 @@ fn presses(
     let (mut slow, mut keys) = (Vec::new(), 0);
     while wanted(screen, keys) {
         for (key, shown) in [("?", true), ("\u{1b}", false)] {
-            let pressed = Instant::now();
             screen.keys(key);
+            let pressed = Instant::now();
             screen.wait_until(PATIENCE, "help comes and goes", |screen| {
                 screen.contents().contains("Help") == shown
             });
