@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 
 use rstest::rstest;
 use tempfile::TempDir;
-use umbel::call::{Call, CallState, Fact};
+use umbel::call::{Call, CallState, Fact, Look};
 use umbel::clock::{Now, Timestamp};
 use umbel::error::Error;
 use umbel::history::actor::{Settings, open};

@@ -1,10 +1,11 @@
 //! One call as history keeps it: all that is needed to show it, to repeat it exactly and to pick it up again. Pure.
 //!
-//! `record/take.rs` makes records of calls, `record/withhold.rs` those of calls whose secrets are not known, `record/give.rs` calls and signatures of records, `record/codec.rs` writes and reads them.
+//! `record/take.rs` makes records of calls, `record/withhold.rs` those of calls whose secrets are not known, `record/give.rs` calls and signatures of records, `record/join.rs` one of two, `record/codec.rs` writes and reads them.
 
 pub(super) mod codec;
 mod fields;
 mod give;
+mod join;
 mod lighten;
 mod take;
 #[cfg(test)]
@@ -265,6 +266,16 @@ impl Times {
         heard.into_iter().flatten().reduce(Point::max)
     }
 
+    /// When the last of it was news to anybody: it was heard of, or whoever waited gave up.
+    fn news(&self, waited: Waited) -> Option<Point> {
+        let given_up = match waited {
+            Waited::Yes => None,
+            Waited::TimedOut(at) | Waited::Detached(at) => Some(at),
+        };
+        let known = [self.published, self.held, self.heard(), given_up];
+        known.into_iter().flatten().reduce(Point::max)
+    }
+
     /// Time from publishing to its end.
     pub fn total(&self) -> Option<Duration> {
         between(self.published, self.done)
@@ -337,9 +348,10 @@ impl Record {
 
     /// Which of two records of one call knows more: grows with every stage of the call, and within one stage with time.
     /// Something that is withheld takes the place of nothing that is told whole.
-    /// All that is told of one call goes this way, whichever process hears it.
+    /// All that is told of one call goes this way, whichever process hears it. A look is not told: whoever looks has an old record in
+    /// his hand.
     pub fn revision(&self) -> i64 {
-        let moment = self.times.created.checked_add(self.known_at().after);
+        let moment = self.times.created.checked_add(self.times.recorded.after);
         let moment = moment.unwrap_or(Timestamp::MAX).as_microsecond();
         // Of one stage he knows more who was told the secrets. The others keep the numbers that earlier umbels wrote.
         let withheld = i64::from(self.is_withheld()) << (STAGE_BITS - 1);

@@ -1,7 +1,7 @@
 //! The database: opened, brought to the present form, written and asked. It blocks; only the actor and tests hold one.
 //!
-//! Several umbels at once write into one file: SQLite's write-ahead log keeps them apart, and [`Record::revision`] decides which
-//! of two records of one call stays. A file of a later umbel, of another program, or a broken one is never written to.
+//! Several umbels at once write into one file: SQLite's write-ahead log keeps them apart, and of two records of one
+//! call the one with the greater [`Record::revision`] stays, with what only the other knew. A file of a later umbel, of another program, or a broken one is never written to.
 
 mod query;
 mod read;

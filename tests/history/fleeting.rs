@@ -206,3 +206,30 @@ fn a_call_that_lies_on_disk_from_earlier_stays_there_as_it_is() {
     assert_eq!(store.get("pay-1").unwrap(), Found::One(Box::new(open_call)));
     assert!(!holds(&path, "4111"));
 }
+
+#[test]
+fn a_look_at_such_a_call_takes_nothing_back_either() {
+    let (_folder, path) = place();
+    let (history, _notices) = start_with(&path, payments_are_not_kept());
+    let mut call = sent("pay-1", "shop.payments.refund", "{}", 0);
+    let had = record(&call, 1);
+    call.tick(at(10_001));
+    history.save(record(&call, 10_001));
+    wait(history.count(Filter::default())).unwrap();
+    let mut seen = had.to_call(at(12_000));
+    seen.looked = Some(Look {
+        at: at(12_000),
+        state: Some(CallState::Lost),
+        inferred: true,
+    });
+    history.save(had.looked_for(&seen, &Json::Null));
+    let Found::One(kept) = wait(history.get("pay-1".to_owned())).unwrap() else {
+        panic!("it is gone")
+    };
+    assert_eq!(
+        (kept.state, kept.listed()),
+        (CallState::Timeout, CallState::Lost)
+    );
+    assert_eq!(history.close(), Closed::Written);
+    nothing_of_payments(&path);
+}

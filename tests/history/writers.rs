@@ -147,3 +147,135 @@ fn the_last_handle_ends_history_and_nothing_is_lost() {
         std::thread::sleep(Duration::from_millis(10));
     }
 }
+
+/// The call, as it was asked about at `ms` by somebody who has this record of it.
+fn looked(had: &Record, state: CallState, ms: u64) -> Record {
+    let mut call = had.to_call(at(ms));
+    call.looked = Some(Look {
+        at: at(ms),
+        state: Some(state),
+        inferred: true,
+    });
+    had.looked_for(&call, &Json::from(format!("asked at {ms}")))
+}
+
+fn kept(path: &Path, id: &str) -> Record {
+    let Found::One(record) = Store::open(path).unwrap().get(id).unwrap() else {
+        panic!("it is gone")
+    };
+    *record
+}
+
+/// What history has in the end, written in this order, each by a program of its own.
+fn written(records: &[&Record]) -> Record {
+    let (_folder, path) = place();
+    for record in records {
+        let mut store = Store::open(&path).unwrap();
+        store.upsert(&[(*record).clone()]).unwrap();
+    }
+    kept(&path, records[0].id().as_str())
+}
+
+#[test]
+fn a_look_takes_nothing_back_that_was_written_since_it_began() {
+    let mut call = sent("one", "t", "{}", 0);
+    let had = record(&call, 1);
+    let look = looked(&had, CallState::Lost, 12_000);
+    call.tick(at(10_001));
+    let timeout = record(&call, 10_001);
+    for order in [[&had, &timeout, &look], [&had, &look, &timeout]] {
+        let kept = written(&order);
+        assert_eq!(
+            (kept.state, kept.waited),
+            (CallState::Timeout, timeout.waited)
+        );
+        assert_eq!((kept.listed(), kept.looked), (CallState::Lost, look.looked));
+        assert_eq!(kept.diagnosis, Some(Json::from("asked at 12000")));
+    }
+    let mut call = sent("two", "t", "{}", 0);
+    call.apply(ended(State::Started, Json::Null), at(100));
+    let had = record(&call, 100);
+    call.apply(
+        ended(State::Custom("STEP".to_owned()), Json::from(2)),
+        at(200),
+    );
+    let further = record(&call, 200);
+    let look = looked(&had, CallState::Run, 12_000);
+    let kept = written(&[&had, &further, &look]);
+    assert_eq!(kept.custom, further.custom);
+    assert_eq!((kept.looked, kept.times), (look.looked, further.times));
+}
+
+#[test]
+fn of_two_looks_the_later_one_stays_and_of_a_call_that_ended_none_is_added() {
+    let mut call = sent("one", "t", "{}", 0);
+    let had = record(&call, 1);
+    let (early, late) = (
+        looked(&had, CallState::Sent, 5_000),
+        looked(&had, CallState::Lost, 6_000),
+    );
+    for order in [[&had, &early, &late], [&had, &late, &early]] {
+        assert_eq!(written(&order), late);
+    }
+    call.apply(ended(State::Success, Json::Null), at(2_000));
+    let end = record(&call, 2_000);
+    for order in [[&had, &end, &late], [&had, &late, &end]] {
+        assert_eq!(written(&order), end);
+    }
+}
+
+#[test]
+fn who_came_for_the_end_only_leaves_what_the_caller_had_heard_before() {
+    let mut call = sent("one", "t", "{}", 0);
+    let had = record(&call, 1);
+    call.apply(ended(State::Started, Json::Null), at(100));
+    let running = record(&call, 100);
+    let mut follower = had.pick_up(at(50));
+    let end = || Box::new(TaskResult::new("x".into(), State::Success, Json::from(5)));
+    follower.apply(Fact::Result(end()), at(2_001));
+    let theirs = Record::after(&had, &follower, &scribe(), at(2_001));
+    assert_eq!((theirs.times.started, theirs.pid), (None, None));
+    call.apply(Fact::Result(end()), at(2_000));
+    let own = record(&call, 2_000);
+    for order in [[&running, &theirs], [&theirs, &own], [&own, &theirs]] {
+        let kept = written(&order);
+        assert_eq!(kept.state, CallState::Ok);
+        assert_eq!(kept.times.started, running.times.started);
+        assert_eq!((kept.worker, kept.pid), (Some("w1@h".into()), Some(7)));
+    }
+}
+
+#[test]
+fn a_look_joins_what_waits_to_be_written_and_what_lies_in_memory_only() {
+    let (_folder, path) = place();
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, "this is no database").unwrap();
+    let (history, notices) = start(&path);
+    assert!(matches!(notice(&notices), Notice::InMemory(_)));
+    let mut call = sent("one", "t", "{}", 0);
+    let had = record(&call, 1);
+    history.save(had.clone());
+    call.tick(at(10_001));
+    // At once, or when the first was written.
+    for waits in [false, true] {
+        history.save(record(&call, 10_001));
+        if waits {
+            wait(history.count(Filter::default())).unwrap();
+        }
+        let ms = 12_000 + u64::from(waits);
+        history.save(looked(&had, CallState::Lost, ms));
+        let Found::One(kept) = wait(history.get("one".to_owned())).unwrap() else {
+            panic!("it is gone")
+        };
+        assert_eq!(kept.state, CallState::Timeout);
+        assert_eq!(kept.looked.unwrap().at.after, Duration::from_millis(ms));
+    }
+    assert!(matches!(repair(&path, wall(0)), Ok(Repaired::Saved { .. })));
+    assert_eq!(notice(&notices), Notice::OnDisk(path.clone()));
+    assert_eq!(history.close(), Closed::Written);
+    let kept = kept(&path, "one");
+    assert_eq!(
+        (kept.state, kept.listed()),
+        (CallState::Timeout, CallState::Lost)
+    );
+}

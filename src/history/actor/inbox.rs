@@ -1,5 +1,5 @@
-//! What lies between those who have calls to keep or questions, and the thread of history. A newer record of a call takes the place
-//! of an older one that is not written yet, so nobody waits and nothing piles up.
+//! What lies between those who have calls to keep or questions, and the thread of history. A record of a call joins
+//! the one that is not written yet, so nobody waits and nothing piles up.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -62,15 +62,12 @@ impl Inbox {
     pub(super) fn save(&self, record: Record) {
         let mut heap = self.heap();
         let key = record.key();
-        match heap.saves.get_mut(&key) {
-            Some(earlier) if earlier.revision() > record.revision() => {}
-            Some(earlier) => *earlier = record,
-            None => {
-                heap.order.push(key.clone());
-                heap.saves.insert(key, record);
-                self.news.notify_all();
-            }
+        if let Some(earlier) = heap.saves.get_mut(&key) {
+            return earlier.join(record);
         }
+        heap.order.push(key.clone());
+        heap.saves.insert(key, record);
+        self.news.notify_all();
     }
 
     /// Takes a question; gives it back if there are too many, or if nobody answers any more.

@@ -136,8 +136,8 @@ impl Record {
         self.looked.map_or(self.times.recorded, |look| look.at)
     }
 
-    /// The same with what somebody's look at `call` came to, who made it not: that alone is news. Why it was there is left out where
-    /// secrets are that he was not told.
+    /// The same with what somebody's look at `call` came to, who made it not: that alone is news, and what was written of it meanwhile
+    /// stays. Why it was there is left out where secrets are that he was not told.
     #[must_use]
     pub fn looked_for(&self, call: &Call, diagnosis: &Json) -> Self {
         let point = |at: Now| Point {

@@ -11,7 +11,8 @@ pub const WITHHELD: &str = "not kept: it may quote a secret";
 
 impl Record {
     /// What is kept of `call`, which another process made and wrote down as `earlier`. That one knew some things better: where the call
-    /// came from, and its secrets. If it masked any, only state and times are news.
+    /// came from, and its secrets. If it masked any, only state and times are news. It is as old as the last that was heard of the call,
+    /// for that other process may live, and have written down more since `earlier` was read.
     pub fn after(earlier: &Self, call: &Call, scribe: &Scribe, now: Now) -> Self {
         let mut record = Self {
             origin: earlier.origin.clone(),
@@ -19,6 +20,9 @@ impl Record {
             arguments_cut: earlier.arguments_cut,
             ..Self::of(call, scribe, Known::default(), now)
         };
+        let news = record.times.news(record.waited);
+        let earliest = earlier.times.recorded;
+        record.times.recorded = news.map_or(earliest, |news| news.max(earliest));
         // What an earlier look found is not why of a later one.
         if record.looked == earlier.looked {
             record.diagnosis.clone_from(&earlier.diagnosis);

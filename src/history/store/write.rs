@@ -1,9 +1,10 @@
-//! Writing: every record of a call takes the place of an earlier one, never of a later one.
+//! Writing: every record of a call joins the one that is there, in one transaction with reading that.
 
 use std::time::Duration;
 
 use rusqlite::{OptionalExtension, Transaction, TransactionBehavior, named_params, params};
 
+use super::read::{Body, body};
 use super::trouble::Reason;
 use super::{Record, Store, Trouble};
 use crate::clock::Timestamp;
@@ -22,8 +23,8 @@ const BATCH: u32 = 500;
 const FORGOTTEN: i64 = 24 * 3600;
 
 impl Store {
-    /// Keeps records, all or none; returns how many were news. One that knows less than what is there already, or of a call that
-    /// was forgotten, is passed over.
+    /// Keeps records, all or none; returns how many were news. One that knows nothing more than what is there already, or of a call
+    /// that was forgotten, is passed over.
     ///
     /// # Errors
     /// The database cannot be written.
@@ -202,7 +203,6 @@ pub(super) fn base(at: Timestamp) -> i64 {
 /// Whether it was news.
 fn upsert(transaction: &Transaction<'_>, record: &Record) -> Result<bool, Reason> {
     let id = record.id().as_str();
-    let revision = record.revision();
     let first = base(record.times.created);
     let forgotten = "SELECT 1 FROM forgotten WHERE id = ?1 AND since <= ?2 AND upto >= ?2";
     if transaction
@@ -211,21 +211,39 @@ fn upsert(transaction: &Transaction<'_>, record: &Record) -> Result<bool, Reason
     {
         return Ok(false);
     }
-    // Another call of this id is another call.
-    let known =
-        "SELECT number, revision FROM calls WHERE id = ?1 AND number >= ?2 AND number < ?2 + ?3";
-    let known: Option<(i64, i64)> = transaction
-        .prepare_cached(known)?
-        .query_row(params![id, first, PLACES], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })
-        .optional()?;
-    let number = match known {
-        Some((_, later)) if later > revision => return Ok(false),
-        Some((number, _)) => number,
-        None => free_number(transaction, record.times.created)?,
+    let Some((known, later)) = known(transaction, record)? else {
+        let number = free_number(transaction, record.times.created)?;
+        return put(transaction, number, record);
     };
-    put_call(transaction, number, revision, record)?;
+    match known.record() {
+        Ok(earlier) => {
+            let mut joined = earlier.clone();
+            joined.join(record.clone());
+            if joined == earlier {
+                // Said again it is no less true.
+                return Ok(record.revision() >= earlier.revision());
+            }
+            put(transaction, known.number, &joined)
+        }
+        // What cannot be read makes room for what can.
+        Err(_) if later > record.revision() => Ok(false),
+        Err(_) => put(transaction, known.number, record),
+    }
+}
+
+/// What is there of this very call, with its revision: another call of this id is another call.
+fn known(transaction: &Transaction<'_>, record: &Record) -> Result<Option<(Body, i64)>, Reason> {
+    let sql = "SELECT c.number, b.record, b.result, c.revision FROM calls AS c JOIN bodies AS b USING (number)
+        WHERE c.id = ?1 AND c.number >= ?2 AND c.number < ?2 + ?3";
+    let values = params![record.id().as_str(), base(record.times.created), PLACES];
+    let found = transaction
+        .prepare_cached(sql)?
+        .query_row(values, |row| Ok((body(row)?, row.get(3)?)));
+    Ok(found.optional()?)
+}
+
+fn put(transaction: &Transaction<'_>, number: i64, record: &Record) -> Result<bool, Reason> {
+    put_call(transaction, number, record)?;
     put_body(transaction, number, record)?;
     put_words(transaction, number, &filter::text_of(record))?;
     Ok(true)
@@ -245,12 +263,7 @@ fn free_number(transaction: &Transaction<'_>, created: Timestamp) -> Result<i64,
     }
 }
 
-fn put_call(
-    transaction: &Transaction<'_>,
-    number: i64,
-    revision: i64,
-    record: &Record,
-) -> Result<(), Reason> {
+fn put_call(transaction: &Transaction<'_>, number: i64, record: &Record) -> Result<(), Reason> {
     let put = "INSERT OR REPLACE INTO calls
         (number, id, revision, state, task, queue, broker, profile, open, masked, took, queued, ran, total)
         VALUES (:number, :id, :revision, :state, :task, :queue, :broker, :profile, :open, :masked,
@@ -259,7 +272,7 @@ fn put_call(
     transaction.prepare_cached(put)?.execute(named_params! {
         ":number": number,
         ":id": record.id().as_str(),
-        ":revision": revision,
+        ":revision": record.revision(),
         ":state": record.listed().to_string(),
         ":task": record.task().as_str(),
         ":queue": record.queue.as_ref().map(QueueName::as_str),

@@ -22,7 +22,11 @@ fn what_the_last_look_concluded_is_listed_until_something_is_told() {
         (CallState::Sent, CallState::Lost)
     );
     assert_eq!(looked.state, CallState::Sent, "what was told stays");
-    assert!(looked.is_open() && looked.revision() > sent.revision());
+    assert!(looked.is_open());
+    let mut kept = sent.clone();
+    kept.join(looked.clone());
+    assert_eq!(kept, looked, "it is added to what was there");
+    assert_eq!(looked.revision(), sent.revision(), "and is no later record");
     // Another umbel listens for it, and hears of it.
     let mut picked = looked.pick_up(now(9_000));
     assert_eq!(picked.concluded(), CallState::Lost);
@@ -77,4 +81,27 @@ fn why_a_look_found_a_call_nowhere_is_not_kept_where_it_may_quote_a_secret() {
     call.looked = Some(lost(900));
     let looked = record.looked_for(&call, &Json::from("it says hunter2xyz"));
     assert_eq!((looked.listed(), looked.diagnosis), (CallState::Lost, None));
+}
+
+#[test]
+fn who_listens_in_the_place_of_another_and_heard_nothing_has_no_later_record() {
+    let mut call = plain(Vec::new());
+    call.tick(now(10_002));
+    let earlier = Record::of(&call, &scribe(), Known::default(), now(10_002));
+    // The one that made it lives, and is told to wait longer.
+    call.set_timeout(Duration::from_mins(1), now(20_000));
+    let longer = Record::of(&call, &scribe(), Known::default(), now(20_000));
+    let mut picked = earlier.pick_up(now(15_000));
+    picked.looked = Some(lost(30_000));
+    let look = Record::after(&earlier, &picked, &scribe(), now(30_000));
+    let mut kept = longer.clone();
+    kept.join(look.clone());
+    assert_eq!((kept.waited, kept.timeout), (Waited::Yes, longer.timeout));
+    assert_eq!(kept.looked, look.looked);
+    // It hears something, and looks again much later: all that it wrote is as old as what it heard.
+    picked.apply(failed("no", ""), now(31_000));
+    let ended = Record::after(&earlier, &picked, &scribe(), now(90_000));
+    assert_eq!(ended.times.recorded.wall, now(31_000).wall);
+    kept.join(ended);
+    assert_eq!(kept.state, CallState::LateFail);
 }
