@@ -1,5 +1,6 @@
 //! `umbel call` and `umbel send`: look first, send once, and wait for the result or not.
 
+mod diary;
 mod plain;
 
 use std::future::Future;
@@ -22,6 +23,7 @@ use crate::clock::Now;
 use crate::error::{Error, Kind};
 use crate::protocol::control::Signal;
 use crate::protocol::{Signature, State};
+use diary::Diary;
 use plain::Plain;
 
 /// How long the depth of a queue that no worker named is waited for.
@@ -318,6 +320,7 @@ fn choose(call: &mut Call, known: &Known, no_preflight: bool) -> Result<Order, E
 /// Follows the call to its end or its deadline; at the deadline everybody is asked once more where it is.
 async fn wait(session: &mut Session, call: &mut Call, around: &mut Around, progress: Progress) {
     let (mut plain, mut line) = (Plain::default(), String::new());
+    let mut diary = Diary::default();
     let keeper = session.keeper.as_ref();
     let mut usual = keeper.map(|keeper| keeper.usual(&call.signature.task));
     loop {
@@ -336,6 +339,9 @@ async fn wait(session: &mut Session, call: &mut Call, around: &mut Around, progr
         }
         if call.state().is_final() || call.refused() || given_up(call, around, now) {
             return;
+        }
+        if diary.is_due(call, now) {
+            session.keep(call, around, None);
         }
         if call.wants_inquiry(now) {
             call.inquiry.wanted(now);
@@ -366,6 +372,7 @@ async fn wait(session: &mut Session, call: &mut Call, around: &mut Around, progr
         match tokio::time::timeout(wake, session.events.recv()).await {
             Ok(Some(Event::Call(id, fact, at))) if id == *call.id() => {
                 call.apply(fact, at);
+                diary.hear();
             }
             Ok(Some(Event::Notice(notice))) => call.warnings.push(notice),
             Ok(Some(event)) => around.hear(event),

@@ -125,18 +125,16 @@ pub async fn run(
             let id = followed.call.id().clone();
             session.client.send(Command::Follow(id)).await;
         }
-        listen(session, &mut all, &mut around, patience, unread.is_none()).await;
+        let how = (patience, unread.is_none());
+        listen(session, &mut all, &mut around, how, history).await;
         if let Some(unread) = unread.filter(|_| !all.iter().any(Followed::is_told)) {
             return Err(unread);
         }
     }
     let now = session.clock.now();
     print(session.output, &mut all, patience, &around, now);
-    let learned = all.iter().filter(|it| open.contains(it.call.id()));
-    for record in learned.filter_map(|it| it.learned(&around, now)) {
-        if let Some(history) = history {
-            history.save(record);
-        }
+    for followed in all.iter().filter(|it| open.contains(it.call.id())) {
+        followed.keep(history, &around, now);
     }
     Ok(highest(&all))
 }
@@ -145,8 +143,8 @@ async fn listen(
     session: &mut Session,
     all: &mut [Followed],
     around: &mut Around,
-    patience: Patience,
-    lines: bool,
+    (patience, lines): (Patience, bool),
+    history: Option<&Handle>,
 ) {
     let lines = lines && session.output.lines;
     loop {
@@ -175,6 +173,10 @@ async fn listen(
             Ok(Some(Event::Call(id, fact, at))) => {
                 if let Some(it) = all.iter_mut().find(|it| *it.call.id() == id) {
                     it.hear(fact, at);
+                    // The others may take long, and the user may stop it.
+                    if it.ended() {
+                        it.keep(history, around, at);
+                    }
                 }
             }
             Ok(Some(Event::Notice(notice))) => session.output.warnings(&[notice]),
@@ -367,6 +369,12 @@ impl Followed {
             word if word.is_final() => exit_code(&self.call, word, false),
             _ if self.call.backend_lost.is_some() => 5,
             _ => Kind::Timeout.exit_code(),
+        }
+    }
+
+    fn keep(&self, history: Option<&Handle>, around: &Around, now: Now) {
+        if let (Some(history), Some(record)) = (history, self.learned(around, now)) {
+            history.save(record);
         }
     }
 

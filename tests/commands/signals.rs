@@ -151,3 +151,22 @@ fn a_call_that_is_left_by_a_signal_is_the_next_umbel_s_at_once(
         .json_lines();
     assert_eq!(kept[0]["state"], "detached", "{kept:?}");
 }
+
+#[test]
+fn a_call_is_in_history_where_it_is_while_it_is_waited_for_and_after_a_kill() {
+    let home = Sandbox::new();
+    let call = ["--demo", "call", "demo.slow.sleep", "60", "--history"];
+    let running = home.start(&[&call[..], &["--task-id", "slow-1"]].concat());
+    let begun = Instant::now();
+    let listed = || home.cli(&["history", "--plain"]).stdout;
+    while !listed().contains("\trun\t") {
+        assert!(begun.elapsed() < PATIENCE, "{}", listed());
+    }
+    running.signal("KILL");
+    drop(running);
+    let shown = home.cli(&["history", "show", "slow-1"]).expect_code(0);
+    let told = shown.stderr;
+    assert!(told.contains("RUN on alpha@demo"), "{told}");
+    let document = home.cli(&["history", "show", "slow-1", "--json"]).json();
+    assert_eq!(document["sent"], true, "{document}");
+}

@@ -44,6 +44,48 @@ fn what_was_sent_is_waited_for_by_another_run() {
 }
 
 #[test]
+fn an_end_is_in_history_once_it_was_heard_although_others_are_waited_for() {
+    let Some(rig) = rig() else { return };
+    let world = RedisPrefork.start(rig, WorkerOptions::default());
+    let home = world.sandbox();
+    let (quick, slow) = (new_id(), new_id());
+    for (id, seconds) in [(&quick, "2"), (&slow, "60")] {
+        let send = ["send", "shop.tasks.sleep", seconds, "--task-id", id];
+        home.cli(&[&send[..], &["--history"]].concat())
+            .expect_code(0);
+    }
+    let wait = ["wait", &quick, &slow, "--timeout", "60", "--jsonl"];
+    let running = home.start(&wait);
+    eventually(PATIENCE, "the first has ended", || {
+        running.stdout().contains(&quick)
+    });
+    running.signal("INT");
+    running.wait().expect_code(130);
+    let kept = home.cli(&["history", "--jsonl", "state:ok"]).expect_code(0);
+    assert!(kept.stdout.contains(&quick), "{}", kept.stdout);
+}
+
+#[test]
+fn what_the_caller_wrote_stays_when_somebody_who_waited_too_gives_up() {
+    let Some(rig) = rig() else { return };
+    let world = RedisPrefork.start(rig, WorkerOptions::default());
+    let home = world.sandbox();
+    let id = new_id();
+    let call = ["call", "shop.tasks.sleep", "60", "--task-id", &id];
+    let running = home.start(&[&call[..], &["--timeout", "4", "--history"]].concat());
+    eventually(PATIENCE, "it is in history", || {
+        home.cli(&["history", "--plain"]).stdout.contains(&id)
+    });
+    let waited = home.cli(&["wait", &id, "--timeout", "9"]).expect_code(3);
+    assert!(waited.stderr.contains("RUN on"), "{}", waited.stderr);
+    running.wait().expect_code(3);
+    let kept = home.cli(&["history", "--jsonl", "state:timeout"]);
+    let document = kept.expect_code(0).json_lines().remove(0);
+    assert_eq!(document["state"], "timeout", "{document}");
+    assert!(document["pid"].is_u64(), "{document}");
+}
+
+#[test]
 fn of_an_id_that_nobody_knows_nothing_is_claimed() {
     let Some(rig) = rig() else { return };
     let world = RedisPrefork.shared(rig);
