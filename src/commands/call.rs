@@ -432,7 +432,8 @@ fn report(
             .showing(&shown)
             .between(&session.broker, around.stored());
         if exit == 0 {
-            document.ok = true;
+            // Who only sends wants no more of it. That a task failed is no less so where nobody checks.
+            document.ok |= manner.waiting.is_none();
             document.error = document.error.filter(|_| call.result_known());
         } else {
             document = document.diagnosed(&diagnosis);

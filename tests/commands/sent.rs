@@ -220,6 +220,9 @@ fn what_was_sent_before_is_printed_in_the_shape_that_was_asked_for() {
         with(&["two"]).expect_code(1);
         with(&["two", "--no-check"]).expect_code(0);
     }
+    let both = ["wait", "one", "two", "--no-check", "--json"];
+    let document = home.cli(&both).expect_code(0).json();
+    assert_eq!(document["ok"], false, "{document}");
 }
 
 #[test]
@@ -232,7 +235,19 @@ fn a_field_that_is_not_there_and_a_failure_that_is_not_checked() {
         "{}",
         outcome.stderr
     );
-    cli(&["--demo", "call", "demo.fail.always", "--no-check"]).expect_code(0);
+    let fail = ["--demo", "call", "demo.fail.always", "--no-check"];
+    let home = Sandbox::new();
+    home.cli(&fail).expect_code(0);
+    // Nobody checks, and it failed all the same: the same is said of it afterwards.
+    let kept = [&fail[..], &["--history", "--task-id", "bad", "--json"]].concat();
+    let called = contract::call(&home.cli(&kept).expect_code(0));
+    let result = ["result", "bad", "--no-check", "--json"];
+    let read = contract::call(&home.cli(&result).expect_code(0));
+    for document in [called, read] {
+        let told = (&document["ok"], &document["state"], &document["exit"]);
+        assert_eq!(told, (&json!(false), &json!("fail"), &json!(0)));
+        assert_eq!(document["error"]["kind"], "task_failed");
+    }
 }
 
 #[test]

@@ -18,6 +18,7 @@ use crate::text::human;
 #[derive(Serialize)]
 struct CallsDocument {
     schema: &'static str,
+    /// Whether all tasks returned.
     ok: bool,
     calls: Vec<Value>,
     exit: u8,
@@ -42,10 +43,11 @@ pub(super) fn print(
         output.progress("");
         let exit = highest(all);
         let calls = all.iter().map(|it| it.document(patience, around, now));
+        let calls: Vec<Value> = calls.collect();
         return output.document(&CallsDocument {
             schema: "umbel.calls/1",
-            ok: exit == 0,
-            calls: calls.collect(),
+            ok: exit == 0 && calls.iter().all(|call| call["ok"] == true),
+            calls,
             exit,
         });
     }
