@@ -24,7 +24,7 @@ pub enum Kind {
     NoWorker,
     /// Arguments do not fit the signature.
     ArgumentMismatch,
-    /// The connection broke while publishing.
+    /// Publishing it was cut short: the connection broke, or umbel was stopped.
     UnknownDelivery,
     /// The user stopped it.
     Interrupted,

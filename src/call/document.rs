@@ -6,7 +6,7 @@ pub mod options;
 use jiff::Timestamp;
 use serde::Serialize;
 
-pub use self::error::ErrorDocument;
+pub use self::error::{CUT_SHORT, ErrorDocument};
 use super::diagnosis::{Diagnosis, DiagnosisDocument, begun_again};
 use super::timeline::Clock;
 use super::{Call, CallState, Source};

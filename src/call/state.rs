@@ -56,7 +56,7 @@ pub enum CallState {
     NoResult,
     /// No trace anywhere.
     Lost,
-    /// The connection broke while publishing.
+    /// Publishing it was cut short: the connection broke, or umbel was stopped.
     UnknownDelivery,
 }
 

@@ -45,8 +45,8 @@ code      meaning                                                         sent?
           made at another broker
   11      URL, configuration or environment cannot be used; for wait,     no
           result, revoke: the call was made at another broker
-  12      the connection broke while publishing; for revoke: no worker    unknown
-          answered
+  12      the connection broke, or umbel was killed, while publishing;    unknown
+          for revoke: no worker answered
   70      a bug in umbel; or all went well, but the answer could not be   unknown
           written to stdout, which stderr says (a closed pipe is no failure)
  130 143  interrupted or terminated; the task goes on                     see stderr

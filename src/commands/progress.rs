@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::around::{self, Around};
 use super::revoke::Effect;
 use crate::call::diagnosis::{Verdict, Way, diagnose};
+use crate::call::document::CUT_SHORT;
 use crate::call::timeline::Clock;
 use crate::call::{Call, CallState, share};
 use crate::cli;
@@ -206,10 +207,8 @@ pub fn closing(call: &Call, around: &Around, how: Closing, now: Now) -> String {
             around.revoked.map_or("the task goes on", Effect::line)
         ),
         CallState::UnknownDelivery => {
-            let reason = call
-                .trouble
-                .as_ref()
-                .map_or_else(String::new, |error| error.message.clone());
+            let reason = call.trouble.as_ref();
+            let reason = reason.map_or(CUT_SHORT, |error| &error.message);
             format!(
                 "SENT?  {}  id {}  unknown whether it was queued: {reason}\n  it is not sent a second time",
                 call.signature.task,

@@ -3,8 +3,11 @@
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use umbel::call::document::{CUT_SHORT, CallDocument};
 use umbel::call::{Call, CallState, Fact, Look};
 use umbel::clock::{Clock, Now};
+use umbel::commands::around::Around;
+use umbel::commands::progress::{self, Closing};
 use umbel::history::store::Store;
 use umbel::history::{Known, Record, Scribe};
 use umbel::protocol::{Json, Options, Signature, State, TaskResult};
@@ -270,4 +273,23 @@ fn a_row_that_is_not_what_it_should_be_is_counted_as_one_that_cannot_be_read() {
         repaired.contains("1 calls were saved, 1 could not"),
         "{repaired}"
     );
+}
+
+#[test]
+fn of_a_call_whose_sending_was_cut_short_it_is_not_said_that_the_connection_broke() {
+    let (made, killed) = (Clock::default().now(), Duration::from_millis(50));
+    let signature = sent("ccc-1", Vec::new(), made).signature;
+    let mut call = Call::new(signature, Duration::from_secs(1), made);
+    call.apply(Fact::Publishing, made);
+    let record = Record::of(&call, &Scribe::default(), Known::default(), made);
+    let mut picked = record.pick_up(made.plus(killed));
+    picked.wait_anew(Duration::from_secs(1), made.plus(Duration::from_secs(2)));
+    let over = made.plus(Duration::from_secs(9));
+    picked.tick(over);
+    let words = progress::closing(&picked, &Around::default(), Closing::default(), over);
+    assert!(words.starts_with("SENT?  t  id ccc-1"), "{words}");
+    assert!(words.contains(&format!("queued: {CUT_SHORT}\n")), "{words}");
+    let document = CallDocument::new(&picked, false, over);
+    let error = document.error.map(|error| error.message);
+    assert_eq!(error.as_deref(), Some(CUT_SHORT));
 }

@@ -7,6 +7,9 @@ use crate::error::{Error, Kind};
 use crate::protocol::TaskResult;
 use crate::protocol::result::Exception;
 
+/// Why it is not known whether a call is queued, where nobody was left to tell.
+pub const CUT_SHORT: &str = "sending it was cut short";
+
 /// `error` of the documents.
 #[derive(Clone, Debug, Serialize)]
 pub struct ErrorDocument {
@@ -68,7 +71,7 @@ pub(super) fn of(call: &Call, state: CallState, interrupted: bool) -> Option<Err
             message: call
                 .trouble
                 .as_ref()
-                .map_or_else(String::new, |error| error.message.clone()),
+                .map_or_else(|| CUT_SHORT.to_owned(), |error| error.message.clone()),
             retry_safe: Some(false),
             hint: Some("it may be queued; it is never sent a second time by itself".to_owned()),
             ..known(Kind::UnknownDelivery)

@@ -27,7 +27,7 @@ pub fn place(place: &Place, queue: &str, now: Now) -> String {
     let said = match state {
         CallState::Lost => return "LOST?  no trace of it anywhere".to_owned(),
         CallState::UnknownDelivery => {
-            return "It may or may not be queued: the connection broke while sending.".to_owned();
+            return "It may or may not be queued: sending it was cut short.".to_owned();
         }
         CallState::Send | CallState::Sent => {
             return format!("SENT to queue {queue}; no worker has told it");
