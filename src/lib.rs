@@ -217,7 +217,7 @@ async fn perform(cli: Cli, ready: Ready) -> Result<u8> {
             };
             call(target, &wanted, &manner, words, ask, timeout).await
         }
-        Some(Command::History(wanted)) => past(&config, &wanted, output).await,
+        Some(Command::History(wanted)) => past(&config, &wanted, &here, output).await,
         // It became a call when its words were read.
         Some(Command::Again(_)) => Err(Error::new(Kind::Internal, "again is no call")),
         Some(Command::Wait(wanted)) => {
@@ -269,13 +269,13 @@ async fn queues(
 }
 
 /// `history`: repairs it also where it cannot be read.
-async fn past(config: &Config, wanted: &cli::History, output: Output) -> Result<u8> {
+async fn past(config: &Config, wanted: &cli::History, here: &Here, output: Output) -> Result<u8> {
     let history = match wanted.action {
         Some(cli::history::Action::Repair) => None,
         _ => commands::keeper::existing(config, &env, output)?,
     };
     let (place, now) = (history::place(&env), Clock::default().now());
-    commands::history::run(wanted, history.as_ref(), &place, output, now).await
+    commands::history::run(wanted, history.as_ref(), (&place, here), output, now).await
 }
 
 /// `revoke`, which was confirmed before anybody was dialled.

@@ -28,6 +28,15 @@ impl Here {
         self.addresses.first().map_or("", String::as_str)
     }
 
+    /// What a command about this call needs beside its id, with a blank before it: nothing where it was made here.
+    pub fn way_to(&self, record: &Record) -> String {
+        match self.other(record) {
+            None => String::new(),
+            Some(there) if there.starts_with("memory:") => " --demo".to_owned(),
+            Some(there) => format!(" --broker {there}"),
+        }
+    }
+
     /// What is to be said of a call that is asked about here and was made elsewhere.
     pub fn doubt(&self, record: &Record) -> Option<String> {
         let there = self.other(record)?;

@@ -8,6 +8,7 @@ mod sought;
 
 use super::again::find;
 use super::around::Around;
+use super::elsewhere::Here;
 use super::output::{self, Form, Output};
 use super::{progress, shape};
 use crate::call::document::{options, rfc3339};
@@ -67,11 +68,11 @@ struct Changed<'a> {
     after: Option<&'a Json>,
 }
 
-/// Does what was asked for. Returns the exit code.
+/// Does what was asked for; `here` is the broker that other commands would ask. Returns the exit code.
 pub async fn run(
     wanted: &History,
     history: Option<&Handle>,
-    place: &Place,
+    (place, here): (&Place, &Here),
     output: Output,
     now: Now,
 ) -> Result<u8> {
@@ -102,7 +103,7 @@ pub async fn run(
                 Some(history) => history.namesakes(record.id().clone()).await?,
                 None => 1,
             };
-            show(&record, output, now);
+            show(&record, here, output, now);
             if namesakes > 1 {
                 let others = namesakes - 1;
                 output.note(&format!("  this is the last call of its id; {others} before it: umbel history {} --jsonl", record.id()));
@@ -295,7 +296,7 @@ impl Written {
     }
 }
 
-fn show(record: &Record, output: Output, now: Now) {
+fn show(record: &Record, here: &Here, output: Output, now: Now) {
     if output.form == Form::Json {
         let line = record.to_line(now);
         match serde_json::from_str::<Value>(&line) {
@@ -329,7 +330,7 @@ fn show(record: &Record, output: Output, now: Now) {
     output.note(&if progress::ended(&call) {
         progress::closing(&call, &Around::default(), how, now)
     } else {
-        kept::words(record, &call, now)
+        kept::words(record, &call, here, now)
     });
     if let Some((_, beginning)) = record.cut_result() {
         if beginning != WITHHELD {

@@ -96,3 +96,16 @@ fn on_a_terminal_a_person_is_asked(#[case] typed: &str, #[case] code: u32) {
     pty.keys(typed);
     assert_eq!(pty.wait_exit().exit_code(), code, "{}", pty.text());
 }
+
+#[test]
+fn what_is_advised_of_a_call_that_was_made_elsewhere_works_as_it_stands() {
+    let home = home();
+    let shown = home.cli(&["history", "show", "open"]).expect_code(0).stderr;
+    assert!(
+        shown.contains("next: umbel result open --demo\n"),
+        "{shown}"
+    );
+    home.cli(&["result", "open", "--demo"]).expect_code(3);
+    let there = home.cli(&["--demo", "history", "show", "open"]).stderr;
+    assert!(there.contains("next: umbel result open\n"), "{there}");
+}

@@ -276,6 +276,35 @@ fn a_row_that_is_not_what_it_should_be_is_counted_as_one_that_cannot_be_read() {
 }
 
 #[test]
+fn where_nobody_confirmed_a_call_at_the_last_look_it_was_told_before() {
+    let made = Clock::default().now();
+    let mut call = sent("ccc-1", Vec::new(), made);
+    let told = made.plus(Duration::from_secs(2));
+    let result = TaskResult::new("ccc-1".into(), State::Started, Json::Null);
+    call.apply(Fact::Result(Box::new(result)), told);
+    let place = r#"{"asked": {"replied": 0}, "now": {"state": "run", "worker": "w1@h"}}"#;
+    let place = Json::parse_strict(place).unwrap();
+    let mut shown = |inferred| {
+        call.looked = Some(Look {
+            at: made.plus(Duration::from_secs(90)),
+            state: Some(CallState::Run),
+            inferred,
+        });
+        let record = Record::of(&call, &Scribe::default(), Known::default(), told);
+        let home = keeping(&[record.looked_for(&call, &place)]);
+        home.cli(&["history", "show", "ccc-1"])
+            .expect_code(0)
+            .stderr
+    };
+    let (sure, unsure) = (shown(false), shown(true));
+    assert!(sure.contains(": RUN on w1@h\n"), "{sure}");
+    let time = told.wall.to_zoned(jiff::tz::TimeZone::system());
+    let time = time.strftime("%Y-%m-%d %H:%M:%S");
+    let words = format!(": RUN on w1@h, last told at {time}, not confirmed then\n");
+    assert!(unsure.contains(&words), "{unsure}");
+}
+
+#[test]
 fn of_a_call_whose_sending_was_cut_short_it_is_not_said_that_the_connection_broke() {
     let (made, killed) = (Clock::default().now(), Duration::from_millis(50));
     let signature = sent("ccc-1", Vec::new(), made).signature;

@@ -4,6 +4,7 @@ use crate::call::diagnosis::diagnose;
 use crate::call::{Call, CallState, Look};
 use crate::clock::Now;
 use crate::commands::around::{self, Around};
+use crate::commands::elsewhere::Here;
 use crate::history::Record;
 use crate::history::record::{Point, Waited};
 use crate::protocol::Json;
@@ -13,7 +14,7 @@ use crate::text::human;
 const REASONS: usize = 6;
 
 /// Where a call without an end was when it was looked for or heard of last; nobody has been asked since.
-pub(super) fn words(record: &Record, call: &Call, now: Now) -> String {
+pub(super) fn words(record: &Record, call: &Call, here: &Here, now: Now) -> String {
     let word = match record.listed() {
         CallState::Lost => CallState::Lost,
         _ => call.final_word(),
@@ -42,6 +43,7 @@ pub(super) fn words(record: &Record, call: &Call, now: Now) -> String {
     }
     text.push_str("\n  next: umbel result ");
     text.push_str(record.id().as_str());
+    text.push_str(&here.way_to(record));
     text
 }
 
@@ -53,7 +55,11 @@ fn last_known(record: &Record, call: &Call, now: Now) -> String {
     let heard = record.times.heard();
     let later = |point: &Point| heard.is_none_or(|heard| heard.after <= point.after);
     let (how, point, place) = match record.looked.filter(|look| later(&look.at)) {
-        Some(look) => ("asked", look.at, Some(found(look, told("now")))),
+        Some(look) => (
+            "asked",
+            look.at,
+            Some(found(record, look, told("now"), now)),
+        ),
         None if asked => ("asked", record.times.recorded, None),
         None => ("heard of", heard.unwrap_or(record.times.recorded), None),
     };
@@ -62,19 +68,32 @@ fn last_known(record: &Record, call: &Call, now: Now) -> String {
         let found = diagnose(call, &Around::default().scene(), then);
         around::place(&found.now, then)
     });
-    let zoned = then.wall.to_zoned(jiff::tz::TimeZone::system());
-    let time = zoned.strftime("%Y-%m-%d %H:%M:%S");
-    format!("when last {how}, {time}: {place}")
+    format!("when last {how}, {}: {place}", time(then))
 }
 
-/// What a look came to: `LOST?, nobody had it`, `RUN on w1@host`.
-fn found(look: Look<Point>, now: Option<&Json>) -> String {
-    let worker = now.and_then(|now| now.get("worker")?.as_str());
+/// What a look came to: `LOST?, nothing had it`, `RUN on w1@host`; where nobody confirmed it then, when it was told.
+fn found(record: &Record, look: Look<Point>, place: Option<&Json>, now: Now) -> String {
+    let worker = place.and_then(|place| place.get("worker")?.as_str());
     let worker = worker.map_or_else(String::new, |worker| format!(" on {worker}"));
     match look.state {
         Some(CallState::Lost) => "LOST?, nothing had it (concluded, not told)".to_owned(),
         Some(CallState::Sent) => "SENT, no worker was seen to hold it".to_owned(),
+        Some(state) if look.inferred => {
+            let told = record.times.told;
+            let told = told.map_or_else(String::new, |told| {
+                format!(" at {}", time(record.moment(told, now)))
+            });
+            format!(
+                "{}{worker}, last told{told}, not confirmed then",
+                state.word()
+            )
+        }
         Some(state) => format!("{}{worker}", state.word()),
         None => "nobody knew".to_owned(),
     }
+}
+
+fn time(at: Now) -> String {
+    let zoned = at.wall.to_zoned(jiff::tz::TimeZone::system());
+    zoned.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
