@@ -5,7 +5,9 @@ use std::time::Duration;
 use rstest::rstest;
 use serde_json::{Value, json};
 
-use crate::support::{Sandbox, Version, Vhost, Worker, WorkerOptions, celery, rig};
+use crate::support::{
+    PATIENCE, Sandbox, Version, Vhost, Worker, WorkerOptions, celery, eventually, rig,
+};
 use crate::world::Kind::{self, RedisPrefork, RpcPrefork};
 
 fn entry<'a>(document: &'a Value, list: &str, name: &str) -> &'a Value {
@@ -202,7 +204,7 @@ fn a_worker_with_all_its_slots_taken_is_busy() {
     let id = crate::world::new_id();
     let call = world.start_call("sleep", &["5", "--task-id", &id]);
     world.wait_received(&id);
-    crate::support::eventually(crate::support::PATIENCE, "the worker is busy", || {
+    eventually(PATIENCE, "the worker is busy", || {
         let document = world.cli(&["workers", "--json"]).expect_code(0).json();
         entry(&document, "workers", "w1@test")["state"] == "busy"
     });
@@ -307,7 +309,8 @@ fn without_any_worker_the_list_is_empty_and_the_code_6(#[case] command: &str) {
         "{}",
         outcome.stderr
     );
-    assert!(vhost.queues().is_empty(), "{:?}", vhost.queues());
+    // The exclusive ones go with their connection, in RabbitMQ's own time.
+    eventually(PATIENCE, "no queue is left", || vhost.queues().is_empty());
 }
 
 #[test]

@@ -158,7 +158,8 @@ fn on_a_broker_without_workers_a_call_is_refused_and_nothing_is_left() {
         (&json!("draft"), &json!("no_worker")),
         "{document}"
     );
-    assert!(vhost.queues().is_empty(), "{:?}", vhost.queues());
+    // The exclusive ones go with their connection, in RabbitMQ's own time.
+    eventually(PATIENCE, "no queue is left", || vhost.queues().is_empty());
 }
 
 #[test]
